@@ -1,0 +1,161 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// problems collects what is wrong, one error a variable: the first says enough.
+type problems struct {
+	errs  []error
+	named map[string]bool
+}
+
+func (p *problems) add(name string, err error) {
+	if err == nil || p.named[name] {
+		return
+	}
+	if p.named == nil {
+		p.named = map[string]bool{}
+	}
+	p.named[name] = true
+	p.errs = append(p.errs, fmt.Errorf("%s: %w", name, err))
+}
+
+// check adds a problem for every value that could be read but makes no sense.
+func (c *Config) check(p *problems) {
+	p.add("DATABASE_URL", checkURL(c.DatabaseURL, "postgres", "postgresql"))
+	p.add("DB_SSLMODE", oneOf(c.DBSSLMode, "disable", "allow", "prefer", "require", "verify-ca", "verify-full"))
+	p.add("DB_MAX_CONNS", between(c.DBMaxConns, 2, 500))
+	p.add("REDIS_URL", checkURL(c.RedisURL, "redis", "rediss"))
+	p.add("RABBITMQ_URL", checkURL(c.RabbitMQURL, "amqp", "amqps"))
+	for _, u := range c.RabbitMQURLs {
+		p.add("RABBITMQ_URLS", checkURL(u, "amqp", "amqps"))
+	}
+	if !queueName.MatchString(c.QueuePrefix) {
+		p.add("QUEUE_PREFIX", errors.New("may have letters, digits, dots, dashes and underscores, 100 at most"))
+	}
+	p.add("S3_ENDPOINT", checkURL(c.S3Endpoint, "http", "https"))
+	p.add("S3_PUBLIC_URL", checkURL(c.S3PublicURL, "http", "https"))
+	if (c.AWSAccessKey == "") != (c.AWSSecretKey == "") {
+		p.add("AWS_ACCESS_KEY", errors.New("must be set together with AWS_SECRET_KEY"))
+	}
+
+	p.add("HTTP_ADDR", c.checkHTTPAddr())
+	if c.AdminAddr != "off" {
+		p.add("ADMIN_ADDR", checkAddr(c.AdminAddr))
+	}
+	if c.AdminToken != "" && len(c.AdminToken) < 16 {
+		p.add("ADMIN_TOKEN", errors.New("has fewer than 16 characters"))
+	}
+	p.add("HTTP_MAX_BODY", between(c.HTTPMaxBody, 1<<10, 64<<20))
+	p.add("DRAIN_DELAY", between(c.DrainDelay, 0, 5*time.Second))
+	p.add("LOG_LEVEL", oneOf(c.LogLevel, "error", "warn", "info", "debug"))
+
+	p.add("WORKERS", between(c.Workers, 0, 256))
+	p.add("IMAGE_MAX_ATTEMPTS", between(c.MaxAttempts, 1, 20))
+	p.add("IMAGE_MEMORY_BUDGET", between(c.MemBudget, 32<<20, 1<<40))
+	p.add("IMAGE_MAX_PIXELS", between(c.MaxPixels, 1, 1<<30))
+	p.add("IMAGE_MAX_SIDE", between(c.MaxSide, 1, 65535))
+	p.add("IMAGE_DECODE_TIMEOUT", between(c.DecodeTimeout, 100*time.Millisecond, time.Minute))
+	p.add("FETCH_TIMEOUT", between(c.FetchTimeout, 100*time.Millisecond, 5*time.Minute))
+	p.add("FETCH_MAX_BYTES", between(c.FetchMaxBytes, 1, 1<<30))
+}
+
+var queueName = regexp.MustCompile(`^[A-Za-z0-9._-]{0,100}$`)
+
+func between[T ~int | ~int64](value, low, high T) error {
+	if value < low || value > high {
+		return fmt.Errorf("%v is not between %v and %v", value, low, high)
+	}
+	return nil
+}
+
+func oneOf(value string, allowed ...string) error {
+	if !slices.Contains(allowed, value) {
+		return fmt.Errorf("%q is not one of %s", value, strings.Join(allowed, ", "))
+	}
+	return nil
+}
+
+// checkURL says what is wrong with a URL without showing any of it: the
+// variables that hold URLs hold passwords too. An empty one is fine.
+func checkURL(value string, schemes ...string) error {
+	if value == "" {
+		return nil
+	}
+	u, err := url.Parse(value)
+	if err != nil || !slices.Contains(schemes, u.Scheme) || u.Hostname() == "" {
+		return fmt.Errorf("is not a URL of the form %s://host", strings.Join(schemes, ":// or "))
+	}
+	return nil
+}
+
+func checkAddr(addr string) error {
+	if _, err := net.ResolveTCPAddr("tcp", addr); err != nil {
+		return fmt.Errorf("%q is not an address such as 127.0.0.1:8080 or :8080", addr)
+	}
+	return nil
+}
+
+// checkHTTPAddr refuses to serve an open API to the network by accident. An
+// address without a host is narrowed to loopback by derive instead.
+func (c *Config) checkHTTPAddr() error {
+	if err := checkAddr(c.HTTPAddr); err != nil {
+		return err
+	}
+	host, _, _ := net.SplitHostPort(c.HTTPAddr)
+	if host != "" && !isLoopback(host) && !c.mayListenAnywhere() {
+		return errors.New("is beyond loopback while the API is open to everybody: set ADMIN_TOKEN, or ALLOW_OPEN=true to mean it")
+	}
+	return nil
+}
+
+func (c *Config) mayListenAnywhere() bool { return c.AdminToken != "" || c.AllowOpen }
+
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// derive fills in what follows from other settings.
+func (c *Config) derive() {
+	if host, port, _ := net.SplitHostPort(c.HTTPAddr); host == "" && !c.mayListenAnywhere() {
+		c.HTTPAddr = net.JoinHostPort("127.0.0.1", port)
+	}
+	if c.DatabaseURL == "" {
+		u := url.URL{
+			Scheme: "postgres", User: url.UserPassword(c.DBUser, c.DBPass),
+			Host: net.JoinHostPort(c.DBHost, fmt.Sprint(c.DBPort)), Path: "/" + c.DBName,
+			RawQuery: url.Values{"sslmode": {c.DBSSLMode}}.Encode(),
+		}
+		if c.DBPass == "" {
+			u.User = url.User(c.DBUser)
+		}
+		c.DatabaseURL = u.String()
+	}
+	if c.RedisURL == "" {
+		c.RedisURL = "redis://" + net.JoinHostPort(c.RedisHost, fmt.Sprint(c.RedisPort))
+	}
+	if len(c.RabbitMQURLs) == 0 {
+		c.RabbitMQURLs = []string{c.RabbitMQURL}
+	}
+	if c.S3PublicURL == "" {
+		c.S3PublicURL = c.publicURL()
+	}
+	c.S3PublicURL = strings.TrimRight(c.S3PublicURL, "/")
+}
+
+func (c *Config) publicURL() string {
+	if c.S3Endpoint != "" {
+		return strings.TrimRight(c.S3Endpoint, "/") + "/" + c.S3Bucket
+	}
+	return fmt.Sprintf("https://%s.s3.%s.amazonaws.com", c.S3Bucket, c.AWSRegion)
+}

@@ -1,0 +1,59 @@
+// Package config reads the process's settings from the environment and an
+// optional .env file, and reports every bad one at once, by its name.
+package config
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Config holds every setting. A field's env tag is its variable, envDefault what
+// holds when the variable is unset or empty, help the line in the README's table;
+// a field tagged secret can also be given as a file named by NAME_FILE, and is
+// masked wherever settings are shown.
+type Config struct {
+	DatabaseURL string `env:"DATABASE_URL" secret:"true" help:"PostgreSQL as a URL; wins over the DB_ parts"`
+	DBHost      string `env:"DB_HOST" envDefault:"localhost" help:"PostgreSQL host"`
+	DBPort      Port   `env:"DB_PORT" envDefault:"5432" help:"PostgreSQL port"`
+	DBUser      string `env:"DB_USER" envDefault:"postgres" help:"PostgreSQL user"`
+	DBPass      string `env:"DB_PASS" secret:"true" help:"PostgreSQL password"`
+	DBName      string `env:"DB_NAME" envDefault:"vitrine" help:"PostgreSQL database"`
+	DBSSLMode   string `env:"DB_SSLMODE" envDefault:"prefer" help:"disable, allow, prefer, require, verify-ca or verify-full"`
+	DBMaxConns  int    `env:"DB_MAX_CONNS" envDefault:"20" help:"most PostgreSQL connections of this process, 2 to 500"`
+
+	RedisURL  string `env:"REDIS_URL" secret:"true" help:"Redis as redis:// or rediss:// URL; wins over the REDIS_ parts"`
+	RedisHost string `env:"REDIS_HOST" envDefault:"localhost" help:"Redis host"`
+	RedisPort Port   `env:"REDIS_PORT" envDefault:"6379" help:"Redis port"`
+
+	RabbitMQURL  string   `env:"RABBITMQ_URL" envDefault:"amqp://guest:guest@localhost:5672/" secret:"true" help:"RabbitMQ as amqp:// or amqps:// URL"`
+	RabbitMQURLs []string `env:"RABBITMQ_URLS" secret:"true" help:"a cluster's nodes as URLs, comma-separated, tried in turn; wins over RABBITMQ_URL"`
+	QueuePrefix  string   `env:"QUEUE_PREFIX" envDefault:"vitrine." help:"prefix of all queue and exchange names, so that installations can share a broker"`
+
+	S3Endpoint     string `env:"S3_ENDPOINT" help:"S3 server as http:// or https:// URL; empty means AWS"`
+	S3Bucket       string `env:"S3_BUCKET_NAME" envDefault:"vitrine" help:"bucket of the pictures"`
+	S3PublicURL    string `env:"S3_PUBLIC_URL" help:"URL under which clients read the bucket; by default the endpoint and the bucket"`
+	S3ManageBucket bool   `env:"S3_MANAGE_BUCKET" envDefault:"true" help:"create the bucket and let everybody read products/ in it; false where somebody else sees to that"`
+	AWSRegion      string `env:"AWS_REGION" envDefault:"us-east-1" help:"region of the bucket"`
+	AWSAccessKey   string `env:"AWS_ACCESS_KEY" secret:"true" help:"S3 access key"`
+	AWSSecretKey   string `env:"AWS_SECRET_KEY" secret:"true" help:"S3 secret key"`
+
+	HTTPAddr    string        `env:"HTTP_ADDR" envDefault:":8080" help:"address of the API; on loopback alone while it is open to everybody (see ADMIN_TOKEN)"`
+	AdminAddr   string        `env:"ADMIN_ADDR" envDefault:"127.0.0.1:9090" help:"address of /metrics and /debug/pprof; off disables it"`
+	AdminToken  string        `env:"ADMIN_TOKEN" secret:"true" help:"bearer token that every route but health wants, 16 characters at least; empty leaves the API open"`
+	AllowOpen   bool          `env:"ALLOW_OPEN" envDefault:"false" help:"without ADMIN_TOKEN, listen beyond loopback all the same"`
+	HTTPMaxBody Bytes         `env:"HTTP_MAX_BODY" envDefault:"1MiB" help:"largest request body"`
+	DrainDelay  time.Duration `env:"DRAIN_DELAY" envDefault:"1s" help:"time between turning unready and closing the listener on SIGTERM, for the load balancer to notice, 0s to 5s"`
+	LogLevel    string        `env:"LOG_LEVEL" envDefault:"info" help:"error, warn, info or debug"`
+
+	Workers     int   `env:"WORKERS" envDefault:"4" help:"image jobs at once, 0 to 256; 0 serves the API alone"`
+	MaxAttempts int   `env:"IMAGE_MAX_ATTEMPTS" envDefault:"5" help:"tries of an image before it ends as failed, 1 to 20"`
+	MemBudget   Bytes `env:"IMAGE_MEMORY_BUDGET" envDefault:"256MiB" help:"memory that all pictures being decoded may take together, 32MiB at least"`
+	MaxPixels   int   `env:"IMAGE_MAX_PIXELS" envDefault:"40000000" help:"most pixels of a source picture"`
+	MaxSide     int   `env:"IMAGE_MAX_SIDE" envDefault:"12000" help:"most pixels of a source picture's longer side, 1 to 65535"`
+
+	DecodeTimeout   time.Duration  `env:"IMAGE_DECODE_TIMEOUT" envDefault:"5s" help:"longest decoding of one picture"`
+	FetchTimeout    time.Duration  `env:"FETCH_TIMEOUT" envDefault:"15s" help:"longest download of one picture, from the look-up of its host to the last byte"`
+	FetchMaxBytes   Bytes          `env:"FETCH_MAX_BYTES" envDefault:"20MiB" help:"largest source picture"`
+	FetchAllowCIDRs []netip.Prefix `env:"FETCH_ALLOW_CIDRS" help:"networks beyond the public internet that pictures may come from, comma-separated"`
+	FetchAllowPorts []Port         `env:"FETCH_ALLOW_PORTS" help:"ports beyond 80 and 443 that pictures may come from, comma-separated"`
+}

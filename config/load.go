@@ -1,0 +1,106 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"github.com/caarlos0/env/v11"
+	"github.com/joho/godotenv"
+)
+
+// Load gives the settings that environ (lines of KEY=VALUE, as os.Environ gives)
+// and the file at dotenv make; environ wins, and a missing file is no error. The
+// error names every bad variable, one a line, and never shows a secret.
+func Load(environ []string, dotenv string) (Config, error) {
+	vars, err := godotenv.Read(dotenv)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Config{}, fmt.Errorf("%s: %w", dotenv, hideValue(err))
+	}
+	if vars == nil {
+		vars = map[string]string{}
+	}
+	for _, line := range environ {
+		key, value, _ := strings.Cut(line, "=")
+		vars[key] = value
+	}
+	// An empty variable is an unset one: compose files and shells make them.
+	maps.DeleteFunc(vars, func(_, value string) bool { return value == "" })
+
+	var p problems
+	readSecretFiles(vars, &p)
+	var c Config
+	addParseErrors(env.ParseWithOptions(&c, env.Options{Environment: vars}), &p)
+	c.check(&p)
+	if len(p.errs) > 0 {
+		return Config{}, errors.Join(p.errs...)
+	}
+	c.derive()
+	return c, nil
+}
+
+// hideValue keeps a parser from quoting a line of the file: it may hold a secret.
+func hideValue(err error) error {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		return pathErr.Err
+	}
+	return errors.New("not a file of KEY=VALUE lines")
+}
+
+// readSecretFiles sets each secret that is given as NAME_FILE.
+func readSecretFiles(vars map[string]string, p *problems) {
+	for _, f := range fields() {
+		path := vars[f.name+"_FILE"]
+		if !f.secret || path == "" {
+			continue
+		}
+		if vars[f.name] != "" {
+			p.add(f.name+"_FILE", fmt.Errorf("%s is set as well; give one of them", f.name))
+			continue
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			p.add(f.name+"_FILE", err)
+			continue
+		}
+		vars[f.name] = strings.TrimRight(string(content), "\r\n")
+	}
+}
+
+// addParseErrors adds the parser's errors, which name Go fields, under the names
+// of their variables.
+func addParseErrors(err error, p *problems) {
+	var all env.AggregateError
+	if !errors.As(err, &all) {
+		p.add("environment", err)
+		return
+	}
+	for _, e := range all.Errors {
+		var parse env.ParseError
+		if !errors.As(e, &parse) {
+			p.add("environment", e)
+			continue
+		}
+		f, _ := reflect.TypeFor[Config]().FieldByName(parse.Name)
+		p.add(f.Tag.Get("env"), plainer(parse.Err))
+	}
+}
+
+// plainer says a parser's error in words for somebody who sets variables.
+func plainer(err error) error {
+	var num *strconv.NumError
+	if !errors.As(err, &num) {
+		return err
+	}
+	kind := "a whole number"
+	if num.Func == "ParseBool" {
+		kind = "true or false"
+	}
+	return fmt.Errorf("%q is not %s", num.Num, kind)
+}

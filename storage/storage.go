@@ -1,0 +1,161 @@
+// Package storage keeps objects in one bucket of an S3 server: AWS, MinIO or any
+// other that speaks the protocol. It knows keys and bytes only.
+//
+// Everybody may read the objects under [PublicPrefix] at [Store.URL], and nobody
+// may list them.
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+)
+
+// PublicPrefix begins the keys that everybody may read.
+const PublicPrefix = "products/"
+
+// checkTimeout bounds [Store.Check].
+const checkTimeout = 2 * time.Second
+
+// ErrUnavailable says that the server was out of reach, overloaded or at fault:
+// the same call may succeed later. Other errors say that the server refused,
+// which somebody has to mend: a wrong key, a missing right.
+var ErrUnavailable = errors.New("storage: unavailable")
+
+// Config says where the bucket is.
+type Config struct {
+	Endpoint  string // http:// or https:// URL of the server; empty for AWS
+	Region    string // us-east-1 when empty
+	Bucket    string
+	AccessKey string // both keys empty: anonymous
+	SecretKey string
+	// PublicURL is where clients read the bucket, without the key. When empty
+	// it is the bucket's URL at the endpoint.
+	PublicURL string
+	// Unmanaged says that somebody else creates the bucket and lets everybody
+	// read PublicPrefix in it. Ensure does nothing then.
+	Unmanaged bool
+
+	Timeout     time.Duration // of one call with all its retries: 30 s
+	Connections int           // kept open while idle: 16; as many as there are writers
+}
+
+// Store is a client of one bucket. All methods are safe for concurrent use.
+type Store struct {
+	client    *minio.Client
+	bucket    string
+	region    string
+	publicURL string
+	unmanaged bool
+	timeout   time.Duration
+}
+
+// New makes a store. It does no I/O; an error means that Config is wrong.
+func New(cfg Config) (*Store, error) {
+	if cfg.Bucket == "" {
+		return nil, errors.New("storage: no bucket is named")
+	}
+	if (cfg.AccessKey == "") != (cfg.SecretKey == "") {
+		return nil, errors.New("storage: one of access key and secret key is missing")
+	}
+	if cfg.Region == "" {
+		cfg.Region = "us-east-1"
+	}
+	if cfg.Timeout <= 0 {
+		cfg.Timeout = 30 * time.Second
+	}
+	if cfg.Connections <= 0 {
+		cfg.Connections = 16
+	}
+	host, secure, lookup := "s3.amazonaws.com", true, minio.BucketLookupAuto
+	if cfg.Endpoint != "" {
+		u, err := webURL("endpoint", cfg.Endpoint)
+		if err != nil {
+			return nil, err
+		}
+		if u.Path != "" {
+			return nil, errors.New("storage: the endpoint must not have a path")
+		}
+		host, secure, lookup = u.Host, u.Scheme == "https", minio.BucketLookupPath
+		if strings.HasSuffix(u.Hostname(), ".amazonaws.com") {
+			lookup = minio.BucketLookupAuto
+		}
+	}
+	public, err := cfg.publicURL()
+	if err != nil {
+		return nil, err
+	}
+	client, err := minio.New(host, &minio.Options{
+		Creds:        credentials.NewStaticV4(cfg.AccessKey, cfg.SecretKey, ""),
+		Secure:       secure,
+		Region:       cfg.Region, // else the client would ask the server first
+		BucketLookup: lookup,
+		MaxRetries:   3,
+		Transport:    newTransport(cfg.Connections),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("storage: endpoint: %w", err)
+	}
+	return &Store{client, cfg.Bucket, cfg.Region, public, cfg.Unmanaged, cfg.Timeout}, nil
+}
+
+// URL gives the address at which everybody reads the object.
+func (s *Store) URL(key string) string {
+	segments := strings.Split(key, "/")
+	for i, segment := range segments {
+		// Some servers read a plus sign in a path as a space.
+		segments[i] = strings.ReplaceAll(url.PathEscape(segment), "+", "%2B")
+	}
+	return s.publicURL + "/" + strings.Join(segments, "/")
+}
+
+func (cfg Config) publicURL() (string, error) {
+	switch {
+	case cfg.PublicURL != "":
+		u, err := webURL("public URL", cfg.PublicURL)
+		if err != nil {
+			return "", err
+		}
+		return u.String(), nil
+	case cfg.Endpoint != "":
+		return strings.TrimSuffix(cfg.Endpoint, "/") + "/" + cfg.Bucket, nil
+	case strings.Contains(cfg.Bucket, "."): // which AWS's certificate does not cover
+		return "https://s3." + cfg.Region + ".amazonaws.com/" + cfg.Bucket, nil
+	}
+	return "https://" + cfg.Bucket + ".s3." + cfg.Region + ".amazonaws.com", nil
+}
+
+// webURL parses an http or https URL without a slash at its end. Its errors do
+// not show the URL, which may hold a password.
+func webURL(name, text string) (*url.URL, error) {
+	u, err := url.Parse(strings.TrimSuffix(text, "/"))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("storage: the %s cannot be parsed", name)
+	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		return nil, fmt.Errorf("storage: the %s must begin with http:// or https:// and a host", name)
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return nil, fmt.Errorf("storage: the %s must not have a user, a query or a fragment", name)
+	}
+	return u, nil
+}
+
+func newTransport(connections int) *http.Transport {
+	return &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: 3 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+		TLSHandshakeTimeout:   5 * time.Second,
+		ResponseHeaderTimeout: 15 * time.Second,
+		ExpectContinueTimeout: time.Second,
+		MaxIdleConnsPerHost:   connections,
+		IdleConnTimeout:       90 * time.Second,
+		DisableCompression:    true,
+	}
+}

@@ -1,0 +1,108 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// control is the connection of a session that declares the topology and asks
+// after it. It never publishes, so a broker in alarm goes on answering it.
+type control struct {
+	link  *link
+	over  <-chan struct{}
+	names names
+
+	conn *amqp.Connection
+	ch   *amqp.Channel
+	turn chan struct{} // one call at a time: answers on a channel have no ids
+}
+
+func newControl(l *link, over <-chan struct{}, n names) *control {
+	return &control{link: l, over: over, names: n, turn: make(chan struct{}, 1)}
+}
+
+// open connects to the first of urls that answers and gives its index.
+func (c *control) open(ctx context.Context, urls []string, cfg amqp.Config) (int, error) {
+	var errs []error
+	for i, url := range urls {
+		conn, err := amqp.DialConfig(url, cfg)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("broker URL %d (%s): %w", i+1, address(url), err))
+			if ctx.Err() != nil {
+				break
+			}
+			continue
+		}
+		c.conn = conn
+		if err := c.link.seal(); err != nil {
+			return 0, err
+		}
+		if c.ch, err = conn.Channel(); err != nil {
+			return 0, fmt.Errorf("open channel: %w", err)
+		}
+		return i, nil
+	}
+	return 0, errors.Join(errs...)
+}
+
+// declare makes what is missing of the topology.
+func (c *control) declare(ctx context.Context) error {
+	return c.do(ctx, func(ch *amqp.Channel) error { return declare(ch, c.names) })
+}
+
+// depth counts the messages that are ready in the work queue.
+func (c *control) depth(ctx context.Context) (int, error) {
+	answer := make(chan int, 1)
+	err := c.do(ctx, func(ch *amqp.Channel) error {
+		q, err := ch.QueueDeclarePassive(c.names.work, true, false, false, false, nil)
+		answer <- q.Messages
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return <-answer, nil
+}
+
+// do makes a call on the channel without ever waiting longer than ctx or the
+// session lasts. A call left behind ends with the session at the latest, and
+// there is never more than one. A call that fails ends the session: its channel
+// is closed then.
+func (c *control) do(ctx context.Context, call func(*amqp.Channel) error) error {
+	select {
+	case c.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-c.over:
+		return ErrUnavailable
+	}
+	done := make(chan error, 1)
+	go func() {
+		defer func() { <-c.turn }()
+		err := call(c.ch)
+		if err != nil {
+			c.link.lost(err)
+		}
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (c *control) close() {
+	c.link.close(func() {
+		if c.conn != nil {
+			_ = c.conn.Close() // an error means that it is closed already
+		}
+	})
+}

@@ -1,0 +1,173 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"github.com/sirupsen/logrus"
+	"github.com/wagslane/go-rabbitmq"
+)
+
+const (
+	// product names our connections and consumers in the broker's own tools.
+	product = "vitrine"
+
+	heartbeat = 10 * time.Second
+	// callTimeout bounds what a session asks of the broker, in total while it is
+	// opened and each time while it lasts. A queue may choose a new leader
+	// meanwhile, so it is not short.
+	callTimeout = 10 * time.Second
+	// watchEvery is how often a session looks after its publisher, and
+	// declareEvery after how many of these looks it declares the topology again:
+	// a queue or binding that somebody deleted is back within seconds.
+	watchEvery   = time.Second
+	declareEvery = 5
+	// neverReconnect keeps the library from mending by itself what the session
+	// is about to be thrown away for.
+	neverReconnect = 24 * time.Hour
+)
+
+// session is one life of the connections to the broker. It is over at the first
+// trouble with any of them.
+type session struct {
+	log  *logrus.Entry
+	over chan struct{} // closed when the session is over
+
+	once  sync.Once
+	cause error // why, once over is closed
+
+	control   *control
+	publisher *publisher
+	consuming *consuming
+}
+
+func newSession(n names, log *logrus.Entry) *session {
+	s := &session{log: log, over: make(chan struct{})}
+	s.control = newControl(&link{lost: s.fail}, s.over, n)
+	s.publisher = newPublisher(&link{lost: s.fail}, s.over, n)
+	s.consuming = &consuming{link: &link{lost: s.fail}}
+	return s
+}
+
+// fail ends the session; the first cause is kept. It is safe for concurrent use.
+func (s *session) fail(cause error) {
+	s.once.Do(func() {
+		s.cause = cause
+		close(s.over)
+	})
+}
+
+// open connects, declares the topology, then publishes and consumes; work is the
+// context that handlers run with. It returns as soon as ctx ends, and in any case
+// within a time that the number of urls sets. It leaves an unusable session to
+// close.
+func (s *session) open(ctx, work context.Context, urls []string, consumers []*consumer) error {
+	limit := callTimeout + 3*time.Duration(len(urls))*2*dialTimeout
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	// Cutting the sockets is what ends calls that know no context.
+	stop := context.AfterFunc(ctx, s.cut)
+	defer stop()
+
+	found, err := s.control.open(ctx, urls, connection(ctx, s.control.link, "control"))
+	if err != nil {
+		return err
+	}
+	// The other connections begin with the node that has just answered.
+	urls = append(append([]string{}, urls[found:]...), urls[:found]...)
+	if err := s.control.declare(ctx); err != nil {
+		return err
+	}
+	link, log := s.publisher.link, chatter{s.log, s.publisher.link}
+	if err := s.publisher.open(urls, options(ctx, link, "publish", log), log); err != nil {
+		return err
+	}
+	if len(consumers) > 0 {
+		link, log := s.consuming.link, chatter{s.log, s.consuming.link}
+		if err := s.consuming.open(work, urls, options(ctx, link, "consume", log), consumers, s, log); err != nil {
+			return err
+		}
+	}
+	if !stop() {
+		return fmt.Errorf("open session: %w", context.Cause(ctx))
+	}
+	s.log = s.log.WithField("broker", address(urls[0]))
+	return nil
+}
+
+// watch blocks until the session is over, and gives the cause, or until ctx ends.
+func (s *session) watch(ctx context.Context) error {
+	ticker := time.NewTicker(watchEvery)
+	defer ticker.Stop()
+	for looks := 1; ; looks++ {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-s.over:
+			return s.cause
+		case <-ticker.C:
+		}
+		if s.publisher.stalled(s.publisher.paused(ctx) != nil) {
+			s.fail(errors.New("confirms are overdue"))
+		}
+		if looks%declareEvery == 0 {
+			s.declare(ctx)
+		}
+	}
+}
+
+func (s *session) declare(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	err := s.control.declare(ctx)
+	if err != nil && !errors.Is(ctx.Err(), context.Canceled) {
+		s.fail(fmt.Errorf("declare topology again: %w", err))
+	}
+}
+
+func (s *session) cut() {
+	s.control.link.cut()
+	s.publisher.link.cut()
+	s.consuming.link.cut()
+}
+
+// close ends the connections, within twice closeTimeout. Whoever waits for the
+// session is let go first.
+func (s *session) close() {
+	s.fail(errSessionOver)
+	var parts sync.WaitGroup
+	parts.Go(s.consuming.close)
+	parts.Go(s.publisher.close)
+	parts.Go(s.control.close)
+	parts.Wait()
+}
+
+// connection configures an AMQP connection over link.
+func connection(ctx context.Context, l *link, role string) amqp.Config {
+	properties := amqp.NewConnectionProperties()
+	properties.SetClientConnectionName(product + " " + role)
+	return amqp.Config{
+		Heartbeat:  heartbeat,
+		Dial:       l.dialer(ctx),
+		Properties: properties,
+	}
+}
+
+func options(ctx context.Context, l *link, role string, log rabbitmq.Logger) func(*rabbitmq.ConnectionOptions) {
+	return func(o *rabbitmq.ConnectionOptions) {
+		o.Config = rabbitmq.Config(connection(ctx, l, role))
+		o.Logger = log
+		o.BaseReconnectInterval = neverReconnect
+	}
+}
+
+func orOver(err error) error {
+	if err == nil {
+		return errSessionOver
+	}
+	return err
+}

@@ -1,0 +1,230 @@
+package imaging_test
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"image"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"vitrine/imaging"
+	"vitrine/imaging/picture"
+)
+
+// sampled codes a picture like c: 1 for gray, 3 for 4:4:4, 420, 4 for inks.
+func sampled(m image.Image, progressive bool, transform int, sampling ...byte) []byte {
+	return picture.RareJPEG(m, picture.Coding{Sampling: sampling, Transform: transform, Progressive: progressive})
+}
+
+// TestEstimateCoversWhatDecodingAllocates is not parallel: it counts what the
+// process allocates.
+func TestEstimateCoversWhatDecodingAllocates(t *testing.T) {
+	photo := picture.Graphic(401, 397)
+	kind := func(colour, depth byte, interlaced bool) []byte {
+		return picture.RarePNG(photo, picture.PNGKind{Colour: colour, Depth: depth, Interlaced: interlaced})
+	}
+	tests := map[string][]byte{
+		"jpeg 4:2:0":             picture.JPEG(photo, 90, 1),
+		"jpeg gray":              sampled(photo, false, -1, 0x11),
+		"jpeg 4:4:4":             sampled(photo, false, -1, 0x11, 0x11, 0x11),
+		"jpeg 4:1:0":             sampled(photo, false, -1, 0x42, 0x11, 0x11),
+		"jpeg cmyk":              sampled(photo, false, 0, 0x11, 0x11, 0x11, 0x11),
+		"jpeg ycck 4:2:0":        sampled(photo, false, 2, 0x22, 0x11, 0x11, 0x22),
+		"jpeg rgb":               sampled(photo, false, 0, 0x11, 0x11, 0x11),
+		"jpeg progressive 4:4:4": sampled(photo, true, -1, 0x11, 0x11, 0x11),
+		"jpeg progressive 4:2:0": sampled(photo, true, -1, 0x22, 0x11, 0x11),
+		"jpeg progressive cmyk":  sampled(photo, true, 0, 0x11, 0x11, 0x11, 0x11),
+		"jpeg odd factors":       sampled(photo, false, -1, 0x11, 0x22, 0x11),
+		"png rgb":                kind(2, 8, false),
+		"png rgb 16":             kind(2, 16, false),
+		"png rgba":               kind(6, 8, false),
+		"png rgba 16":            kind(6, 16, false),
+		"png rgba interlaced":    kind(6, 8, true),
+		"png rgba 16 interlaced": kind(6, 16, true),
+		"png gray":               kind(0, 8, false),
+		"png gray 16":            kind(0, 16, false),
+		"png gray and alpha":     kind(4, 8, false),
+		"png palette":            picture.PNG(picture.Paletted(photo)),
+		"gif":                    picture.GIF(photo),
+		"webp lossless":          picture.WebP(photo),
+		"webp lossless drawing":  picture.WebP(picture.Graphic(401, 397)),
+		"webp lossy":             picture.LossyWebP(401, 397),
+	}
+	for name, src := range tests {
+		estimate, err := imaging.Estimate(src)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		var refused *imaging.Error // Go 1.26 does not know the odd factors yet
+		err = imaging.Decode(t.Context(), src, time.Minute)
+		if err != nil && (!errors.As(err, &refused) || refused.Code != imaging.CodeUnsupportedFormat) {
+			t.Errorf("%s: %v", name, err)
+		}
+		runtime.ReadMemStats(&after)
+		// The decoders' own state, whatever the size, is part of the scratch.
+		allocated := int64(after.TotalAlloc-before.TotalAlloc) - 200<<10
+		if allocated > estimate {
+			t.Errorf("%s: %d bytes allocated, %d estimated", name, allocated, estimate)
+		}
+		tables := strings.HasPrefix(name, "webp lossless")
+		if !tables && estimate > 2*(allocated+200<<10) {
+			t.Errorf("%s: %d bytes allocated, as many as %d estimated", name, allocated, estimate)
+		}
+	}
+}
+
+func TestProcessRefusesWhatNeverFitsInMemory(t *testing.T) {
+	t.Parallel()
+	p := imaging.NewProcessor(imaging.ProcessConfig{MemoryBudget: 36 << 20})
+	const side = 1400
+	got, err := p.Process(t.Context(), picture.JPEG(image.NewGray(image.Rect(0, 0, side, side)), 90, 1))
+	if err != nil {
+		t.Fatalf("baseline: %v", err)
+	}
+	got.Release()
+	_, err = p.Process(t.Context(), picture.ScanBomb(side, 1))
+	var refused *imaging.Error
+	if !errors.As(err, &refused) || refused.Code != imaging.CodeImageTooLarge || refused.Transient {
+		t.Errorf("progressive: %v", err)
+	}
+}
+
+// Renditions hold memory until they are released: the next picture waits.
+func TestProcessWaitsForMemory(t *testing.T) {
+	t.Parallel()
+	logo := image.NewNRGBA(image.Rect(0, 0, 640, 640))
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range logo.Pix { // nothing that PNG could make smaller
+		logo.Pix[i] = byte(random.Uint32())
+	}
+	src := picture.PNG(logo)
+	p := imaging.NewProcessor(imaging.ProcessConfig{MemoryBudget: 12 << 20})
+	held, err := p.Process(t.Context(), src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, err := p.Process(ctx, src); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a picture did not wait: %v", err)
+	}
+	held.Release()
+	got, err := p.Process(t.Context(), src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got.Release()
+}
+
+// TestDecodeEndsAtItsDeadline is not parallel: it measures time. A scan bomb of
+// 16 megapixels would take minutes.
+func TestDecodeEndsAtItsDeadline(t *testing.T) {
+	bomb := picture.ScanBomb(4000, 20000)
+	began := time.Now()
+	p := imaging.NewProcessor(imaging.ProcessConfig{DecodeTimeout: 500 * time.Millisecond})
+	_, err := p.Process(t.Context(), bomb)
+	took := time.Since(began)
+	var got *imaging.Error
+	if !errors.As(err, &got) || got.Code != imaging.CodeDecodeTimeout || got.Transient {
+		t.Errorf("error is %v", err)
+	}
+	if took > 10*time.Second {
+		t.Errorf("took %v", took)
+	}
+	t.Logf("ended after %v of %d bytes", took, len(bomb))
+
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if err := imaging.Decode(ctx, bomb, time.Minute); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error after the end of the context is %v", err)
+	}
+	if err := imaging.Decode(t.Context(), picture.ScanBomb(64, 3), time.Minute); err != nil {
+		t.Errorf("three scans of a small picture: %v", err)
+	}
+}
+
+// Tables of less than 25 are cut off at 255 and look better than they are.
+func TestQuality(t *testing.T) {
+	t.Parallel()
+	photo := picture.Photo(32, 32, 1)
+	for _, want := range []int{25, 50, 60, 75, 80, 90, 95, 100} {
+		if got := imaging.Quality(picture.JPEG(photo, want, 1)); got < want-2 || got > want+2 {
+			t.Errorf("quality %d is taken for %d", want, got)
+		}
+	}
+	if got := imaging.Quality([]byte("\xff\xd8\xff\xdb\x00\x10\x00")); got != 0 {
+		t.Errorf("quality %d without a table", got)
+	}
+}
+
+func TestEXIFOrientation(t *testing.T) {
+	t.Parallel()
+	for want := 1; want <= 8; want++ {
+		if got := imaging.EXIFOrientation(picture.EXIF(want)); got != want {
+			t.Errorf("orientation %d is read as %d", want, got)
+		}
+	}
+	little := []byte("II*\x00\x0a\x00\x00\x00??\x02\x00\x0f\x01\x02\x00\x01\x00\x00\x00\x00\x00\x00\x00" +
+		"\x12\x01\x03\x00\x01\x00\x00\x00\x06\x00\x00\x00\x00\x00\x00\x00")
+	if got := imaging.EXIFOrientation(little); got != 6 {
+		t.Errorf("a little-endian block is read as %d", got)
+	}
+	change := func(at int, v uint16) []byte {
+		b := picture.EXIF(6)
+		binary.BigEndian.PutUint16(b[at:], v)
+		return b
+	}
+	for name, block := range map[string][]byte{
+		"nothing": nil, "short": []byte("MM\x00*"), "another order": []byte("XX\x00*\x00\x00\x00\x08\x00\x01"),
+		"loop": picture.EXIFLoop(), "offset beyond the end": change(4, 0xffff), "offset at the end": change(6, 26),
+		"value 0": change(18, 0), "value 9": change(18, 9), "value 262": change(18, 262),
+		"type long": change(12, 4), "two values": change(16, 2), "cut": picture.EXIF(6)[:20], "another tag": change(10, 0x0113),
+	} {
+		if got := imaging.EXIFOrientation(block); got != 1 {
+			t.Errorf("%s is read as %d", name, got)
+		}
+	}
+	many := change(8, 0xffff)
+	if got := imaging.EXIFOrientation(many); got != 6 {
+		t.Errorf("an entry before the lying end is read as %d", got)
+	}
+}
+
+func FuzzProcess(f *testing.F) {
+	photo := picture.Photo(24, 20, 1)
+	for _, seed := range [][]byte{
+		picture.JPEG(photo, 80, 6), sampled(photo, true, -1, 0x22, 0x11, 0x11), sampled(photo, false, 2, 0x11, 0x11, 0x11, 0x11),
+		picture.PNG(picture.Logo(12, 9)), picture.RarePNG(photo, picture.PNGKind{Colour: 4, Depth: 16, Interlaced: true}),
+		picture.GIF(picture.Graphic(16, 16)), picture.AnimatedGIF(picture.Graphic(20, 20), image.Rect(3, 4, 9, 11)),
+		picture.WebP(picture.Logo(16, 12)), picture.LossyWebP(20, 20), picture.GIFBomb(), picture.WebPBomb(),
+		picture.ScanBomb(16, 2), picture.WithEXIF(picture.JPEG(photo, 50, 1), picture.EXIFLoop()), picture.HTML(),
+	} {
+		f.Add(seed)
+	}
+	p := imaging.NewProcessor(imaging.ProcessConfig{
+		Limits: imaging.Limits{MaxPixels: 1 << 16, MaxSide: 1 << 12}, DecodeTimeout: 2 * time.Second,
+	})
+	f.Fuzz(func(t *testing.T, src []byte) {
+		got, err := p.Process(context.WithoutCancel(t.Context()), src)
+		if err != nil {
+			var known *imaging.Error
+			if !errors.As(err, &known) || known.Code == imaging.CodeInternal {
+				t.Fatalf("error is %v", err)
+			}
+			return
+		}
+		defer got.Release()
+		if len(got.Renditions) != len(imaging.Sizes) {
+			t.Fatalf("%d renditions", len(got.Renditions))
+		}
+		for _, r := range got.Renditions {
+			open(t, r)
+		}
+	})
+}

@@ -1,0 +1,129 @@
+package imaging
+
+import (
+	"bytes"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"image/png"
+	"sync"
+)
+
+// jpegQuality is where a larger file stops to look better in a shop, on the scale
+// of the IJG library.
+const jpegQuality = 80
+
+// minQuality is the lowest that a picture is taken down to only because its
+// source is smaller.
+const minQuality = 50
+
+// flatBytes is the size below which a lossless source is taken for a drawing
+// rather than a photograph, in bytes for a thousand pixels.
+const flatBytes = 500
+
+// encoder writes the variants of one picture.
+type encoder struct {
+	source header
+	bytes  int // of the source
+	opaque bool
+}
+
+// encode gives the file of a variant: PNG for a picture with transparency, else
+// JPEG, or PNG where the source is a drawing and that is smaller. sameSize says
+// that the variant has the source's size.
+func (e *encoder) encode(img image.Image, sameSize bool) ([]byte, Format, error) {
+	if !e.opaque {
+		body, err := encodePNG(img)
+		return body, PNG, err
+	}
+	body, err := e.encodeJPEG(img, sameSize)
+	if err != nil || !e.source.lossless {
+		return body, JPEG, err
+	}
+	pixels := int64(e.source.width) * int64(e.source.height)
+	flat := int64(e.bytes)*1000 < flatBytes*pixels
+	inflated := sameSize && len(body) > e.bytes
+	if !flat && !inflated {
+		return body, JPEG, nil
+	}
+	drawing, err := encodePNG(img)
+	if err != nil || len(drawing) >= len(body) {
+		return body, JPEG, err
+	}
+	return drawing, PNG, nil
+}
+
+// encodeJPEG writes with the usual quality, but not a better one than a source of
+// the same size has: that would only add bytes. A variant that is still larger
+// than its source is tried again with less.
+func (e *encoder) encodeJPEG(img image.Image, sameSize bool) ([]byte, error) {
+	quality := jpegQuality
+	if sameSize && e.source.format == JPEG && e.source.quality > 0 {
+		quality = min(quality, e.source.quality)
+	}
+	for {
+		var out bytes.Buffer
+		if err := jpeg.Encode(&out, img, &jpeg.Options{Quality: quality}); err != nil {
+			return nil, err
+		}
+		if out.Len() <= e.bytes || quality <= minQuality {
+			return out.Bytes(), nil
+		}
+		quality = max(quality-10, minQuality)
+	}
+}
+
+func encodePNG(img image.Image) ([]byte, error) {
+	if m, ok := img.(*image.RGBA); ok {
+		if drawing := indexed(m); drawing != nil {
+			img = drawing
+		}
+	}
+	var out bytes.Buffer
+	encoder := png.Encoder{BufferPool: &pngBuffers}
+	err := encoder.Encode(&out, img)
+	return out.Bytes(), err
+}
+
+var pngBuffers pngPool
+
+// pngPool keeps the PNG encoder's compressor, nearly a megabyte, for the next.
+type pngPool struct{ pool sync.Pool }
+
+// Get implements png.EncoderBufferPool.
+func (p *pngPool) Get() *png.EncoderBuffer {
+	b, _ := p.pool.Get().(*png.EncoderBuffer)
+	return b
+}
+
+// Put implements png.EncoderBufferPool.
+func (p *pngPool) Put(b *png.EncoderBuffer) { p.pool.Put(b) }
+
+// indexed gives the same picture with a palette, or nil if it has more than 256
+// colours, which a photograph shows within its first rows.
+func indexed(m *image.RGBA) *image.Paletted {
+	index := make(map[color.RGBA]uint8, 256)
+	var palette color.Palette
+	out := image.NewPaletted(m.Rect, nil)
+	var last color.RGBA
+	var lastIndex uint8
+	for i := range out.Pix {
+		p := (*[4]byte)(m.Pix[4*i:])
+		c := color.RGBA{R: p[0], G: p[1], B: p[2], A: p[3]}
+		if c != last || i == 0 {
+			k, known := index[c]
+			if !known {
+				if len(palette) == 256 {
+					return nil
+				}
+				k = uint8(len(palette))
+				index[c] = k
+				palette = append(palette, color.NRGBAModel.Convert(c))
+			}
+			last, lastIndex = c, k
+		}
+		out.Pix[i] = lastIndex
+	}
+	out.Palette = palette
+	return out
+}

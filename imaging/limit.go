@@ -1,0 +1,59 @@
+package imaging
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// limit is the time that a download may take in all. Unlike a context's deadline
+// it can be paused.
+type limit struct {
+	ctx    context.Context
+	parent context.Context
+	cancel context.CancelCauseFunc
+	timer  *time.Timer
+	left   time.Duration
+	since  time.Time
+	total  time.Duration
+}
+
+var errFetchTimeout = errors.New("download took too long")
+
+// startLimit also gives the context that ends with the limit.
+func startLimit(parent context.Context, total time.Duration) (context.Context, *limit) {
+	ctx, cancel := context.WithCancelCause(parent)
+	return ctx, &limit{
+		ctx: ctx, parent: parent, cancel: cancel, total: total, left: total, since: time.Now(),
+		timer: time.AfterFunc(total, func() { cancel(errFetchTimeout) }),
+	}
+}
+
+func (l *limit) pause() {
+	l.timer.Stop()
+	l.left -= time.Since(l.since)
+}
+
+func (l *limit) resume() {
+	l.since = time.Now()
+	l.timer.Reset(max(l.left, 0))
+}
+
+func (l *limit) stop() {
+	l.timer.Stop()
+	l.cancel(nil)
+}
+
+// explain tells the end of the limit and of the parent from other failures, which
+// they look like from below.
+func (l *limit) explain(err error) error {
+	if l.parent.Err() != nil {
+		return l.parent.Err()
+	}
+	var known *Error
+	if errors.Is(context.Cause(l.ctx), errFetchTimeout) && (!errors.As(err, &known) || known.Transient) {
+		return transient(CodeFetchTimeout, fmt.Sprintf("the download took longer than %s", l.total), err)
+	}
+	return err
+}

@@ -1,0 +1,42 @@
+package picture
+
+import (
+	"bytes"
+	"image"
+	"image/color"
+	"image/color/palette"
+	"image/draw"
+	"image/gif"
+)
+
+// Paletted gives img in the nearest of the 216 web colours and transparent.
+func Paletted(img image.Image) *image.Paletted {
+	colours := append(append(color.Palette{}, palette.WebSafe...), color.Transparent)
+	m := image.NewPaletted(img.Bounds(), colours)
+	draw.Draw(m, m.Rect, img, img.Bounds().Min, draw.Src)
+	return m
+}
+
+// GIF writes a GIF of one frame.
+func GIF(img image.Image) []byte {
+	return encodeGIF(&gif.GIF{Image: []*image.Paletted{Paletted(img)}, Delay: []int{0}})
+}
+
+// AnimatedGIF writes a GIF with a canvas of the size of img, whose first frame
+// shows only the part of img inside frame, and a second, empty one.
+func AnimatedGIF(img *image.NRGBA, frame image.Rectangle) []byte {
+	first := Paletted(img.SubImage(frame))
+	second := image.NewPaletted(img.Rect, first.Palette)
+	return encodeGIF(&gif.GIF{
+		Image: []*image.Paletted{first, second}, Delay: []int{10, 10},
+		Config: image.Config{ColorModel: first.Palette, Width: img.Rect.Dx(), Height: img.Rect.Dy()},
+	})
+}
+
+func encodeGIF(g *gif.GIF) []byte {
+	var out bytes.Buffer
+	if err := gif.EncodeAll(&out, g); err != nil {
+		panic(err)
+	}
+	return out.Bytes()
+}

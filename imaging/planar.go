@@ -1,0 +1,87 @@
+package imaging
+
+import (
+	"image"
+
+	"vitrine/imaging/resize"
+)
+
+// scalePlanar scales a picture of luma and chroma planes, of whatever
+// subsampling, to width x height in 4:2:0, as it is stored. A chroma sample of
+// the result belongs to two luma samples that start at an even one after the
+// picture was turned by o: with an odd number of them that run backwards, the
+// grid is shifted by one.
+func scalePlanar(src *image.YCbCr, width, height int, o orientation) *image.YCbCr {
+	w, h := src.Rect.Dx(), src.Rect.Dy()
+	dst := image.NewYCbCr(image.Rect(0, 0, width, height), image.YCbCrSubsampleRatio420)
+	resize.Scale(dst.Y, dst.YStride, resize.Plane(src.Y, src.YStride, w, h, 1),
+		resize.Fit(width, w), resize.Fit(height, h))
+	perX, perY := subsampling(src.SubsampleRatio)
+	x := chromaAxis(width, w, perX, o.mirrorsX())
+	y := chromaAxis(height, h, perY, o.mirrorsY())
+	resize.Scale(dst.Cb, dst.CStride, resize.Plane(src.Cb, src.CStride, x.Src, y.Src, 1), x, y)
+	resize.Scale(dst.Cr, dst.CStride, resize.Plane(src.Cr, src.CStride, x.Src, y.Src, 1), x, y)
+	return dst
+}
+
+// chromaAxis maps the chroma of a picture of src luma samples, per of them to one
+// of chroma, onto that of one of dst, two to one.
+func chromaAxis(dst, src, per int, backwards bool) resize.Axis {
+	ratio := float64(src) / float64(dst) / float64(per)
+	axis := resize.Axis{Dst: (dst + 1) / 2, Src: (src + per - 1) / per, Scale: 2 * ratio}
+	if backwards && dst%2 == 1 {
+		axis.Offset = -ratio
+	}
+	return axis
+}
+
+// subsampling is how many luma samples share one of chroma, across and down.
+func subsampling(ratio image.YCbCrSubsampleRatio) (x, y int) {
+	switch ratio {
+	case image.YCbCrSubsampleRatio422:
+		return 2, 1
+	case image.YCbCrSubsampleRatio420:
+		return 2, 2
+	case image.YCbCrSubsampleRatio440:
+		return 1, 2
+	case image.YCbCrSubsampleRatio411:
+		return 4, 1
+	case image.YCbCrSubsampleRatio410:
+		return 4, 2
+	}
+	return 1, 1
+}
+
+// widen maps the limited range of a lossy WebP's planes (16 to 235 for luma, 16 to
+// 240 for chroma, ITU-R BT.601) to the full one that JPEG has. The decoder of
+// x/image leaves them as they are stored.
+func widen(m *image.YCbCr) {
+	for i, v := range m.Y {
+		m.Y[i] = fullLuma[v]
+	}
+	for i, v := range m.Cb {
+		m.Cb[i] = fullChroma[v]
+	}
+	for i, v := range m.Cr {
+		m.Cr[i] = fullChroma[v]
+	}
+}
+
+var (
+	fullLuma   = rangeTable(16, 219, 0)
+	fullChroma = rangeTable(128, 224, 128)
+)
+
+// rangeTable maps from+k*span/255 to to+k.
+func rangeTable(from, span, to int) (table [256]byte) {
+	for i := range table {
+		scaled := (i - from) * 255 * 2
+		if scaled < 0 {
+			scaled -= span
+		} else {
+			scaled += span
+		}
+		table[i] = byte(min(max(to+scaled/(2*span), 0), 255))
+	}
+	return table
+}

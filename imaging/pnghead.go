@@ -1,0 +1,66 @@
+package imaging
+
+import "encoding/binary"
+
+// pngHead is what a PNG's chunks say before its pixels (W3C PNG, third edition).
+type pngHead struct {
+	depth, colour byte
+	interlaced    bool
+	transparent   bool // has a tRNS chunk
+	orientation   orientation
+}
+
+// Colour types of PNG, section 11.2.1.
+const (
+	pngGray      = 0
+	pngRGB       = 2
+	pngPalette   = 3
+	pngGrayAlpha = 4
+	pngRGBA      = 6
+)
+
+// readPNGHead walks the chunks up to the first IDAT. The caller has made sure
+// that src begins with the signature.
+func readPNGHead(src []byte) pngHead {
+	head := pngHead{orientation: upright}
+	for rest := src[8:]; len(rest) >= 12; {
+		size := uint64(binary.BigEndian.Uint32(rest))
+		if size+12 > uint64(len(rest)) {
+			return head
+		}
+		content := rest[8 : 8+size]
+		switch string(rest[4:8]) {
+		case "IHDR":
+			if len(content) == 13 {
+				head.depth, head.colour, head.interlaced = content[8], content[9], content[12] != 0
+			}
+		case "tRNS":
+			head.transparent = true
+		case "eXIf":
+			head.orientation = exifOrientation(content)
+		case "IDAT":
+			return head
+		}
+		rest = rest[12+size:]
+	}
+	return head
+}
+
+// decodeBytes is what the standard decoder allocates for width x height pixels:
+// an interlaced picture is decoded into seven smaller ones besides.
+func (head pngHead) decodeBytes(width, height int) int64 {
+	var pixel int64
+	switch {
+	case head.colour == pngGray && !head.transparent, head.colour == pngPalette:
+		pixel = 1
+	default:
+		pixel = 4
+	}
+	if head.depth == 16 {
+		pixel *= 2
+	}
+	if head.interlaced {
+		pixel *= 2
+	}
+	return pixel * int64(width) * int64(height)
+}

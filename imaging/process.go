@@ -1,0 +1,193 @@
+package imaging
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"runtime"
+	"time"
+
+	"vitrine/imaging/admission"
+)
+
+// ProcessConfig bounds what one picture, and all pictures together, may cost. The
+// zero value of a field stands for its default.
+type ProcessConfig struct {
+	Limits        Limits
+	MemoryBudget  int64         // bytes for all pictures at work; 256 MiB
+	DecodeTimeout time.Duration // CPU time for decoding a picture; 5 s
+	Parallel      int           // pictures computed at the same time; GOMAXPROCS
+}
+
+// outputBytes is what the results of a picture need for each pixel of the main
+// variant: itself, a turned copy, the next smaller one, and the files.
+const (
+	outputBytes  = 10
+	scratchBytes = 2 << 20 // of scaling and encoding, whatever the size
+)
+
+// Processor makes variants of pictures within one budget of memory and CPU. A
+// quarter of the memory is for sources, the rest for what is made of them; they
+// are kept apart, because a picture holds its source while it waits for the
+// rest, and pictures that all wait for each other would wait for ever. Safe for
+// concurrent use.
+type Processor struct {
+	cfg     ProcessConfig
+	sources *admission.Budget
+	work    *admission.Budget
+	cpus    chan struct{}
+}
+
+// NewProcessor makes a Processor.
+func NewProcessor(cfg ProcessConfig) *Processor {
+	cfg.Limits = cfg.Limits.withDefaults()
+	if cfg.MemoryBudget <= 0 {
+		cfg.MemoryBudget = 256 << 20
+	}
+	if cfg.DecodeTimeout <= 0 {
+		cfg.DecodeTimeout = 5 * time.Second
+	}
+	if cfg.Parallel <= 0 {
+		cfg.Parallel = runtime.GOMAXPROCS(0)
+	}
+	sources := cfg.MemoryBudget / 4
+	return &Processor{
+		cfg:     cfg,
+		sources: admission.New(sources),
+		work:    admission.New(cfg.MemoryBudget - sources),
+		cpus:    make(chan struct{}, cfg.Parallel),
+	}
+}
+
+// Rendition is a finished variant of a picture. Renditions of the same Object
+// share one Body.
+type Rendition struct {
+	Name          string // of the size: see Sizes
+	Object        string // file name, such as main.jpg
+	Width, Height int    // pixels
+	Format        Format // JPEG or PNG
+	Body          []byte
+}
+
+func (r Rendition) bytes() int64 { return int64(len(r.Body)) }
+
+// Processed is what became of a picture.
+type Processed struct {
+	Format        Format // of the source
+	Width, Height int    // of the source, upright
+	Renditions    []Rendition
+	DecodeTime    time.Duration // wall time, without waiting for memory or a CPU
+	TransformTime time.Duration
+
+	memory *admission.Grant
+}
+
+// Release returns the memory of the renditions to the budget. It has to be called
+// once they are no longer needed; more calls do nothing.
+func (p *Processed) Release() { p.memory.Release() }
+
+// Reserve waits for memory for a source of n bytes; it is a [Reserve].
+func (p *Processor) Reserve(ctx context.Context, n int64) (release func(), err error) {
+	memory, err := p.sources.Acquire(ctx, min(n, p.sources.Total()))
+	if err != nil {
+		return nil, err
+	}
+	return memory.Release, nil
+}
+
+// Process makes the variants of the picture in src, in the order of [Sizes]. It
+// waits for memory and a CPU until ctx ends. A failure is an [*Error] with stage
+// decode or transform, or ctx's error. The results carry no metadata; colours are
+// taken for sRGB.
+func (p *Processor) Process(ctx context.Context, src []byte) (*Processed, error) {
+	h, err := readHeader(src)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.cfg.Limits.check(h.width, h.height); err != nil {
+		return nil, err
+	}
+	memory, err := p.work.Acquire(ctx, h.workBytes())
+	if errors.Is(err, admission.ErrNeverFits) {
+		return nil, bad(CodeImageTooLarge, fmt.Sprintf(
+			"a picture of this kind with %d x %d pixels needs more memory than there is", h.width, h.height), err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	result, err := p.compute(ctx, src, h)
+	if err != nil {
+		memory.Release()
+		return nil, err
+	}
+	kept := int64(0)
+	for _, r := range result.Renditions {
+		kept += int64(cap(r.Body))
+	}
+	memory.Shrink(kept)
+	result.memory = memory
+	return result, nil
+}
+
+// workBytes is what decoding and transforming takes at most.
+func (h header) workBytes() int64 {
+	w, ht := fit(h.width, h.height, Sizes[0].Side)
+	return h.decodeBytes + outputBytes*int64(w)*int64(ht) + scratchBytes
+}
+
+// compute does the part that needs a CPU.
+func (p *Processor) compute(ctx context.Context, src []byte, h header) (*Processed, error) {
+	select {
+	case p.cpus <- struct{}{}:
+		defer func() { <-p.cpus }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	began := time.Now()
+	img, err := decode(ctx, src, h.format, p.cfg.DecodeTimeout)
+	if err != nil {
+		return nil, err
+	}
+	decoded := time.Now()
+	result, err := transform(img, h, len(src))
+	if err != nil {
+		return nil, err
+	}
+	result.DecodeTime, result.TransformTime = decoded.Sub(began), time.Since(decoded)
+	return result, nil
+}
+
+// transform makes the renditions of a decoded picture.
+func transform(img image.Image, h header, sourceBytes int) (*Processed, error) {
+	result := &Processed{Format: h.format, Width: h.width, Height: h.height}
+	width, height := fit(h.width, h.height, Sizes[0].Side)
+	scaled, opaque := scaleSource(img, h, width, height)
+	scaled = turn(scaled, h.orientation)
+	if h.orientation.swapsSides() {
+		result.Width, result.Height = h.height, h.width
+	}
+	e := &encoder{source: h, bytes: sourceBytes, opaque: opaque}
+	for i, size := range Sizes {
+		w, ht := fit(result.Width, result.Height, size.Side)
+		if i > 0 {
+			last := result.Renditions[i-1]
+			if last.Width == w && last.Height == ht {
+				last.Name = size.Name
+				result.Renditions = append(result.Renditions, last)
+				continue
+			}
+			scaled = scaleDown(scaled, w, ht)
+		}
+		body, format, err := e.encode(scaled, w == result.Width)
+		if err != nil {
+			return nil, &Error{Code: CodeInternal, Stage: StageTransform, Transient: true,
+				Detail: "the picture could not be written", Err: err}
+		}
+		result.Renditions = append(result.Renditions, Rendition{
+			Name: size.Name, Object: size.Name + "." + format.Extension(),
+			Width: w, Height: ht, Format: format, Body: body,
+		})
+	}
+	return result, nil
+}

@@ -1,0 +1,415 @@
+package imaging_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"image/png"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/image/webp"
+
+	"vitrine/imaging"
+	"vitrine/imaging/picture"
+)
+
+func process(t *testing.T, src []byte) *imaging.Processed {
+	t.Helper()
+	got, err := imaging.NewProcessor(imaging.ProcessConfig{}).Process(t.Context(), src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(got.Release)
+	return got
+}
+
+// open decodes a rendition and checks that it is what it says.
+func open(t *testing.T, r imaging.Rendition) image.Image {
+	t.Helper()
+	m, format, err := image.Decode(bytes.NewReader(r.Body))
+	if err != nil {
+		t.Fatalf("%s: %v", r.Object, err)
+	}
+	if format != string(r.Format) || m.Bounds().Dx() != r.Width || m.Bounds().Dy() != r.Height {
+		t.Errorf("%s is a %s of %v, said to be a %s of %d x %d", r.Object, format, m.Bounds(), r.Format, r.Width, r.Height)
+	}
+	return m
+}
+
+// meanDifference is between two pictures of one size, over red, green and blue as
+// they look on white.
+func meanDifference(a, b image.Image) float64 {
+	sum, n := 0.0, 0
+	for y := range a.Bounds().Dy() {
+		for x := range a.Bounds().Dx() {
+			p, q := onWhite(a, x, y), onWhite(b, x, y)
+			for c := range 3 {
+				d := p[c] - q[c]
+				sum += max(d, -d)
+				n++
+			}
+		}
+	}
+	return sum / float64(n)
+}
+
+func onWhite(m image.Image, x, y int) [3]float64 {
+	r, g, b, a := m.At(m.Bounds().Min.X+x, m.Bounds().Min.Y+y).RGBA()
+	white := 65535 - a
+	return [3]float64{float64(r+white) / 257, float64(g+white) / 257, float64(b+white) / 257}
+}
+
+type shape struct {
+	Name, Object  string
+	Width, Height int
+}
+
+func shapes(p *imaging.Processed) []shape {
+	list := make([]shape, 0, len(p.Renditions))
+	for _, r := range p.Renditions {
+		list = append(list, shape{r.Name, r.Object, r.Width, r.Height})
+	}
+	return list
+}
+
+func TestProcessSizes(t *testing.T) {
+	t.Parallel()
+	gray := func(w, h int) []byte { return picture.JPEG(image.NewGray(image.Rect(0, 0, w, h)), 90, 1) }
+	tests := []struct {
+		name string
+		src  []byte
+		want []shape
+	}{
+		{"larger than all", gray(2400, 1200), []shape{
+			{"main", "main.jpg", 1600, 800}, {"large", "large.jpg", 800, 400}, {"small", "small.jpg", 200, 100}}},
+		{"upright", gray(1201, 2401), []shape{
+			{"main", "main.jpg", 800, 1600}, {"large", "large.jpg", 400, 800}, {"small", "small.jpg", 100, 200}}},
+		{"between main and large", gray(1000, 10), []shape{
+			{"main", "main.jpg", 1000, 10}, {"large", "large.jpg", 800, 8}, {"small", "small.jpg", 200, 2}}},
+		{"large as it is", gray(800, 800), []shape{
+			{"main", "main.jpg", 800, 800}, {"large", "main.jpg", 800, 800}, {"small", "small.jpg", 200, 200}}},
+		{"small as it is", gray(90, 200), []shape{
+			{"main", "main.jpg", 90, 200}, {"large", "main.jpg", 90, 200}, {"small", "main.jpg", 90, 200}}},
+		{"a line", gray(5000, 1), []shape{
+			{"main", "main.jpg", 1600, 1}, {"large", "large.jpg", 800, 1}, {"small", "small.jpg", 200, 1}}},
+		{"one pixel", gray(1, 1), []shape{
+			{"main", "main.jpg", 1, 1}, {"large", "main.jpg", 1, 1}, {"small", "main.jpg", 1, 1}}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			got := process(t, test.src)
+			if diff := cmp.Diff(test.want, shapes(got)); diff != "" {
+				t.Error(diff)
+			}
+			for _, r := range got.Renditions {
+				open(t, r)
+			}
+		})
+	}
+}
+
+func TestProcessTurnsEveryOrientation(t *testing.T) {
+	t.Parallel()
+	for _, size := range []image.Point{{96, 64}, {97, 63}, {1703, 37}} {
+		want := picture.Corners(size.X, size.Y)
+		plain := process(t, picture.JPEG(want, 95, 1))
+		for o := 1; o <= 8; o++ {
+			stored := picture.Stored(want, o)
+			files := map[string][]byte{
+				"jpeg": picture.JPEG(stored, 95, o),
+				"gray jpeg": picture.WithEXIF(picture.RareJPEG(stored,
+					picture.Coding{Sampling: []byte{0x11}, Transform: -1}), picture.EXIF(o)),
+			}
+			if size.X < 1000 {
+				files["png"] = picture.RarePNG(stored, picture.PNGKind{Colour: 2, Depth: 8, Orientation: o})
+				files["webp"] = picture.WebPWithEXIF(picture.WebP(stored), stored.Rect.Size(), o)
+			}
+			for format, src := range files {
+				t.Run(fmt.Sprintf("%v %s %d", size, format, o), func(t *testing.T) {
+					t.Parallel()
+					got := process(t, src)
+					if got.Width != size.X || got.Height != size.Y {
+						t.Errorf("source of %d x %d", got.Width, got.Height)
+					}
+					limit := 6.0 // of compression; a wrong turn is more than 20
+					for i, r := range got.Renditions {
+						m := open(t, r)
+						if format == "gray jpeg" {
+							checkGrayCorners(t, m)
+							continue
+						}
+						if d := meanDifference(m, open(t, plain.Renditions[i])); d > limit {
+							t.Errorf("%s differs by %.2f from the one that was upright already", r.Name, d)
+						}
+					}
+				})
+			}
+		}
+	}
+}
+
+// checkGrayCorners knows the corners by their luma: 78, 148, 44 and 240.
+func checkGrayCorners(t *testing.T, m image.Image) {
+	t.Helper()
+	w, h := m.Bounds().Dx(), m.Bounds().Dy()
+	for i, at := range []image.Point{{w / 8, h / 8}, {w - 1 - w/8, h / 8}, {w - 1 - w/8, h - 1 - h/8}, {w / 8, h - 1 - h/8}} {
+		got := int(color.GrayModel.Convert(m.At(at.X, at.Y)).(color.Gray).Y)
+		want := []int{83, 148, 41, 240}[i]
+		if got < want-8 || got > want+8 {
+			t.Errorf("corner %d is %d, want %d", i, got, want)
+		}
+	}
+}
+
+func TestProcessReadsEveryKindOfFile(t *testing.T) {
+	t.Parallel()
+	photo, logo, graphic := picture.Photo(161, 103, 1), picture.Logo(101, 80), picture.Graphic(161, 103)
+	gray := image.NewGray(photo.Rect)
+	for i := range gray.Pix {
+		gray.Pix[i] = color.GrayModel.Convert(photo.At(i%gray.Stride, i/gray.Stride)).(color.Gray).Y
+	}
+	yes, no := true, false
+	grayLogo := image.NewNRGBA(logo.Rect)
+	for i := range logo.Pix {
+		grayLogo.Pix[i] = logo.Pix[i]
+		if i%4 != 3 {
+			grayLogo.Pix[i] = 0x40
+		}
+	}
+	rare := func(m image.Image, transform int, sampling ...byte) []byte {
+		return picture.RareJPEG(m, picture.Coding{Sampling: sampling, Transform: transform})
+	}
+	progressive := func(m image.Image, transform int, sampling ...byte) []byte {
+		return picture.RareJPEG(m, picture.Coding{Sampling: sampling, Transform: transform, Progressive: true})
+	}
+	kind := func(colour, depth byte, interlaced bool) picture.PNGKind {
+		return picture.PNGKind{Colour: colour, Depth: depth, Interlaced: interlaced}
+	}
+	key := picture.PNGKind{Colour: 2, Depth: 8, Transparent: color.NRGBA{0xfa, 0xfa, 0xf5, 255}}
+	keyed := picture.Graphic(120, 90)
+	for i := 0; i < len(keyed.Pix); i += 4 {
+		if keyed.Pix[i] == 0xfa {
+			keyed.Pix[i+3] = 0
+		}
+	}
+	tests := []struct {
+		name   string
+		src    []byte
+		format imaging.Format
+		want   image.Image
+		opaque bool
+		limit  float64 // of the mean difference
+	}{
+		{"jpeg 4:2:0", picture.JPEG(photo, 92, 1), imaging.JPEG, photo, yes, 7},
+		{"jpeg 4:4:4", rare(photo, -1, 0x11, 0x11, 0x11), imaging.JPEG, photo, yes, 7},
+		{"jpeg 4:2:2", rare(photo, -1, 0x21, 0x11, 0x11), imaging.JPEG, photo, yes, 7},
+		{"jpeg 4:4:0", rare(photo, -1, 0x12, 0x11, 0x11), imaging.JPEG, photo, yes, 7},
+		{"jpeg 4:1:1", rare(photo, -1, 0x41, 0x11, 0x11), imaging.JPEG, photo, yes, 7},
+		{"jpeg 4:1:0", rare(photo, -1, 0x42, 0x11, 0x11), imaging.JPEG, photo, yes, 7},
+		{"jpeg gray", rare(gray, -1, 0x11), imaging.JPEG, gray, yes, 4},
+		{"jpeg gray with factors", rare(gray, -1, 0x22), imaging.JPEG, gray, yes, 4},
+		{"jpeg rgb", rare(photo, 0, 0x11, 0x11, 0x11), imaging.JPEG, photo, yes, 7},
+		{"jpeg cmyk", rare(photo, 0, 0x11, 0x11, 0x11, 0x11), imaging.JPEG, photo, yes, 7},
+		{"jpeg ycck", rare(photo, 2, 0x11, 0x11, 0x11, 0x11), imaging.JPEG, photo, yes, 7},
+		{"jpeg ycck 4:2:0", rare(photo, 2, 0x22, 0x11, 0x11, 0x22), imaging.JPEG, photo, yes, 8},
+		{"jpeg progressive 4:2:0", progressive(photo, -1, 0x22, 0x11, 0x11), imaging.JPEG, photo, yes, 7},
+		{"jpeg progressive 4:4:4", progressive(photo, -1, 0x11, 0x11, 0x11), imaging.JPEG, photo, yes, 7},
+		{"jpeg progressive gray", progressive(gray, -1, 0x11), imaging.JPEG, gray, yes, 4},
+		{"png rgb", picture.PNG(photo), imaging.PNG, photo, yes, 7},
+		{"png rgb 16", picture.RarePNG(photo, kind(2, 16, no)), imaging.PNG, photo, yes, 7},
+		{"png gray", picture.RarePNG(gray, kind(0, 8, no)), imaging.PNG, gray, yes, 4},
+		{"png gray 16", picture.RarePNG(gray, kind(0, 16, no)), imaging.PNG, gray, yes, 4},
+		{"png gray interlaced", picture.RarePNG(gray, kind(0, 8, yes)), imaging.PNG, gray, yes, 4},
+		{"png with an alpha channel, all opaque", picture.RarePNG(photo, kind(6, 8, no)), imaging.PNG, photo, yes, 7},
+		{"png rgba", picture.RarePNG(logo, kind(6, 8, no)), imaging.PNG, logo, no, 0.5},
+		{"png rgba 16", picture.RarePNG(logo, kind(6, 16, no)), imaging.PNG, logo, no, 0.5},
+		{"png rgba interlaced", picture.RarePNG(logo, kind(6, 8, yes)), imaging.PNG, logo, no, 0.5},
+		{"png gray and alpha", picture.RarePNG(grayLogo, kind(4, 8, no)), imaging.PNG, grayLogo, no, 0.5},
+		{"png gray and alpha 16 interlaced", picture.RarePNG(grayLogo, kind(4, 16, yes)), imaging.PNG, grayLogo, no, 0.5},
+		{"png palette", picture.PNG(picture.Paletted(graphic)), imaging.PNG, picture.Paletted(graphic), yes, 0.1},
+		{"png palette with transparency", picture.PNG(picture.Paletted(logo)), imaging.PNG, picture.Paletted(logo), no, 0.1},
+		{"png with a transparent colour", picture.RarePNG(picture.Graphic(120, 90), key), imaging.PNG, keyed, no, 0.1},
+		{"png drawing", picture.PNG(graphic), imaging.PNG, graphic, yes, 0.1},
+		{"gif", picture.GIF(graphic), imaging.GIF, picture.Paletted(graphic), yes, 0.1},
+		{"gif of a photograph", picture.GIF(photo), imaging.GIF, picture.Paletted(photo), yes, 18},
+		{"gif with transparency", picture.GIF(logo), imaging.GIF, picture.Paletted(logo), no, 0.1},
+		{"webp lossless", picture.WebP(photo), imaging.WebP, photo, yes, 7},
+		{"webp lossless with alpha", picture.WebP(logo), imaging.WebP, logo, no, 0.5},
+		{"webp lossy", picture.LossyWebP(40, 24), imaging.WebP, fullRange(t, picture.LossyWebP(40, 24)), yes, 0.7},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			got := process(t, test.src)
+			if got.Format != test.format {
+				t.Errorf("format is %s, want %s", got.Format, test.format)
+			}
+			if got.Renditions[0].Width > 400 {
+				t.Fatal("the main rendition should have the source's size")
+			}
+			if d := meanDifference(open(t, got.Renditions[0]), test.want); d > test.limit {
+				t.Errorf("differs by %.2f in the mean", d)
+			}
+			for _, r := range got.Renditions {
+				m := open(t, r)
+				if opaque := m.(interface{ Opaque() bool }).Opaque(); opaque != test.opaque {
+					t.Errorf("%s: opaque is %v, want %v", r.Name, opaque, test.opaque)
+				}
+				if !test.opaque && r.Format != imaging.PNG {
+					t.Errorf("%s has transparency and is a %s", r.Name, r.Format)
+				}
+			}
+		})
+	}
+}
+
+// fullRange decodes a lossy WebP and widens its luma from 16 to 235.
+func fullRange(t *testing.T, file []byte) image.Image {
+	t.Helper()
+	m, err := webp.Decode(bytes.NewReader(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored := m.(*image.YCbCr)
+	out := image.NewGray(stored.Rect)
+	for i := range out.Pix {
+		at := image.Pt(i%out.Stride, i/out.Stride)
+		luma := float64(stored.Y[stored.YOffset(at.X, at.Y)])
+		out.Pix[i] = byte((luma-16)*255/219 + 0.5)
+	}
+	return out
+}
+
+func TestProcessPutsAGIFFrameOnItsCanvas(t *testing.T) {
+	t.Parallel()
+	logo := picture.Graphic(200, 100)
+	frame := image.Rect(30, 20, 130, 90)
+	got := open(t, process(t, picture.AnimatedGIF(logo, frame)).Renditions[0])
+	if got.Bounds() != image.Rect(0, 0, 200, 100) {
+		t.Fatalf("canvas is %v", got.Bounds())
+	}
+	for _, at := range []image.Point{{10, 50}, {150, 50}, {60, 10}, {60, 95}} {
+		if _, _, _, a := got.At(at.X, at.Y).RGBA(); a != 0 {
+			t.Errorf("%v lies outside the frame and is not transparent", at)
+		}
+	}
+	want := picture.Paletted(logo.SubImage(frame))
+	for _, at := range []image.Point{{30, 20}, {129, 89}, {80, 60}} {
+		if diff := cmp.Diff(color.NRGBAModel.Convert(want.At(at.X, at.Y)), color.NRGBAModel.Convert(got.At(at.X, at.Y))); diff != "" {
+			t.Errorf("%v: %s", at, diff)
+		}
+	}
+}
+
+func TestProcessRefuses(t *testing.T) {
+	t.Parallel()
+	photo := picture.Photo(160, 120, 2)
+	noAdobe := picture.RareJPEG(photo, picture.Coding{Sampling: []byte{0x11, 0x11, 0x11, 0x11}, Transform: -1})
+	tests := []struct {
+		name string
+		src  []byte
+		want imaging.Code
+	}{
+		{"nothing", nil, imaging.CodeUnsupportedFormat},
+		{"html", picture.HTML(), imaging.CodeUnsupportedFormat},
+		{"bmp", []byte("BM\x3a\x00\x00\x00\x00\x00\x00\x00\x36\x00\x00\x00"), imaging.CodeUnsupportedFormat},
+		{"tiff", []byte("II*\x00\x08\x00\x00\x00\x00\x00\x00\x00"), imaging.CodeUnsupportedFormat},
+		{"animated webp", picture.AnimatedWebP(photo), imaging.CodeUnsupportedFormat},
+		{"jpeg of four unnamed inks", noAdobe, imaging.CodeUnsupportedFormat},
+		{"jpeg cut off", picture.Truncated(picture.JPEG(photo, 90, 1)), imaging.CodeCorruptImage},
+		{"png cut off", picture.Truncated(picture.PNG(photo)), imaging.CodeCorruptImage},
+		{"gif cut off", picture.Truncated(picture.GIF(photo)), imaging.CodeCorruptImage},
+		{"webp cut off", picture.Truncated(picture.WebP(photo)), imaging.CodeCorruptImage},
+		{"jpeg of three bytes", []byte("\xff\xd8\xff"), imaging.CodeCorruptImage},
+		{"png signature", []byte("\x89PNG\r\n\x1a\n"), imaging.CodeCorruptImage},
+		{"gif signature", []byte("GIF89a"), imaging.CodeCorruptImage},
+		{"webp signature", []byte("RIFF\x04\x00\x00\x00WEBP"), imaging.CodeCorruptImage},
+		{"webp that claims two gigabytes", picture.WebPBomb(), imaging.CodeCorruptImage},
+		{"png of 30,000 x 30,000", picture.PNGBomb(30000, 30000), imaging.CodeImageTooLarge},
+		{"png too wide", picture.PNGBomb(12001, 1), imaging.CodeImageTooLarge},
+		{"png of too many pixels", picture.PNGBomb(8000, 5001), imaging.CodeImageTooLarge},
+		{"gif of 32 bytes", picture.GIFBomb(), imaging.CodeImageTooLarge},
+		{"jpeg of no size", picture.RareJPEG(image.NewGray(image.Rect(0, 0, 0, 8)), picture.Coding{Sampling: []byte{0x11}, Transform: -1}), imaging.CodeCorruptImage},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := imaging.NewProcessor(imaging.ProcessConfig{}).Process(t.Context(), test.src)
+			var got *imaging.Error
+			if !errors.As(err, &got) {
+				t.Fatalf("error is %v", err)
+			}
+			if got.Code != test.want || got.Transient || got.Stage != imaging.StageDecode || got.Detail == "" {
+				t.Errorf("error is %+v, want a lasting %s", got, test.want)
+			}
+		})
+	}
+}
+
+func TestProcessSurvivesAnEXIFLoop(t *testing.T) {
+	t.Parallel()
+	src := picture.WithEXIF(picture.JPEG(picture.Photo(64, 48, 1), 90, 1), picture.EXIFLoop())
+	if got := process(t, src); got.Width != 64 || got.Height != 48 {
+		t.Errorf("%d x %d", got.Width, got.Height)
+	}
+}
+
+func TestProcessEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := imaging.NewProcessor(imaging.ProcessConfig{}).Process(ctx, picture.JPEG(picture.Photo(64, 48, 1), 90, 1))
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("error is %v", err)
+	}
+}
+
+func TestProcessLeavesNoMetadata(t *testing.T) {
+	t.Parallel()
+	secret := []byte("51.4779 N, 0.0015 W")
+	src := picture.WithEXIF(picture.JPEG(picture.Photo(300, 200, 1), 90, 1), append(picture.EXIF(1), secret...))
+	for _, r := range process(t, src).Renditions {
+		if bytes.Contains(r.Body, secret) || bytes.Contains(r.Body, []byte("Exif")) {
+			t.Errorf("%s holds the source's metadata", r.Name)
+		}
+	}
+}
+
+func TestProcessDoesNotInflate(t *testing.T) {
+	t.Parallel()
+	photo := picture.Photo(300, 220, 3)
+	for _, quality := range []int{30, 50, 75, 80, 95} {
+		src := picture.JPEG(photo, quality, 1)
+		if got := process(t, src).Renditions[0]; len(got.Body) > len(src) {
+			t.Errorf("quality %d: %d bytes of %d", quality, len(got.Body), len(src))
+		}
+	}
+	graphic := picture.PNG(picture.Graphic(400, 300))
+	if got := process(t, graphic).Renditions[0]; got.Format != imaging.PNG || len(got.Body) > len(graphic) {
+		t.Errorf("a drawing of %d bytes became a %s of %d", len(graphic), got.Format, len(got.Body))
+	}
+	// A re-encoding of the same size at the usual quality is what to beat.
+	big := process(t, picture.PNG(picture.Photo(1800, 90, 4))).Renditions[0]
+	m := open(t, big)
+	var again bytes.Buffer
+	if err := jpeg.Encode(&again, m, &jpeg.Options{Quality: 80}); err != nil {
+		t.Fatal(err)
+	}
+	if big.Format != imaging.JPEG || float64(len(big.Body)) > 1.05*float64(again.Len()) {
+		t.Errorf("%s of %d bytes; encoded again %d", big.Format, len(big.Body), again.Len())
+	}
+	logo := picture.PNG(picture.Logo(400, 300))
+	var plain bytes.Buffer
+	if err := png.Encode(&plain, picture.Logo(400, 300)); err != nil {
+		t.Fatal(err)
+	}
+	if got := process(t, logo).Renditions[0]; len(got.Body) > plain.Len()+plain.Len()/50 {
+		t.Errorf("a logo of %d bytes became %d", plain.Len(), len(got.Body))
+	}
+}

@@ -1,0 +1,162 @@
+package imaging
+
+import (
+	"image"
+	"image/color"
+
+	"vitrine/imaging/resize"
+)
+
+// raster reads a decoded picture row by row as 8-bit premultiplied RGBA, so that
+// no second copy of a large one is ever made. opaque is known for the rows that
+// were read.
+type raster struct {
+	width, height int
+	opaque        bool
+	row           func(y int, buf []byte) []byte
+}
+
+// newRaster gives the raster of img on a canvas of width x height, which is larger
+// than img for a GIF whose first frame does not fill it: the rest is transparent.
+func newRaster(img image.Image, width, height int) *raster {
+	r := &raster{width: width, height: height, opaque: true}
+	read := r.reader(img)
+	frame := img.Bounds()
+	if frame == image.Rect(0, 0, width, height) {
+		r.row = read
+		return r
+	}
+	r.opaque = false
+	r.row = func(y int, buf []byte) []byte {
+		clear(buf)
+		if y >= frame.Min.Y && y < frame.Max.Y {
+			part := buf[4*frame.Min.X : 4*frame.Max.X]
+			copy(part, read(y-frame.Min.Y, part))
+		}
+		return buf
+	}
+	return r
+}
+
+func (r *raster) source() resize.Source {
+	return resize.Source{Width: r.width, Height: r.height, Channels: 4, Row: r.row}
+}
+
+// reader gives the function that converts one row of img, counted from its top.
+func (r *raster) reader(img image.Image) func(y int, buf []byte) []byte {
+	n := 4 * img.Bounds().Dx()
+	switch m := img.(type) {
+	case *image.RGBA: // the decoders use it for opaque pictures only
+		return func(y int, _ []byte) []byte { return m.Pix[y*m.Stride : y*m.Stride+n] }
+	case *image.NRGBA:
+		return func(y int, buf []byte) []byte {
+			return r.premultiply(buf, m.Pix[y*m.Stride:y*m.Stride+n])
+		}
+	case *image.RGBA64:
+		return func(y int, buf []byte) []byte { return narrow(buf, m.Pix[y*m.Stride:y*m.Stride+2*n]) }
+	case *image.NRGBA64:
+		return func(y int, buf []byte) []byte {
+			return r.premultiply(buf, narrow(buf, m.Pix[y*m.Stride:y*m.Stride+2*n]))
+		}
+	case *image.CMYK:
+		return func(y int, buf []byte) []byte { return fromCMYK(buf, m.Pix[y*m.Stride:y*m.Stride+n]) }
+	case *image.Paletted:
+		return r.paletted(m)
+	case *image.NYCbCrA:
+		return func(y int, buf []byte) []byte { return r.fromNYCbCrA(buf, m, y) }
+	}
+	return func(y int, buf []byte) []byte { return r.generic(buf, img, y) }
+}
+
+// premultiply also notes whether there is transparency. src may be dst.
+func (r *raster) premultiply(dst, src []byte) []byte {
+	for i := 0; i+4 <= len(src); i += 4 {
+		s, d := (*[4]byte)(src[i:]), (*[4]byte)(dst[i:])
+		a := s[3]
+		if a == 255 {
+			*d = *s
+			continue
+		}
+		r.opaque = false
+		d[0], d[1], d[2], d[3] = scale255(s[0], a), scale255(s[1], a), scale255(s[2], a), a
+	}
+	return dst
+}
+
+// scale255 is v*a/255, rounded.
+func scale255(v, a byte) byte {
+	t := uint32(v)*uint32(a) + 128
+	return byte((t + t>>8) >> 8)
+}
+
+// narrow rounds big-endian 16-bit samples to 8 bits.
+func narrow(dst, src []byte) []byte {
+	for i := range len(src) / 2 {
+		v := uint32(src[2*i])<<8 | uint32(src[2*i+1])
+		dst[i] = byte((v*255 + 32895) >> 16)
+	}
+	return dst
+}
+
+// fromCMYK takes inks as if they were ideal: without the file's colour profile
+// there is nothing to know them by.
+func fromCMYK(dst, src []byte) []byte {
+	for i := 0; i+4 <= len(src); i += 4 {
+		s, d := (*[4]byte)(src[i:]), (*[4]byte)(dst[i:])
+		light := 255 - s[3]
+		d[0], d[1], d[2] = scale255(255-s[0], light), scale255(255-s[1], light), scale255(255-s[2], light)
+		d[3] = 255
+	}
+	return dst
+}
+
+func (r *raster) paletted(m *image.Paletted) func(y int, buf []byte) []byte {
+	var table [256][4]byte // an index beyond the palette is transparent
+	var clearAt [256]bool
+	for i := range table {
+		clearAt[i] = true
+		if i < len(m.Palette) {
+			c := color.RGBAModel.Convert(m.Palette[i]).(color.RGBA)
+			table[i] = [4]byte{c.R, c.G, c.B, c.A}
+			clearAt[i] = c.A != 255
+		}
+	}
+	width := m.Rect.Dx()
+	return func(y int, buf []byte) []byte {
+		transparent := false
+		for x, index := range m.Pix[y*m.Stride : y*m.Stride+width] {
+			*(*[4]byte)(buf[4*x:]) = table[index]
+			transparent = transparent || clearAt[index]
+		}
+		if transparent {
+			r.opaque = false
+		}
+		return buf
+	}
+}
+
+// fromNYCbCrA serves lossy WebP with an alpha plane: its luma and chroma are in
+// the limited range, see [widen].
+func (r *raster) fromNYCbCrA(buf []byte, m *image.NYCbCrA, y int) []byte {
+	y += m.Rect.Min.Y
+	for x := range m.Rect.Dx() {
+		yi, ci := m.YOffset(x+m.Rect.Min.X, y), m.COffset(x+m.Rect.Min.X, y)
+		d := (*[4]byte)(buf[4*x:])
+		d[0], d[1], d[2] = color.YCbCrToRGB(fullLuma[m.Y[yi]], fullChroma[m.Cb[ci]], fullChroma[m.Cr[ci]])
+		d[3] = m.A[m.AOffset(x+m.Rect.Min.X, y)]
+	}
+	return r.premultiply(buf, buf)
+}
+
+// generic serves types that the decoders do not give today.
+func (r *raster) generic(buf []byte, img image.Image, y int) []byte {
+	b := img.Bounds()
+	for x := range b.Dx() {
+		c := color.RGBAModel.Convert(img.At(b.Min.X+x, b.Min.Y+y)).(color.RGBA)
+		*(*[4]byte)(buf[4*x:]) = [4]byte{c.R, c.G, c.B, c.A}
+		if c.A != 255 {
+			r.opaque = false
+		}
+	}
+	return buf
+}

@@ -1,0 +1,170 @@
+package resize_test
+
+import (
+	"fmt"
+	"image"
+	"math/rand/v2"
+	"testing"
+
+	"golang.org/x/image/draw"
+
+	"vitrine/imaging/resize"
+)
+
+// noise gives samples in which neighbours resemble each other, like a photograph's,
+// with hard edges in between.
+func noise(n int, seed uint64) []byte {
+	r := rand.New(rand.NewPCG(seed, 7))
+	pix := make([]byte, n)
+	level := 128
+	for i := range pix {
+		level += r.IntN(31) - 15
+		if r.IntN(40) == 0 {
+			level = r.IntN(256)
+		}
+		level = min(max(level, 0), 255)
+		pix[i] = byte(level)
+	}
+	return pix
+}
+
+func difference(a, b []byte) (mean float64, largest int) {
+	sum := 0
+	for i := range a {
+		d := int(a[i]) - int(b[i])
+		d = max(d, -d)
+		sum += d
+		largest = max(largest, d)
+	}
+	return float64(sum) / float64(len(a)), largest
+}
+
+var sizes = []struct{ w, h, dw, dh int }{
+	{64, 48, 32, 24}, {401, 299, 200, 149}, {97, 33, 11, 31}, {31, 200, 31, 7},
+	{1600, 30, 800, 15}, {9, 9, 9, 1}, {7, 5, 1, 1}, {640, 480, 39, 29}, {20, 20, 30, 40},
+}
+
+func TestScaleAgreesWithCatmullRomOfXImage(t *testing.T) {
+	t.Parallel()
+	for _, s := range sizes {
+		t.Run(fmt.Sprintf("%dx%d to %dx%d", s.w, s.h, s.dw, s.dh), func(t *testing.T) {
+			t.Parallel()
+			gray := &image.Gray{Pix: noise(s.w*s.h, 1), Stride: s.w, Rect: image.Rect(0, 0, s.w, s.h)}
+			want := image.NewRGBA(image.Rect(0, 0, s.dw, s.dh))
+			draw.CatmullRom.Scale(want, want.Rect, gray, gray.Rect, draw.Src, nil)
+			wantGray := make([]byte, s.dw*s.dh)
+			for i := range wantGray {
+				wantGray[i] = want.Pix[4*i]
+			}
+			got := make([]byte, s.dw*s.dh)
+			resize.Scale(got, s.dw, resize.Plane(gray.Pix, s.w, s.w, s.h, 1), resize.Fit(s.dw, s.w), resize.Fit(s.dh, s.h))
+			if mean, largest := difference(got, wantGray); mean > 0.35 || largest > 2 {
+				t.Errorf("gray differs by %.3f in the mean and %d at most", mean, largest)
+			}
+
+			rgba := &image.RGBA{Pix: noise(4*s.w*s.h, 2), Stride: 4 * s.w, Rect: gray.Rect}
+			for i := 0; i < len(rgba.Pix); i += 4 {
+				a := rgba.Pix[i+3]
+				for c := range 3 {
+					rgba.Pix[i+c] = min(rgba.Pix[i+c], a)
+				}
+			}
+			draw.CatmullRom.Scale(want, want.Rect, rgba, rgba.Rect, draw.Src, nil)
+			got = make([]byte, 4*s.dw*s.dh)
+			resize.Scale(got, 4*s.dw, resize.Plane(rgba.Pix, rgba.Stride, s.w, s.h, 4), resize.Fit(s.dw, s.w), resize.Fit(s.dh, s.h))
+			if mean, largest := difference(got, want.Pix); mean > 0.35 || largest > 2 {
+				t.Errorf("rgba differs by %.3f in the mean and %d at most", mean, largest)
+			}
+		})
+	}
+}
+
+func TestScaleKeepsAFlatPicture(t *testing.T) {
+	t.Parallel()
+	for _, level := range []byte{0, 1, 127, 254, 255} {
+		src := make([]byte, 333*77)
+		for i := range src {
+			src[i] = level
+		}
+		got := make([]byte, 100*50)
+		resize.Scale(got, 100, resize.Plane(src, 333, 333, 77, 1), resize.Fit(100, 333), resize.Fit(50, 77))
+		for i, v := range got {
+			if v != level {
+				t.Fatalf("sample %d of a picture of %d is %d", i, level, v)
+			}
+		}
+	}
+}
+
+func TestScaleToTheSameSizeCopies(t *testing.T) {
+	t.Parallel()
+	src := noise(50*40, 3)
+	got := make([]byte, 50*40)
+	resize.Scale(got, 50, resize.Plane(src, 50, 50, 40, 1), resize.Fit(50, 50), resize.Fit(40, 40))
+	if mean, _ := difference(got, src); mean != 0 {
+		t.Errorf("differs by %.3f in the mean", mean)
+	}
+	// An axis that is shifted by a whole sample picks the neighbour.
+	x := resize.Axis{Dst: 49, Src: 50, Scale: 1, Offset: 1}
+	resize.Scale(got, 49, resize.Plane(src, 50, 50, 40, 1), x, resize.Fit(40, 40))
+	for y := range 40 {
+		for c := range 49 {
+			if got[y*49+c] != src[y*50+c+1] {
+				t.Fatalf("sample %d,%d is %d, want %d", c, y, got[y*49+c], src[y*50+c+1])
+			}
+		}
+	}
+}
+
+func TestScaleAsksForEachRowOnceFromTheTop(t *testing.T) {
+	t.Parallel()
+	src := noise(40*90, 4)
+	last := -1
+	source := resize.Source{Width: 40, Height: 90, Channels: 1, Row: func(y int, buf []byte) []byte {
+		if y <= last {
+			t.Errorf("row %d was asked for after row %d", y, last)
+		}
+		last = y
+		return buf[:copy(buf, src[40*y:40*y+40])]
+	}}
+	got, want := make([]byte, 13*29), make([]byte, 13*29)
+	resize.Scale(got, 13, source, resize.Fit(13, 40), resize.Fit(29, 90))
+	resize.Scale(want, 13, resize.Plane(src, 40, 40, 90, 1), resize.Fit(13, 40), resize.Fit(29, 90))
+	if mean, _ := difference(got, want); mean != 0 {
+		t.Errorf("a filled row differs from a direct one by %.3f in the mean", mean)
+	}
+	if last != 89 {
+		t.Errorf("the last row asked for is %d, want 89", last)
+	}
+}
+
+// BenchmarkScale compares the two ways for 12 megapixels to 1600 pixels; for a
+// 4:2:0 photograph ours needs one and a half planes, the other all of RGBA.
+func BenchmarkScale(b *testing.B) {
+	const w, h, dw, dh = 4000, 3000, 1600, 1200
+	gray := &image.Gray{Pix: noise(w*h, 1), Stride: w, Rect: image.Rect(0, 0, w, h)}
+	rgba := &image.RGBA{Pix: noise(4*w*h, 2), Stride: 4 * w, Rect: gray.Rect}
+	chroma := image.NewYCbCr(gray.Rect, image.YCbCrSubsampleRatio420)
+	out := image.NewRGBA(image.Rect(0, 0, dw, dh))
+	plane := make([]byte, dw*dh)
+	b.Run("plane", func(b *testing.B) {
+		for b.Loop() {
+			resize.Scale(plane, dw, resize.Plane(gray.Pix, w, w, h, 1), resize.Fit(dw, w), resize.Fit(dh, h))
+		}
+	})
+	b.Run("rgba", func(b *testing.B) {
+		for b.Loop() {
+			resize.Scale(out.Pix, out.Stride, resize.Plane(rgba.Pix, rgba.Stride, w, h, 4), resize.Fit(dw, w), resize.Fit(dh, h))
+		}
+	})
+	b.Run("x/image rgba", func(b *testing.B) {
+		for b.Loop() {
+			draw.CatmullRom.Scale(out, out.Rect, rgba, rgba.Rect, draw.Src, nil)
+		}
+	})
+	b.Run("x/image ycbcr", func(b *testing.B) {
+		for b.Loop() {
+			draw.CatmullRom.Scale(out, out.Rect, chroma, chroma.Rect, draw.Src, nil)
+		}
+	})
+}

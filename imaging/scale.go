@@ -1,0 +1,84 @@
+package imaging
+
+import (
+	"image"
+	"math"
+
+	"vitrine/imaging/resize"
+)
+
+// Size is one of the sizes that an image is made in: its longer side has Side
+// pixels, or fewer where the source has.
+type Size struct {
+	Name string
+	Side int
+}
+
+// Sizes are the variants of an image, the main one first. Where a source is too
+// small for a size, the variant is the same object as the one before.
+var Sizes = [...]Size{{"main", 1600}, {"large", 800}, {"small", 200}}
+
+// fit gives the largest width and height of the same proportions whose longer
+// side has at most side pixels, never more than there are.
+func fit(width, height, side int) (w, h int) {
+	longer := max(width, height)
+	if longer <= side {
+		return width, height
+	}
+	ratio := float64(side) / float64(longer)
+	scaled := func(n int) int { return max(int(math.Round(float64(n)*ratio)), 1) }
+	return scaled(width), scaled(height)
+}
+
+// scaleSource makes the main picture of a decoded one, as stored: YCbCr 4:2:0, gray
+// or premultiplied RGBA, whichever it is nearest to. opaque says that the whole
+// source is.
+func scaleSource(img image.Image, h header, width, height int) (scaled image.Image, opaque bool) {
+	switch m := img.(type) {
+	case *image.YCbCr:
+		out := scalePlanar(m, width, height, h.orientation)
+		if h.format == WebP {
+			widen(out)
+		}
+		return out, true
+	case *image.Gray, *image.Gray16:
+		return scaleGray(m, width, height), true
+	}
+	r := newRaster(img, h.width, h.height)
+	out := image.NewRGBA(image.Rect(0, 0, width, height))
+	resize.Scale(out.Pix, out.Stride, r.source(), resize.Fit(width, r.width), resize.Fit(height, r.height))
+	return out, r.opaque
+}
+
+func scaleGray(img image.Image, width, height int) *image.Gray {
+	size := img.Bounds().Size()
+	source := resize.Source{Width: size.X, Height: size.Y, Channels: 1}
+	switch m := img.(type) {
+	case *image.Gray:
+		source = resize.Plane(m.Pix, m.Stride, size.X, size.Y, 1)
+	case *image.Gray16:
+		source.Row = func(y int, buf []byte) []byte {
+			return narrow(buf, m.Pix[y*m.Stride:y*m.Stride+2*size.X])
+		}
+	}
+	out := image.NewGray(image.Rect(0, 0, width, height))
+	resize.Scale(out.Pix, out.Stride, source, resize.Fit(width, size.X), resize.Fit(height, size.Y))
+	return out
+}
+
+// scaleDown makes a smaller picture of one that scaleSource or scaleDown made.
+func scaleDown(img image.Image, width, height int) image.Image {
+	switch m := img.(type) {
+	case *image.YCbCr:
+		return scalePlanar(m, width, height, upright)
+	case *image.Gray:
+		return scaleGray(m, width, height)
+	case *image.RGBA:
+		out := image.NewRGBA(image.Rect(0, 0, width, height))
+		size := m.Rect.Size()
+		resize.Scale(out.Pix, out.Stride, resize.Plane(m.Pix, m.Stride, size.X, size.Y, 4),
+			resize.Fit(width, size.X), resize.Fit(height, size.Y))
+		return out
+	}
+	return img
+}

@@ -1,0 +1,189 @@
+package imaging
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"runtime/debug"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	"golang.org/x/sync/errgroup"
+)
+
+// try is one attempt at a claimed image.
+type try struct {
+	worker  *Worker
+	claim   Claim
+	log     *logrus.Entry
+	started time.Time
+	stage   Stage
+}
+
+// run makes the try, renewing its lease all the while, and settles it.
+func (t *try) run(ctx context.Context) Verdict {
+	work, cancel := context.WithCancelCause(ctx)
+	renewed := make(chan struct{})
+	go func() {
+		defer close(renewed)
+		t.renew(work, cancel)
+	}()
+	defer func() {
+		cancel(nil)
+		<-renewed
+	}()
+	result, err := t.guarded(work)
+	if errors.Is(context.Cause(work), ErrLeaseLost) || errors.Is(err, ErrLeaseLost) {
+		return t.lost()
+	}
+	return t.settle(ctx, t.outcome(ctx, result, err))
+}
+
+// renew prolongs the lease until work ends or the lease is lost, which ends work.
+// While the job store is out of reach it goes on trying: nobody else can take the
+// lease then either.
+func (t *try) renew(work context.Context, cancel context.CancelCauseFunc) {
+	lease := t.worker.cfg.Lease
+	for sleep(work, lease/4) == nil {
+		bounded, done := context.WithTimeout(work, lease/4)
+		err := t.worker.store.Renew(bounded, t.claim, lease)
+		done()
+		switch {
+		case errors.Is(err, ErrLeaseLost):
+			cancel(ErrLeaseLost)
+			return
+		case err != nil && work.Err() == nil:
+			t.log.WithError(err).Warn("Image lease not renewed")
+		}
+	}
+}
+
+func (t *try) lost() Verdict {
+	t.worker.metrics.tries.WithLabelValues("lost", "").Inc()
+	t.log.Warn("Image lease lost")
+	return Ack
+}
+
+// guarded turns a panic into an error: a defect of ours must not take the process
+// and all its other jobs with it.
+func (t *try) guarded(ctx context.Context) (result *Result, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			t.log.WithFields(logrus.Fields{"panic": fmt.Sprint(v), "stack": string(debug.Stack())}).
+				Error("Image job panicked")
+			result = nil
+			err = &Error{Code: CodeInternal, Stage: t.stage, Detail: "an internal error", Transient: true}
+		}
+	}()
+	return t.work(ctx)
+}
+
+// work does the stages one after the other.
+func (t *try) work(ctx context.Context) (*Result, error) {
+	if t.claim.Attempt > t.worker.cfg.MaxAttempts {
+		return nil, &Error{Code: CodeWorkerCrashed, Stage: StageClaim,
+			Detail: fmt.Sprintf("none of %d tries came to an end", t.worker.cfg.MaxAttempts)}
+	}
+	src, processed, err := t.produce(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer processed.Release()
+	variants, err := t.keep(ctx, src.sha256, processed.Renditions)
+	if err != nil {
+		return nil, err
+	}
+	return &Result{
+		SourceSHA256: src.sha256, SourceBytes: src.bytes, SourceFormat: string(processed.Format),
+		Width: processed.Width, Height: processed.Height, Variants: variants,
+	}, nil
+}
+
+// digest is what stays of a source once its renditions are made.
+type digest struct {
+	sha256 string
+	bytes  int64
+}
+
+// produce fetches the source and makes its renditions; the source's memory is
+// given back before anything is stored.
+func (t *try) produce(ctx context.Context) (digest, *Processed, error) {
+	t.stage = StageFetch
+	began := time.Now()
+	src, release, err := t.worker.fetch.Fetch(ctx, t.claim.Source, t.worker.process.Reserve)
+	t.observe(StageFetch, time.Since(began))
+	if err != nil {
+		return digest{}, nil, err
+	}
+	defer release()
+	d := digest{sha256: src.SHA256, bytes: int64(len(src.Body))}
+	t.worker.metrics.sourceBytes.Add(float64(d.bytes))
+	t.log.WithFields(logrus.Fields{
+		"host": host(t.claim.Source), "bytes_before": d.bytes, "duration_ms": time.Since(began).Milliseconds(),
+	}).Info("Image fetched")
+
+	t.stage = StageDecode
+	processed, err := t.worker.process.Process(ctx, src.Body)
+	if err != nil {
+		return digest{}, nil, err
+	}
+	t.observe(StageDecode, processed.DecodeTime)
+	t.observe(StageTransform, processed.TransformTime)
+	t.log.WithFields(logrus.Fields{
+		"format": processed.Format, "width": processed.Width, "height": processed.Height,
+		"bytes_before": d.bytes, "bytes_after": processed.Renditions[0].bytes(),
+		"decode_ms": processed.DecodeTime.Milliseconds(), "transform_ms": processed.TransformTime.Milliseconds(),
+	}).Info("Image transformed")
+	return d, processed, nil
+}
+
+// keep stores the renditions, each object once, under keys that name the content
+// they were made of.
+func (t *try) keep(ctx context.Context, sha256 string, renditions []Rendition) ([]Variant, error) {
+	t.stage = StageStore
+	began := time.Now()
+	defer func() { t.observe(StageStore, time.Since(began)) }()
+	err := t.worker.reach(ctx, t.log, func(ctx context.Context) error {
+		return t.worker.store.Reserve(ctx, t.claim, sha256)
+	})
+	if err != nil {
+		return nil, err
+	}
+	prefix := fmt.Sprintf("products/%s/%s/", t.claim.ProductID, sha256)
+	variants := make([]Variant, len(renditions))
+	group, groupCtx := errgroup.WithContext(ctx)
+	for i, r := range renditions {
+		variants[i] = Variant{
+			Name: r.Name, Key: prefix + r.Object, Width: r.Width, Height: r.Height,
+			Bytes: r.bytes(), Format: string(r.Format),
+		}
+		if i > 0 && r.Object == renditions[i-1].Object {
+			continue
+		}
+		group.Go(func() error {
+			bounded, cancel := context.WithTimeout(groupCtx, t.worker.cfg.StoreLimit)
+			defer cancel()
+			t.worker.metrics.storedBytes.Add(float64(r.bytes()))
+			return t.worker.objects.Put(bounded, prefix+r.Object, r.Format.ContentType(), r.Body)
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, &Error{Code: CodeStoreUnavailable, Stage: StageStore, Transient: true, Ours: true,
+			Detail: "the object store is out of reach", Err: err}
+	}
+	return variants, nil
+}
+
+func (t *try) observe(stage Stage, d time.Duration) {
+	t.worker.metrics.stages.WithLabelValues(string(stage)).Observe(d.Seconds())
+}
+
+// host is what the log may show of a source: paths and queries can hold secrets.
+func host(source string) string {
+	u, err := url.Parse(source)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
+}

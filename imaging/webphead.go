@@ -1,0 +1,76 @@
+package imaging
+
+import "encoding/binary"
+
+// webpHead is what a WebP's chunks say (RFC 9649, section 2).
+type webpHead struct {
+	broken      bool // a chunk claims more bytes than there are
+	animated    bool
+	alpha       bool // has an alpha plane of its own
+	lossless    bool
+	orientation orientation
+}
+
+// readWebPHead walks all chunks. The decoder allocates by the sizes that they
+// claim, so that a broken head has to be refused before it gets to see it.
+func readWebPHead(src []byte) webpHead {
+	head := webpHead{orientation: upright}
+	total := uint64(binary.LittleEndian.Uint32(src[4:]))
+	if total < 4 || total+8 > uint64(len(src)) {
+		head.broken = true
+		return head
+	}
+	for rest := src[12 : 8+total]; len(rest) > 0; {
+		if len(rest) < 8 {
+			head.broken = true
+			return head
+		}
+		size := uint64(binary.LittleEndian.Uint32(rest[4:]))
+		if size > uint64(len(rest)-8) {
+			head.broken = true
+			return head
+		}
+		head.take(string(rest[:4]), rest[8:8+size])
+		rest = rest[min(8+size+size&1, uint64(len(rest))):]
+	}
+	return head
+}
+
+func (head *webpHead) take(id string, content []byte) {
+	switch id {
+	case "VP8X":
+		head.animated = len(content) > 0 && content[0]&0x02 != 0
+	case "ALPH":
+		head.alpha = true
+	case "VP8L":
+		head.lossless = true
+	case "EXIF":
+		// Some writers keep the prefix that the block has in JPEG files.
+		if len(content) > 6 && string(content[:6]) == "Exif\x00\x00" {
+			content = content[6:]
+		}
+		head.orientation = exifOrientation(content)
+	}
+}
+
+// Of a lossless picture, or alpha plane, the Huffman tables alone can take this
+// many bytes for each byte of the file, and this many in all.
+const (
+	tableFactor = 256
+	tableBytes  = 64 << 20
+)
+
+// decodeBytes is what the decoder allocates for width x height pixels from a file
+// of size bytes.
+func (head webpHead) decodeBytes(width, height, size int) int64 {
+	pixels := (int64(width) + 15) * (int64(height) + 15)
+	tables := min(tableBytes, tableFactor*int64(size))
+	switch {
+	case head.lossless:
+		return 8*pixels + tables
+	case head.alpha: // the alpha plane is decoded as a lossless picture first
+		return 9*pixels + tables + pixels*3/2 + int64(size)
+	}
+	// The compressed data is copied; each macroblock has filter parameters.
+	return pixels*3/2 + pixels/16 + int64(size)
+}

@@ -1,0 +1,139 @@
+package imaging
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/sirupsen/logrus"
+)
+
+// WorkerConfig sets how a [Worker] goes about its jobs. The zero value of a field
+// stands for its default.
+type WorkerConfig struct {
+	Process     ProcessConfig
+	Lease       time.Duration // of a claim, renewed four times as often; 20 s
+	MaxAttempts int           // tries until a picture that fails every time is given up; 5
+	RetryBase   time.Duration // wait after the first transient failure, doubled each time; 2 s
+	RetryCap    time.Duration // the longest such wait; 60 s
+	StoreLimit  time.Duration // for storing one object; 30 s
+}
+
+func (c WorkerConfig) withDefaults() WorkerConfig {
+	setDefault := func(d *time.Duration, value time.Duration) {
+		if *d <= 0 {
+			*d = value
+		}
+	}
+	setDefault(&c.Lease, 20*time.Second)
+	setDefault(&c.RetryBase, 2*time.Second)
+	setDefault(&c.RetryCap, time.Minute)
+	setDefault(&c.StoreLimit, 30*time.Second)
+	if c.MaxAttempts <= 0 {
+		c.MaxAttempts = 5
+	}
+	return c
+}
+
+// Worker does image jobs. One Worker serves any number of consumers: its memory
+// budget and its share of the CPUs are for all of them together. Safe for
+// concurrent use.
+type Worker struct {
+	store   JobStore
+	objects ObjectStore
+	fetch   *Fetcher
+	process *Processor
+	cfg     WorkerConfig
+	log     *logrus.Logger
+	metrics *metrics
+}
+
+// NewWorker makes a Worker and registers its metrics, vitrine_image_*, with reg,
+// which may be nil.
+func NewWorker(store JobStore, objects ObjectStore, fetch *Fetcher, cfg WorkerConfig,
+	log *logrus.Logger, reg prometheus.Registerer) *Worker {
+	process := NewProcessor(cfg.Process)
+	return &Worker{
+		store: store, objects: objects, fetch: fetch, process: process,
+		cfg: cfg.withDefaults(), log: log, metrics: newMetrics(reg, process),
+	}
+}
+
+// Handle does the job in a message's body and says what becomes of the message.
+// While the job store is out of reach it waits; when ctx ends it hands the job
+// back, without counting the try, and returns within a few seconds.
+func (w *Worker) Handle(ctx context.Context, body []byte) Verdict {
+	job, err := DecodeJob(body)
+	if err != nil {
+		w.log.WithError(err).Warn("Image job unreadable")
+		return DeadLetter
+	}
+	log := w.log.WithFields(logrus.Fields{"image_id": job.ImageID, "request_id": job.RequestID})
+	claim, err := w.claim(ctx, log, job)
+	switch {
+	case errors.Is(err, ErrNothingToDo):
+		log.Debug("Image job dropped, nothing to do")
+		return Ack
+	case errors.Is(err, ErrAlreadyFailed):
+		return DeadLetter
+	case err != nil: // ctx has ended
+		return Leave
+	}
+	w.metrics.running.Inc()
+	defer w.metrics.running.Dec()
+	t := &try{
+		worker: w, claim: claim, started: time.Now(), stage: StageClaim,
+		log: log.WithFields(logrus.Fields{"product_id": claim.ProductID, "attempt": claim.Attempt}),
+	}
+	return t.run(ctx)
+}
+
+// claim waits for the store as long as ctx lasts. The owner stays the same, so
+// that a claim whose answer was lost is not somebody else's.
+func (w *Worker) claim(ctx context.Context, log *logrus.Entry, job Job) (claim Claim, err error) {
+	owner := uuid.NewString()
+	err = w.reach(ctx, log, func(ctx context.Context) error {
+		claim, err = w.store.Claim(ctx, job, owner, w.cfg.Lease)
+		return err
+	})
+	return claim, err
+}
+
+// storeCall bounds one call of the job store.
+const storeCall = 5 * time.Second
+
+// reach calls the job store until it answers: with success or with one of the
+// named errors. It gives ctx's error when that ends first.
+func (w *Worker) reach(ctx context.Context, log *logrus.Entry, call func(context.Context) error) error {
+	for n := 0; ; n++ {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		bounded, cancel := context.WithTimeout(ctx, storeCall)
+		err := call(bounded)
+		cancel()
+		if err == nil || errors.Is(err, ErrNothingToDo) || errors.Is(err, ErrAlreadyFailed) ||
+			errors.Is(err, ErrLeaseLost) {
+			return err
+		}
+		if ctx.Err() == nil && n%12 == 0 { // about once a minute
+			log.WithError(err).Warn("Job store out of reach")
+		}
+		if err := sleep(ctx, backoff(n, 200*time.Millisecond, 5*time.Second)); err != nil {
+			return err
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

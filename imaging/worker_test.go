@@ -1,0 +1,323 @@
+package imaging_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"vitrine/imaging"
+	"vitrine/imaging/picture"
+)
+
+// sources serves a photograph, a small logo, and faults.
+func sources(w http.ResponseWriter, r *http.Request) {
+	switch r.URL.Path {
+	case "/photo":
+		_, _ = w.Write(picture.JPEG(picture.Photo(900, 200, 5), 92, 1))
+	case "/logo":
+		_, _ = w.Write(picture.PNG(picture.Logo(120, 90)))
+	case "/html":
+		_, _ = w.Write(picture.HTML())
+	case "/busy":
+		w.Header().Set("Retry-After", "600")
+		w.WriteHeader(http.StatusServiceUnavailable)
+	case "/error":
+		w.WriteHeader(http.StatusInternalServerError)
+	case "/silent":
+		<-r.Context().Done()
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+func TestHandleStoresVariants(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, sources, imaging.WorkerConfig{}, s3Endpoint(t), nil)
+	r.objects.ensure(t)
+	for path, want := range map[string]int{"/photo": 3, "/logo": 1} {
+		job := r.jobs.add(t, r.web.URL+path+"?token=secret", 1)
+		if got := r.handle(t.Context(), t, job); got != imaging.Ack {
+			t.Fatalf("%s: verdict %d, log:\n%s", path, got, r.log)
+		}
+		row := r.jobs.row(t, job)
+		if row.Status != "ready" || len(row.Result.Variants) != 3 {
+			t.Fatalf("%s: %+v", path, row)
+		}
+		keys := map[string]bool{}
+		for i, v := range row.Result.Variants {
+			keys[v.Key] = true
+			body, contentType := r.objects.get(t, v.Key)
+			if v.Name != imaging.Sizes[i].Name || int64(len(body)) != v.Bytes || contentType != "image/"+v.Format {
+				t.Errorf("%s: %+v is stored as %d bytes of %s", path, v, len(body), contentType)
+			}
+			open(t, imaging.Rendition{Width: v.Width, Height: v.Height, Format: imaging.Format(v.Format), Body: body})
+			prefix := "/" + row.Result.SourceSHA256 + "/"
+			if !strings.HasPrefix(v.Key, "products/") || !strings.Contains(v.Key, prefix) {
+				t.Errorf("%s: key %s", path, v.Key)
+			}
+		}
+		if len(keys) != want {
+			t.Errorf("%s: %d objects, want %d", path, len(keys), want)
+		}
+		if got := r.handle(t.Context(), t, job); got != imaging.Ack {
+			t.Errorf("%s: verdict of the second delivery is %d", path, got)
+		}
+	}
+	checkLog(t, r.log.String())
+}
+
+// checkLog wants the fields that operators search for in every line of a job's
+// steps, and no secret.
+func checkLog(t *testing.T, log string) {
+	t.Helper()
+	if strings.Contains(log, "secret") {
+		t.Errorf("the log tells a source's query:\n%s", log)
+	}
+	lines := strings.Split(strings.TrimSpace(log), "\n")
+	if len(lines) < 6 {
+		t.Errorf("only %d lines", len(lines))
+	}
+	for _, line := range lines {
+		var entry map[string]any
+		if err := json.Unmarshal([]byte(line), &entry); err != nil {
+			t.Fatal(err)
+		}
+		for _, field := range []string{"image_id", "product_id", "attempt", "request_id", "bytes_before"} {
+			if entry[field] == nil {
+				t.Errorf("no %s in %s", field, line)
+			}
+		}
+	}
+}
+
+func TestHandleOutcomes(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, sources, imaging.WorkerConfig{RetryBase: 8 * time.Second, RetryCap: 20 * time.Second}, s3Endpoint(t), nil)
+	down := newRig(t, sources, imaging.WorkerConfig{}, "127.0.0.1:1", nil)
+	tests := []struct {
+		name     string
+		rig      *rig
+		path     string
+		attempt  int
+		want     imaging.Verdict
+		status   string
+		code     imaging.Code
+		from, to time.Duration // of the wait
+	}{
+		{"gone", r, "/gone", 1, imaging.DeadLetter, "failed", imaging.CodeSourceNotFound, 0, 0},
+		{"html", r, "/html", 1, imaging.DeadLetter, "failed", imaging.CodeUnsupportedFormat, 0, 0},
+		{"first error", r, "/error", 1, imaging.Ack, "pending", imaging.CodeSourceUnavailable, 4 * time.Second, 8 * time.Second},
+		{"second error", r, "/error", 2, imaging.Ack, "pending", imaging.CodeSourceUnavailable, 8 * time.Second, 16 * time.Second},
+		{"third error", r, "/error", 3, imaging.Ack, "pending", imaging.CodeSourceUnavailable, 10 * time.Second, 20 * time.Second},
+		{"last error", r, "/error", 5, imaging.DeadLetter, "failed", imaging.CodeSourceUnavailable, 0, 0},
+		{"asked to wait", r, "/busy", 1, imaging.Ack, "pending", imaging.CodeSourceUnavailable, 10 * time.Minute, 10 * time.Minute},
+		{"too many tries", r, "/photo", 6, imaging.DeadLetter, "failed", imaging.CodeWorkerCrashed, 0, 0},
+		{"no store", down, "/logo", 1, imaging.Ack, "pending", imaging.CodeStoreUnavailable, time.Second, 2 * time.Second},
+		{"no store, last try", down, "/logo", 5, imaging.Ack, "pending", imaging.CodeStoreUnavailable, time.Second, 2 * time.Second},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			job := test.rig.jobs.add(t, test.rig.web.URL+test.path, test.attempt)
+			if got := test.rig.handle(t.Context(), t, job); got != test.want {
+				t.Errorf("verdict %d, want %d", got, test.want)
+			}
+			row := test.rig.jobs.row(t, job)
+			if row.Status != test.status || row.Code != string(test.code) || row.Attempts != test.attempt ||
+				row.Ours != (test.rig == down) {
+				t.Errorf("%+v", row)
+			}
+			if row.RetryIn < test.from || row.RetryIn > test.to {
+				t.Errorf("waits %v, want %v to %v", row.RetryIn, test.from, test.to)
+			}
+			again := imaging.DeadLetter
+			if test.status == "pending" {
+				return
+			}
+			if got := test.rig.handle(t.Context(), t, job); got != again {
+				t.Errorf("verdict of the second delivery is %d", got)
+			}
+		})
+	}
+}
+
+func TestHandleMessages(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, sources, imaging.WorkerConfig{}, s3Endpoint(t), nil)
+	for _, body := range []string{"", "{", "null", "[]", `{"v":2}`, `{"v":1,"image_id":"x"}`, `{"v":1,"generation":1}`} {
+		if got := r.Handle(t.Context(), []byte(body)); got != imaging.DeadLetter {
+			t.Errorf("%q: verdict %d", body, got)
+		}
+	}
+	job := r.jobs.add(t, r.web.URL+"/logo", 1)
+	job.Generation = 2
+	if got := r.handle(t.Context(), t, job); got != imaging.Ack {
+		t.Errorf("verdict of another generation's job is %d", got)
+	}
+}
+
+func TestHandleHandsBackWhenStopped(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	r := newRig(t, func(_ http.ResponseWriter, r *http.Request) {
+		cancel()
+		<-r.Context().Done()
+	}, imaging.WorkerConfig{}, s3Endpoint(t), nil)
+	job := r.jobs.add(t, r.web.URL, 5)
+	if got := r.handle(ctx, t, job); got != imaging.Ack {
+		t.Errorf("verdict %d", got)
+	}
+	if row := r.jobs.row(t, job); row.Status != "pending" || !row.Ours || row.RetryIn != 0 {
+		t.Errorf("%+v", row)
+	}
+	if got := r.handle(ctx, t, job); got != imaging.Leave {
+		t.Errorf("verdict of a delivery after the stop is %d", got)
+	}
+}
+
+func TestHandleStopsWhenItsLeaseIsLost(t *testing.T) {
+	t.Parallel()
+	fetching := make(chan struct{})
+	r := newRig(t, func(_ http.ResponseWriter, r *http.Request) {
+		close(fetching)
+		<-r.Context().Done()
+	}, imaging.WorkerConfig{Lease: 400 * time.Millisecond}, s3Endpoint(t), nil)
+	job := r.jobs.add(t, r.web.URL, 1)
+	verdict := make(chan imaging.Verdict, 1)
+	go func() { verdict <- r.handle(t.Context(), t, job) }()
+	<-fetching
+	if _, err := r.jobs.db.Exec(`UPDATE jobs SET owner = 'another'`); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-verdict; got != imaging.Ack {
+		t.Errorf("verdict %d", got)
+	}
+	if row := r.jobs.row(t, job); row.Status != "processing" {
+		t.Errorf("a lost claim was settled: %+v", row)
+	}
+}
+
+// A lease is renewed for as long as the work takes.
+func TestHandleRenewsItsLease(t *testing.T) {
+	t.Parallel()
+	fetching := make(chan struct{})
+	r := newRig(t, func(w http.ResponseWriter, r *http.Request) {
+		close(fetching)
+		<-time.After(1500 * time.Millisecond)
+		sources(w, &http.Request{URL: r.URL})
+	}, imaging.WorkerConfig{Lease: 800 * time.Millisecond}, s3Endpoint(t), nil)
+	r.objects.ensure(t)
+	job := r.jobs.add(t, r.web.URL+"/logo", 1)
+	verdict := make(chan imaging.Verdict, 1)
+	go func() { verdict <- r.handle(t.Context(), t, job) }()
+	<-fetching
+	for len(verdict) == 0 {
+		if _, err := r.jobs.Claim(t.Context(), job, "thief", time.Minute); err == nil {
+			t.Fatal("the lease ran out")
+		}
+	}
+	if row := r.jobs.row(t, job); <-verdict != imaging.Ack || row.Status != "ready" || row.Attempts != 1 {
+		t.Errorf("%+v", row)
+	}
+}
+
+// While PostgreSQL is away nothing is lost, and no attempt is counted twice.
+func TestHandleWaitsForTheJobStore(t *testing.T) {
+	t.Parallel()
+	cutting := make(chan struct{})
+	r := newRig(t, func(w http.ResponseWriter, r *http.Request) {
+		cutting <- struct{}{}
+		<-cutting
+		sources(w, &http.Request{URL: r.URL})
+	}, imaging.WorkerConfig{}, s3Endpoint(t), nil)
+	r.objects.ensure(t)
+	job := r.jobs.add(t, r.web.URL+"/logo", 1)
+	r.db.cut.Store(true)
+	verdict := make(chan imaging.Verdict, 1)
+	go func() { verdict <- r.handle(t.Context(), t, job) }()
+	select {
+	case <-cutting:
+		t.Fatal("fetched without a claim")
+	case <-time.After(300 * time.Millisecond):
+	}
+	r.db.cut.Store(false)
+	<-cutting
+	r.db.cut.Store(true) // for Reserve and Settle
+	cutting <- struct{}{}
+	select {
+	case got := <-verdict:
+		t.Fatalf("verdict %d without the store", got)
+	case <-time.After(300 * time.Millisecond):
+	}
+	r.db.cut.Store(false)
+	if got := <-verdict; got != imaging.Ack {
+		t.Errorf("verdict %d", got)
+	}
+	if row := r.jobs.row(t, job); row.Status != "ready" || row.Attempts != 1 {
+		t.Errorf("%+v", row)
+	}
+
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	r.db.cut.Store(true)
+	if got := r.handle(ctx, t, newer(job)); got != imaging.Leave {
+		t.Errorf("verdict at the end without the store is %d", got)
+	}
+}
+
+func newer(job imaging.Job) imaging.Job {
+	job.Generation++
+	return job
+}
+
+// broken is a store with a defect.
+type broken struct{ *jobs }
+
+func (broken) Reserve(context.Context, imaging.Claim, string) error { panic("defect in Reserve") }
+
+func TestHandleSurvivesAPanic(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, sources, imaging.WorkerConfig{}, s3Endpoint(t), func(j *jobs) imaging.JobStore { return broken{j} })
+	job := r.jobs.add(t, r.web.URL+"/logo", 1)
+	if got := r.handle(t.Context(), t, job); got != imaging.Ack {
+		t.Errorf("verdict %d", got)
+	}
+	if row := r.jobs.row(t, job); row.Status != "pending" || row.Code != string(imaging.CodeInternal) || row.Ours {
+		t.Errorf("%+v", row)
+	}
+	if n := strings.Count(r.log.String(), "defect in Reserve"); n != 1 {
+		t.Errorf("the panic is logged %d times:\n%s", n, r.log)
+	}
+}
+
+// Many jobs at once share one budget, and all of them finish.
+func TestHandleManyAtOnce(t *testing.T) {
+	t.Parallel()
+	file := picture.JPEG(picture.Graphic(900, 600), 90, 1)
+	r := newRig(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = w.Write(bytes.Join([][]byte{file, []byte(r.URL.Path)}, nil)) // a digest of its own
+	}, imaging.WorkerConfig{Process: imaging.ProcessConfig{MemoryBudget: 24 << 20}}, s3Endpoint(t), nil)
+	r.objects.ensure(t)
+	const n = 12
+	list := make([]imaging.Job, n)
+	verdicts := make(chan imaging.Verdict, n)
+	for i := range list {
+		list[i] = r.jobs.add(t, fmt.Sprintf("%s/%d", r.web.URL, i), 1)
+		go func() { verdicts <- r.handle(t.Context(), t, list[i]) }()
+	}
+	for range n {
+		if got := <-verdicts; got != imaging.Ack {
+			t.Errorf("verdict %d", got)
+		}
+	}
+	for _, job := range list {
+		if row := r.jobs.row(t, job); row.Status != "ready" {
+			t.Errorf("%+v", row)
+		}
+	}
+}

@@ -1,0 +1,44 @@
+# The toolchain is named here because GOTOOLCHAIN=local would ignore go.mod's line.
+export GOTOOLCHAIN := go1.27.2
+export GOFLAGS     := -buildvcs=false
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+BIN     := .local/bin
+VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
+# Every command that talks to the local servers begins with their settings.
+WITH_SERVERS := set -a; eval "$$(deploy/local env)"; set +a;
+
+.PHONY: help run test bench lint fmt build up down clean
+help: ## show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+run: up build ## start everything, show the main job on demo pictures, keep serving
+	@$(WITH_SERVERS) exec $(BIN)/demo $(BIN)/vitrine
+
+test: up ## run every test against real servers, race detector on
+	@$(WITH_SERVERS) go test -race -timeout 15m ./...
+
+bench: up ## compare what is fast with what it replaces, in one run
+	@$(WITH_SERVERS) go test -run '^$$' -bench . -benchmem -count 6 ./...
+
+lint: ## gofmt, vet and golangci-lint
+	@deploy/lint
+
+fmt: ## format the code
+	@gofmt -w .
+
+build: ## build the service and the demo into .local/bin
+	@mkdir -p $(BIN)
+	@CGO_ENABLED=0 go build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN)/vitrine .
+	@CGO_ENABLED=0 go build -o $(BIN)/demo ./deploy/demo
+
+up: ## install what is missing and start PostgreSQL, Redis, RabbitMQ and MinIO
+	@deploy/local up
+
+down: ## stop what up started; the data stays
+	@deploy/local down
+
+clean: ## stop the servers and delete their data and all that was built
+	@deploy/local down --wipe
+	@rm -rf .local

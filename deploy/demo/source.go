@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"path"
+	"strconv"
+	"sync"
+	"time"
+
+	"vitrine/imaging/picture"
+)
+
+// scene is a product of the demo and the file behind its picture.
+type scene struct {
+	file                        string
+	product, description, price string
+	draw                        func() []byte // nil: the file is not there
+}
+
+var scenes = []scene{
+	{"lighthouse.jpg", "Print: Lighthouse", "A photograph of 12 megapixels", "129.00", func() []byte {
+		return picture.JPEG(picture.Photo(4000, 3000, 1), 92, 1)
+	}},
+	{"portrait.jpg", "Print: Portrait", "Its camera lay on its side: the EXIF orientation turns it", "49.50", func() []byte {
+		return picture.JPEG(picture.Stored(picture.Photo(1500, 2000, 2), 6), 90, 6)
+	}},
+	{"logo.png", "Sticker: Logo", "Transparency stays", "3.20", func() []byte {
+		return picture.PNG(picture.Logo(1200, 1200))
+	}},
+	{"field.webp", "Print: Field", "A lossless WebP", "19.90", func() []byte {
+		return picture.WebP(picture.Photo(1800, 1200, 3))
+	}},
+	{"chart.png", "Poster: Chart", "Flat colours, few of them", "12.00", func() []byte {
+		return picture.PNG(picture.Graphic(2400, 1600))
+	}},
+	{"thumb.gif", "Postcard", "A small GIF is never made larger", "1.10", func() []byte {
+		return picture.GIF(picture.Photo(400, 300, 4))
+	}},
+	{"missing.jpg", "Print: Sold out", "The picture is not there", "0.00", nil},
+	{"animated.html", "Print: Not a picture", "A page instead of a picture", "7.77", picture.HTML},
+	{"cut.jpg", "Print: Half a picture", "The upload broke off", "7.78", func() []byte {
+		return picture.Truncated(picture.JPEG(picture.Photo(1600, 1200, 5), 85, 1))
+	}},
+	{"bomb.png", "Print: 900 megapixels", "A few bytes that claim to be 30,000 x 30,000", "9.99", func() []byte {
+		return picture.PNGBomb(30000, 30000)
+	}},
+}
+
+// sourceAddr is where the pictures are if it is free: the README's examples name it.
+const sourceAddr = "127.0.0.1:18088"
+
+// source serves the scenes' files from loopback.
+type source struct {
+	url, port string
+	server    *http.Server
+	files     map[string]func() []byte // by path; drawn once, when first asked for
+}
+
+func serveScenes(ctx context.Context) (*source, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", sourceAddr)
+	if err != nil { // taken
+		l, err = lc.Listen(ctx, "tcp", "127.0.0.1:0")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("picture source: %w", err)
+	}
+	addr := l.Addr().(*net.TCPAddr)
+	s := &source{
+		url:   "http://" + addr.String(),
+		port:  strconv.Itoa(addr.Port),
+		files: map[string]func() []byte{},
+	}
+	for _, scene := range scenes {
+		if scene.draw != nil {
+			s.files["/"+scene.file] = sync.OnceValue(scene.draw)
+		}
+	}
+	s.server = &http.Server{Handler: s, ReadHeaderTimeout: 5 * time.Second}
+	go s.server.Serve(l)
+	return s, nil
+}
+
+func (s *source) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	file, ok := s.files[r.URL.Path]
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	w.Write(file())
+}
+
+func (s *source) close() { s.server.Close() }
+
+func (s *source) urlOf(scene scene) string { return s.url + "/" + scene.file }
+
+// bytesOf is the size of the file behind a URL, which may be one of an earlier
+// run; 0 if there is none.
+func (s *source) bytesOf(url string) int {
+	if file, ok := s.files["/"+path.Base(url)]; ok {
+		return len(file())
+	}
+	return 0
+}

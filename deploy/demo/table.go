@@ -1,0 +1,38 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"text/tabwriter"
+	"time"
+)
+
+// printTable prints one line a picture. took is the time from POST to the end of
+// the work by product id, and may be nil.
+func printTable(products []product, source *source, took map[string]time.Duration) error {
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "PICTURE\tBYTES BEFORE\tAFTER\tSIZE\tSTATE\tTIME\tURL OR REASON")
+	for _, p := range products {
+		for _, image := range p.Images {
+			before, after, size, duration, result := "-", "-", "-", "-", ""
+			if n := source.bytesOf(image.Source); n > 0 {
+				before = fmt.Sprint(n)
+			}
+			if d, ok := took[p.ID]; ok {
+				duration = d.Round(time.Millisecond).String()
+			}
+			switch {
+			case image.URL != nil:
+				after = fmt.Sprint(image.Bytes)
+				size = fmt.Sprintf("%dx%d", image.Width, image.Height)
+				result = *image.URL
+			case image.Error != nil:
+				result = image.Error.Code + ": " + image.Error.Detail
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
+				path.Base(image.Source), before, after, size, image.Status, duration, result)
+		}
+	}
+	return w.Flush()
+}

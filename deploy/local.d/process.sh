@@ -1,0 +1,192 @@
+# shellcheck shell=bash
+#
+# What all four servers share: which processes are ours, start, stop. Read by
+# deploy/local. Each server has these functions in a file of its own:
+#
+#   NAME_find       sets the path of its programs; false if there are none new enough
+#   NAME_version    prints the version of what was found
+#   NAME_prepare    makes folders and configuration; the server is not running
+#   NAME_launch     starts it and returns at once
+#   NAME_answers    true if the server on our port answers to our credentials
+#   NAME_finish     what a running server needs before it is of use
+#   NAME_env        prints the settings for vitrine
+
+# How many seconds a start may take: a recovery on a slow disk is no failure.
+readonly -A START_LIMIT=([postgres]=90 [redis]=20 [rabbitmq]=120 [minio]=60)
+
+# service_dir SERVICE: the folder with what the server stores.
+service_dir() {
+	if [[ $1 == postgres ]]; then
+		postgres_dir
+	else
+		printf '%s' "$STATE/$1"
+	fi
+}
+
+# pids_of SERVICE: our processes, by what the kernel says about them, never by a pid
+# file, whose number may be somebody else's by now. RabbitMQ and its helpers inherit
+# a variable that names this checkout. The others overwrite their environment with a
+# title, but run in a folder of this checkout; the name is looked at too, since a
+# shell that visits the folder is not ours. The folder may have been deleted since.
+pids_of() {
+	case $1 in
+	postgres)
+		running_in "$STATE/postgres/data" postgres
+		running_in "$PG_ELSEWHERE/data" postgres
+		;;
+	redis) running_in "$STATE/redis" redis-server ;;
+	minio) running_in "$STATE/minio" minio ;;
+	rabbitmq) { grep -lzxsF -e "VITRINE_SERVICE=$STATE/rabbitmq" /proc/[0-9]*/environ || true; } | cut -d/ -f3 ;;
+	esac
+}
+
+# running_in FOLDER NAME: the processes whose name begins so and that work in the folder.
+running_in() {
+	local pid
+	{ find /proc/[0-9]*/cwd -maxdepth 0 -printf '%h %l\n' 2>/dev/null || true; } |
+		FOLDER=$1 awk '{ proc = $1; sub(/^[^ ]* /, "") }
+			$0 == ENVIRON["FOLDER"] || $0 == ENVIRON["FOLDER"] " (deleted)" { print proc }' |
+		cut -d/ -f3 | while read -r pid; do
+		[[ $(comm_of "$pid") != "$2"* ]] || echo "$pid"
+	done
+}
+
+comm_of() { cat "/proc/$1/comm" 2>/dev/null || true; }
+
+# main_pid SERVICE: the server itself, without its helpers; nothing if it is down.
+main_pid() {
+	local service=$1 pid master=''
+	if [[ $service == postgres ]]; then
+		{ read -r master <"$(postgres_dir)/data/postmaster.pid"; } 2>/dev/null || return 0
+	fi
+	for pid in $(pids_of "$service"); do
+		case $service in
+		postgres) [[ $pid == "$master" ]] || continue ;;
+		rabbitmq) [[ $(comm_of "$pid") == beam* ]] || continue ;;
+		esac
+		echo "$pid"
+		return
+	done
+}
+
+gone() { [[ -z $(pids_of "$1") ]]; }
+main_gone() { [[ -z $(main_pid "$1") ]]; }
+
+# is_up SERVICE: our process is there and answers to our credentials.
+is_up() { [[ -n ${PORT[$1]:-} && -n $(main_pid "$1") ]] && "${1}_answers"; }
+
+# wait_until SECONDS COMMAND...: polls; false when the time is over.
+wait_until() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		((SECONDS < end)) || return 1
+		sleep 0.1
+	done
+}
+
+# at_least HAVE WANT: compares version numbers.
+at_least() { [[ $(printf '%s\n' "$2" "$1" | sort -V | head -n 1) == "$2" ]]; }
+
+# Takes the environment away from what this subshell starts. PGPORT, RABBITMQ_*,
+# MINIO_* and a CI's secrets are not for our servers.
+clean_environment() {
+	local name
+	for name in $(compgen -e); do
+		export -n "${name?}"
+	done
+	export PATH LANG=C.UTF-8
+}
+
+# spawn SERVICE FOLDER COMMAND...: a daemon that keeps nothing of ours open: no
+# terminal, no lock, no pipe whose reader waits for its end.
+spawn() {
+	local service=$1 folder=$2 log=$LOGS/$1.log fd
+	shift 2
+	if [[ -n $(find "$log" -size +16M 2>/dev/null) ]]; then mv -f "$log" "$log.old"; fi
+	(
+		export VITRINE_SERVICE=$STATE/$service
+		cd "$folder" || exit
+		exec </dev/null >>"$log" 2>&1
+		for fd in "/proc/$BASHPID/fd"/*; do
+			fd=${fd##*/}
+			if ((fd > 2 && fd != 255)); then exec {fd}>&-; fi # 255 is bash's own
+		done
+		exec setsid "$@"
+	) &
+}
+
+# start_service SERVICE: leaves it answering, or fails with a sentence.
+start_service() {
+	local service=$1
+	if [[ -n $(main_pid "$service") ]]; then
+		# It may still be booting, for an "up" that was interrupted.
+		if wait_until 10 "${service}_answers"; then
+			"${service}_finish"
+			return
+		fi
+		say "$service: runs but does not answer, restarting it"
+	fi
+	stop_service "$service" # and what a crash left behind
+	"${service}_prepare"
+	"${service}_launch"
+	wait_for_answer "$service"
+	"${service}_finish"
+	say "$service: up on 127.0.0.1:${PORT[$service]}"
+}
+
+wait_for_answer() {
+	local service=$1 begin=$SECONDS limit=${START_LIMIT[$1]} hint
+	hint="see the end of $(short "$LOGS/$service.log") (deploy/local wipe $service begins afresh, without its data)"
+	until "${service}_answers"; do
+		if ((SECONDS - begin > 2)) && gone "$service"; then
+			fail "$service ended right after its start; $hint"
+		fi
+		((SECONDS - begin <= limit)) ||
+			fail "$service did not answer on 127.0.0.1:${PORT[$service]} within $limit s; $hint"
+		sleep 0.1
+	done
+}
+
+# signal NAME PID...: one that is gone already is no error. A process that a fault
+# test froze would never act on the signal, so it is let run on.
+signal() {
+	local name=$1
+	shift
+	kill "-$name" "$@" 2>/dev/null || true
+	kill -CONT "$@" 2>/dev/null || true
+}
+
+# stop_service SERVICE: in good order first, then by force, until all of it is gone.
+stop_service() {
+	local service=$1 pid main pids how
+	if gone "$service"; then return; fi
+	main=$(main_pid "$service")
+	if [[ -n $main ]]; then
+		case $service in
+		postgres) signal INT "$main" ;; # "fast": ends the sessions, then a checkpoint
+		*) signal TERM "$main" ;;
+		esac
+		wait_until 45 main_gone "$service" || say "$service: still there after 45 s, killing it"
+	fi
+	# epmd serves on without its node; the node's other helpers end with it.
+	for pid in $(pids_of "$service"); do
+		[[ $(comm_of "$pid") != epmd ]] || signal TERM "$pid"
+	done
+	[[ -z $main ]] || wait_until 3 gone "$service" || true
+	for how in TERM KILL; do
+		mapfile -t pids < <(pids_of "$service")
+		((${#pids[@]})) || return 0
+		signal "$how" "${pids[@]}"
+		wait_until 5 gone "$service" || true
+	done
+	gone "$service" || fail "$service cannot be stopped, not even by kill -9: $(pids_of "$service" | paste -sd' ')"
+}
+
+kill_service() {
+	local pids
+	mapfile -t pids < <(pids_of "$1")
+	((${#pids[@]})) || return 0
+	signal KILL "${pids[@]}"
+	wait_until 10 gone "$1" || fail "$1 survived kill -9: $(pids_of "$1" | paste -sd' ')"
+}

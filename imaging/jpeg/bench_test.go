@@ -1,0 +1,77 @@
+package jpeg_test
+
+import (
+	"bytes"
+	"fmt"
+	stdjpeg "image/jpeg"
+	"testing"
+
+	"vitrine/imaging/jpeg"
+)
+
+var benchSizes = []struct {
+	name          string
+	width, height int
+}{{"12MP", 4000, 3000}, {"3MP", 2048, 1536}, {"0.5MP", 800, 600}}
+
+func BenchmarkDecode(b *testing.B) {
+	for _, size := range benchSizes {
+		src, err := jpeg.Append(nil, photograph(size.width, size.height), jpeg.EncoderOptions{Quality: 85})
+		if err != nil {
+			b.Fatal(err)
+		}
+		benchDecode(b, size.name, src)
+	}
+	c := craft{width: 1600, height: 1200, sampling: samplings["420"], marker: 0xc2, quant: 16, scans: progression(3)}
+	benchDecode(b, "progressive2MP", c.encode())
+}
+
+func benchDecode(b *testing.B, name string, src []byte) {
+	b.Run(name+"/std", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := stdjpeg.Decode(bytes.NewReader(src)); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	for _, scale := range []int{1, 2, 4, 8} {
+		b.Run(fmt.Sprintf("%s/scale%d", name, scale), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := jpeg.Decode(src, jpeg.Options{Scale: scale}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkEncode(b *testing.B) {
+	for _, size := range benchSizes {
+		m := photograph(size.width, size.height)
+		b.Run(size.name+"/std", func(b *testing.B) {
+			for b.Loop() {
+				var out bytes.Buffer
+				if err := stdjpeg.Encode(&out, m, &stdjpeg.Options{Quality: 80}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		for _, optimize := range []bool{false, true} {
+			name := size.name + "/ours"
+			if optimize {
+				name += "/optimized"
+			}
+			b.Run(name, func(b *testing.B) {
+				var out []byte
+				for b.Loop() {
+					var err error
+					if out, err = jpeg.Append(out[:0], m, jpeg.EncoderOptions{Quality: 80, Optimize: optimize}); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}

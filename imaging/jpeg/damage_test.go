@@ -1,0 +1,115 @@
+package jpeg_test
+
+import (
+	"bytes"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"vitrine/imaging/jpeg"
+)
+
+// examples are small files of every mode and some samplings.
+func examples() map[string][]byte {
+	files := map[string][]byte{}
+	for _, sampling := range []string{"gray", "420", "444", "422", "411", "mixed"} {
+		for mode, m := range modes {
+			s := samplings[sampling]
+			c := craft{width: 37, height: 27, sampling: s, marker: m.marker, quant: m.quant, scans: m.script(len(s)), grouped: true}
+			files[sampling+"/"+mode] = c.encode()
+			c.restart = 2
+			files[sampling+"/"+mode+"/restart"] = c.encode()
+		}
+	}
+	return files
+}
+
+func TestDecodeTruncated(t *testing.T) {
+	t.Parallel()
+	for name, src := range examples() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for percent := 0; percent <= 100; percent += 5 {
+				if judge(t, src[:len(src)*percent/100]) == nil && percent < 100 {
+					t.Errorf("%d %% of the file is enough", percent)
+				}
+			}
+			if judge(t, src[:len(src)-2]) == nil {
+				t.Error("no end of image, no error")
+			}
+		})
+	}
+}
+
+func TestDecodeDamaged(t *testing.T) {
+	t.Parallel()
+	for name, src := range examples() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := rand.New(rand.NewPCG(uint64(len(src)), 7))
+			for range 150 {
+				damaged := bytes.Clone(src)
+				for range 1 + r.IntN(3) {
+					damaged[r.IntN(len(damaged))] ^= byte(1 << r.IntN(8))
+				}
+				if !modest(damaged) {
+					continue
+				}
+				judge(t, damaged)
+				for _, scale := range []int{2, 4, 8} {
+					jpeg.Decode(damaged, jpeg.Options{Scale: scale})
+				}
+			}
+		})
+	}
+}
+
+// modest reports whether a source is small enough to be decoded in a test.
+func modest(src []byte) bool {
+	h, err := jpeg.Inspect(src)
+	return err != nil || h.Width*h.Height <= 1<<17
+}
+
+// A scan of a few bytes visits every block: thousands of them must not go on for ever.
+func TestDecodeScanBomb(t *testing.T) {
+	t.Parallel()
+	c := craft{width: 320, height: 320, sampling: samplings["gray"], marker: 0xc2, quant: 2000, scans: []craftScan{{comps: []int{0}}}}
+	plain := c.encode()
+	for _, high := range []int{0, 1} { // a first pass and a refinement, with nothing to say
+		c.scans = append(c.scans[:1], craftScan{[]int{0}, 1, 63, high, 0})
+		longer := c.encode()
+		scan := longer[len(plain)-2 : len(longer)-2]
+		src := slices.Concat(plain[:len(plain)-2], bytes.Repeat(scan, 5000), plain[len(plain)-2:])
+		if _, err := jpeg.Decode(src, jpeg.Options{}); !errors.Is(err, jpeg.ErrTooManyPasses) {
+			t.Errorf("5000 scans of %d bytes: error %v, want ErrTooManyPasses", len(scan), err)
+		}
+		if _, err := jpeg.Decode(src, jpeg.Options{MaxPasses: 6000}); err != nil {
+			t.Errorf("MaxPasses is not heeded: %v", err)
+		}
+	}
+}
+
+func TestDecodeStops(t *testing.T) {
+	t.Parallel()
+	stop := errors.New("enough")
+	for name, src := range examples() {
+		asked := 0
+		_, err := jpeg.Decode(src, jpeg.Options{Stop: func() error { asked++; return nil }})
+		if err != nil || asked < 3 {
+			t.Fatalf("%s: asked %d times (%v)", name, asked, err)
+		}
+		for last := range asked {
+			n := 0
+			_, err := jpeg.Decode(src, jpeg.Options{Stop: func() error {
+				if n++; n > last {
+					return stop
+				}
+				return nil
+			}})
+			if !errors.Is(err, stop) || n != last+1 {
+				t.Errorf("%s: stopped at call %d of %d, yet went on to %d (%v)", name, last+1, asked, n, err)
+			}
+		}
+	}
+}

@@ -1,0 +1,30 @@
+package jpeg
+
+import (
+	"errors"
+	"fmt"
+	"io"
+)
+
+var (
+	// ErrUnsupported is wrapped by the error of a file that this package leaves to image/jpeg: four components,
+	// Adobe RGB, a dimension of zero, coefficients beyond 16 bits, over-full Huffman tables. Such a file may be
+	// valid; image/jpeg may decode it or refuse it.
+	ErrUnsupported = errors.New("jpeg: left to image/jpeg")
+
+	// ErrTooManyPasses is returned for a file whose scans go over the picture more often than Options.MaxPasses.
+	ErrTooManyPasses = errors.New("jpeg: too many passes over the picture")
+)
+
+// FormatError says in which way the source breaks the format. image/jpeg refuses such a source too.
+type FormatError string
+
+func (e FormatError) Error() string { return "jpeg: invalid format: " + string(e) }
+
+// errShort is the error of a source that ends too early.
+var errShort = fmt.Errorf("jpeg: source ends too early: %w", io.ErrUnexpectedEOF)
+
+// errData is the error of entropy-coded data that ends, by a marker, before the scan is complete.
+const errData = FormatError("short entropy-coded data")
+
+func unsupported(what string) error { return fmt.Errorf("%w: %s", ErrUnsupported, what) }

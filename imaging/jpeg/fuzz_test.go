@@ -1,0 +1,47 @@
+package jpeg_test
+
+import (
+	"errors"
+	"image"
+	"testing"
+
+	"vitrine/imaging/jpeg"
+)
+
+// FuzzDecode holds any source against image/jpeg at full scale; at the others it must only come to an end.
+func FuzzDecode(f *testing.F) {
+	for _, src := range examples() {
+		f.Add(src)
+	}
+	f.Fuzz(func(t *testing.T, src []byte) {
+		if len(src) > 1<<15 || !modest(src) {
+			return
+		}
+		err := judge(t, src)
+		for _, scale := range []int{2, 4, 8} {
+			m, scaledErr := jpeg.Decode(src, jpeg.Options{Scale: scale})
+			// Scale 8 skips scans, and damage in them may mislead the search for the next marker.
+			if err == nil && scaledErr != nil && scale < 8 && !errors.Is(scaledErr, jpeg.ErrUnsupported) {
+				t.Fatalf("scale %d: %v, but full scale decodes", scale, scaledErr)
+			}
+			if err == nil && scaledErr == nil {
+				h, _ := jpeg.Inspect(src)
+				if got, want := m.Bounds(), image.Rect(0, 0, ceil(h.Width, scale), ceil(h.Height, scale)); got != want {
+					t.Fatalf("scale %d: bounds %v, want %v", scale, got, want)
+				}
+			}
+		}
+	})
+}
+
+// FuzzAppend encodes any samples, decodes them, and compares with image/jpeg.
+func FuzzAppend(f *testing.F) {
+	f.Add([]byte("some samples"), uint8(5), uint8(80), true)
+	f.Add([]byte{0, 255, 0, 255}, uint8(17), uint8(100), false)
+	f.Fuzz(func(t *testing.T, samples []byte, width, quality uint8, colour bool) {
+		if len(samples) == 0 || len(samples) > 1<<12 || width == 0 {
+			return
+		}
+		judgeAppend(t, samples, int(width), int(quality), colour)
+	})
+}

@@ -1,0 +1,102 @@
+package jpeg
+
+import "image"
+
+// Segment is a part of the source: src[Offset : Offset+Length].
+type Segment struct{ Offset, Length int }
+
+// Header is what Inspect finds before the first scan.
+type Header struct {
+	Width, Height int                        // pixels
+	Components    int                        // 1, 3 or 4
+	Sampling      [maxComponents]image.Point // horizontal and vertical sampling factor of each component
+	Progressive   bool
+	JFIF          bool
+	Adobe         int     // colour transform of the Adobe segment: 0, 1 (YCbCr) or 2 (YCCK); -1 without one
+	EXIF          Segment // TIFF structure of the EXIF segment; Length 0 without one
+	// ICC is the pieces of the ICC profile in order of appearance; the two bytes before each are its number and
+	// the count of pieces.
+	ICC []Segment
+
+	frame frame
+}
+
+// Inspect reads the segments up to the first scan. It costs at most one pass over their markers and allocates
+// nothing but Header.ICC. A file without a frame header is an error; a dimension of zero is not.
+func Inspect(src []byte) (Header, error) {
+	h := Header{Adobe: -1}
+	s := segments{src: src}
+	if err := s.begin(); err != nil {
+		return h, err
+	}
+	for {
+		seg, err := s.next()
+		if err != nil {
+			return h, err
+		}
+		switch seg.marker {
+		case sof0, sof1, sof2:
+			if h.Components != 0 {
+				return h, FormatError("multiple SOF markers")
+			}
+			if h.frame, err = parseFrame(seg.marker, seg.body); err != nil {
+				return h, err
+			}
+			h.describe()
+		case sos, eoi:
+			if h.Components == 0 {
+				return h, FormatError("missing SOF marker")
+			}
+			return h, nil
+		case dht, dqt, dri:
+		default:
+			if err := known(seg.marker); err != nil {
+				return h, err
+			}
+			h.note(seg)
+		}
+	}
+}
+
+func (h *Header) describe() {
+	f := &h.frame
+	h.Width, h.Height, h.Components, h.Progressive = f.width, f.height, f.n, f.progressive
+	for i, c := range f.comp[:f.n] {
+		h.Sampling[i] = image.Pt(c.h, c.v)
+	}
+}
+
+// note keeps where the metadata of an application segment is.
+func (h *Header) note(seg segment) {
+	has := func(prefix string) bool {
+		return len(seg.body) > len(prefix) && string(seg.body[:len(prefix)]) == prefix
+	}
+	rest := func(n int) Segment { return Segment{seg.at + n, len(seg.body) - n} }
+	switch seg.marker {
+	case app0:
+		if len(seg.body) >= 5 {
+			h.JFIF = string(seg.body[:5]) == "JFIF\x00"
+		}
+	case app1:
+		if h.EXIF.Length == 0 && has("Exif\x00\x00") {
+			h.EXIF = rest(6)
+		}
+	case app2:
+		if has("ICC_PROFILE\x00") && len(seg.body) > 14 {
+			h.ICC = append(h.ICC, rest(14))
+		}
+	case app14:
+		if len(seg.body) >= 12 && has("Adobe") {
+			h.Adobe = int(seg.body[11])
+		}
+	}
+}
+
+// Bytes is the memory in bytes that Decode needs for the file at a scale, the source aside: planes, the
+// coefficients of a progressive file, and working memory.
+func (h Header) Bytes(scale int) int64 {
+	return planeBytes(&h.frame, scale) + coefficientBytes(&h.frame, scale) + 64<<10
+}
+
+// PlaneBytes is the part of Bytes that the picture itself takes: the capacity for Options.Buf.
+func (h Header) PlaneBytes(scale int) int64 { return planeBytes(&h.frame, scale) }

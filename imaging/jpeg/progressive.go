@@ -1,0 +1,180 @@
+package jpeg
+
+import "math/bits"
+
+// slots says which coefficients of a block a scale needs and where they are kept.
+type slots struct {
+	kept int
+	at   [64]uint8 // slot by zigzag index; kept or more means that it is not kept
+}
+
+// slotTables holds the slots for scales 1, 2, 4 and 8, which keep 64, 16, 4 and 1 coefficients.
+var slotTables = func() (tables [4]slots) {
+	for i := range tables {
+		side := uint8(8 >> i)
+		t := &tables[i]
+		for k, z := range zigzag {
+			t.at[k] = 64
+			if z%8 < side && z/8 < side {
+				t.at[k] = uint8(t.kept)
+				t.kept++
+			}
+		}
+	}
+	return tables
+}()
+
+func slotsAt(scale int) *slots { return &slotTables[bits.TrailingZeros8(uint8(scale))&3] }
+
+// dcFirst decodes the leading bits of a DC coefficient (T.81 G.1.2.1).
+func (d *Decoder) dcFirst(c *scanComponent, at int, low uint) error {
+	if err := d.dcDifference(c); err != nil {
+		return err
+	}
+	v := c.pred << low
+	if v != int32(int16(v)) {
+		return unsupported("coefficient beyond 16 bits")
+	}
+	c.coef[at*c.kept] = int16(v)
+	return nil
+}
+
+// dcRefine adds one bit to a DC coefficient.
+func (d *Decoder) dcRefine(c *scanComponent, at int, low uint) error {
+	r := &d.bits
+	if r.n < 1 {
+		r.acc, r.n = r.refill(r.acc, r.n)
+	}
+	c.coef[at*c.kept] |= int16(r.acc >> 63 << low)
+	r.acc <<= 1
+	r.n--
+	return nil
+}
+
+// acFirst decodes the leading bits of a band of AC coefficients (T.81 G.1.2.2).
+func (d *Decoder) acFirst(s *scan, c *scanComponent, at int) error {
+	if d.eobRun > 0 {
+		d.eobRun--
+		return nil
+	}
+	coef := c.coef[at*c.kept:][:c.kept]
+	mask := c.masks[at]
+	overflow := int32(0)
+	for k := s.start; k <= s.end; k++ {
+		run, v, err := d.acSymbol(c.ac, s.end-k)
+		if err != nil {
+			return err
+		}
+		if k += run; k > s.end {
+			break
+		}
+		if v == 0 {
+			continue // a run of sixteen zeros
+		}
+		v <<= s.low
+		overflow |= v ^ int32(int16(v))
+		mask |= 1 << (k & 63)
+		if slot := int(d.slot.at[k&63]); slot < len(coef) {
+			coef[slot] = int16(v)
+		}
+	}
+	c.masks[at] = mask
+	if overflow != 0 {
+		return unsupported("coefficient beyond 16 bits")
+	}
+	return nil
+}
+
+// acSymbol decodes a run of zeros and the value after it, 0 for a run of sixteen. A run of endOfBlock or
+// more ends the band, and d.eobRun says for how many further blocks. The value's bits are only taken where the
+// run is at most room.
+func (d *Decoder) acSymbol(h *huffman, room int) (run int, v int32, err error) {
+	r := &d.bits
+	if r.n < refillBelow {
+		r.acc, r.n = r.refill(r.acc, r.n)
+	}
+	e := h.fast[r.acc>>(64-fastBits)]
+	if length := uint(e & 0xff); length != 0 {
+		run = int(e >> 8 & 0xff)
+		if run > room && run != endOfBlock {
+			length = codeBits(e)
+		}
+		r.acc <<= length & 63
+		r.n -= length
+		return run, int32(e) >> 16, nil
+	}
+	symbol, length := h.long(e, r.acc)
+	if length == 0 {
+		return 0, 0, FormatError("bad Huffman code")
+	}
+	r.acc <<= length & 63
+	r.n -= length
+	run, size := int(symbol>>4), uint(symbol&15)
+	switch {
+	case size == 0 && run == 15:
+		return 15, 0, nil
+	case size == 0:
+		d.eobRun = 1<<run - 1
+		if run > 0 {
+			d.eobRun += int(r.acc >> (64 - run))
+			r.acc <<= run
+			r.n -= uint(run)
+		}
+		return endOfBlock, 0, nil
+	case run <= room:
+		v = extend(r.acc, size)
+		r.acc <<= size
+		r.n -= size
+	}
+	return run, v, nil
+}
+
+// reconstruct turns the coefficients of all scans into samples.
+func (d *Decoder) reconstruct() error {
+	f := &d.frame
+	for i := range f.n {
+		c := &d.comp[i]
+		if !c.seen {
+			continue
+		}
+		// The blocks that hold part of the picture, by the component's own size.
+		right := (f.width*c.h + 8*f.maxH - 1) / (8 * f.maxH)
+		below := (f.height*c.v + 8*f.maxV - 1) / (8 * f.maxV)
+		for by := range below {
+			for bx := range right {
+				d.emit(c, bx, by, d.dequantise(c, by*c.across+bx))
+			}
+			if d.opt.Stop != nil {
+				if err := d.opt.Stop(); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// dequantise puts the coefficients of a block into d.block and returns the mask of their places.
+func (d *Decoder) dequantise(c *component, at int) (mask uint64) {
+	q, b := &d.quant[c.tq], &d.block
+	coef := c.coef[at*c.kept:][:c.kept]
+	b[0] = int32(coef[0]) * q[0]
+	if len(coef) == 64 {
+		for m := c.masks[at]; m != 0; m &= m - 1 {
+			k := bits.TrailingZeros64(m) & 63
+			z := zigzag[k] & 63
+			b[z] = int32(coef[k]) * q[k]
+			mask |= 1 << z
+		}
+		return mask
+	}
+	for m := c.masks[at]; m != 0; m &= m - 1 {
+		k := bits.TrailingZeros64(m) & 63
+		if slot := int(d.slot.at[k]); slot < len(coef) {
+			z := zigzag[k] & 63
+			b[z] = int32(coef[slot]) * q[k]
+			mask |= 1 << z
+		}
+	}
+	return mask
+}

@@ -1,0 +1,87 @@
+package jpeg
+
+import "math/bits"
+
+// acRefine adds one bit to each coefficient of a band and brings the ones that become non-zero (T.81 G.1.2.3).
+func (d *Decoder) acRefine(s *scan, c *scanComponent, at int) error {
+	coef := c.coef[at*c.kept:][:c.kept]
+	mask := c.masks[at]
+	others := mask & s.band // coefficients from k on that are not zero so far
+	k, end := uint(s.start), uint(s.end)
+	for d.eobRun == 0 && k <= end {
+		run, v, err := d.acSymbol(c.ac, 63)
+		switch {
+		case err != nil:
+			return err
+		case run == endOfBlock:
+			d.eobRun++ // this block is the first of the run
+			continue
+		case v < -1 || v > 1:
+			return FormatError("unexpected Huffman code")
+		}
+		place := afterZeros(others, k+uint(run))
+		passed := others & (1<<place - 1)
+		if err := d.correct(coef, passed, s.low); err != nil {
+			return err
+		}
+		if place > end {
+			return FormatError("too many coefficients")
+		}
+		others ^= passed
+		k = place + 1
+		if v != 0 {
+			mask |= 1 << place
+			if slot := int(d.slot.at[place&63]); slot < len(coef) {
+				coef[slot] = int16(v << s.low)
+			}
+		}
+	}
+	c.masks[at] = mask
+	if d.eobRun > 0 {
+		d.eobRun--
+		return d.correct(coef, others, s.low)
+	}
+	return nil
+}
+
+// afterZeros is the place of the zero coefficient that would be at the given place if there were no others before it.
+func afterZeros(others uint64, place uint) uint {
+	for at := place; ; {
+		next := place + uint(bits.OnesCount64(others&(2<<at-1)))
+		if next == at {
+			return at
+		}
+		at = next
+	}
+}
+
+// correct reads a bit for each coefficient in the mask and where it is set moves the coefficient away from zero.
+func (d *Decoder) correct(coef []int16, mask uint64, low uint) error {
+	if mask == 0 {
+		return nil
+	}
+	r := &d.bits
+	acc, n := r.acc, r.n
+	delta, overflow := int16(1)<<low, int16(0)
+	for ; mask != 0; mask &= mask - 1 {
+		if n < 1 {
+			acc, n = r.refill(acc, n)
+		}
+		move := int16(int64(acc) >> 63) // all ones or zero
+		acc <<= 1
+		n--
+		slot := int(d.slot.at[bits.TrailingZeros64(mask)&63])
+		if slot >= len(coef) {
+			continue
+		}
+		v := coef[slot]
+		sign := v >> 15
+		coef[slot] = v + (delta^sign-sign)&move
+		overflow |= v ^ coef[slot]
+	}
+	r.acc, r.n = acc, n
+	if overflow < 0 { // a sign changed
+		return unsupported("coefficient beyond 16 bits")
+	}
+	return nil
+}

@@ -1,0 +1,127 @@
+package jpeg
+
+import "encoding/binary"
+
+// zigzag maps the order in which coefficients are coded to their place in the block (T.81 figure A.6).
+var zigzag = [64]uint8{
+	0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5,
+	12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14, 21, 28,
+	35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51,
+	58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
+}
+
+// refillBelow is the number of bits that any code and its value fit in.
+const refillBelow = 32
+
+// sequential decodes one block of a sequential scan and puts its samples into the plane.
+func (d *Decoder) sequential(c *scanComponent, bx, by int) error {
+	if err := d.dcDifference(c); err != nil {
+		return err
+	}
+	q := &d.quant[c.tq]
+	mask := uint64(0)
+	if d.eobRun > 0 { // image/jpeg lets such codes, which only progressive files have, work here too
+		d.eobRun--
+	} else {
+		var err error
+		if mask, err = d.coefficients(c.ac, q); err != nil {
+			return err
+		}
+	}
+	d.block[0] = c.pred * q[0]
+	d.emit(c.component, bx, by, mask)
+	return nil
+}
+
+// dcDifference decodes the difference to the DC of the block before (T.81 F.2.2.1) and adds it.
+func (d *Decoder) dcDifference(c *scanComponent) error {
+	r := &d.bits
+	if r.n < refillBelow {
+		r.acc, r.n = r.refill(r.acc, r.n)
+	}
+	e := c.dc.fast[r.acc>>(64-fastBits)]
+	if length := uint(e & 0xff); length != 0 {
+		r.acc <<= length & 63
+		r.n -= length
+		c.pred += int32(e) >> 16
+		return nil
+	}
+	size, length := c.dc.long(e, r.acc)
+	if length == 0 || size > 16 {
+		return FormatError("bad Huffman code")
+	}
+	r.acc <<= length & 63
+	r.n -= length
+	if size > 0 {
+		c.pred += extend(r.acc, uint(size))
+		r.acc <<= size & 63
+		r.n -= uint(size)
+	}
+	return nil
+}
+
+// coefficients decodes the AC coefficients of a block (T.81 F.2.2.2) into d.block, dequantised, and returns a mask of their
+// places.
+func (d *Decoder) coefficients(h *huffman, q *[64]int32) (mask uint64, err error) {
+	r, b := &d.bits, &d.block
+	acc, n := r.acc, r.n
+	for k := uint(1); k < 64; k++ {
+		if n < refillBelow {
+			if at := r.pos; r.end-at >= 8 { // refill by hand: the compiler does not inline it
+				acc |= binary.BigEndian.Uint64(r.buf[at:]) >> (n & 63)
+				r.pos = at + int((63-n)>>3)
+				n |= 56
+			} else {
+				acc, n = r.refillSlow(acc, n)
+			}
+		}
+		e := h.fast[acc>>(64-fastBits)]
+		length := uint(e & 0xff)
+		if length == 0 {
+			symbol, length := h.long(e, acc)
+			if length == 0 {
+				return 0, FormatError("bad Huffman code")
+			}
+			acc <<= length & 63
+			n -= length
+			run, size := uint(symbol>>4), uint(symbol&15)
+			if size == 0 {
+				if run != 15 {
+					d.eobRun = 1<<run - 1
+					if run > 0 {
+						d.eobRun += int(acc >> (64 - run))
+						acc <<= run
+						n -= run
+					}
+					break
+				}
+				k += 15
+				continue
+			}
+			if k += run; k > 63 {
+				break
+			}
+			z := zigzag[k] & 63
+			b[z] = extend(acc, size) * q[k]
+			mask |= 1 << z
+			acc <<= size
+			n -= size
+			continue
+		}
+		if k += uint(e>>8) & 0xff; k > 63 {
+			if e>>8&0xff != endOfBlock {
+				length = codeBits(e)
+			}
+			acc <<= length & 63
+			n -= length
+			break
+		}
+		acc <<= length & 63
+		n -= length
+		z := zigzag[k] & 63
+		b[z] = (int32(e) >> 16) * q[k]
+		mask |= 1 << z
+	}
+	r.acc, r.n = acc, n
+	return mask, nil
+}

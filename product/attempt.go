@@ -1,0 +1,66 @@
+package product
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jmoiron/sqlx"
+
+	"vitrine/imaging"
+)
+
+// How a try ended, as image_attempts has it.
+const (
+	outcomeReady      = "ready"
+	outcomeRetry      = "retry"
+	outcomeFailed     = "failed"
+	outcomeHandedBack = "handed_back"
+	outcomeLost       = "lost"
+)
+
+// keptAttempts is how many of an image's tries are remembered.
+const keptAttempts = 20
+
+// attemptRow is a row of image_attempts.
+type attemptRow struct {
+	ImageID    uuid.UUID      `db:"image_id"`
+	Generation int64          `db:"generation"`
+	Attempt    int            `db:"attempt"`
+	Stage      imaging.Stage  `db:"stage"`
+	Outcome    string         `db:"outcome"`
+	Code       sql.NullString `db:"code"`
+	Detail     sql.NullString `db:"detail"`
+	Worker     string         `db:"worker"`
+	RequestID  string         `db:"request_id"`
+	StartedAt  time.Time      `db:"started_at"`
+	DurationMS int64          `db:"duration_ms"`
+}
+
+// insert remembers the try, and forgets the image's oldest ones: a source that
+// is down for days must not fill the table. A nil row is none.
+func (r *attemptRow) insert(ctx context.Context, tx *sqlx.Tx) error {
+	if r == nil {
+		return nil
+	}
+	r.RequestID = storable(r.RequestID) // it came with the message
+	const q = `
+		INSERT INTO image_attempts (image_id, generation, attempt, stage, outcome, code, detail, worker, request_id,
+			started_at, duration_ms)
+		VALUES (:image_id, :generation, :attempt, :stage, :outcome, :code, :detail, :worker, :request_id,
+			:started_at, :duration_ms)`
+	if _, err := tx.NamedExecContext(ctx, q, r); err != nil {
+		return fmt.Errorf("insert attempt: %w", err)
+	}
+	const prune = `
+		DELETE FROM image_attempts WHERE image_id = $1 AND id <= (
+			SELECT id FROM image_attempts WHERE image_id = $1 ORDER BY id DESC OFFSET $2 LIMIT 1)`
+	if _, err := tx.ExecContext(ctx, prune, r.ImageID, keptAttempts); err != nil {
+		return fmt.Errorf("prune attempts: %w", err)
+	}
+	return nil
+}
+
+func null(s string) sql.NullString { return sql.NullString{String: s, Valid: s != ""} }

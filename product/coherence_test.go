@@ -1,0 +1,175 @@
+package product_test
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"vitrine/cache"
+	"vitrine/product"
+	"vitrine/product/producttest"
+)
+
+// withRedisProxy is a catalogue whose Redis is behind a proxy.
+func withRedisProxy(t *testing.T) (*catalogue, *producttest.Proxy) {
+	t.Helper()
+	u, err := url.Parse(redisURL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := producttest.NewProxy(t, u.Host)
+	u.Host = p.Addr
+	dsn := producttest.DSN(t)
+	return openCatalogue(t, dsn, producttest.Open(t, dsn), u.String()), p
+}
+
+func TestCacheDown(t *testing.T) {
+	t.Parallel()
+	for name, do := range map[string]struct{ fail, mend func(*producttest.Proxy) }{
+		"refused": {(*producttest.Proxy).Refuse, (*producttest.Proxy).Accept},
+		"frozen":  {(*producttest.Proxy).Stall, (*producttest.Proxy).Resume},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, p := withRedisProxy(t)
+			w, other := c.create(source), c.create()
+			c.get(w.ID)
+			c.get(other.ID)
+			do.fail(p)
+
+			// Reads and writes of clients and workers go on.
+			title := "Torch"
+			s, err := c.Patch(t.Context(), w.ID, product.Patch{Name: &title}, product.Precondition{})
+			if err != nil || s.Version != 2 {
+				t.Fatal(s, err)
+			}
+			claim := c.claim(w.Images[0], "w")
+			c.settle(claim, ready(claim, digest(1)))
+			if got := c.get(w.ID); got.Name != title || got.ImageStatus != "ready" || got.Version != 4 {
+				t.Errorf("%+v", got)
+			}
+			if err := c.Delete(t.Context(), other.ID, product.Precondition{}); err != nil {
+				t.Fatal(err)
+			}
+			if pending, err := c.store.PendingInvalidations(t.Context()); err != nil || !pending {
+				t.Errorf("pending: %t, %v", pending, err)
+			}
+			if n := c.count("outbox WHERE kind = 'invalidate' AND payload ->> 'product_id' = $1", w.ID.String()); n < 3 {
+				t.Errorf("%d invalidations for 3 writes", n)
+			}
+
+			// It returns, and is not trusted before what it missed is done.
+			do.mend(p)
+			relay := product.NewInvalidationRelay(c.store, c.cache, nil, quiet())
+			run(t, relay.Run)
+			eventually(t, "the invalidations are done", func() bool {
+				pending, err := c.store.PendingInvalidations(t.Context())
+				return err == nil && !pending
+			})
+			eventually(t, "the cache is trusted again", c.cache.Trusted)
+			if got := c.get(w.ID); got.Name != title || got.Version != 4 {
+				t.Errorf("stale: %+v", got)
+			}
+			_, err = c.Get(t.Context(), other.ID)
+			wantErr(t, err, product.ErrNotFound)
+			if s, err := c.Get(t.Context(), w.ID); err != nil || s.Source != product.FromCache {
+				t.Errorf("%v, %v", s.Source, err)
+			}
+		})
+	}
+}
+
+// breakingCache loses Redis between a write's commit and its end.
+type breakingCache struct {
+	*cache.Cache
+	lose func()
+}
+
+func (c breakingCache) Replace(ctx context.Context, key, token string, value []byte) error {
+	c.lose()
+	return c.Cache.Replace(ctx, key, token, value)
+}
+
+func TestCacheLostAfterCommit(t *testing.T) {
+	t.Parallel()
+	c, p := withRedisProxy(t)
+	w := c.create()
+	c.get(w.ID)
+	service := product.NewService(c.store, breakingCache{c.cache, p.Refuse}, objectURL, quiet())
+	name := "Torch"
+	if _, err := service.Patch(t.Context(), w.ID, product.Patch{Name: &name}, product.Precondition{}); err != nil {
+		t.Fatal(err)
+	}
+	if pending, err := c.store.PendingInvalidations(t.Context()); err != nil || !pending {
+		t.Errorf("pending: %t, %v", pending, err)
+	}
+	if got := c.get(w.ID); got.Name != name {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestNobodyReadsOldValues has readers on two replicas check that no read is
+// older than the last write that was acknowledged before the read began.
+func TestNobodyReadsOldValues(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	prefix := uuid.NewString() + ":"
+	replicas := make([]*product.Service, 2)
+	for i := range replicas {
+		store := producttest.Open(t, c.dsn)
+		replicas[i] = product.NewService(store, openCache(t, redisURL(t), prefix, store.PendingInvalidations), objectURL, quiet())
+	}
+	w := c.create()
+	var acknowledged atomic.Int64
+	acknowledged.Store(1)
+	stop := make(chan struct{})
+	var readers, writers sync.WaitGroup
+	var reads, hits atomic.Int64
+	for i := range 4 {
+		readers.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				least := acknowledged.Load()
+				s, err := replicas[i%2].Get(t.Context(), w.ID)
+				if err != nil || s.Version < least {
+					t.Errorf("version %d after %d was acknowledged, %v", s.Version, least, err)
+					return
+				}
+				reads.Add(1)
+				if s.Source == product.FromCache {
+					hits.Add(1)
+				}
+			}
+		})
+	}
+	for i := range 2 {
+		writers.Go(func() {
+			for n := range 100 {
+				name := fmt.Sprintf("%d %d", i, n)
+				s, err := replicas[i].Patch(t.Context(), w.ID, product.Patch{Name: &name}, product.Precondition{})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				for old := acknowledged.Load(); old < s.Version && !acknowledged.CompareAndSwap(old, s.Version); {
+					old = acknowledged.Load()
+				}
+			}
+		})
+	}
+	writers.Wait()
+	close(stop)
+	readers.Wait()
+	if acknowledged.Load() != 201 || hits.Load() == 0 {
+		t.Errorf("version %d, %d reads, %d hits", acknowledged.Load(), reads.Load(), hits.Load())
+	}
+}

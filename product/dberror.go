@@ -1,0 +1,74 @@
+package product
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+
+	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
+
+	"vitrine/imaging"
+)
+
+// translate turns the driver's errors into the package's own, once, where they
+// leave the store. Errors that are none of the driver's are handed on.
+func translate(ctx context.Context, doing string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case isDomain(err):
+		return err
+	case errors.Is(ctx.Err(), context.Canceled):
+		// The caller went away; what the driver made of it does not matter.
+		return fmt.Errorf("%s: %w", doing, context.Canceled)
+	case errors.Is(err, sql.ErrNoRows):
+		return fmt.Errorf("%s: %w", doing, ErrNotFound)
+	case isUnavailable(ctx, err):
+		return fmt.Errorf("%s: %w: %w", doing, ErrUnavailable, err)
+	case pq.As(err, pqerror.UniqueViolation, pqerror.ExclusionViolation) != nil:
+		return fmt.Errorf("%s: %w: %w", doing, ErrConflict, err)
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
+
+// isDomain says whether err has its final meaning already.
+func isDomain(err error) bool {
+	var v *ValidationError
+	for _, known := range []error{
+		ErrNotFound, ErrConflict, ErrPrecondition, ErrKeyReused, ErrKeyInProgress, ErrUnavailable,
+		imaging.ErrNothingToDo, imaging.ErrAlreadyFailed, imaging.ErrLeaseLost,
+	} {
+		if errors.Is(err, known) {
+			return true
+		}
+	}
+	return errors.As(err, &v)
+}
+
+// isUnavailable says whether the same call may succeed later without any change:
+// the server is out of reach, overloaded, restarting, full or too slow.
+func isUnavailable(ctx context.Context, err error) bool {
+	if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) {
+		return true
+	}
+	if e := pq.As(err); e != nil {
+		switch e.Code.Class() {
+		case pqerror.ClassConnectionException, pqerror.ClassInsufficientResources, pqerror.ClassOperatorIntervention:
+			return true
+		}
+		switch e.Code {
+		case pqerror.LockNotAvailable, pqerror.TRDeadlockDetected, pqerror.TRSerializationFailure,
+			pqerror.ReadOnlySQLTransaction, pqerror.IdleInTransactionSessionTimeout:
+			return true
+		}
+		return false
+	}
+	var n net.Error
+	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, sql.ErrTxDone) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &n)
+}

@@ -1,0 +1,132 @@
+package product_test
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"vitrine/imaging"
+	"vitrine/product"
+)
+
+func (c *catalogue) file(body []byte, reason string) {
+	c.t.Helper()
+	if err := product.NewDeadLetters(c.store, quiet()).File(c.t.Context(), body, reason); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func encode(t *testing.T, j imaging.Job) []byte {
+	t.Helper()
+	body, err := j.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
+}
+
+func TestFileFailedImage(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	w := c.create("https://user-pictures.example:8443/1.png?token=secret")
+	c.settle(c.claim(w.Images[0], "w"), failure(imaging.CodeSourceNotFound))
+	body := encode(t, job(w.Images[0]))
+	for range 3 {
+		c.file(body, "rejected")
+	}
+	var got struct {
+		image, product                            uuid.UUID
+		generation                                int64
+		payload                                   []byte
+		reason, code, stage, host, print, request string
+	}
+	if err := c.db.QueryRow(`SELECT image_id, product_id, generation, payload, reason, code, stage, host, fingerprint, request_id
+		FROM dead_letters`).Scan(&got.image, &got.product, &got.generation, &got.payload, &got.reason, &got.code, &got.stage,
+		&got.host, &got.print, &got.request); err != nil {
+		t.Fatal(err)
+	}
+	if got.image != w.Images[0].ID || got.product != w.ID || got.generation != 1 || !bytes.Equal(got.payload, body) {
+		t.Errorf("%+v", got)
+	}
+	const host = "user-pictures.example"
+	if got.reason != "rejected" || got.code != "source_not_found" || got.stage != "fetch" || got.host != host ||
+		got.print != "source_not_found|fetch|"+host || got.request != "r-job" {
+		t.Errorf("%+v", got)
+	}
+	if n := c.count("dead_letters"); n != 1 || c.count("images WHERE dead_lettered") != 1 {
+		t.Errorf("%d dead letters", n)
+	}
+	_, err := c.jobs.Claim(t.Context(), job(w.Images[0]), "w-2", lease)
+	wantErr(t, err, imaging.ErrNothingToDo)
+	// A later failure of the same image is another one.
+	c.exec(`UPDATE images SET generation = 2, dead_lettered = false`)
+	c.file(encode(t, imaging.Job{ImageID: w.Images[0].ID, Generation: 2}), "rejected")
+	if n := c.count("dead_letters"); n != 2 {
+		t.Errorf("%d dead letters", n)
+	}
+}
+
+func TestFileUnreadable(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	long := bytes.Repeat([]byte{0xff}, 100_000)
+	for _, body := range [][]byte{nil, []byte("\x00\xff"), []byte("\x00\xff"), []byte(`{"v":2}`), long} {
+		c.file(body, "rejected\x00")
+	}
+	if n := c.count("dead_letters WHERE image_id IS NULL AND code = 'unreadable' AND fingerprint = 'unreadable||' AND reason = 'rejected'"); n != 4 {
+		t.Errorf("%d dead letters, want 4", n)
+	}
+	if n := c.count("dead_letters WHERE payload_bytes = 100000 AND length(payload) = 65536"); n != 1 {
+		t.Error("the long message is not cut")
+	}
+}
+
+func TestFileLeavesWhatHasNotFailed(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	w := c.create(source, source, source)
+	c.exec(`DELETE FROM outbox`)
+	pending, processing, done := w.Images[0], w.Images[1], w.Images[2]
+	c.claim(processing, "w")
+	claim := c.claim(done, "w")
+	c.settle(claim, ready(claim, digest(1)))
+	for _, j := range []imaging.Job{
+		job(pending), job(pending), job(processing), job(done),
+		{ImageID: uuid.New(), Generation: 1}, {ImageID: pending.ID, Generation: 2},
+	} {
+		c.file(encode(t, j), "delivery_limit")
+	}
+	if n := c.count("dead_letters"); n != 0 {
+		t.Errorf("%d dead letters", n)
+	}
+	var wait float64
+	var request string
+	if err := c.db.QueryRow(`SELECT extract(epoch FROM available_at - clock_timestamp()), request_id FROM outbox WHERE subject = $1`,
+		pending.ID).Scan(&wait, &request); err != nil {
+		t.Fatal(err)
+	}
+	if n := c.count("outbox"); n != 1 || wait < 20 || wait > 30 || request != "r-job" {
+		t.Errorf("%d jobs, the one of the pending image in %g s for %q", n, wait, request)
+	}
+	if got := c.get(w.ID); got.Images[0].Status != "pending" || got.Images[1].Status != "processing" || got.Images[2].Status != "ready" {
+		t.Errorf("%+v", got.Images)
+	}
+}
+
+func TestDeadLettersGoWithTheirProduct(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	w := c.create(source)
+	o := failure(imaging.CodeSourceNotFound)
+	o.Err.Detail = strings.Repeat("ä", 5000)
+	c.settle(c.claim(w.Images[0], "w"), o)
+	c.file(encode(t, job(w.Images[0])), "rejected")
+	if err := c.Delete(t.Context(), w.ID, product.Precondition{}); err != nil {
+		t.Fatal(err)
+	}
+	if n := c.count("dead_letters"); n != 0 {
+		t.Errorf("%d dead letters", n)
+	}
+}

@@ -1,0 +1,55 @@
+package product
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+	"github.com/jmoiron/sqlx"
+)
+
+// deletionBatch is how many dead letters are removed in one transaction.
+const deletionBatch = 5000
+
+// DeleteDeadLetter removes a dead letter, or gives [ErrNotFound]. Its image stays
+// as it is: failed.
+func (s *Service) DeleteDeadLetter(ctx context.Context, id uuid.UUID) error {
+	const q = `DELETE FROM dead_letters WHERE id = $1`
+	return s.store.inTx(ctx, "delete dead letter", func(ctx context.Context, tx *sqlx.Tx) error {
+		result, err := tx.ExecContext(ctx, q, id)
+		return oneRow(result, err, ErrNotFound)
+	})
+}
+
+// DeleteDeadLetters removes the dead letters that match; a filter that selects
+// everything needs all. It gives how many are gone, also beside an error, and may
+// take as long as ctx lets it. Their images stay as they are: failed. The error
+// may be a [*ValidationError].
+func (s *Service) DeleteDeadLetters(ctx context.Context, f DeadLetterFilter, all bool) (int64, error) {
+	if err := f.Validate(); err != nil {
+		return 0, err
+	}
+	if f.everything() != all {
+		return 0, invalid("all", "exactly_one", "must be true to delete everything, and absent where there is a filter")
+	}
+	const q = `
+		DELETE FROM dead_letters WHERE id IN (
+			SELECT d.id FROM dead_letters AS d WHERE ` + deadLetterCondition + ` ORDER BY d.id LIMIT :limit)`
+	// In parts: each has to end before the statement's time does.
+	for gone := int64(0); ; {
+		var n int64
+		err := s.store.inTx(ctx, "delete dead letters", func(ctx context.Context, tx *sqlx.Tx) error {
+			result, err := tx.NamedExecContext(ctx, q, f.args(deletionBatch))
+			if err != nil {
+				return err
+			}
+			n, err = result.RowsAffected()
+			return err
+		})
+		if err != nil {
+			return gone, err
+		}
+		if gone += n; n < deletionBatch {
+			return gone, nil
+		}
+	}
+}

@@ -1,0 +1,59 @@
+package product
+
+import (
+	"errors"
+	"strings"
+)
+
+var (
+	// ErrNotFound says that there is no such product or user.
+	ErrNotFound = errors.New("not found")
+	// ErrConflict says that a value which has to be unique is taken.
+	ErrConflict = errors.New("conflict")
+	// ErrPrecondition says that the product's version is not the one that the
+	// caller named: somebody changed it in between.
+	ErrPrecondition = errors.New("version does not match")
+	// ErrKeyReused says that the idempotency key belongs to another request.
+	ErrKeyReused = errors.New("idempotency key belongs to another request")
+	// ErrKeyInProgress says that a request with the same idempotency key is under
+	// way. Its outcome is open yet; the same call may succeed soon.
+	ErrKeyInProgress = errors.New("request with this idempotency key is under way")
+	// ErrUnavailable says that PostgreSQL is out of reach or did not answer in
+	// time. Whether a write took place is then unknown.
+	ErrUnavailable = errors.New("database unavailable")
+)
+
+// FieldError is one bad field of an input. Field is its JSON or parameter name,
+// with the index behind a slash for list elements: product_images/1.
+type FieldError struct {
+	Field  string
+	Code   string // for programs: required, too_long, out_of_range, ...
+	Detail string // for people
+}
+
+// Error gives the field and what is wrong with it.
+func (e *FieldError) Error() string {
+	if e.Field == "" {
+		return e.Detail
+	}
+	return e.Field + ": " + e.Detail
+}
+
+// ValidationError names every bad field of an input.
+type ValidationError struct {
+	Fields []FieldError
+}
+
+// Error gives all fields in one line.
+func (e *ValidationError) Error() string {
+	parts := make([]string, len(e.Fields))
+	for i := range e.Fields {
+		parts[i] = e.Fields[i].Error()
+	}
+	return "invalid input: " + strings.Join(parts, "; ")
+}
+
+// invalid makes the error of an input with one bad field.
+func invalid(field, code, detail string) *ValidationError {
+	return &ValidationError{Fields: []FieldError{{Field: field, Code: code, Detail: detail}}}
+}

@@ -1,0 +1,317 @@
+package product_test
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/sirupsen/logrus"
+
+	"vitrine/cache"
+	"vitrine/imaging"
+	"vitrine/product"
+	"vitrine/product/producttest"
+)
+
+// patience bounds what a test waits for.
+const patience = 20 * time.Second
+
+// catalogue is a service on servers of its own: a schema and a key prefix.
+type catalogue struct {
+	*product.Service
+	t     *testing.T
+	dsn   string
+	db    *sql.DB // past the store
+	store *product.Store
+	cache *cache.Cache
+	jobs  *product.Jobs
+	user  uuid.UUID
+}
+
+func newCatalogue(t *testing.T) *catalogue {
+	t.Helper()
+	dsn := producttest.DSN(t)
+	return openCatalogue(t, dsn, producttest.Open(t, dsn), redisURL(t))
+}
+
+// openCatalogue makes a catalogue whose servers may be reached through proxies.
+// dsn is the direct way.
+func openCatalogue(t *testing.T, dsn string, store *product.Store, redis string) *catalogue {
+	t.Helper()
+	c := &catalogue{t: t, dsn: dsn, store: store, db: openDB(t, dsn)}
+	c.cache = openCache(t, redis, uuid.NewString()+":", store.PendingInvalidations)
+	c.Service = product.NewService(store, c.cache, objectURL, quiet())
+	c.jobs = product.NewJobs(c.Service)
+	c.exec(`INSERT INTO users (id, name, email) VALUES ($1, 'Ada', $2)`, uuid.NewString(), uuid.NewString()+"@example.org")
+	c.scan(&c.user, `SELECT id FROM users LIMIT 1`)
+	return c
+}
+
+func openCache(t *testing.T, url, prefix string, settled func(context.Context) (bool, error)) *cache.Cache {
+	t.Helper()
+	c, err := cache.New(cache.Config{
+		URL: url, Prefix: prefix, Probe: 20 * time.Millisecond, Timeout: time.Second, // on a busy machine
+		Settled: func(ctx context.Context) (bool, error) {
+			pending, err := settled(ctx)
+			return !pending, err
+		},
+	}, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	run(t, c.Run)
+	eventually(t, "the cache is trusted (is Redis up? `make up` starts it)", c.Trusted)
+	return c
+}
+
+func redisURL(t *testing.T) string {
+	t.Helper()
+	url := os.Getenv("REDIS_URL")
+	if url == "" {
+		t.Fatal("REDIS_URL is not set: start the servers with `make up` and run the tests with `make test`")
+	}
+	return url
+}
+
+func openDB(t *testing.T, dsn string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("postgres", dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.SetMaxOpenConns(3)
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// run runs something until the test ends.
+func run(t *testing.T, f func(context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- f(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := receive(t, done); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// eventually waits for a condition.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	timeout := time.After(patience)
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-timeout:
+			t.Fatalf("waited in vain: %s", what)
+		}
+	}
+}
+
+// receive waits for a value.
+func receive[T any](t *testing.T, c <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(patience):
+		t.Fatal("waited in vain for a value")
+		panic("unreachable")
+	}
+}
+
+func quiet() *logrus.Logger {
+	log := logrus.New()
+	log.SetOutput(io.Discard)
+	return log
+}
+
+func objectURL(key string) string { return "https://cdn.example/" + key }
+
+// query reads one row of a schema without a catalogue.
+func query(t *testing.T, dsn string, dest any, q string, args ...any) {
+	t.Helper()
+	if err := openDB(t, dsn).QueryRowContext(t.Context(), q, args...).Scan(dest); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (c *catalogue) exec(q string, args ...any) {
+	c.t.Helper()
+	if _, err := c.db.ExecContext(c.t.Context(), q, args...); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *catalogue) scan(dest any, q string, args ...any) {
+	c.t.Helper()
+	if err := c.db.QueryRowContext(c.t.Context(), q, args...).Scan(dest); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *catalogue) count(q string, args ...any) int {
+	c.t.Helper()
+	var n int
+	c.scan(&n, "SELECT count(*) FROM "+q, args...)
+	return n
+}
+
+// wire is what the tests read of a product's JSON.
+type wire struct {
+	ID          uuid.UUID   `json:"id"`
+	Name        string      `json:"product_name"`
+	Sources     []string    `json:"product_images"`
+	Compressed  []string    `json:"compressed_product_images"`
+	Price       json.Number `json:"product_price"`
+	Images      []wireImage `json:"images"`
+	ImageStatus string      `json:"image_status"`
+	Version     int64       `json:"version"`
+}
+
+type wireImage struct {
+	ID       uuid.UUID `json:"id"`
+	Position int       `json:"position"`
+	Source   string    `json:"source"`
+	Status   string    `json:"status"`
+	Attempts int       `json:"attempts"`
+	URL      *string   `json:"url"`
+	Error    *struct {
+		Code      string `json:"code"`
+		Detail    string `json:"detail"`
+		Retryable bool   `json:"retryable"`
+	} `json:"error"`
+}
+
+func decode(t *testing.T, data []byte) wire {
+	t.Helper()
+	var w wire
+	if err := json.Unmarshal(data, &w); err != nil {
+		t.Fatalf("%v: %s", err, data)
+	}
+	return w
+}
+
+func price(t *testing.T, s string) product.Price {
+	t.Helper()
+	p, err := product.ParsePrice(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// create stores a product with images.
+func (c *catalogue) create(sources ...string) wire {
+	c.t.Helper()
+	s, err := c.Create(c.t.Context(), product.NewProduct{
+		UserID: c.user, Name: "Lamp", Description: "bright", Price: price(c.t, "12.50"), Images: sources,
+	})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return decode(c.t, s.Data)
+}
+
+// get reads a product.
+func (c *catalogue) get(id uuid.UUID) wire {
+	c.t.Helper()
+	s, err := c.Get(c.t.Context(), id)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	w := decode(c.t, s.Data)
+	if w.ID != id || w.Version != s.Version || s.Owner != c.user {
+		c.t.Fatalf("snapshot %s %s %d of %s", s.ID, s.Owner, s.Version, s.Data)
+	}
+	return w
+}
+
+func job(image wireImage) imaging.Job {
+	return imaging.Job{ImageID: image.ID, Generation: 1, RequestID: "r-job"}
+}
+
+const lease = 20 * time.Second
+
+// claim takes an image for work.
+func (c *catalogue) claim(image wireImage, owner string) imaging.Claim {
+	c.t.Helper()
+	claim, err := c.jobs.Claim(c.t.Context(), job(image), owner, lease)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return claim
+}
+
+func digest(n int) string { return fmt.Sprintf("%064x", n) }
+
+// ready is the outcome of a good try.
+func ready(claim imaging.Claim, sha256 string) imaging.Outcome {
+	prefix := "products/" + claim.ProductID.String() + "/" + sha256 + "/"
+	return imaging.Outcome{
+		Stage: imaging.StageStore, Started: time.Now(), Duration: 1500 * time.Millisecond,
+		Result: &imaging.Result{
+			SourceSHA256: sha256, SourceBytes: 5000, SourceFormat: "png", Width: 2000, Height: 1000,
+			Variants: []imaging.Variant{
+				{Name: "main", Key: prefix + "main.jpg", Width: 1600, Height: 800, Bytes: 900, Format: "jpeg"},
+				{Name: "small", Key: prefix + "small.jpg", Width: 200, Height: 100, Bytes: 90, Format: "jpeg"},
+			},
+		},
+	}
+}
+
+// failure is the outcome of a bad try.
+func failure(code imaging.Code) imaging.Outcome {
+	return imaging.Outcome{
+		Stage: imaging.StageFetch, Started: time.Now(), Duration: time.Second,
+		Err: &imaging.Error{Code: code, Stage: imaging.StageFetch, Detail: "the source answered 404"},
+	}
+}
+
+func (c *catalogue) settle(claim imaging.Claim, o imaging.Outcome) {
+	c.t.Helper()
+	if err := c.jobs.Settle(c.t.Context(), claim, o); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func wantErr(t *testing.T, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Fatalf("error %v, want %v", err, want)
+	}
+}
+
+// wantFields checks that exactly these fields were found bad, and gives them.
+func wantFields(t *testing.T, err error, fields ...string) []product.FieldError {
+	t.Helper()
+	var v *product.ValidationError
+	if !errors.As(err, &v) {
+		t.Fatalf("error %v, want a validation error", err)
+	}
+	var got []string
+	for _, f := range v.Fields {
+		if f.Code == "" || f.Detail == "" {
+			t.Errorf("%s has no code or detail", f.Field)
+		}
+		got = append(got, f.Field)
+	}
+	if strings.Join(got, " ") != strings.Join(fields, " ") {
+		t.Fatalf("bad fields %v, want %v", got, fields)
+	}
+	return v.Fields
+}

@@ -1,0 +1,93 @@
+package product
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jmoiron/sqlx"
+)
+
+// Idempotency names a request that its client may send again, for want of an
+// answer, without a second effect. The zero value names none.
+//
+// The key is kept for 24 hours, in the transaction of the effect itself: whoever
+// does not know whether a commit went through repeats the request and gets either
+// the first answer or the effect, once.
+type Idempotency struct {
+	Owner   string            // whose key it is: keys of different owners do not meet
+	Key     string            // the client's choice: 1 to 255 visible ASCII characters
+	Request [sha256.Size]byte // digest of all that the request says
+}
+
+// begin gives what the first request with the key was answered, or nil where tx
+// is to have the effect and to end with keep. Errors: [ErrKeyReused] and
+// [ErrKeyInProgress].
+//
+// Until tx ends nobody else has the effect with the key. They are turned away and
+// not kept waiting, since each would keep a connection waiting with it.
+func (i Idempotency) begin(ctx context.Context, tx *sqlx.Tx) ([]byte, error) {
+	if i.Key == "" {
+		return nil, nil
+	}
+	const lock = `SELECT pg_try_advisory_xact_lock(hashtextextended(
+		concat_ws(E'\n', 'vitrine idempotency', current_schema(), cast($1 AS text), cast($2 AS text)), 0))`
+	var alone bool
+	if err := tx.GetContext(ctx, &alone, lock, i.Owner, i.Key); err != nil {
+		return nil, fmt.Errorf("lock idempotency key: %w", err)
+	}
+	// A statement of its own, later than the lock: it sees what the one who had
+	// the lock before has committed. It is asked without the lock as well, since
+	// another one who repeats the request may have it.
+	const q = `SELECT request_hash, answer FROM idempotency_keys WHERE owner = $1 AND key = $2 AND expires_at > now()`
+	var first struct {
+		Request []byte `db:"request_hash"`
+		Answer  []byte `db:"answer"`
+	}
+	err := tx.GetContext(ctx, &first, q, i.Owner, i.Key)
+	switch {
+	case errors.Is(err, sql.ErrNoRows) && alone:
+		return nil, nil
+	case errors.Is(err, sql.ErrNoRows):
+		return nil, ErrKeyInProgress
+	case err != nil:
+		return nil, fmt.Errorf("look up idempotency key: %w", err)
+	case !bytes.Equal(first.Request, i.Request[:]):
+		return nil, ErrKeyReused
+	}
+	return first.Answer, nil
+}
+
+// keep stores the answer, which is JSON and comes back byte by byte. What begin
+// did not find but is there has expired.
+func (i Idempotency) keep(ctx context.Context, tx *sqlx.Tx, answer []byte) error {
+	if i.Key == "" {
+		return nil
+	}
+	const q = `
+		INSERT INTO idempotency_keys (owner, key, request_hash, answer) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (owner, key) DO UPDATE SET request_hash = excluded.request_hash, answer = excluded.answer,
+			created_at = excluded.created_at, expires_at = excluded.expires_at`
+	if _, err := tx.ExecContext(ctx, q, i.Owner, i.Key, i.Request[:], string(answer)); err != nil {
+		return fmt.Errorf("insert idempotency key: %w", err)
+	}
+	return nil
+}
+
+// snapshotOf makes a snapshot of the data that clients were shown.
+func snapshotOf(data []byte) (Snapshot, error) {
+	var head struct {
+		ID      uuid.UUID `json:"id"`
+		UserID  uuid.UUID `json:"user_id"`
+		Version int64     `json:"version"`
+	}
+	if err := json.Unmarshal(data, &head); err != nil {
+		return Snapshot{}, fmt.Errorf("first answer: %w", err)
+	}
+	return Snapshot{ID: head.ID, Owner: head.UserID, Version: head.Version, Data: data}, nil
+}

@@ -1,0 +1,282 @@
+package product_test
+
+import (
+	"crypto/sha256"
+	"errors"
+	"net/url"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"vitrine/product"
+	"vitrine/product/producttest"
+)
+
+// key is an idempotency key of one owner for a request.
+func key(name, request string) product.Idempotency {
+	return product.Idempotency{Owner: "admin", Key: name, Request: sha256.Sum256([]byte(request))}
+}
+
+func (c *catalogue) lamp() product.NewProduct {
+	return product.NewProduct{UserID: c.user, Name: "Lamp <&>", Price: price(c.t, "12.50"), Images: []string{source}}
+}
+
+// once creates the lamp and says whether it was the first answer again.
+func (c *catalogue) once(k product.Idempotency) (product.Snapshot, bool) {
+	c.t.Helper()
+	s, replayed, err := c.CreateOnce(c.t.Context(), c.lamp(), k)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return s, replayed
+}
+
+func TestIdempotentProduct(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	first, replayed := c.once(key("k", "lamp"))
+	if replayed {
+		t.Error("the first answer is a replay")
+	}
+	want := func(when string) {
+		t.Helper()
+		again, replayed := c.once(key("k", "lamp"))
+		if diff := cmp.Diff(first, again); diff != "" || !replayed {
+			t.Errorf("%s: replayed %v (-first +again):\n%s", when, replayed, diff)
+		}
+	}
+	want("at once")
+	if n := c.count("products"); n != 1 {
+		t.Errorf("%d products", n)
+	}
+	if n := c.count("outbox"); n != 1 {
+		t.Errorf("%d jobs for one image", n)
+	}
+	name := "Torch"
+	if _, err := c.Patch(t.Context(), first.ID, product.Patch{Name: &name}, product.Precondition{}); err != nil {
+		t.Fatal(err)
+	}
+	want("after a change")
+	if got := c.get(first.ID); got.Name != name {
+		t.Errorf("a replay brought the old value back: %+v", got)
+	}
+	if err := c.Delete(t.Context(), first.ID, product.Precondition{}); err != nil {
+		t.Fatal(err)
+	}
+	want("after its end")
+	if n := c.count("products"); n != 0 {
+		t.Errorf("a replay brought the product back")
+	}
+}
+
+func TestIdempotentUser(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	n := product.NewUser{Name: "Eve <&>", Email: "eve@example.org"}
+	first, replayed, err := c.CreateUserOnce(t.Context(), n, key("k", "eve"))
+	if err != nil || replayed {
+		t.Fatal(replayed, err)
+	}
+	again, replayed, err := c.CreateUserOnce(t.Context(), n, key("k", "eve"))
+	if diff := cmp.Diff(first, again); diff != "" || !replayed || err != nil {
+		t.Errorf("%v, replayed %v (-first +again):\n%s", err, replayed, diff)
+	}
+	if n := c.count("users WHERE name LIKE 'Eve%'"); n != 1 {
+		t.Errorf("%d users", n)
+	}
+}
+
+func TestIdempotentKeyReused(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	c.once(key("k", "lamp"))
+	_, _, err := c.CreateOnce(t.Context(), c.lamp(), key("k", "other"))
+	wantErr(t, err, product.ErrKeyReused)
+	_, _, err = c.CreateUserOnce(t.Context(), product.NewUser{Name: "Eve", Email: "eve@example.org"}, key("k", "eve"))
+	wantErr(t, err, product.ErrKeyReused)
+	if p, u := c.count("products"), c.count("users"); p != 1 || u != 1 {
+		t.Errorf("%d products, %d users", p, u)
+	}
+}
+
+func TestIdempotentKeysAreApart(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	ids := map[uuid.UUID]bool{}
+	for _, k := range []product.Idempotency{
+		key("k", "lamp"),
+		key("K", "lamp"),
+		{Owner: "somebody", Key: "k", Request: sha256.Sum256([]byte("other"))},
+		{}, {}, // no key: each is a request of its own
+	} {
+		s, replayed := c.once(k)
+		if ids[s.ID] || replayed {
+			t.Errorf("%q of %q: replayed %v", k.Key, k.Owner, replayed)
+		}
+		ids[s.ID] = true
+	}
+	if p, k := c.count("products"), c.count("idempotency_keys"); p != 5 || k != 3 {
+		t.Errorf("%d products, %d keys", p, k)
+	}
+}
+
+func TestIdempotentKeyExpires(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	first, _ := c.once(key("k", "lamp"))
+	if n := c.count(`idempotency_keys WHERE expires_at = created_at + interval '24 hours'`); n != 1 {
+		t.Error("the key does not live 24 hours")
+	}
+	c.exec(`UPDATE idempotency_keys SET created_at = now() - interval '25 hours', expires_at = now() - interval '1 second'`)
+	second, replayed := c.once(key("k", "another"))
+	if replayed || second.ID == first.ID {
+		t.Error("an expired key still counts")
+	}
+	if n := c.count(`idempotency_keys WHERE expires_at = created_at + interval '24 hours' AND created_at > now() - interval '1 hour'`); n != 1 {
+		t.Error("the key was not begun anew")
+	}
+	third, replayed := c.once(key("k", "another"))
+	if diff := cmp.Diff(second, third); diff != "" || !replayed {
+		t.Errorf("replayed %v:\n%s", replayed, diff)
+	}
+	c.reconcile(empty)
+	if n := c.count("idempotency_keys"); n != 1 {
+		t.Error("the key that was begun anew was purged")
+	}
+}
+
+func TestIdempotentFailureIsNotKept(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	n := c.lamp()
+	n.UserID = uuid.New()
+	_, _, err := c.CreateOnce(t.Context(), n, key("lamp", "lamp"))
+	wantFields(t, err, "user_id")
+	c.exec(`INSERT INTO users (id, name, email) VALUES ($1, 'Bob', 'bob@example.org')`, n.UserID)
+	if _, replayed, err := c.CreateOnce(t.Context(), n, key("lamp", "lamp")); err != nil || replayed {
+		t.Error(replayed, err)
+	}
+	eve := product.NewUser{Name: "Eve", Email: "eve@example.org"}
+	c.exec(`INSERT INTO users (id, name, email) VALUES ($1, 'Eve', 'Eve@example.org')`, uuid.New())
+	_, _, err = c.CreateUserOnce(t.Context(), eve, key("eve", "eve"))
+	wantErr(t, err, product.ErrConflict)
+	c.exec(`DELETE FROM users WHERE name = 'Eve'`)
+	if _, replayed, err := c.CreateUserOnce(t.Context(), eve, key("eve", "eve")); err != nil || replayed {
+		t.Error(replayed, err)
+	}
+}
+
+// patient is a catalogue behind a proxy whose sessions wait for locks longer
+// than any test does.
+func patient(t *testing.T, maxOpen int) (*catalogue, *producttest.Proxy) {
+	t.Helper()
+	dsn := producttest.DSN(t)
+	u, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, q := producttest.NewProxy(t, u.Host), u.Query()
+	q.Set("lock_timeout", "60000")
+	q.Set("statement_timeout", "60000")
+	u.Host, u.RawQuery = p.Addr, q.Encode()
+	store, err := product.Open(product.Config{DSN: u.String(), MaxOpen: maxOpen})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	return openCatalogue(t, dsn, store, redisURL(t)), p
+}
+
+// TestIdempotentInProgress shows that whoever comes with the key of a request
+// under way is turned away without keeping a connection: there is one to share.
+func TestIdempotentInProgress(t *testing.T) {
+	t.Parallel()
+	c, _ := patient(t, 2)
+	gate := producttest.HoldCommits(t, c.dsn, "products")
+	first := make(chan error, 1)
+	go func() {
+		_, _, err := c.CreateOnce(t.Context(), c.lamp(), key("k", "lamp"))
+		first <- err
+	}()
+	gate.Await()
+	var calls sync.WaitGroup
+	for range 8 {
+		calls.Go(func() {
+			_, _, err := c.CreateOnce(t.Context(), c.lamp(), key("k", "lamp"))
+			if !errors.Is(err, product.ErrKeyInProgress) {
+				t.Errorf("the same request: %v", err)
+			}
+		})
+		calls.Go(func() {
+			_, _, err := c.CreateUserOnce(t.Context(), product.NewUser{Name: "Eve", Email: "eve@example.org"}, key("k", "eve"))
+			if !errors.Is(err, product.ErrKeyInProgress) {
+				t.Errorf("another request: %v", err)
+			}
+		})
+	}
+	calls.Wait()
+	gate.Open()
+	if err := receive(t, first); err != nil {
+		t.Fatal(err)
+	}
+	for range 8 { // who repeats the request does not keep others from doing so
+		calls.Go(func() {
+			_, replayed, err := c.CreateOnce(t.Context(), c.lamp(), key("k", "lamp"))
+			if err != nil || !replayed {
+				t.Errorf("afterwards: replayed %v, %v", replayed, err)
+			}
+		})
+	}
+	calls.Wait()
+	if n := c.count("products"); n != 1 {
+		t.Errorf("%d products", n)
+	}
+}
+
+// TestIdempotentUnknownCommit cuts the connection in the middle of COMMIT. The
+// caller cannot know what became of it; repeating the request tells.
+func TestIdempotentUnknownCommit(t *testing.T) {
+	t.Parallel()
+	for name, committed := range map[string]bool{"committed": true, "undone": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, proxy := patient(t, 10)
+			gate := producttest.HoldCommits(t, c.dsn, "products")
+			create := func() (product.Snapshot, bool, error) {
+				return c.CreateOnce(t.Context(), c.lamp(), key("k", "lamp"))
+			}
+			first := make(chan error, 1)
+			go func() {
+				_, _, err := create()
+				first <- err
+			}()
+			gate.Await()
+			proxy.Cut()
+			wantErr(t, receive(t, first), product.ErrUnavailable)
+			_, _, err := create() // the server has not noticed yet
+			wantErr(t, err, product.ErrKeyInProgress)
+
+			if !committed {
+				gate.Kill()
+			}
+			gate.Open()
+			var s product.Snapshot
+			var replayed bool
+			eventually(t, "the first request is over", func() bool {
+				s, replayed, err = create()
+				return !errors.Is(err, product.ErrKeyInProgress)
+			})
+			if err != nil || replayed != committed {
+				t.Errorf("replayed %v, %v", replayed, err)
+			}
+			if p, jobs, keys := c.count("products"), c.count("outbox"), c.count("idempotency_keys"); p != 1 || jobs != 1 || keys != 1 {
+				t.Errorf("%d products, %d jobs, %d keys", p, jobs, keys)
+			}
+			if got := c.get(s.ID); len(got.Images) != 1 {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}

@@ -1,0 +1,158 @@
+package product
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+
+	"vitrine/imaging"
+)
+
+// imageRow is what clients see of a row of images, and its digest.
+type imageRow struct {
+	ID             uuid.UUID      `db:"id"`
+	Position       int            `db:"position"`
+	Source         string         `db:"source"`
+	Status         imaging.Status `db:"status"`
+	Attempts       int            `db:"attempts"`
+	ErrorCode      sql.NullString `db:"error_code"`
+	ErrorDetail    sql.NullString `db:"error_detail"`
+	ErrorRetryable sql.NullBool   `db:"error_retryable"`
+	SHA256         sql.NullString `db:"source_sha256"`
+	Placeholder    sql.NullString `db:"placeholder"`
+	Variants       variants       `db:"variants"`
+}
+
+const imageColumns = `id, position, source, status, attempts, error_code, error_detail, error_retryable,
+	source_sha256, placeholder, variants`
+
+// main is the variant that stands for a ready image, or nil.
+func (r *imageRow) main() *imaging.Variant {
+	if r.Status != imaging.Ready || len(r.Variants) == 0 {
+		return nil
+	}
+	return &r.Variants[0]
+}
+
+// variants is a column of JSON.
+type variants []imaging.Variant
+
+// Value gives the variants to PostgreSQL.
+func (v variants) Value() (driver.Value, error) {
+	if v == nil {
+		return "[]", nil
+	}
+	b, err := json.Marshal([]imaging.Variant(v))
+	return string(b), err
+}
+
+// Scan reads the variants.
+func (v *variants) Scan(src any) error {
+	b, ok := src.([]byte)
+	if !ok {
+		return fmt.Errorf("variants from %T", src)
+	}
+	return json.Unmarshal(b, (*[]imaging.Variant)(v))
+}
+
+// selectImages gives the images of one product in their order.
+func selectImages(ctx context.Context, tx *sqlx.Tx, product uuid.UUID) ([]imageRow, error) {
+	const q = `SELECT ` + imageColumns + ` FROM images WHERE product_id = $1 ORDER BY position LIMIT 20`
+	var rows []imageRow
+	if err := tx.SelectContext(ctx, &rows, q, product); err != nil {
+		return nil, fmt.Errorf("images: %w", err)
+	}
+	return rows, nil
+}
+
+// newImage is an image to be inserted.
+type newImage struct {
+	id       uuid.UUID
+	position int
+	source   string
+}
+
+// insertImages stores new images as pending.
+func insertImages(ctx context.Context, tx *sqlx.Tx, product uuid.UUID, images []newImage) error {
+	if len(images) == 0 {
+		return nil
+	}
+	ids, positions, sources := make([]string, len(images)), make([]int64, len(images)), make([]string, len(images))
+	for i, n := range images {
+		ids[i], positions[i], sources[i] = n.id.String(), int64(n.position), n.source
+	}
+	const q = `
+		INSERT INTO images (id, product_id, position, source, request_id)
+		SELECT n.id, $1, n.position, n.source, $2
+		FROM unnest(cast($3 AS uuid[]), cast($4 AS integer[]), cast($5 AS text[])) AS n (id, position, source)`
+	_, err := tx.ExecContext(ctx, q, product, RequestID(ctx), pq.Array(ids), pq.Array(positions), pq.Array(sources))
+	if err != nil {
+		return fmt.Errorf("insert images: %w", err)
+	}
+	return nil
+}
+
+// moveImages gives images their new positions.
+func moveImages(ctx context.Context, tx *sqlx.Tx, positions map[uuid.UUID]int) error {
+	if len(positions) == 0 {
+		return nil
+	}
+	ids, places := make([]string, 0, len(positions)), make([]int64, 0, len(positions))
+	for id, p := range positions {
+		ids, places = append(ids, id.String()), append(places, int64(p))
+	}
+	// One statement: positions may collide in between, not at its end.
+	const q = `
+		UPDATE images SET position = n.position
+		FROM unnest(cast($1 AS uuid[]), cast($2 AS integer[])) AS n (id, position)
+		WHERE images.id = n.id`
+	if _, err := tx.ExecContext(ctx, q, pq.Array(ids), pq.Array(places)); err != nil {
+		return fmt.Errorf("move images: %w", err)
+	}
+	return nil
+}
+
+// deletionDelay is how long the objects of an image that is being worked on are
+// left alone: by then its worker has noticed that its lease is gone, and has
+// stopped storing.
+const deletionDelay = time.Minute
+
+// deleteImages removes images and gives the deletions of their objects.
+func deleteImages(ctx context.Context, tx *sqlx.Tx, product uuid.UUID, ids []uuid.UUID) ([]outboxRow, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	texts := make([]string, len(ids))
+	for i, id := range ids {
+		texts[i] = id.String()
+	}
+	const q = `
+		WITH gone AS (
+			DELETE FROM images WHERE product_id = $1 AND id = ANY (cast($2 AS uuid[])) RETURNING source_sha256, status
+		)
+		SELECT source_sha256, bool_or(status = 'processing') AS busy
+		FROM gone WHERE source_sha256 IS NOT NULL GROUP BY source_sha256`
+	var found []struct {
+		SHA256 string `db:"source_sha256"`
+		Busy   bool   `db:"busy"`
+	}
+	if err := tx.SelectContext(ctx, &found, q, product, pq.Array(texts)); err != nil {
+		return nil, fmt.Errorf("delete images: %w", err)
+	}
+	rows := make([]outboxRow, 0, len(found))
+	for _, f := range found {
+		row := deletionRow(product, f.SHA256)
+		if f.Busy {
+			row.delay = deletionDelay
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}

@@ -1,0 +1,115 @@
+package product_test
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"vitrine/cache"
+	"vitrine/product"
+	"vitrine/product/producttest"
+)
+
+// invalidate records an invalidation.
+func (c *catalogue) invalidate(id uuid.UUID) {
+	c.t.Helper()
+	c.exec(`INSERT INTO outbox (kind, subject, payload) VALUES ('invalidate', $1, $2)`, id, fmt.Sprintf(`{"product_id":%q}`, id))
+}
+
+// countedCache counts what a relay asks of a cache.
+type countedCache struct {
+	*cache.Cache
+	checked, dropped chan error
+}
+
+func (c countedCache) Check(ctx context.Context) error {
+	err := c.Cache.Check(ctx)
+	select {
+	case c.checked <- err:
+	default:
+	}
+	return err
+}
+
+func (c countedCache) Drop(ctx context.Context, key string) error {
+	err := c.Cache.Drop(ctx, key)
+	c.dropped <- err
+	return err
+}
+
+// TestCutOffReplicaLeavesInvalidations has one of two replicas lose its way to
+// Redis. It must not take what the other one can do.
+func TestCutOffReplicaLeavesInvalidations(t *testing.T) {
+	t.Parallel()
+	for name, fail := range map[string]func(*producttest.Proxy){
+		"refused": (*producttest.Proxy).Refuse,
+		"frozen":  (*producttest.Proxy).Stall,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCatalogue(t)
+			u, err := url.Parse(redisURL(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := producttest.NewProxy(t, u.Host)
+			u.Host = p.Addr
+			cut := countedCache{openCache(t, u.String(), uuid.NewString()+":", c.store.PendingInvalidations),
+				make(chan error, 1), make(chan error, 1000)}
+			fail(p)
+			eventually(t, "the replica is cut off", func() bool { return cut.Cache.Check(t.Context()) != nil })
+
+			wake := make(chan struct{}, 1)
+			run(t, product.NewInvalidationRelay(producttest.Open(t, c.dsn), cut, wake, quiet()).Run)
+			for range 20 {
+				c.invalidate(uuid.New())
+			}
+			for range 3 { // it looks for its cache, and at nothing else
+				if err := receive(t, cut.checked); err == nil {
+					t.Error("the cache can be reached")
+				}
+			}
+			if n := c.count("outbox WHERE claim IS NULL AND claimed_until IS NULL AND attempts = 0 AND available_at = created_at"); n != 20 {
+				t.Errorf("%d of 20 invalidations are untouched", n)
+			}
+
+			run(t, product.NewInvalidationRelay(c.store, c.cache, nil, quiet()).Run)
+			eventually(t, "the healthy replica does them", func() bool { return c.count("outbox") == 0 })
+			if len(cut.dropped) != 0 {
+				t.Errorf("the replica that is cut off tried %d", len(cut.dropped))
+			}
+		})
+	}
+}
+
+// fallingCache is lost between the look for it and its use.
+type fallingCache struct{ used chan struct{} }
+
+func (fallingCache) Check(context.Context) error { return nil }
+
+func (c fallingCache) Drop(context.Context, string) error {
+	c.used <- struct{}{}
+	return errDown
+}
+
+// TestFailedInvalidationIsDueForOthers has a relay fail with what it has claimed.
+func TestFailedInvalidationIsDueForOthers(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	c.invalidate(uuid.New())
+	failing := fallingCache{make(chan struct{}, 1000)}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- product.NewInvalidationRelay(c.store, failing, nil, quiet()).Run(ctx) }()
+	receive(t, failing.used)
+	eventually(t, "it is given back", func() bool {
+		return c.count("outbox WHERE claim IS NULL AND attempts = 0 AND available_at <= clock_timestamp()") == 1
+	})
+	stop()
+	if err := receive(t, ended); err != nil {
+		t.Fatal(err)
+	}
+}

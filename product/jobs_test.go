@@ -1,0 +1,412 @@
+package product_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"vitrine/imaging"
+	"vitrine/product"
+)
+
+const source = "https://a.example/1.png"
+
+// expire lets the lease of an image run out long ago.
+func (c *catalogue) expire(image wireImage) {
+	c.t.Helper()
+	c.exec(`UPDATE images SET lease_until = now() - interval '1 minute', queued_at = now() - interval '1 minute' WHERE id = $1`, image.ID)
+}
+
+func TestClaim(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	w := c.create(source)
+	got := c.claim(w.Images[0], "w-1")
+	want := imaging.Claim{Job: job(w.Images[0]), ProductID: w.ID, Source: source, Attempt: 1, Owner: "w-1"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	var left float64
+	c.scan(&left, `SELECT extract(epoch FROM lease_until - clock_timestamp()) FROM images`)
+	if left <= 0 || left > lease.Seconds() {
+		t.Errorf("the lease ends in %g s", left)
+	}
+}
+
+// TestClaimOfWhatChangesMeanwhile has images change after the claim looked and
+// before it got the lock.
+func TestClaimOfWhatChangesMeanwhile(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]string{
+		"new generation": `UPDATE images SET generation = 2`,
+		"put off":        `UPDATE images SET queued_at = now() + interval '1 minute'`,
+		"gone":           `DELETE FROM images`,
+		"product gone":   `DELETE FROM products`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCatalogue(t)
+			w := c.create(source)
+			tx, err := c.db.Begin()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = tx.Rollback() }()
+			var pid int
+			if err := tx.QueryRow(`SELECT pg_backend_pid() FROM products WHERE id = $1 FOR UPDATE`, w.ID).Scan(&pid); err != nil {
+				t.Fatal(err)
+			}
+			claimed := make(chan error, 1)
+			go func() { claimed <- second(c.jobs.Claim(t.Context(), job(w.Images[0]), "w", lease)) }()
+			eventually(t, "the claim waits", func() bool {
+				return c.count("pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))", pid) > 0
+			})
+			if _, err := tx.Exec(change); err != nil {
+				t.Fatal(err)
+			}
+			if err := tx.Commit(); err != nil {
+				t.Fatal(err)
+			}
+			wantErr(t, receive(t, claimed), imaging.ErrNothingToDo)
+		})
+	}
+}
+
+// TestForeignRequestID has a message carry an id that no text column takes.
+func TestForeignRequestID(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	w := c.create(source)
+	j := job(w.Images[0])
+	j.RequestID = "a\x00b\xff"
+	claim, err := c.jobs.Claim(t.Context(), j, "w", lease)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := failure(imaging.CodeFetchTimeout)
+	o.Retry = true
+	c.settle(claim, o)
+	var request string
+	c.scan(&request, `SELECT request_id FROM outbox WHERE request_id <> ''`)
+	if request != "ab\uFFFD" {
+		t.Errorf("%q", request)
+	}
+}
+
+func TestClaimRefusals(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	w := c.create(source, source, source, source, source)
+	version := func() int64 { return c.get(w.ID).Version }
+	refused := func(name string, j imaging.Job, want error) {
+		t.Helper()
+		before := version()
+		_, err := c.jobs.Claim(t.Context(), j, "w-2", lease)
+		if !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", name, err, want)
+		}
+		if got := version(); got != before {
+			t.Errorf("%s: version %d, was %d", name, got, before)
+		}
+	}
+	refused("unknown", imaging.Job{ImageID: uuid.New(), Generation: 1}, imaging.ErrNothingToDo)
+	refused("later generation", imaging.Job{ImageID: w.Images[0].ID, Generation: 2}, imaging.ErrNothingToDo)
+	c.claim(w.Images[0], "w-1")
+	refused("being worked on", job(w.Images[0]), imaging.ErrNothingToDo)
+	done := c.claim(w.Images[1], "w-1")
+	c.settle(done, ready(done, digest(1)))
+	refused("ready", job(w.Images[1]), imaging.ErrNothingToDo)
+	bad := c.claim(w.Images[2], "w-1")
+	c.settle(bad, failure(imaging.CodeSourceNotFound))
+	refused("failed", job(w.Images[2]), imaging.ErrAlreadyFailed)
+	c.exec(`UPDATE images SET dead_lettered = true WHERE id = $1`, w.Images[2].ID)
+	refused("failed and filed", job(w.Images[2]), imaging.ErrNothingToDo)
+	c.exec(`UPDATE images SET queued_at = now() + interval '1 minute' WHERE id = $1`, w.Images[3].ID)
+	refused("not due", job(w.Images[3]), imaging.ErrNothingToDo)
+	c.exec(`UPDATE images SET generation = 2 WHERE id = $1`, w.Images[4].ID)
+	refused("earlier generation", job(w.Images[4]), imaging.ErrNothingToDo)
+}
+
+func TestClaimIsWonOnce(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	w := c.create(source)
+	for round := 1; round <= 2; round++ { // the second one takes over an expired lease
+		const n = 20
+		errs := make(chan error, n)
+		for i := range n {
+			go func() {
+				_, err := c.jobs.Claim(t.Context(), job(w.Images[0]), fmt.Sprintf("w-%d-%d", round, i), lease)
+				errs <- err
+			}()
+		}
+		won := 0
+		for range n {
+			switch err := receive(t, errs); {
+			case err == nil:
+				won++
+			case !errors.Is(err, imaging.ErrNothingToDo):
+				t.Error(err)
+			}
+		}
+		if got := c.get(w.ID).Images[0]; won != 1 || got.Attempts != round {
+			t.Errorf("round %d: %d won, %d attempts", round, won, got.Attempts)
+		}
+		c.expire(w.Images[0])
+	}
+}
+
+func TestTakeOver(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	w := c.create(source)
+	sleeper := c.claim(w.Images[0], "w-1")
+	c.expire(w.Images[0])
+	// Nobody took over yet: the sleeper may go on.
+	if err := c.jobs.Renew(t.Context(), sleeper, lease); err != nil {
+		t.Error(err)
+	}
+	c.expire(w.Images[0])
+	second := c.claim(w.Images[0], "w-2")
+	if second.Attempt != 2 {
+		t.Errorf("attempt %d", second.Attempt)
+	}
+	var outcome, worker, code string
+	if err := c.db.QueryRow(`SELECT outcome, worker, code FROM image_attempts`).Scan(&outcome, &worker, &code); err != nil {
+		t.Fatal(err)
+	}
+	if outcome != "lost" || worker != "w-1" || code != "worker_crashed" {
+		t.Errorf("%s of %s, %s", outcome, worker, code)
+	}
+	before := c.get(w.ID)
+	wantErr(t, c.jobs.Renew(t.Context(), sleeper, lease), imaging.ErrLeaseLost)
+	wantErr(t, c.jobs.Reserve(t.Context(), sleeper, digest(9)), imaging.ErrLeaseLost)
+	wantErr(t, c.jobs.Settle(t.Context(), sleeper, ready(sleeper, digest(9))), imaging.ErrLeaseLost)
+	wantErr(t, c.jobs.Settle(t.Context(), sleeper, failure(imaging.CodeInternal)), imaging.ErrLeaseLost)
+	retry := failure(imaging.CodeFetchTimeout)
+	retry.Retry = true
+	wantErr(t, c.jobs.Settle(t.Context(), sleeper, retry), imaging.ErrLeaseLost)
+	if diff := cmp.Diff(before, c.get(w.ID)); diff != "" {
+		t.Errorf("a late write changed something: %s", diff)
+	}
+	if n := c.count("image_attempts"); n != 1 {
+		t.Errorf("%d attempts on record", n)
+	}
+	c.settle(second, ready(second, digest(1)))
+	wantErr(t, c.jobs.Settle(t.Context(), second, ready(second, digest(1))), imaging.ErrLeaseLost)
+}
+
+func TestSettleReady(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	w := c.create(source, "https://a.example/2.png")
+	// The second image is ready first: the order of the product counts.
+	for i, n := range []int{1, 0} {
+		claim := c.claim(w.Images[n], "w")
+		if err := c.jobs.Reserve(t.Context(), claim, digest(n)); err != nil {
+			t.Fatal(err)
+		}
+		c.settle(claim, ready(claim, digest(n)))
+		if got := c.get(w.ID); len(got.Compressed) != i+1 {
+			t.Errorf("%v", got.Compressed)
+		}
+	}
+	s, err := c.Get(t.Context(), w.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Compressed []string         `json:"compressed_product_images"`
+		Images     []map[string]any `json:"images"`
+		Status     string           `json:"image_status"`
+	}
+	if err := json.Unmarshal(s.Data, &got); err != nil {
+		t.Fatal(err)
+	}
+	base := "https://cdn.example/products/" + w.ID.String() + "/" + digest(0) + "/"
+	variant := func(name string, width, height, bytes float64) any {
+		return map[string]any{"name": name, "url": base + name + ".jpg", "width": width, "height": height, "bytes": bytes, "format": "jpeg"}
+	}
+	want := map[string]any{
+		"id": w.Images[0].ID.String(), "position": 0.0, "source": source, "status": "ready", "error": nil,
+		"url": base + "main.jpg", "width": 1600.0, "height": 800.0, "bytes": 900.0, "format": "jpeg", "placeholder": nil,
+		"variants": []any{variant("main", 1600, 800, 900), variant("small", 200, 100, 90)}, "attempts": 1.0,
+	}
+	if diff := cmp.Diff(want, got.Images[0]); diff != "" {
+		t.Error(diff)
+	}
+	if got.Status != "ready" || got.Compressed[0] != base+"main.jpg" {
+		t.Errorf("%s %v", got.Status, got.Compressed)
+	}
+	var format, stage string
+	var bytes, width, ms int
+	if err := c.db.QueryRow(`SELECT i.format, i.source_bytes, i.width, a.stage, a.duration_ms FROM images i
+		JOIN image_attempts a ON a.image_id = i.id WHERE i.position = 0 AND a.outcome = 'ready' AND a.request_id = 'r-job'`).
+		Scan(&format, &bytes, &width, &stage, &ms); err != nil {
+		t.Fatal(err)
+	}
+	if format != "png" || bytes != 5000 || width != 2000 || stage != "store" || ms != 1500 {
+		t.Error(format, bytes, width, stage, ms)
+	}
+}
+
+func TestSettleFailed(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	w := c.create(source, "https://a.example/2.png")
+	claim := c.claim(w.Images[0], "w")
+	o := failure(imaging.CodeSourceUnavailable)
+	o.Err.Detail, o.Err.Transient = "answered \x00\xff", true
+	c.settle(claim, o)
+	got := c.get(w.ID)
+	if got.ImageStatus != "pending" || got.Images[0].Status != "failed" || got.Compressed != nil {
+		t.Errorf("%+v", got)
+	}
+	e := got.Images[0].Error
+	if e == nil || e.Code != "source_unavailable" || e.Detail != "answered \uFFFD" || !e.Retryable {
+		t.Errorf("%+v", e)
+	}
+	claim = c.claim(w.Images[1], "w")
+	c.settle(claim, ready(claim, digest(2)))
+	if got := c.get(w.ID); got.ImageStatus != "partial" {
+		t.Errorf("%+v", got)
+	}
+	if n := c.count("image_attempts WHERE outcome = 'failed' AND code = 'source_unavailable' AND stage = 'fetch'"); n != 1 {
+		t.Errorf("%d attempts on record", n)
+	}
+}
+
+func TestSettleRetry(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	w := c.create(source)
+	image := w.Images[0]
+	for i, step := range []struct {
+		ours     bool
+		in       time.Duration
+		attempts int
+		wait     time.Duration
+	}{
+		{false, 90 * time.Second, 1, 90 * time.Second},
+		{true, 5 * time.Second, 1, 5 * time.Second}, // does not count
+		{true, 5 * time.Second, 1, 10 * time.Second},
+		{true, 5 * time.Second, 1, 20 * time.Second},
+		{true, 40 * time.Second, 1, time.Minute}, // not beyond a minute
+		{true, 2 * time.Minute, 1, 2 * time.Minute},
+		{true, 0, 1, 0}, // handed back at a shutdown
+		{false, time.Second, 2, time.Second},
+		{true, 5 * time.Second, 2, 5 * time.Second}, // begins anew
+	} {
+		c.exec(`DELETE FROM outbox`)
+		c.exec(`UPDATE images SET queued_at = now()`)
+		claim := c.claim(image, fmt.Sprint("w-", i))
+		o := failure(imaging.CodeStoreUnavailable)
+		o.Retry, o.RetryIn, o.Err.Ours = true, step.in, step.ours
+		c.settle(claim, o)
+		if got := c.get(w.ID).Images[0]; got.Status != "pending" || got.Attempts != step.attempts || got.Error != nil {
+			t.Errorf("step %d: %+v", i, got)
+		}
+		var wait float64
+		var request string
+		if err := c.db.QueryRow(`SELECT extract(epoch FROM available_at - clock_timestamp()), request_id FROM outbox
+			WHERE kind = 'image_job' AND subject = $1`, image.ID).Scan(&wait, &request); err != nil {
+			t.Fatal(err)
+		}
+		if d := step.wait.Seconds() - wait; d < 0 || d > 3 || request != "r-job" {
+			t.Errorf("step %d: due in %g s for %q, want %s", i, wait, request, step.wait)
+		}
+		var early bool
+		c.scan(&early, `SELECT o.available_at < i.queued_at FROM outbox o JOIN images i ON i.id = o.subject`)
+		if early {
+			t.Errorf("step %d: the job is due before it can be claimed", i)
+		}
+	}
+	if n := c.count("image_attempts WHERE outcome = 'handed_back'"); n != 7 {
+		t.Errorf("%d tries handed back", n)
+	}
+	if n := c.count("image_attempts WHERE outcome = 'retry'"); n != 2 {
+		t.Errorf("%d tries to be repeated", n)
+	}
+}
+
+func TestSettleRefusesNonsense(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	w := c.create(source)
+	claim := c.claim(w.Images[0], "w")
+	both := ready(claim, digest(1))
+	both.Err = failure(imaging.CodeInternal).Err
+	none := ready(claim, digest(1))
+	none.Result.Variants = nil
+	for _, o := range []imaging.Outcome{{}, both, none} {
+		if err := c.jobs.Settle(t.Context(), claim, o); err == nil {
+			t.Errorf("%+v was settled", o)
+		}
+	}
+	if got := c.get(w.ID).Images[0]; got.Status != "processing" {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestAttemptsKeptAreBounded(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	w := c.create(source)
+	for i := range 23 {
+		claim := c.claim(w.Images[0], fmt.Sprint("w-", i))
+		o := failure(imaging.CodeFetchTimeout)
+		o.Retry = true
+		c.settle(claim, o)
+	}
+	var first string
+	c.scan(&first, `SELECT worker FROM image_attempts ORDER BY id LIMIT 1`)
+	if n := c.count("image_attempts"); n != 20 || first != "w-3" {
+		t.Errorf("%d attempts from %s", n, first)
+	}
+}
+
+func TestImageGoneWhileWorkedOn(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	w := c.create(source)
+	claim := c.claim(w.Images[0], "w")
+	if err := c.jobs.Reserve(t.Context(), claim, digest(1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Delete(t.Context(), w.ID, product.Precondition{}); err != nil {
+		t.Fatal(err)
+	}
+	wantErr(t, c.jobs.Renew(t.Context(), claim, lease), imaging.ErrLeaseLost)
+	wantErr(t, c.jobs.Reserve(t.Context(), claim, digest(1)), imaging.ErrLeaseLost)
+	wantErr(t, c.jobs.Settle(t.Context(), claim, ready(claim, digest(1))), imaging.ErrLeaseLost)
+	_, err := c.jobs.Claim(t.Context(), job(w.Images[0]), "w-2", lease)
+	wantErr(t, err, imaging.ErrNothingToDo)
+	// Its worker may still be storing: the objects go when it has stopped.
+	var wait float64
+	c.scan(&wait, `SELECT extract(epoch FROM available_at - now()) FROM outbox WHERE kind = 'delete_objects'`)
+	if wait < 30 {
+		t.Errorf("objects are deleted in %g s", wait)
+	}
+}
+
+func TestReserveGivesUpTheOldDigest(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	w := c.create(source)
+	claim := c.claim(w.Images[0], "w")
+	for _, n := range []int{1, 1, 2} {
+		if err := c.jobs.Reserve(t.Context(), claim, digest(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var sha256 string
+	c.scan(&sha256, `SELECT payload ->> 'sha256' FROM outbox WHERE kind = 'delete_objects'`)
+	if n := c.count("outbox WHERE kind = 'delete_objects'"); n != 1 || sha256 != digest(1) {
+		t.Errorf("%d deletions, of %s", n, sha256)
+	}
+}

@@ -1,0 +1,169 @@
+package product_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"vitrine/product"
+)
+
+func (c *catalogue) add(name, amount string) uuid.UUID {
+	c.t.Helper()
+	s, err := c.Create(c.t.Context(), product.NewProduct{UserID: c.user, Name: name, Price: price(c.t, amount)})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return s.ID
+}
+
+func (c *catalogue) list(f product.Filter) ([]string, product.Page) {
+	c.t.Helper()
+	page, err := c.List(c.t.Context(), f)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	names := []string{}
+	for _, item := range page.Items {
+		names = append(names, decode(c.t, item).Name)
+	}
+	if page.HasMore != (page.Next != "") {
+		c.t.Errorf("has more: %t, next %q", page.HasMore, page.Next)
+	}
+	return names, page
+}
+
+func TestListFilters(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	c.add("Red Lamp", "10")
+	c.add("blue lamp", "10.5")
+	c.add("100%_wool \\ rug", "20")
+	c.add("1000 wool", "999999999999.9999")
+	other, err := c.CreateUser(t.Context(), product.NewUser{Name: "Bob", Email: "bob@example.org"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Create(t.Context(), product.NewProduct{UserID: other.ID, Name: "LAMPE ÄÖ", Price: price(t, "10.50")}); err != nil {
+		t.Fatal(err)
+	}
+	amount := func(s string) *product.Price { p := price(t, s); return &p }
+	nobody := uuid.New()
+	for name, f := range map[string]struct {
+		product.Filter
+		want []string
+	}{
+		"all":        {product.Filter{}, []string{"LAMPE ÄÖ", "1000 wool", "100%_wool \\ rug", "blue lamp", "Red Lamp"}},
+		"user":       {product.Filter{UserID: &other.ID}, []string{"LAMPE ÄÖ"}},
+		"nobody":     {product.Filter{UserID: &nobody}, []string{}},
+		"name":       {product.Filter{Name: "lAmP"}, []string{"LAMPE ÄÖ", "blue lamp", "Red Lamp"}},
+		"percent":    {product.Filter{Name: "0%"}, []string{"100%_wool \\ rug"}},
+		"underscore": {product.Filter{Name: "_"}, []string{"100%_wool \\ rug"}},
+		"backslash":  {product.Filter{Name: "\\"}, []string{"100%_wool \\ rug"}},
+		"min":        {product.Filter{MinPrice: amount("10.50")}, []string{"LAMPE ÄÖ", "1000 wool", "100%_wool \\ rug", "blue lamp"}},
+		"max":        {product.Filter{MaxPrice: amount("10.4999")}, []string{"Red Lamp"}},
+		"range":      {product.Filter{MinPrice: amount("10.5"), MaxPrice: amount("20")}, []string{"LAMPE ÄÖ", "100%_wool \\ rug", "blue lamp"}},
+		"together":   {product.Filter{UserID: &c.user, Name: "lamp", MinPrice: amount("10.1"), Limit: 5}, []string{"blue lamp"}},
+		"limit":      {product.Filter{Limit: 2}, []string{"LAMPE ÄÖ", "1000 wool"}},
+	} {
+		got, page := c.list(f.Filter)
+		if diff := cmp.Diff(f.want, got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+		if page.HasMore != (name == "limit") || page.Items == nil {
+			t.Errorf("%s: has more: %t, items %v", name, page.HasMore, page.Items)
+		}
+	}
+}
+
+func TestListShowsWhatGetShows(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	w := c.create(source, "https://a.example/2.png")
+	claim := c.claim(w.Images[0], "w")
+	c.settle(claim, ready(claim, digest(1)))
+	c.create("https://a.example/3.png")
+	_, page := c.list(product.Filter{})
+	s, err := c.Get(t.Context(), w.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(s.Data), string(page.Items[1])); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestListWalkWhileTheTableChanges(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	all := make(map[string]uuid.UUID)
+	for i := range 25 {
+		name := fmt.Sprintf("p%02d", i)
+		all[name] = c.add(name, "1")
+	}
+	var seen []string
+	f := product.Filter{Limit: 7}
+	for page := 0; ; page++ {
+		names, p := c.list(f)
+		seen = append(seen, names...)
+		if !p.HasMore {
+			break
+		}
+		f.Cursor = p.Next
+		// One is added, one that was seen goes, the page's last one too, and one ahead.
+		c.add(fmt.Sprintf("new %d", page), "1")
+		gone := []string{names[0], names[len(names)-1]}
+		if page == 0 {
+			gone = append(gone, "p02")
+		}
+		for _, name := range gone {
+			if err := c.Delete(t.Context(), all[name], product.Precondition{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	var want []string
+	for i := 24; i >= 0; i-- {
+		if i != 2 {
+			want = append(want, fmt.Sprintf("p%02d", i))
+		}
+	}
+	if diff := cmp.Diff(want, seen); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestCursorIsCheckedForDamage(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	for range 3 {
+		c.add("x", "1")
+	}
+	_, page := c.list(product.Filter{Limit: 2})
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	bad := []string{"x", page.Next + "A", page.Next[1:], strings.ToUpper(page.Next), page.Next + "=", " " + page.Next, "é"}
+	for i := range page.Next {
+		other := alphabet[(strings.IndexByte(alphabet, page.Next[i])+1)%64]
+		bad = append(bad, page.Next[:i]+string(other)+page.Next[i+1:])
+	}
+	for _, cursor := range bad {
+		_, err := c.List(t.Context(), product.Filter{Cursor: cursor})
+		wantFields(t, err, "cursor")
+	}
+}
+
+func TestIDsAscend(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	var ids []string
+	for range 50 {
+		ids = append(ids, c.add("x", "1").String())
+	}
+	if !slices.IsSorted(ids) {
+		t.Error("later products do not have greater ids")
+	}
+}

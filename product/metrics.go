@@ -1,0 +1,54 @@
+package product
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// scrapeTime bounds what one collection of metrics may wait for PostgreSQL.
+const scrapeTime = 2 * time.Second
+
+var (
+	outboxRows = prometheus.NewDesc("vitrine_outbox_rows",
+		"Outbox rows, due or not.", []string{"kind"}, nil)
+	outboxAge = prometheus.NewDesc("vitrine_outbox_oldest_due_seconds",
+		"How long the oldest due outbox row has been waiting.", []string{"kind"}, nil)
+	poolOpen = prometheus.NewDesc("vitrine_postgresql_connections",
+		"Connections to PostgreSQL.", []string{"state"}, nil)
+	poolWaits = prometheus.NewDesc("vitrine_postgresql_waits_total",
+		"Times that somebody waited for a free connection.", nil, nil)
+)
+
+// Collector gives the backlog of the outbox and the state of the connection pool
+// as metrics, read whenever they are asked for. While PostgreSQL is out of reach
+// those of the outbox are left out.
+func (s *Store) Collector() prometheus.Collector { return collector{s} }
+
+type collector struct{ store *Store }
+
+func (c collector) Describe(descs chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{outboxRows, outboxAge, poolOpen, poolWaits} {
+		descs <- d
+	}
+}
+
+func (c collector) Collect(metrics chan<- prometheus.Metric) {
+	pool := c.store.Stats()
+	metrics <- prometheus.MustNewConstMetric(poolOpen, prometheus.GaugeValue, float64(pool.InUse), "in_use")
+	metrics <- prometheus.MustNewConstMetric(poolOpen, prometheus.GaugeValue, float64(pool.Idle), "idle")
+	metrics <- prometheus.MustNewConstMetric(poolWaits, prometheus.CounterValue, float64(pool.WaitCount))
+
+	// The interface has no context of its own.
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTime)
+	defer cancel()
+	stats, err := c.store.OutboxStats(ctx)
+	if err != nil {
+		return // the missing series, and /readyz, say so
+	}
+	for _, stat := range stats {
+		metrics <- prometheus.MustNewConstMetric(outboxRows, prometheus.GaugeValue, float64(stat.Rows), string(stat.Kind))
+		metrics <- prometheus.MustNewConstMetric(outboxAge, prometheus.GaugeValue, stat.OldestDue.Seconds(), string(stat.Kind))
+	}
+}

@@ -1,0 +1,68 @@
+package product_test
+
+import (
+	"context"
+	"testing"
+
+	"golang.org/x/sync/errgroup"
+
+	"vitrine/product"
+	"vitrine/product/producttest"
+)
+
+func TestMigrateTenAtOnce(t *testing.T) {
+	t.Parallel()
+	dsn, schema := producttest.EmptyDSN(t), producttest.Schema(t)
+	var g errgroup.Group
+	for range 10 {
+		g.Go(func() error { return product.Migrate(t.Context(), dsn, schema) })
+	}
+	if err := g.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	store := producttest.Open(t, dsn)
+	if err := store.Check(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var n int
+	query(t, dsn, &n, `SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()
+		AND tablename IN ('users', 'products', 'images', 'image_attempts', 'outbox', 'dead_letters', 'idempotency_keys')`)
+	if n != 7 {
+		t.Errorf("%d of 7 tables", n)
+	}
+	query(t, dsn, &n, `SELECT count(*) FROM schema_state`)
+	if n != 1 {
+		t.Errorf("applied %d times, want once", n)
+	}
+}
+
+func TestMigrateRepeats(t *testing.T) {
+	t.Parallel()
+	dsn := producttest.DSN(t)
+	// Another text with the same statements runs them all a second time.
+	if err := product.Migrate(t.Context(), dsn, producttest.Schema(t)+"\n-- again"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestMigrateBadSchemaChangesNothing(t *testing.T) {
+	t.Parallel()
+	dsn := producttest.EmptyDSN(t)
+	if err := product.Migrate(t.Context(), dsn, "CREATE TABLE half (a int); CREATE TABLE broken ("); err == nil {
+		t.Fatal("no error")
+	}
+	var n int
+	query(t, dsn, &n, `SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()`)
+	if n != 0 {
+		t.Errorf("%d tables are left over", n)
+	}
+}
+
+func TestMigrateEndsWithContext(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := product.Migrate(ctx, producttest.EmptyDSN(t), producttest.Schema(t)); err == nil {
+		t.Fatal("no error")
+	}
+}

@@ -1,0 +1,324 @@
+package product_test
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
+
+	"vitrine/imaging"
+	"vitrine/product"
+	"vitrine/product/producttest"
+)
+
+// proxied is a catalogue whose PostgreSQL is behind a proxy.
+func proxied(t *testing.T) (*catalogue, *producttest.Proxy) {
+	t.Helper()
+	dsn := producttest.DSN(t)
+	u, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := producttest.NewProxy(t, u.Host)
+	u.Host = p.Addr
+	return openCatalogue(t, dsn, producttest.Open(t, u.String()), redisURL(t)), p
+}
+
+// calls are all operations that need PostgreSQL.
+func (c *catalogue) calls(id, uncached uuid.UUID, image wireImage, claim imaging.Claim) map[string]func(context.Context) error {
+	name := uuid.NewString()
+	return map[string]func(context.Context) error{
+		"check": c.store.Check,
+		"create": func(ctx context.Context) error {
+			return second(c.Create(ctx, product.NewProduct{UserID: c.user, Name: "x"}))
+		},
+		"get":  func(ctx context.Context) error { return second(c.Get(ctx, uncached)) },
+		"list": func(ctx context.Context) error { return second(c.List(ctx, product.Filter{})) },
+		"patch": func(ctx context.Context) error {
+			return second(c.Patch(ctx, id, product.Patch{Name: &name}, product.Precondition{}))
+		},
+		"delete": func(ctx context.Context) error { return c.Delete(ctx, id, product.Precondition{}) },
+		"user":   func(ctx context.Context) error { return second(c.User(ctx, c.user)) },
+		"create user": func(ctx context.Context) error {
+			return second(c.CreateUser(ctx, product.NewUser{Name: "x", Email: name + "@example.org"}))
+		},
+		"claim":   func(ctx context.Context) error { return second(c.jobs.Claim(ctx, job(image), "w", lease)) },
+		"renew":   func(ctx context.Context) error { return c.jobs.Renew(ctx, claim, lease) },
+		"reserve": func(ctx context.Context) error { return c.jobs.Reserve(ctx, claim, digest(1)) },
+		"settle":  func(ctx context.Context) error { return c.jobs.Settle(ctx, claim, ready(claim, digest(1))) },
+		"pending": func(ctx context.Context) error { return second(c.store.PendingInvalidations(ctx)) },
+		"stats":   func(ctx context.Context) error { return second(c.store.OutboxStats(ctx)) },
+		"file": func(ctx context.Context) error {
+			return product.NewDeadLetters(c.store, quiet()).File(ctx, []byte("x"), "rejected")
+		},
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+// wantUnavailable makes all calls at once and expects each to end in time.
+func (c *catalogue) wantUnavailable(calls map[string]func(context.Context) error) {
+	c.t.Helper()
+	type result struct {
+		name string
+		err  error
+		took time.Duration
+	}
+	results := make(chan result, len(calls))
+	for name, call := range calls {
+		go func() {
+			start := time.Now()
+			err := call(c.t.Context())
+			results <- result{name, err, time.Since(start)}
+		}()
+	}
+	for range calls {
+		r := receive(c.t, results)
+		if !errors.Is(r.err, product.ErrUnavailable) {
+			c.t.Errorf("%s: %v, want ErrUnavailable", r.name, r.err)
+		}
+		if r.took > 4*time.Second { // 3 s, and the delays of a busy machine
+			c.t.Errorf("%s took %s", r.name, r.took)
+		}
+		if r.err != nil && strings.Contains(r.err.Error(), "postgres://") {
+			c.t.Errorf("%s shows the DSN: %v", r.name, r.err)
+		}
+	}
+}
+
+func TestFrozenDatabase(t *testing.T) {
+	t.Parallel()
+	c, p := proxied(t)
+	w, cached := c.create(source, source), c.create()
+	claim := c.claim(w.Images[0], "w-1")
+	c.get(cached.ID)
+	calls := c.calls(w.ID, c.create().ID, w.Images[1], claim)
+	p.Stall()
+	c.wantUnavailable(calls)
+	if s, err := c.Get(t.Context(), cached.ID); err != nil || s.Source != product.FromCache {
+		t.Errorf("a cached product: %v, %v", s.Source, err)
+	}
+	p.Resume()
+	eventually(t, "everything works again", func() bool { return c.store.Check(t.Context()) == nil })
+	if got := c.get(w.ID); got.Name != "Lamp" {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestDatabaseCutOff(t *testing.T) {
+	t.Parallel()
+	c, p := proxied(t)
+	w, cached := c.create(source, source), c.create()
+	claim := c.claim(w.Images[0], "w-1")
+	c.get(cached.ID)
+	calls := c.calls(w.ID, c.create().ID, w.Images[1], claim)
+	p.Refuse()
+	c.wantUnavailable(calls)
+	if s, err := c.Get(t.Context(), cached.ID); err != nil || s.Source != product.FromCache {
+		t.Errorf("a cached product: %v, %v", s.Source, err)
+	}
+	p.Accept()
+	// Dead connections in the pool are no error.
+	if err := c.store.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLockedRowIsUnavailable(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	w := c.create(source)
+	tx, err := c.db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	if _, err := tx.Exec(`SELECT id FROM products WHERE id = $1 FOR UPDATE`, w.ID); err != nil {
+		t.Fatal(err)
+	}
+	name := "x"
+	c.wantUnavailable(map[string]func(context.Context) error{
+		"patch": func(ctx context.Context) error {
+			return second(c.Patch(ctx, w.ID, product.Patch{Name: &name}, product.Precondition{}))
+		},
+		"claim": func(ctx context.Context) error { return second(c.jobs.Claim(ctx, job(w.Images[0]), "w", lease)) },
+	})
+	// Reading does not wait for writers.
+	if got := c.get(w.ID); got.Version != 1 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestCallersDeadline shows that a caller's own shorter deadline ends a call to
+// a frozen server.
+func TestCallersDeadline(t *testing.T) {
+	t.Parallel()
+	c, p := proxied(t)
+	w := c.create()
+	p.Stall()
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	_, err := c.List(ctx, product.Filter{})
+	wantErr(t, err, product.ErrUnavailable)
+	_, err = c.Get(ctx, w.ID)
+	wantErr(t, err, product.ErrUnavailable)
+	wantUnder(t, start, 1500*time.Millisecond)
+	p.Resume()
+	eventually(t, "the database answers", func() bool { return c.store.Check(t.Context()) == nil })
+	p.Stall()
+	ctx, cancel = context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	start = time.Now()
+	_, err = c.User(ctx, c.user) // a query without a transaction
+	wantErr(t, err, product.ErrUnavailable)
+	wantUnder(t, start, 1500*time.Millisecond)
+}
+
+func wantUnder(t *testing.T, start time.Time, limit time.Duration) {
+	t.Helper()
+	if d := time.Since(start); d > limit {
+		t.Errorf("took %s, want less than %s", d, limit)
+	}
+}
+
+func TestOpenRefusesBadDSN(t *testing.T) {
+	t.Parallel()
+	_, err := product.Open(product.Config{DSN: "postgres://u:secret@h:port/db"})
+	if err == nil || strings.Contains(err.Error(), "secret") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestSessionSettings(t *testing.T) {
+	t.Parallel()
+	dsn := producttest.DSN(t)
+	u, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := u.Query()
+	query.Set("statement_timeout", "700")
+	u.RawQuery = query.Encode()
+	c := openCatalogue(t, dsn, producttest.Open(t, u.String()), redisURL(t))
+	w := c.create()
+	tx, err := c.db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	if _, err := tx.Exec(`SELECT id FROM products WHERE id = $1 FOR UPDATE`, w.ID); err != nil {
+		t.Fatal(err)
+	}
+	name, start := "x", time.Now()
+	_, err = c.Patch(t.Context(), w.ID, product.Patch{Name: &name}, product.Precondition{})
+	wantErr(t, err, product.ErrUnavailable)
+	if d := time.Since(start); d < 600*time.Millisecond || d > 1900*time.Millisecond {
+		t.Errorf("took %s: the DSN's statement_timeout does not hold", d)
+	}
+}
+
+func TestPoolExhausted(t *testing.T) {
+	t.Parallel()
+	dsn := producttest.DSN(t)
+	store, err := product.Open(product.Config{DSN: dsn, MaxOpen: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = store.Close() }()
+	c := openCatalogue(t, dsn, store, redisURL(t))
+	w := c.create()
+	tx, err := c.db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	if _, err := tx.Exec(`SELECT id FROM products WHERE id = $1 FOR UPDATE`, w.ID); err != nil {
+		t.Fatal(err)
+	}
+	name := "x"
+	patch := func(ctx context.Context) error {
+		return second(c.Patch(ctx, w.ID, product.Patch{Name: &name}, product.Precondition{}))
+	}
+	c.wantUnavailable(map[string]func(context.Context) error{"one": patch, "two": patch, "three": patch})
+}
+
+// TestUnknownCommit has the answer to COMMIT get lost: the caller is told so, and
+// nobody reads the old value from the cache.
+func TestUnknownCommit(t *testing.T) {
+	t.Parallel()
+	c, p := proxied(t)
+	w := c.create()
+	c.get(w.ID)
+	p.StallAfter("COMMIT")
+	name := "Torch"
+	_, err := c.Patch(t.Context(), w.ID, product.Patch{Name: &name}, product.Precondition{})
+	wantErr(t, err, product.ErrUnavailable)
+	p.Resume()
+	if n := c.count("products WHERE version = 2"); n != 1 {
+		t.Fatal("it was not committed: the test shows nothing")
+	}
+	eventually(t, "the database answers", func() bool { return c.store.Check(t.Context()) == nil })
+	if s, err := c.Get(t.Context(), w.ID); err != nil || s.Version != 2 || s.Source != product.FromDatabase {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+func TestTooManyConnections(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	role := "test_" + strings.ReplaceAll(uuid.NewString(), "-", "")
+	c.exec(`CREATE ROLE ` + role + ` LOGIN PASSWORD 'pw' CONNECTION LIMIT 0`)
+	t.Cleanup(func() {
+		if _, err := c.db.Exec(`DROP ROLE ` + role); err != nil {
+			t.Error(err)
+		}
+	})
+	u, err := url.Parse(c.dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword(role, "pw")
+	err = producttest.Open(t, u.String()).Check(t.Context())
+	wantErr(t, err, product.ErrUnavailable)
+	if e := pq.As(err, pqerror.TooManyConnections); e == nil {
+		t.Errorf("%v is no such error: the test shows nothing", err)
+	}
+}
+
+func TestSessionTerminated(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	w := c.create()
+	u, err := url.Parse(c.dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	application, query := uuid.NewString(), u.Query()
+	query.Set("application_name", application)
+	u.RawQuery = query.Encode()
+	service := product.NewService(producttest.Open(t, u.String()), c.cache, objectURL, quiet())
+	tx, err := c.db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	if _, err := tx.Exec(`SELECT id FROM products WHERE id = $1 FOR UPDATE`, w.ID); err != nil {
+		t.Fatal(err)
+	}
+	name, patched := "x", make(chan error, 1)
+	go func() {
+		patched <- second(service.Patch(t.Context(), w.ID, product.Patch{Name: &name}, product.Precondition{}))
+	}()
+	eventually(t, "the session was found and ended", func() bool {
+		return c.count(`(SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+			WHERE application_name = $1 AND wait_event_type = 'Lock') AS ended`, application) > 0
+	})
+	wantErr(t, receive(t, patched), product.ErrUnavailable)
+}

@@ -1,0 +1,206 @@
+package product
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+)
+
+// Kind says what an outbox row asks for.
+type Kind string
+
+// The kinds of outbox rows.
+const (
+	KindImageJob      Kind = "image_job"      // send a job to the queue
+	KindDeleteObjects Kind = "delete_objects" // delete what is stored under one digest
+	KindInvalidate    Kind = "invalidate"     // drop a product from the cache
+)
+
+// notifyChannel is where inserts into the outbox are announced; the payload is
+// the kind.
+const notifyChannel = "vitrine_outbox"
+
+// outboxRow is a row to be written.
+type outboxRow struct {
+	kind    Kind
+	subject uuid.UUID
+	payload any
+	delay   time.Duration // until it is due
+}
+
+type jobPayload struct {
+	ImageID    uuid.UUID `json:"image_id"`
+	Generation int64     `json:"generation"`
+}
+
+type deletionPayload struct {
+	ProductID uuid.UUID `json:"product_id"`
+	SHA256    string    `json:"sha256"`
+}
+
+type invalidationPayload struct {
+	ProductID uuid.UUID `json:"product_id"`
+}
+
+func jobRow(image uuid.UUID, generation int64) outboxRow {
+	return outboxRow{kind: KindImageJob, subject: image, payload: jobPayload{image, generation}}
+}
+
+func deletionRow(product uuid.UUID, sha256 string) outboxRow {
+	return outboxRow{kind: KindDeleteObjects, subject: product, payload: deletionPayload{product, sha256}}
+}
+
+func invalidationRow(product uuid.UUID) outboxRow {
+	return outboxRow{kind: KindInvalidate, subject: product, payload: invalidationPayload{product}}
+}
+
+// insertOutbox writes rows and wakes the relays of those that are due.
+func insertOutbox(ctx context.Context, tx *sqlx.Tx, rows []outboxRow) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	kinds, subjects, payloads := make([]string, len(rows)), make([]string, len(rows)), make([]string, len(rows))
+	delays := make([]int64, len(rows))
+	for i, r := range rows {
+		payload, err := json.Marshal(r.payload)
+		if err != nil {
+			return fmt.Errorf("outbox payload: %w", err)
+		}
+		kinds[i], subjects[i], payloads[i] = string(r.kind), r.subject.String(), string(payload)
+		delays[i] = r.delay.Microseconds()
+	}
+	const q = `
+		WITH written AS (
+			INSERT INTO outbox (kind, subject, payload, request_id, available_at)
+			SELECT n.kind, n.subject, n.payload, $1, clock_timestamp() + n.delay * interval '1 microsecond'
+			FROM unnest(cast($2 AS text[]), cast($3 AS uuid[]), cast($4 AS jsonb[]), cast($5 AS bigint[]))
+				AS n (kind, subject, payload, delay)
+			RETURNING kind, available_at
+		)
+		SELECT pg_notify('` + notifyChannel + `', due.kind)
+		FROM (SELECT DISTINCT kind FROM written WHERE available_at <= clock_timestamp()) AS due`
+	_, err := tx.ExecContext(ctx, q, RequestID(ctx), pq.Array(kinds), pq.Array(subjects), pq.Array(payloads),
+		pq.Array(delays))
+	if err != nil {
+		return fmt.Errorf("insert outbox: %w", err)
+	}
+	return nil
+}
+
+// Row is a claimed outbox row.
+type Row struct {
+	ID        int64           `db:"id"`
+	Subject   uuid.UUID       `db:"subject"`
+	Payload   json.RawMessage `db:"payload"`
+	RequestID string          `db:"request_id"`
+	Attempts  int             `db:"attempts"` // made before this one
+}
+
+// claimOutbox takes up to limit due rows of one kind, oldest first, for d. A
+// condition on now() is looked up in the index, one on clock_timestamp() is not.
+func (s *Store) claimOutbox(ctx context.Context, kind Kind, claim uuid.UUID, limit int, d time.Duration) ([]Row, error) {
+	const q = `
+		WITH due AS (
+			SELECT id FROM outbox
+			WHERE kind = $1 AND available_at <= now() AND (claimed_until IS NULL OR claimed_until < now())
+			ORDER BY available_at
+			LIMIT $2
+			FOR UPDATE SKIP LOCKED
+		)
+		UPDATE outbox SET claim = $3, claimed_until = clock_timestamp() + $4 * interval '1 microsecond'
+		FROM due WHERE outbox.id = due.id
+		RETURNING outbox.id, outbox.subject, outbox.payload, outbox.request_id, outbox.attempts`
+	var rows []Row
+	err := s.inTx(ctx, "claim outbox", func(ctx context.Context, tx *sqlx.Tx) error {
+		return tx.SelectContext(ctx, &rows, q, kind, limit, claim, d.Microseconds())
+	})
+	return rows, err
+}
+
+// finishOutbox removes rows that are done, if the claim still holds.
+func (s *Store) finishOutbox(ctx context.Context, claim uuid.UUID, ids []int64) error {
+	const q = `DELETE FROM outbox WHERE claim = $1 AND id = ANY ($2)`
+	return s.inTx(ctx, "finish outbox", func(ctx context.Context, tx *sqlx.Tx) error {
+		_, err := tx.ExecContext(ctx, q, claim, pq.Array(ids))
+		return err
+	})
+}
+
+// failure is a row that was tried in vain, or not tried.
+type failure struct {
+	id      int64
+	counted bool
+	delay   time.Duration
+}
+
+// releaseOutbox gives rows back, to be tried again later.
+func (s *Store) releaseOutbox(ctx context.Context, claim uuid.UUID, failures []failure) error {
+	ids, delays, counts := make([]int64, len(failures)), make([]int64, len(failures)), make([]int64, len(failures))
+	for i, f := range failures {
+		ids[i], delays[i] = f.id, f.delay.Microseconds()
+		if f.counted {
+			counts[i] = 1
+		}
+	}
+	const q = `
+		UPDATE outbox SET claim = NULL, claimed_until = NULL, attempts = attempts + f.counted,
+			available_at = clock_timestamp() + f.delay * interval '1 microsecond'
+		FROM unnest(cast($2 AS bigint[]), cast($3 AS bigint[]), cast($4 AS integer[])) AS f (id, delay, counted)
+		WHERE outbox.id = f.id AND outbox.claim = $1`
+	return s.inTx(ctx, "release outbox", func(ctx context.Context, tx *sqlx.Tx) error {
+		_, err := tx.ExecContext(ctx, q, claim, pq.Array(ids), pq.Array(delays), pq.Array(counts))
+		return err
+	})
+}
+
+// PendingInvalidations says whether the cache may hold a product's old value
+// because it could not be reached when the product was written.
+func (s *Store) PendingInvalidations(ctx context.Context) (bool, error) {
+	const q = `SELECT EXISTS (SELECT 1 FROM outbox WHERE kind = 'invalidate')`
+	var pending bool
+	err := s.read(ctx, "pending invalidations", func(ctx context.Context) error {
+		return s.db.GetContext(ctx, &pending, q)
+	})
+	return pending, err
+}
+
+// OutboxStat is the backlog of one kind.
+type OutboxStat struct {
+	Kind      Kind
+	Rows      int64         // all, due or not
+	Due       int64         // that could be done now
+	OldestDue time.Duration // how long the oldest of those has been due
+}
+
+// OutboxStats gives the backlog of every kind, for metrics.
+func (s *Store) OutboxStats(ctx context.Context) ([]OutboxStat, error) {
+	const q = `
+		SELECT kind, count(*) AS rows, count(*) FILTER (WHERE available_at <= now()) AS due,
+			cast(greatest(0, coalesce(extract(epoch FROM now() - min(available_at)), 0)) * 1000000 AS bigint) AS oldest
+		FROM outbox GROUP BY kind ORDER BY kind LIMIT 10`
+	var rows []struct {
+		Kind   Kind  `db:"kind"`
+		Rows   int64 `db:"rows"`
+		Due    int64 `db:"due"`
+		Oldest int64 `db:"oldest"`
+	}
+	err := s.read(ctx, "outbox stats", func(ctx context.Context) error {
+		return s.db.SelectContext(ctx, &rows, q)
+	})
+	stats := make([]OutboxStat, 0, 3)
+	for _, kind := range []Kind{KindImageJob, KindDeleteObjects, KindInvalidate} {
+		stat := OutboxStat{Kind: kind}
+		for _, r := range rows {
+			if r.Kind == kind {
+				stat.Rows, stat.Due, stat.OldestDue = r.Rows, r.Due, time.Duration(r.Oldest)*time.Microsecond
+			}
+		}
+		stats = append(stats, stat)
+	}
+	return stats, err
+}

@@ -1,0 +1,92 @@
+// Package product is the catalogue: its products, their images and users, kept
+// in PostgreSQL and shown through a cache.
+//
+// Every change of a product goes through one write path (see [Service]) that
+// keeps the cache from showing anything older than the last acknowledged write.
+// What has to happen outside the database (queue messages, deletions of objects,
+// late cache invalidations) is written to an outbox in the same transaction and
+// done by a [Relay]. Workers see the images through [Jobs], and a [Reconciler]
+// puts back what got lost on the way.
+package product
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/google/uuid"
+)
+
+// NewProduct is what a client gives to create a product. Images are http or
+// https URLs in the order they are to be shown.
+type NewProduct struct {
+	UserID      uuid.UUID
+	Name        string
+	Description string
+	Price       Price
+	Images      []string
+}
+
+// Patch changes a product. A nil field stays as it is.
+type Patch struct {
+	Name        *string
+	Description *string
+	Price       *Price
+	Images      *[]string
+}
+
+// Precondition makes a write depend on the product's version. Zero: no condition.
+type Precondition struct {
+	Version int64
+}
+
+// Source says where a snapshot was read.
+type Source int
+
+// The sources of a snapshot.
+const (
+	FromDatabase Source = iota
+	FromCache
+)
+
+// Snapshot is a product at one version. Data is the JSON object that clients
+// see; it must not be modified.
+type Snapshot struct {
+	ID      uuid.UUID
+	Owner   uuid.UUID
+	Version int64
+	Data    []byte
+	Source  Source
+}
+
+// Filter selects products. Nil and empty fields select everything.
+type Filter struct {
+	UserID   *uuid.UUID
+	MinPrice *Price // inclusive
+	MaxPrice *Price // inclusive
+	Name     string // substring of the name, without regard to case
+	Limit    int    // 1 to 100; 0 means 20
+	Cursor   string // Page.Next of the page before
+}
+
+// Page is a part of a list, newest products first. Items are the JSON objects
+// of Snapshot.Data. Next is empty on the last page.
+type Page struct {
+	Items   []json.RawMessage
+	Next    string
+	HasMore bool
+}
+
+type requestIDKey struct{}
+
+// WithRequestID gives a context that carries a request's id into the jobs, rows
+// and log lines that the request causes. Characters that PostgreSQL does not
+// take are left out.
+func WithRequestID(ctx context.Context, id string) context.Context {
+	return context.WithValue(ctx, requestIDKey{}, storable(id))
+}
+
+// RequestID is the id that [WithRequestID] put there, or "".
+func RequestID(ctx context.Context) string {
+	id, _ := ctx.Value(requestIDKey{}).(string)
+	return id
+}

@@ -1,0 +1,202 @@
+package product
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"time"
+
+	"github.com/sirupsen/logrus"
+)
+
+const (
+	// claimTime is how long a batch belongs to one relay; its handler has to be
+	// done before, so that nobody else begins the same rows.
+	claimTime   = 30 * time.Second
+	handlerTime = 20 * time.Second
+
+	pollInterval = time.Second
+
+	// A row that was tried in vain waits from rowBackoff to maxRowBackoff. A
+	// relay whose whole batch was in vain assumes that what it needs is down,
+	// and tries again after relayBackoff to maxRelayBackoff.
+	rowBackoff      = time.Second
+	maxRowBackoff   = 30 * time.Second
+	relayBackoff    = 200 * time.Millisecond
+	maxRelayBackoff = 5 * time.Second
+)
+
+// RowHandler does what a batch of rows asks for and gives one error per row, nil
+// where it is done. It may be called again for a row that was done.
+type RowHandler func(ctx context.Context, rows []Row) []error
+
+// Relay does the outbox rows of one kind, at least once each. Any number of
+// relays work side by side; rows that fail are tried again for ever.
+type Relay struct {
+	store  *Store
+	kind   Kind
+	batch  int
+	handle RowHandler
+	ready  func(context.Context) error // nil: always
+	wake   <-chan struct{}
+	log    *logrus.Entry
+}
+
+// NewRelay makes a relay that takes up to batch rows at once. wake says that
+// there may be some ([Listener.Wake]); nil leaves it to a poll every second.
+func NewRelay(store *Store, kind Kind, batch int, handle RowHandler, wake <-chan struct{}, log *logrus.Logger) *Relay {
+	return &Relay{store: store, kind: kind, batch: batch, handle: handle, wake: wake, log: log.WithField("kind", string(kind))}
+}
+
+// Run works until ctx ends, and then gives back what it had begun.
+func (r *Relay) Run(ctx context.Context) error {
+	poll := time.NewTicker(pollInterval)
+	defer poll.Stop()
+	failures := 0
+	for ctx.Err() == nil {
+		done, more, err := r.pass(ctx)
+		if err != nil && ctx.Err() == nil {
+			if failures == 0 {
+				r.log.WithError(err).Warn("outbox relay is held up")
+			}
+			failures++
+			pause(ctx, backoff(relayBackoff, maxRelayBackoff, failures))
+			continue
+		}
+		// Finding nothing to do says nothing: what failed may be waiting.
+		if failures > 0 && done > 0 {
+			r.log.WithField("passes", failures).Info("outbox relay goes on")
+			failures = 0
+		}
+		if more {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-r.wake:
+		case <-poll.C:
+		}
+	}
+	return nil
+}
+
+// pass does one batch and gives how many of its rows are done. more says that
+// there are probably further rows; an error, that nothing of the batch succeeded.
+func (r *Relay) pass(ctx context.Context) (n int, more bool, err error) {
+	if r.ready != nil {
+		if err := r.ready(ctx); err != nil {
+			return 0, false, err
+		}
+	}
+	claim, err := newID()
+	if err != nil {
+		return 0, false, err
+	}
+	rows, err := r.store.claimOutbox(ctx, r.kind, claim, r.batch, claimTime)
+	if err != nil || len(rows) == 0 {
+		return 0, false, err
+	}
+	done, failed, err := r.sort(ctx, rows, r.call(ctx, rows))
+	// A batch that was handled has to be written down even while stopping.
+	settle := context.WithoutCancel(ctx)
+	if len(done) > 0 {
+		if err := r.store.finishOutbox(settle, claim, done); err != nil {
+			return 0, false, err // the rows come again when the claim ends
+		}
+	}
+	if len(failed) > 0 {
+		if err := r.store.releaseOutbox(settle, claim, failed); err != nil {
+			return 0, false, err
+		}
+	}
+	if len(done) == 0 {
+		return 0, false, err
+	}
+	return len(done), len(rows) == r.batch, nil
+}
+
+// call hands rows to the handler, and turns a panic of it into errors.
+func (r *Relay) call(ctx context.Context, rows []Row) (errs []error) {
+	ctx, cancel := context.WithTimeout(ctx, handlerTime)
+	defer cancel()
+	defer func() {
+		if p := recover(); p != nil {
+			r.log.WithFields(logrus.Fields{"panic": fmt.Sprint(p), "stack": string(debug.Stack())}).Error("outbox handler panicked")
+			errs = repeat(fmt.Errorf("handler panicked: %v", p), len(rows))
+		}
+	}()
+	errs = r.handle(ctx, rows)
+	if len(errs) != len(rows) {
+		return repeat(fmt.Errorf("handler gave %d results for %d rows", len(errs), len(rows)), len(rows))
+	}
+	return errs
+}
+
+// sort separates what is done from what has failed, and gives the last failure.
+func (r *Relay) sort(ctx context.Context, rows []Row, errs []error) (done []int64, failed []failure, last error) {
+	for i, err := range errs {
+		if err == nil {
+			done = append(done, rows[i].ID)
+			continue
+		}
+		last = err
+		f := failure{id: rows[i].ID}
+		// What was not tried, or given up because the process stops, is due at
+		// once, for the other replicas too.
+		if ctx.Err() == nil && !errors.Is(err, errNotReached) {
+			f.counted, f.delay = true, backoff(rowBackoff, maxRowBackoff, rows[i].Attempts+1)
+			r.log.WithFields(logrus.Fields{
+				"outbox_id": rows[i].ID, "attempt": rows[i].Attempts + 1, "request_id": rows[i].RequestID,
+			}).WithError(err).Debug("outbox row failed")
+		}
+		failed = append(failed, f)
+	}
+	return done, failed, last
+}
+
+// backoff doubles with every failure, from 1, and takes off up to a half so that
+// those that failed together do not return together.
+func backoff(first, most time.Duration, failures int) time.Duration {
+	d := most
+	if failures-1 < 10 {
+		d = min(most, first<<(failures-1))
+	}
+	return d - rand.N(d/2)
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+func repeat(err error, n int) []error {
+	errs := make([]error, n)
+	for i := range errs {
+		errs[i] = err
+	}
+	return errs
+}
+
+var errNotReached = errors.New("given up before its turn")
+
+// each makes a handler of a function for one row. Rows whose turn does not come
+// in time are given back.
+func each(do func(ctx context.Context, row Row) error) RowHandler {
+	return func(ctx context.Context, rows []Row) []error {
+		errs := make([]error, len(rows))
+		for i, row := range rows {
+			if ctx.Err() != nil {
+				errs[i] = errNotReached
+				continue
+			}
+			errs[i] = do(ctx, row)
+		}
+		return errs
+	}
+}

@@ -1,0 +1,440 @@
+package product_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"vitrine/imaging"
+	"vitrine/product"
+	"vitrine/product/producttest"
+)
+
+var errDown = errors.New("down")
+
+// relay runs a relay of image jobs whose handler is f.
+func (c *catalogue) relay(wake <-chan struct{}, f product.RowHandler) {
+	c.t.Helper()
+	run(c.t, product.NewRelay(c.store, product.KindImageJob, 100, f, wake, quiet()).Run)
+}
+
+func TestRelayDoesRowsOnce(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	sources := slices.Repeat([]string{source}, 20)
+	var want []uuid.UUID
+	for range 15 { // more than two batches
+		want = append(want, ids(c.create(sources...).Images)...)
+	}
+	var mu sync.Mutex
+	seen := make(map[uuid.UUID]int)
+	total := func() int { mu.Lock(); defer mu.Unlock(); return len(seen) }
+	for range 2 {
+		store := producttest.Open(t, c.dsn) // a replica of its own
+		run(t, product.NewRelay(store, product.KindImageJob, 100, func(_ context.Context, rows []product.Row) []error {
+			mu.Lock()
+			defer mu.Unlock()
+			for _, r := range rows {
+				seen[r.Subject]++
+			}
+			return make([]error, len(rows))
+		}, nil, quiet()).Run)
+	}
+	eventually(t, "all rows are done", func() bool { return total() == len(want) && c.count("outbox") == 0 })
+	mu.Lock()
+	defer mu.Unlock()
+	for _, id := range want {
+		if seen[id] != 1 {
+			t.Errorf("image %s was handled %d times", id, seen[id])
+		}
+	}
+}
+
+func TestRelayRepeatsFailures(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	w := c.create(source, source, source)
+	bad := w.Images[1].ID
+	tries := make(chan product.Row, 10)
+	c.relay(nil, func(_ context.Context, rows []product.Row) []error {
+		errs := make([]error, len(rows))
+		for i, r := range rows {
+			if r.Subject == bad {
+				tries <- r
+				if r.Attempts < 2 {
+					errs[i] = errDown
+				}
+			}
+		}
+		return errs
+	})
+	var times []time.Time
+	for n := range 3 {
+		if r := receive(t, tries); r.Attempts != n {
+			t.Errorf("attempts %d, want %d", r.Attempts, n)
+		}
+		times = append(times, time.Now())
+	}
+	// At least half of 1 s, then of 2 s.
+	if a, b := times[1].Sub(times[0]), times[2].Sub(times[1]); a < 450*time.Millisecond || b < 900*time.Millisecond {
+		t.Errorf("repeated after %s and %s", a, b)
+	}
+	eventually(t, "all rows are done", func() bool { return c.count("outbox") == 0 })
+}
+
+func TestRelayKeepsRowsOfBadHandlers(t *testing.T) {
+	t.Parallel()
+	for name, f := range map[string]product.RowHandler{
+		"panic":           func(context.Context, []product.Row) []error { panic("no") },
+		"too few results": func(context.Context, []product.Row) []error { return nil },
+		"failure":         func(_ context.Context, rows []product.Row) []error { return slices.Repeat([]error{errDown}, len(rows)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCatalogue(t)
+			c.create(source, source)
+			c.relay(nil, f)
+			eventually(t, "both rows were tried and released", func() bool {
+				return c.count("outbox WHERE attempts > 0 AND claim IS NULL AND available_at > created_at") == 2
+			})
+		})
+	}
+}
+
+// TestRelayLogsAnOutageOnce has a dependency fail for several passes.
+func TestRelayLogsAnOutageOnce(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	c.create(source)
+	var log bytes.Buffer
+	logger := quiet()
+	logger.SetOutput(&log)
+	down := 4
+	relay := product.NewRelay(c.store, product.KindImageJob, 100, func(_ context.Context, rows []product.Row) []error {
+		c.exec(`UPDATE outbox SET attempts = 0`) // or the row waits longer each time
+		if down--; down >= 0 {
+			return []error{errDown}
+		}
+		return make([]error, len(rows))
+	}, nil, logger)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- relay.Run(ctx) }()
+	eventually(t, "the row is done", func() bool { return c.count("outbox") == 0 })
+	cancel()
+	if err := receive(t, done); err != nil {
+		t.Fatal(err)
+	}
+	if held, on := strings.Count(log.String(), "held up"), strings.Count(log.String(), "goes on"); held != 1 || on > 1 {
+		t.Errorf("%d, %d: %s", held, on, &log)
+	}
+}
+
+func TestRelayGivesBackWhenStopped(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	c.create(source, source)
+	ctx, cancel := context.WithCancel(t.Context())
+	relay := product.NewRelay(c.store, product.KindImageJob, 100, func(ctx context.Context, _ []product.Row) []error {
+		cancel()
+		<-ctx.Done()
+		return []error{nil, ctx.Err()}
+	}, nil, quiet())
+	if err := relay.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if n := c.count("outbox WHERE attempts = 0 AND claim IS NULL AND available_at <= clock_timestamp()"); n != 1 || c.count("outbox") != 1 {
+		t.Errorf("%d of %d rows are due", n, c.count("outbox"))
+	}
+}
+
+func TestRelayLeavesForeignClaimsAndFutureRows(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	w := c.create(source, source, source)
+	c.exec(`UPDATE outbox SET claim = gen_random_uuid(), claimed_until = now() + interval '1 minute' WHERE subject = $1`, w.Images[0].ID)
+	c.exec(`UPDATE outbox SET available_at = now() + interval '1 minute' WHERE subject = $1`, w.Images[1].ID)
+	seen := make(chan uuid.UUID, 10)
+	c.relay(nil, func(_ context.Context, rows []product.Row) []error {
+		for _, r := range rows {
+			seen <- r.Subject
+		}
+		return make([]error, len(rows))
+	})
+	if got := receive(t, seen); got != w.Images[2].ID {
+		t.Errorf("%s, want %s", got, w.Images[2].ID)
+	}
+	eventually(t, "the row is done", func() bool { return c.count("outbox") == 2 })
+	// A claim whose relay vanished ends.
+	c.exec(`UPDATE outbox SET claimed_until = now() - interval '1 second' WHERE subject = $1`, w.Images[0].ID)
+	if got := receive(t, seen); got != w.Images[0].ID {
+		t.Errorf("%s, want %s", got, w.Images[0].ID)
+	}
+	if len(seen) != 0 {
+		t.Errorf("%d more rows", len(seen))
+	}
+}
+
+// TestLateFinishChangesNothing has a handler outlive its claim.
+func TestLateFinishChangesNothing(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	c.create(source)
+	handled := make(chan struct{})
+	ctx, cancel := context.WithCancel(t.Context())
+	relay := product.NewRelay(c.store, product.KindImageJob, 100, func(_ context.Context, rows []product.Row) []error {
+		c.exec(`UPDATE outbox SET claim = gen_random_uuid()`) // somebody else has it
+		close(handled)
+		cancel()
+		return make([]error, len(rows))
+	}, nil, quiet())
+	if err := relay.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	receive(t, handled)
+	if n := c.count("outbox WHERE claim IS NOT NULL"); n != 1 {
+		t.Errorf("%d rows are left", n)
+	}
+}
+
+func TestListenerWakesRelay(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	listener := product.NewListener(c.dsn, quiet())
+	run(t, listener.Run)
+	for kind, write := range map[product.Kind]func(){
+		product.KindImageJob: func() { c.create(source) },
+		product.KindDeleteObjects: func() {
+			w := c.create(source)
+			c.exec(`UPDATE images SET source_sha256 = $1 WHERE id = $2`, digest(1), w.Images[0].ID)
+			if err := c.Delete(t.Context(), w.ID, product.Precondition{}); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		// Other tests notify on the same channel, so what is shown is that
+		// word arrives; until the first one it may not be listening yet.
+		woken := false
+		eventually(t, "word of "+string(kind)+" arrives", func() bool {
+			write()
+			select {
+			case <-listener.Wake(kind):
+				woken = true
+			default:
+			}
+			return woken
+		})
+	}
+}
+
+// TestRelayHearsAtOnce shows that a row does not wait for the poll.
+func TestRelayHearsAtOnce(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	wake, seen := make(chan struct{}, 1), make(chan time.Time, 10)
+	c.relay(wake, func(_ context.Context, rows []product.Row) []error {
+		seen <- time.Now()
+		return make([]error, len(rows))
+	})
+	quickest := time.Hour
+	for range 5 { // a poll once a second is this quick by chance one time in many
+		start := time.Now()
+		c.create(source)
+		wake <- struct{}{}
+		quickest = min(quickest, receive(t, seen).Sub(start))
+	}
+	if quickest > 100*time.Millisecond {
+		t.Errorf("%s at best", quickest)
+	}
+}
+
+type publisher func(ctx context.Context, messages []product.Message) []error
+
+func (p publisher) Publish(ctx context.Context, messages []product.Message) []error {
+	return p(ctx, messages)
+}
+
+func TestJobRelay(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	ctx := product.WithRequestID(t.Context(), "r-7")
+	s, err := c.Create(ctx, product.NewProduct{UserID: c.user, Name: "x", Images: []string{source, source}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	images := decode(t, s.Data).Images
+	c.exec(`UPDATE images SET queued_at = now() - interval '1 hour'`)
+	sent := make(chan product.Message, 10)
+	run(t, product.NewJobRelay(c.store, publisher(func(_ context.Context, messages []product.Message) []error {
+		errs := make([]error, len(messages))
+		for i, m := range messages {
+			job, err := imaging.DecodeJob(m.Body)
+			if err != nil {
+				t.Error(err)
+			}
+			if job.ImageID == images[1].ID {
+				errs[i] = errDown
+				continue
+			}
+			sent <- m
+		}
+		return errs
+	}), nil, quiet()).Run)
+	m := receive(t, sent)
+	got, err := imaging.DecodeJob(m.Body)
+	if err != nil || m.ID == "" {
+		t.Fatalf("%+v, %v", m, err)
+	}
+	if diff := cmp.Diff(imaging.Job{ImageID: images[0].ID, Generation: 1, RequestID: "r-7"}, got); diff != "" {
+		t.Error(diff)
+	}
+	eventually(t, "one row is left", func() bool { return c.count("outbox WHERE attempts > 0") == 1 && c.count("outbox") == 1 })
+	if n := c.count("images WHERE id = $1 AND queued_at > now() - interval '1 minute'", images[0].ID); n != 1 {
+		t.Error("the time of sending was not noted")
+	}
+	if n := c.count("images WHERE id = $1 AND queued_at < now() - interval '30 minutes'", images[1].ID); n != 1 {
+		t.Error("a time of sending was noted for what was not sent")
+	}
+}
+
+func TestKindsFlowIndependently(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	w := c.create(source)
+	c.exec(`INSERT INTO outbox (kind, subject, payload) VALUES ('invalidate', $1, $2)`, w.ID, fmt.Sprintf(`{"product_id":%q}`, w.ID))
+	run(t, product.NewJobRelay(c.store, publisher(func(_ context.Context, messages []product.Message) []error {
+		return slices.Repeat([]error{errDown}, len(messages))
+	}), nil, quiet()).Run)
+	run(t, product.NewInvalidationRelay(c.store, c.cache, nil, quiet()).Run)
+	eventually(t, "the invalidation is done", func() bool { return c.count("outbox WHERE kind = 'invalidate'") == 0 })
+	if n := c.count("outbox WHERE kind = 'image_job'"); n != 1 {
+		t.Errorf("%d jobs", n)
+	}
+}
+
+func TestOutboxStats(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	c.create(source, source, source)
+	c.exec(`UPDATE outbox SET available_at = now() - interval '90 seconds' WHERE id = (SELECT min(id) FROM outbox)`)
+	c.exec(`UPDATE outbox SET available_at = now() + interval '90 seconds' WHERE id = (SELECT max(id) FROM outbox)`)
+	stats, err := c.store.OutboxStats(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if age := stats[0].OldestDue; age < 90*time.Second || age > 100*time.Second {
+		t.Errorf("the oldest is due for %s", age)
+	}
+	stats[0].OldestDue = 0
+	want := []product.OutboxStat{{Kind: product.KindImageJob, Rows: 3, Due: 2}, {Kind: product.KindDeleteObjects}, {Kind: product.KindInvalidate}}
+	if diff := cmp.Diff(want, stats); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// deleter records prefixes and calls f before it answers.
+type deleter struct {
+	f    func() error
+	seen chan string
+}
+
+func (d deleter) DeletePrefix(_ context.Context, prefix string) error {
+	if err := d.f(); err != nil {
+		return err
+	}
+	d.seen <- prefix
+	return nil
+}
+
+func TestDeletionRelay(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	w := c.create(source, "https://a.example/2.png", "https://a.example/3.png")
+	for i, image := range w.Images {
+		claim := c.claim(image, "w")
+		c.settle(claim, ready(claim, digest(min(i, 1)))) // the last two have the same content
+	}
+	failures := 1
+	d := deleter{seen: make(chan string, 10), f: func() error {
+		if failures--; failures >= 0 {
+			return errDown
+		}
+		return nil
+	}}
+	run(t, product.NewDeletionRelay(c.store, d, nil, quiet()).Run)
+	// What another image still has stays.
+	c.setImages(w.ID, source, "https://a.example/2.png")
+	eventually(t, "the deletion is done", func() bool { return c.count("outbox WHERE kind = 'delete_objects'") == 0 })
+	if len(d.seen) != 0 {
+		t.Errorf("%s was deleted", <-d.seen)
+	}
+	c.setImages(w.ID, source)
+	prefix := "products/" + w.ID.String() + "/"
+	if got := receive(t, d.seen); got != prefix+digest(1)+"/" {
+		t.Errorf("%s was deleted", got)
+	}
+	if err := c.Delete(t.Context(), w.ID, product.Precondition{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := receive(t, d.seen); got != prefix+digest(0)+"/" {
+		t.Errorf("%s was deleted", got)
+	}
+}
+
+// TestReserveWaitsForDeletion shows that nothing is stored under a digest while
+// its objects are being deleted, and nothing deleted once it is reserved.
+func TestReserveWaitsForDeletion(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	w := c.create(source)
+	claim := c.claim(w.Images[0], "w")
+	payload, err := json.Marshal(map[string]any{"product_id": w.ID, "sha256": digest(1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	queue := func() {
+		c.exec(`INSERT INTO outbox (kind, subject, payload) VALUES ('delete_objects', $1, $2)`, w.ID, string(payload))
+	}
+	begun, end := make(chan struct{}), make(chan struct{})
+	d := deleter{seen: make(chan string, 10), f: func() error {
+		close(begun)
+		<-end
+		return nil
+	}}
+	run(t, product.NewDeletionRelay(c.store, d, nil, quiet()).Run)
+	queue()
+	receive(t, begun)
+	reserved := make(chan error, 1)
+	go func() { reserved <- c.jobs.Reserve(t.Context(), claim, digest(1)) }()
+	eventually(t, "the reservation waits", func() bool {
+		return c.count(`pg_locks AS waiting WHERE NOT granted AND locktype = 'advisory' AND
+			(classid, objid) = (hashtextextended($1, 0) >> 32 & 4294967295, hashtextextended($1, 0) & 4294967295)`,
+			fmt.Sprintf("products/%s/%s/", w.ID, digest(1))) > 0
+	})
+	select {
+	case err := <-reserved:
+		t.Fatalf("reserved in the middle of the deletion: %v", err)
+	default:
+	}
+	close(end)
+	if err := receive(t, reserved); err != nil {
+		t.Fatal(err)
+	}
+	receive(t, d.seen)
+	// Once reserved it is safe: the handler would panic on a second begin.
+	queue()
+	eventually(t, "the second deletion is done", func() bool { return c.count("outbox WHERE kind = 'delete_objects'") == 0 })
+	if len(d.seen) != 0 {
+		t.Error("reserved objects were deleted")
+	}
+}

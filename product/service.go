@@ -1,0 +1,199 @@
+package product
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jmoiron/sqlx"
+	"github.com/sirupsen/logrus"
+)
+
+// Cache is what the service needs of a cache: it keeps byte strings under keys,
+// and a write of a product forbids its old value before it commits.
+type Cache interface {
+	// Fetch gives the value under key, or else what load gives. An error of
+	// load is handed on; an error of the cache is none.
+	Fetch(ctx context.Context, key string, load func(context.Context) ([]byte, error)) (value []byte, hit bool, err error)
+	// Forbid keeps everybody from reading and filling key until Replace, Drop
+	// or its own end, which is later than that of the longest commit.
+	Forbid(ctx context.Context, key string) (token string, err error)
+	// Replace puts value in the place of the token, or removes the key if
+	// another token is there.
+	Replace(ctx context.Context, key, token string, value []byte) error
+	// Drop removes key.
+	Drop(ctx context.Context, key string) error
+}
+
+// Service is the catalogue's use cases. All methods are safe for concurrent
+// use, end within three seconds when PostgreSQL does not answer, and give
+// [ErrUnavailable] then. A cache out of reach is never an error.
+type Service struct {
+	store *Store
+	cache Cache
+	url   func(key string) string
+	log   *logrus.Logger
+}
+
+// NewService makes a service. url gives the public URL of an object's key.
+func NewService(store *Store, cache Cache, url func(key string) string, log *logrus.Logger) *Service {
+	return &Service{store: store, cache: cache, url: url, log: log}
+}
+
+// newID gives a UUIDv7: later ones of this process are greater.
+func newID() (uuid.UUID, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return uuid.Nil, fmt.Errorf("new id: %w", err)
+	}
+	return id, nil
+}
+
+// Create stores a product with its images, which are pending then. The error
+// may be a [*ValidationError].
+func (s *Service) Create(ctx context.Context, n NewProduct) (Snapshot, error) {
+	created, _, err := s.CreateOnce(ctx, n, Idempotency{})
+	return created, err
+}
+
+// CreateOnce is Create for a request that may be repeated: replayed says that
+// the product is the one that the first request with the key made, as it was
+// then. Further errors: [ErrKeyReused], [ErrKeyInProgress]. After [ErrUnavailable]
+// and the end of ctx the product may be there or not; repeating the call tells.
+// After any other error nothing has been stored, the key included.
+func (s *Service) CreateOnce(ctx context.Context, n NewProduct, once Idempotency) (created Snapshot, replayed bool, err error) {
+	if err := n.Validate(); err != nil {
+		return Snapshot{}, false, err
+	}
+	id, err := newID()
+	if err != nil {
+		return Snapshot{}, false, err
+	}
+	images, jobs, err := newImages(n.Images)
+	if err != nil {
+		return Snapshot{}, false, err
+	}
+	// Nobody knows the id yet, so that there is nothing to forbid in the cache.
+	err = s.store.inTx(ctx, "create product", func(ctx context.Context, tx *sqlx.Tx) error {
+		first, err := once.begin(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if replayed = first != nil; replayed {
+			created, err = snapshotOf(first)
+			return err
+		}
+		if err := insertProduct(ctx, tx, id, n); err != nil {
+			return err
+		}
+		if err := insertImages(ctx, tx, id, images); err != nil {
+			return err
+		}
+		if err := insertOutbox(ctx, tx, jobs); err != nil {
+			return err
+		}
+		if created, err = s.load(ctx, tx, id); err != nil {
+			return err
+		}
+		return once.keep(ctx, tx, created.Data)
+	})
+	if err != nil {
+		return Snapshot{}, false, err
+	}
+	return created, replayed, nil
+}
+
+// newImages makes pending images at consecutive positions, and their jobs.
+func newImages(sources []string) ([]newImage, []outboxRow, error) {
+	images, jobs := make([]newImage, len(sources)), make([]outboxRow, len(sources))
+	for i, source := range sources {
+		id, err := newID()
+		if err != nil {
+			return nil, nil, err
+		}
+		images[i], jobs[i] = newImage{id, i, source}, jobRow(id, 1)
+	}
+	return images, jobs, nil
+}
+
+// load reads a product within tx.
+func (s *Service) load(ctx context.Context, tx *sqlx.Tx, id uuid.UUID) (Snapshot, error) {
+	row, err := selectProduct(ctx, tx, id)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	images, err := selectImages(ctx, tx, id)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	return s.snapshot(row, images)
+}
+
+// Get gives the product, or [ErrNotFound].
+func (s *Service) Get(ctx context.Context, id uuid.UUID) (Snapshot, error) {
+	ctx, cancel := context.WithTimeout(ctx, operationTimeout+cutGrace)
+	defer cancel()
+	value, hit, err := s.cache.Fetch(ctx, cacheKey(id), func(ctx context.Context) ([]byte, error) {
+		read, err := s.read(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		return cacheValue(read), nil
+	})
+	switch {
+	case err == nil:
+	case isDomain(err), errors.Is(ctx.Err(), context.Canceled):
+		return Snapshot{}, err
+	default: // the load was waited for in vain
+		return Snapshot{}, fmt.Errorf("get product: %w: %w", ErrUnavailable, err)
+	}
+	snapshot, ok := parseCacheValue(id, value)
+	if !ok {
+		s.log.WithField("product_id", id).Warn("cached value is not the product's")
+		return s.read(ctx, id)
+	}
+	if hit {
+		snapshot.Source = FromCache
+	}
+	return snapshot, nil
+}
+
+// read gives the product from PostgreSQL.
+func (s *Service) read(ctx context.Context, id uuid.UUID) (read Snapshot, err error) {
+	err = s.store.inSnapshot(ctx, "get product", func(ctx context.Context, tx *sqlx.Tx) error {
+		read, err = s.load(ctx, tx, id)
+		return err
+	})
+	return read, err
+}
+
+// Delete removes a product and, later, its objects. Errors: [ErrNotFound],
+// [ErrPrecondition].
+func (s *Service) Delete(ctx context.Context, id uuid.UUID, pre Precondition) error {
+	_, err := s.write(ctx, id, "delete product", func(ctx context.Context, e *edit) error {
+		if err := pre.check(e.product.Version); err != nil {
+			return err
+		}
+		ids := make([]uuid.UUID, len(e.images))
+		for i := range e.images {
+			ids[i] = e.images[i].ID
+		}
+		deletions, err := deleteImages(ctx, e.tx, id, ids)
+		if err != nil {
+			return err
+		}
+		e.outbox = append(e.outbox, deletions...)
+		e.changed, e.deleted = true, true
+		return removeProduct(ctx, e.tx, id)
+	})
+	return err
+}
+
+// check compares the version that was asked for with the product's.
+func (p Precondition) check(version int64) error {
+	if p.Version != 0 && p.Version != version {
+		return fmt.Errorf("version %d, not %d: %w", version, p.Version, ErrPrecondition)
+	}
+	return nil
+}

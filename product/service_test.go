@@ -1,0 +1,327 @@
+package product_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"vitrine/product"
+)
+
+func TestCreateShowsTheWholeProduct(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	ctx := product.WithRequestID(t.Context(), "r-1")
+	s, err := c.Create(ctx, product.NewProduct{
+		UserID: c.user, Name: "Lamp <&>", Price: price(t, "19.90"), Images: []string{"https://a.example/1.png?x=1&y=2"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := decode(t, s.Data)
+	stamp := regexp.MustCompile(`"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"`)
+	got := stamp.ReplaceAllString(string(s.Data), `"T"`)
+	want := fmt.Sprintf(`{"id":%q,"user_id":%q,"product_name":"Lamp <&>","product_description":"",`+
+		`"product_images":["https://a.example/1.png?x=1&y=2"],"compressed_product_images":null,"product_price":19.90,`+
+		`"images":[{"id":%q,"position":0,"source":"https://a.example/1.png?x=1&y=2","status":"pending","error":null,"url":null,`+
+		`"width":null,"height":null,"bytes":null,"format":null,"placeholder":null,"variants":[],"attempts":0}],`+
+		`"image_status":"pending","version":1,"created_at":"T","updated_at":"T"}`, s.ID, c.user, w.Images[0].ID)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if s.Source != product.FromDatabase || s.Owner != c.user || s.Version != 1 {
+		t.Errorf("%+v", s)
+	}
+	var payload, request string
+	c.scan(&payload, `SELECT payload FROM outbox WHERE kind = 'image_job'`)
+	c.scan(&request, `SELECT request_id FROM outbox`)
+	if want := fmt.Sprintf(`{"image_id": %q, "generation": 1}`, w.Images[0].ID); payload != want || request != "r-1" {
+		t.Errorf("job %s of %q, want %s", payload, request, want)
+	}
+	if n := c.count("images WHERE request_id = 'r-1'"); n != 1 {
+		t.Errorf("%d images know their request", n)
+	}
+}
+
+func TestCreateWithoutImages(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	w := c.create()
+	if w.ImageStatus != "none" || w.Sources == nil || len(w.Sources) != 0 || w.Images == nil || w.Compressed != nil {
+		t.Errorf("%+v", w)
+	}
+	if n := c.count("outbox"); n != 0 {
+		t.Errorf("%d outbox rows", n)
+	}
+}
+
+func TestCreateRefuses(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	_, err := c.Create(t.Context(), product.NewProduct{UserID: uuid.New(), Name: "Lamp"})
+	wantFields(t, err, "user_id")
+	_, err = c.Create(t.Context(), product.NewProduct{UserID: c.user})
+	wantFields(t, err, "product_name")
+	if n := c.count("products"); n != 0 {
+		t.Errorf("%d products", n)
+	}
+}
+
+func TestPricesAreExact(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	for _, p := range []string{"0", "0.1", "19.90", "999999999999.9999", "0.0001", "100"} {
+		s, err := c.Create(t.Context(), product.NewProduct{UserID: c.user, Name: "Lamp", Price: price(t, p)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.get(s.ID).Price.String(); got != p {
+			t.Errorf("%s came back as %s", p, got)
+		}
+	}
+	// What passes by the service meets the table's own rules.
+	for _, p := range []string{"-1", "1000000000000", "0.00001", "'NaN'", "'Infinity'"} {
+		_, err := c.db.ExecContext(t.Context(), `INSERT INTO products (id, user_id, product_name, product_price)
+			VALUES (gen_random_uuid(), $1, 'x', `+p+`)`, c.user)
+		if err == nil {
+			t.Errorf("the table took the price %s", p)
+		}
+	}
+}
+
+func TestGetFillsTheCache(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	w := c.create("https://a.example/1.png")
+	for i, want := range []product.Source{product.FromDatabase, product.FromCache, product.FromCache} {
+		s, err := c.Get(t.Context(), w.ID)
+		if err != nil || s.Source != want || s.Version != 1 || decode(t, s.Data).ID != w.ID {
+			t.Errorf("read %d: %+v, %v", i, s, err)
+		}
+	}
+	_, err := c.Get(t.Context(), uuid.New())
+	wantErr(t, err, product.ErrNotFound)
+}
+
+func TestGetRefusesForeignValues(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	w, other := c.create(), c.create()
+	for _, value := range []string{
+		"", "x", "{}", "1 " + w.ID.String() + " " + c.user.String() + " 7", "2 " + w.ID.String() + " " + c.user.String() + " 7\n{}",
+		"1 " + other.ID.String() + " " + c.user.String() + " 7\n{}", "1 " + w.ID.String() + " nobody 7\n{}",
+		"1 " + w.ID.String() + " " + c.user.String() + " 0\n{}", "1 " + w.ID.String() + " " + c.user.String() + " 7\n{",
+	} {
+		key := "product:v1:" + w.ID.String()
+		token, err := c.cache.Forbid(t.Context(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.cache.Replace(t.Context(), key, token, []byte(value)); err != nil {
+			t.Fatal(err)
+		}
+		if got := c.get(w.ID); got.Name != "Lamp" {
+			t.Errorf("%q: %+v", value, got)
+		}
+	}
+}
+
+func TestWritesShowAtOnce(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	w := c.create("https://a.example/1.png")
+	c.get(w.ID) // the cache has it now
+	name := "Torch"
+	s, err := c.Patch(t.Context(), w.ID, product.Patch{Name: &name}, product.Precondition{})
+	if err != nil || s.Version != 2 {
+		t.Fatal(s, err)
+	}
+	s, err = c.Get(t.Context(), w.ID)
+	if err != nil || s.Source != product.FromCache || s.Version != 2 || decode(t, s.Data).Name != "Torch" {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	claim := c.claim(w.Images[0], "w")
+	if got := c.get(w.ID); got.Images[0].Status != "processing" || got.Images[0].Attempts != 1 || got.Version != 3 {
+		t.Errorf("after the claim: %+v", got)
+	}
+	c.settle(claim, ready(claim, digest(1)))
+	got := c.get(w.ID)
+	if got.ImageStatus != "ready" || got.Version != 4 {
+		t.Errorf("after the end: %+v", got)
+	}
+	if err := c.Delete(t.Context(), w.ID, product.Precondition{}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.Get(t.Context(), w.ID)
+	wantErr(t, err, product.ErrNotFound)
+}
+
+func TestPatchEachFieldAlone(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	name, description, amount := "Torch", "dim", price(t, "3")
+	for field, p := range map[string]product.Patch{
+		"product_name": {Name: &name}, "product_description": {Description: &description}, "product_price": {Price: &amount},
+		"product_images": {Images: &[]string{}},
+	} {
+		w := c.create("https://a.example/1.png")
+		before, err := c.Get(t.Context(), w.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		after, err := c.Patch(t.Context(), w.ID, p, product.Precondition{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var old, now map[string]any
+		_, _ = json.Unmarshal(before.Data, &old), json.Unmarshal(after.Data, &now)
+		for key, value := range now {
+			expected := key == field || key == "version" || key == "updated_at" ||
+				field == "product_images" && (key == "images" || key == "image_status")
+			if changed := !cmp.Equal(value, old[key]); changed != expected {
+				t.Errorf("%s alone: %s changed: %t", field, key, changed)
+			}
+		}
+	}
+}
+
+func TestPatchWithoutEffectKeepsVersion(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	w := c.create("https://a.example/1.png")
+	name, description, amount, images := "Lamp", "bright", price(t, "12.50"), []string{"https://a.example/1.png"}
+	for _, p := range []product.Patch{{}, {Name: &name, Description: &description, Price: &amount, Images: &images}} {
+		s, err := c.Patch(t.Context(), w.ID, p, product.Precondition{})
+		if err != nil || s.Version != 1 {
+			t.Fatal(s.Version, err)
+		}
+		if s, err := c.Get(t.Context(), w.ID); err != nil || s.Source != product.FromCache {
+			t.Errorf("the cache lost it: %v, %v", s.Source, err)
+		}
+	}
+	if n := c.count("outbox"); n != 1 {
+		t.Errorf("%d outbox rows", n)
+	}
+}
+
+func TestPreconditions(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	w := c.create()
+	name := "Torch"
+	_, err := c.Patch(t.Context(), w.ID, product.Patch{Name: &name}, product.Precondition{Version: 7})
+	wantErr(t, err, product.ErrPrecondition)
+	wantErr(t, c.Delete(t.Context(), w.ID, product.Precondition{Version: 7}), product.ErrPrecondition)
+	if s, err := c.Get(t.Context(), w.ID); err != nil || s.Source != product.FromCache || s.Version != 1 {
+		t.Errorf("after refusals: %+v, %v", s, err)
+	}
+	if _, err := c.Patch(t.Context(), w.ID, product.Patch{Name: &name}, product.Precondition{Version: 1}); err != nil {
+		t.Error(err)
+	}
+	if err := c.Delete(t.Context(), w.ID, product.Precondition{Version: 2}); err != nil {
+		t.Error(err)
+	}
+	_, err = c.Patch(t.Context(), w.ID, product.Patch{Name: &name}, product.Precondition{})
+	wantErr(t, err, product.ErrNotFound)
+	wantErr(t, c.Delete(t.Context(), w.ID, product.Precondition{}), product.ErrNotFound)
+}
+
+func TestPatchValidates(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	w, bad := c.create(), ""
+	_, err := c.Patch(t.Context(), w.ID, product.Patch{Name: &bad}, product.Precondition{})
+	wantFields(t, err, "product_name")
+}
+
+func TestConcurrentPatchesLoseNothing(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	w := c.create()
+	const n = 20
+	errs := make(chan error, n)
+	for i := range n {
+		go func() {
+			name := fmt.Sprintf("Lamp %d", i)
+			_, err := c.Patch(t.Context(), w.ID, product.Patch{Name: &name}, product.Precondition{})
+			errs <- err
+		}()
+	}
+	for range n {
+		if err := receive(t, errs); err != nil {
+			t.Error(err)
+		}
+	}
+	var name string
+	c.scan(&name, `SELECT product_name FROM products`)
+	if got := c.get(w.ID); got.Version != n+1 || got.Name != name {
+		t.Errorf("version %d, name %q; the table has %q", got.Version, got.Name, name)
+	}
+	// Of those that insist on one version, one wins.
+	for range n {
+		go func() {
+			name := uuid.NewString()
+			_, err := c.Patch(t.Context(), w.ID, product.Patch{Name: &name}, product.Precondition{Version: n + 1})
+			errs <- err
+		}()
+	}
+	won := 0
+	for range n {
+		switch err := receive(t, errs); {
+		case err == nil:
+			won++
+		case !errors.Is(err, product.ErrPrecondition):
+			t.Error(err)
+		}
+	}
+	if won != 1 {
+		t.Errorf("%d won", won)
+	}
+}
+
+func TestUsers(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	u, err := c.CreateUser(t.Context(), product.NewUser{Name: "Grace", Email: "Grace@Example.org"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := c.User(t.Context(), u.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(u, got); diff != "" || got.Email != "Grace@Example.org" || got.CreatedAt.IsZero() {
+		t.Errorf("%+v %s", got, diff)
+	}
+	_, err = c.CreateUser(t.Context(), product.NewUser{Name: "Other", Email: "grace@example.ORG"})
+	wantErr(t, err, product.ErrConflict)
+	_, err = c.CreateUser(t.Context(), product.NewUser{Name: strings.Repeat("x", 201)})
+	wantFields(t, err, "name", "email")
+	_, err = c.User(t.Context(), uuid.New())
+	wantErr(t, err, product.ErrNotFound)
+}
+
+func TestCallersCancellation(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	w := c.create()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := c.Get(ctx, w.ID)
+	wantErr(t, err, context.Canceled)
+	_, err = c.User(ctx, c.user)
+	wantErr(t, err, context.Canceled)
+	name := "x"
+	_, err = c.Patch(ctx, w.ID, product.Patch{Name: &name}, product.Precondition{})
+	wantErr(t, err, context.Canceled)
+	if errors.Is(err, product.ErrUnavailable) {
+		t.Errorf("%v blames the database", err)
+	}
+}

@@ -1,0 +1,94 @@
+package product
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+)
+
+// Config says where PostgreSQL is.
+type Config struct {
+	// DSN is a URL or a key=value string. What it sets (statement_timeout,
+	// search_path, ...) wins over the store's own settings.
+	DSN string
+	// MaxOpen bounds the connections; 0 means 20.
+	MaxOpen int
+}
+
+// Store is the catalogue's tables in PostgreSQL. All methods are safe for
+// concurrent use.
+type Store struct {
+	db *sqlx.DB
+}
+
+// Open makes a store. It does not connect: that happens at the first use.
+func Open(cfg Config) (*Store, error) {
+	connector, err := newConnector(cfg.DSN, sessionSettings, ioTimeout)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.MaxOpen <= 0 {
+		cfg.MaxOpen = 20
+	}
+	db := sqlx.NewDb(sql.OpenDB(connector), "postgres")
+	db.SetMaxOpenConns(cfg.MaxOpen)
+	db.SetMaxIdleConns(cfg.MaxOpen) // the default of 2 opens and closes under load
+	db.SetConnMaxLifetime(30 * time.Minute)
+	return &Store{db: db}, nil
+}
+
+// Close ends all connections. It may be called twice.
+func (s *Store) Close() error { return s.db.Close() }
+
+// Check says whether PostgreSQL answers.
+func (s *Store) Check(ctx context.Context) error {
+	return s.read(ctx, "check", func(ctx context.Context) error {
+		var one int
+		return s.db.GetContext(ctx, &one, "SELECT 1")
+	})
+}
+
+// Stats are those of the connection pool.
+func (s *Store) Stats() sql.DBStats { return s.db.Stats() }
+
+// read runs f, a single query, within operationTimeout. The driver may repeat it
+// on another connection, so it must not write.
+func (s *Store) read(ctx context.Context, doing string, f func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
+	defer cancel()
+	return translate(ctx, doing, f(ctx))
+}
+
+// inTx runs f in one transaction that ends within operationTimeout, and commits
+// it if f gives no error. Errors are translated; those of f are handed on.
+func (s *Store) inTx(ctx context.Context, doing string, f func(context.Context, *sqlx.Tx) error) error {
+	return s.inTxFor(ctx, operationTimeout, nil, doing, f)
+}
+
+// inSnapshot is inTx for several reads that have to fit together.
+func (s *Store) inSnapshot(ctx context.Context, doing string, f func(context.Context, *sqlx.Tx) error) error {
+	opts := &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
+	return s.inTxFor(ctx, operationTimeout, opts, doing, f)
+}
+
+func (s *Store) inTxFor(
+	ctx context.Context, limit time.Duration, opts *sql.TxOptions, doing string, f func(context.Context, *sqlx.Tx) error,
+) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	tx, err := s.db.BeginTxx(ctx, opts)
+	if err != nil {
+		return translate(ctx, doing, err)
+	}
+	defer func() { _ = tx.Rollback() }() // after Commit it does nothing
+	if err := f(ctx, tx); err != nil {
+		return translate(ctx, doing, err)
+	}
+	if err := tx.Commit(); err != nil {
+		return translate(ctx, doing, fmt.Errorf("commit: %w", err))
+	}
+	return nil
+}

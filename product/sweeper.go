@@ -1,0 +1,229 @@
+package product
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+	"github.com/sirupsen/logrus"
+)
+
+const (
+	// sweptPrefix begins the keys of all objects that are made from images.
+	sweptPrefix = "products/"
+	// sweepPause is the least time between two pages, and sweepPoll between two
+	// looks at whether somebody has to begin.
+	sweepPause = time.Second
+	sweepPoll  = 15 * time.Second
+	// pageTime bounds the work on a page. A page that is not finished after
+	// pageLease counts as abandoned, and any replica may begin it again.
+	pageTime  = 4 * time.Minute
+	pageLease = 5 * time.Minute
+)
+
+// Object is what a listing tells of a stored object.
+type Object struct {
+	Key      string
+	Modified time.Time
+}
+
+// Objects is the objects that a [Sweeper] looks through. List gives up to limit
+// of them whose keys begin with prefix and are greater than after, in the order
+// of their keys' bytes.
+type Objects interface {
+	ObjectDeleter
+	List(ctx context.Context, prefix, after string, limit int) ([]Object, error)
+}
+
+// SweepConfig is how a [Sweeper] behaves. The zero value is for production.
+type SweepConfig struct {
+	Interval time.Duration // from the end of one search to the next: an hour
+	Age      time.Duration // least age of what is deleted: 24 hours
+	Delay    time.Duration // after the process's start, give or take a half: 5 minutes
+	Page     int           // objects that are looked at together: 1,000, which is the most
+}
+
+// Sweeper deletes objects that no image has: what a worker had stored when its
+// product was deleted, when the process ended before it could write the result
+// down, or what was restored together with an older database. All replicas
+// together go through the objects once in an interval, page by page.
+type Sweeper struct {
+	store   *Store
+	objects Objects
+	cfg     SweepConfig
+	log     *logrus.Logger
+}
+
+// NewSweeper makes a sweeper.
+func NewSweeper(store *Store, objects Objects, cfg SweepConfig, log *logrus.Logger) *Sweeper {
+	if cfg.Interval <= 0 {
+		cfg.Interval = time.Hour
+	}
+	if cfg.Age <= 0 {
+		cfg.Age = 24 * time.Hour
+	}
+	if cfg.Delay <= 0 {
+		cfg.Delay = 5 * time.Minute
+	}
+	if cfg.Page <= 0 || cfg.Page > 1000 {
+		cfg.Page = 1000
+	}
+	return &Sweeper{store: store, objects: objects, cfg: cfg, log: log}
+}
+
+// Run looks through the objects until ctx ends.
+func (s *Sweeper) Run(ctx context.Context) error {
+	pause(ctx, s.cfg.Delay/2+rand.N(s.cfg.Delay))
+	down := false
+	for ctx.Err() == nil {
+		did, err := s.Page(ctx)
+		if err != nil && ctx.Err() == nil && !down {
+			s.log.WithError(err).Warn("sweep of objects is held up")
+		}
+		down = err != nil
+		if did {
+			pause(ctx, sweepPause)
+		} else {
+			pause(ctx, sweepPoll/2+rand.N(sweepPoll))
+		}
+	}
+	return nil
+}
+
+// Page looks at the next page of objects, if it is due and no other replica is at
+// it, and says whether it was.
+func (s *Sweeper) Page(ctx context.Context) (bool, error) {
+	after, err := s.store.claimSweep(ctx)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	next, wait, err := s.sweep(ctx, after)
+	if err != nil {
+		next, wait = after, time.Minute // somebody tries again
+	}
+	return true, errors.Join(err, s.store.releaseSweep(context.WithoutCancel(ctx), after, next, wait))
+}
+
+// claimSweep takes the next page, or gives [ErrNotFound] where it is not due.
+func (s *Store) claimSweep(ctx context.Context) (after string, err error) {
+	const q = `
+		UPDATE object_sweep SET due_at = clock_timestamp() + $1 * interval '1 microsecond'
+		WHERE due_at <= clock_timestamp()
+		RETURNING position`
+	err = s.inTx(ctx, "claim sweep", func(ctx context.Context, tx *sqlx.Tx) error {
+		return tx.GetContext(ctx, &after, q, pageLease.Microseconds())
+	})
+	return after, err
+}
+
+func (s *Store) releaseSweep(ctx context.Context, after, next string, wait time.Duration) error {
+	const q = `
+		UPDATE object_sweep SET position = $2, due_at = clock_timestamp() + $3 * interval '1 microsecond'
+		WHERE position = $1`
+	return s.inTx(ctx, "release sweep", func(ctx context.Context, tx *sqlx.Tx) error {
+		_, err := tx.ExecContext(ctx, q, after, next, wait.Microseconds())
+		return err
+	})
+}
+
+// sweep looks at the page behind after and gives where the next one begins and
+// when.
+func (s *Sweeper) sweep(ctx context.Context, after string) (next string, wait time.Duration, err error) {
+	ctx, cancel := context.WithTimeout(ctx, pageTime)
+	defer cancel()
+	page, err := s.objects.List(ctx, sweptPrefix, after, s.cfg.Page)
+	if err != nil {
+		return "", 0, fmt.Errorf("list objects: %w", err)
+	}
+	unused, err := s.store.unused(ctx, digests(page, time.Now().Add(-s.cfg.Age)))
+	if err != nil {
+		return "", 0, err
+	}
+	deleted := 0
+	for _, d := range unused {
+		err := s.store.deleteObjects(ctx, s.objects, d.Product, d.SHA256)
+		switch {
+		case ctx.Err() != nil:
+			return "", 0, errors.Join(ctx.Err(), err)
+		case err != nil: // the others first; this one's turn comes again with the next search
+			s.log.WithError(err).WithField("prefix", objectPrefix(d.Product, d.SHA256)).Warn("objects without an image are not deleted")
+		default:
+			deleted++
+		}
+	}
+	if deleted > 0 {
+		s.log.WithField("digests", deleted).Info("objects without an image deleted")
+	}
+	if len(page) < s.cfg.Page {
+		return "", s.cfg.Interval, nil
+	}
+	return page[len(page)-1].Key, sweepPause, nil
+}
+
+// digest names the objects that are made from one source of one product.
+type digest struct {
+	Product uuid.UUID `db:"product"`
+	SHA256  string    `db:"sha256"`
+}
+
+// sweptKey is the form of keys that workers store under. What has another one is
+// not ours to delete.
+var sweptKey = regexp.MustCompile(`^products/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/([0-9a-f]{64})/[^/]+$`)
+
+// digests gives those all of whose objects on the page are older than a time.
+func digests(page []Object, before time.Time) []digest {
+	var found []digest
+	young := map[digest]bool{}
+	for _, object := range page {
+		m := sweptKey.FindStringSubmatch(object.Key)
+		if m == nil {
+			continue
+		}
+		d := digest{uuid.MustParse(m[1]), m[2]}
+		if _, known := young[d]; !known {
+			found = append(found, d)
+		}
+		young[d] = young[d] || !object.Modified.Before(before)
+	}
+	old := found[:0]
+	for _, d := range found {
+		if !young[d] {
+			old = append(old, d)
+		}
+	}
+	return old
+}
+
+// unused gives those that no image has at this moment. Whether that is still so
+// is found out under the lock that deleting takes.
+func (s *Store) unused(ctx context.Context, all []digest) ([]digest, error) {
+	if len(all) == 0 {
+		return nil, nil
+	}
+	products, sums := make([]string, len(all)), make([]string, len(all))
+	for i, d := range all {
+		products[i], sums[i] = d.Product.String(), d.SHA256
+	}
+	const q = `
+		SELECT o.product, o.sha256
+		FROM unnest(cast($1 AS uuid[]), cast($2 AS text[])) AS o (product, sha256)
+		WHERE NOT EXISTS (
+			SELECT 1 FROM images
+			WHERE product_id = o.product AND (source_sha256 = o.sha256 OR EXISTS (
+				SELECT 1 FROM jsonb_array_elements(variants) AS v
+				WHERE starts_with(v ->> 'key', 'products/' || o.product || '/' || o.sha256 || '/'))))`
+	var rows []digest
+	err := s.read(ctx, "unused objects", func(ctx context.Context) error {
+		return s.db.SelectContext(ctx, &rows, q, pq.Array(products), pq.Array(sums))
+	})
+	return rows, err
+}

@@ -1,0 +1,148 @@
+package product
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"vitrine/imaging"
+)
+
+// ImageStatus sums up the states of a product's images.
+type ImageStatus string
+
+// The states of all images together.
+const (
+	ImagesNone    ImageStatus = "none"    // there are no images
+	ImagesPending ImageStatus = "pending" // some are not settled yet
+	ImagesPartial ImageStatus = "partial" // some are ready, the others failed
+	ImagesReady   ImageStatus = "ready"   // all are ready
+	ImagesFailed  ImageStatus = "failed"  // all failed
+)
+
+// wireProduct is the JSON of a product, in the order that clients see.
+type wireProduct struct {
+	ID          uuid.UUID   `json:"id"`
+	UserID      uuid.UUID   `json:"user_id"`
+	Name        string      `json:"product_name"`
+	Description string      `json:"product_description"`
+	Sources     []string    `json:"product_images"`
+	Compressed  []string    `json:"compressed_product_images"`
+	Price       Price       `json:"product_price"`
+	Images      []wireImage `json:"images"`
+	ImageStatus ImageStatus `json:"image_status"`
+	Version     int64       `json:"version"`
+	CreatedAt   wireTime    `json:"created_at"`
+	UpdatedAt   wireTime    `json:"updated_at"`
+}
+
+type wireImage struct {
+	ID          uuid.UUID      `json:"id"`
+	Position    int            `json:"position"`
+	Source      string         `json:"source"`
+	Status      imaging.Status `json:"status"`
+	Error       *wireError     `json:"error"`
+	URL         *string        `json:"url"`
+	Width       *int           `json:"width"`
+	Height      *int           `json:"height"`
+	Bytes       *int64         `json:"bytes"`
+	Format      *string        `json:"format"`
+	Placeholder *string        `json:"placeholder"`
+	Variants    []wireVariant  `json:"variants"`
+	Attempts    int            `json:"attempts"`
+}
+
+type wireError struct {
+	Code      string `json:"code"`
+	Detail    string `json:"detail"`
+	Retryable bool   `json:"retryable"`
+}
+
+type wireVariant struct {
+	Name   string `json:"name"`
+	URL    string `json:"url"`
+	Width  int    `json:"width"`
+	Height int    `json:"height"`
+	Bytes  int64  `json:"bytes"`
+	Format string `json:"format"`
+}
+
+// wireTime is a time in UTC with microseconds (RFC 3339).
+type wireTime time.Time
+
+func (t wireTime) MarshalJSON() ([]byte, error) {
+	return time.Time(t).UTC().AppendFormat(nil, `"2006-01-02T15:04:05.000000Z"`), nil
+}
+
+// encode gives the JSON that clients see.
+func (s *Service) encode(p productRow, images []imageRow) ([]byte, error) {
+	w := wireProduct{
+		ID: p.ID, UserID: p.UserID, Name: p.Name, Description: p.Description,
+		Sources: append([]string{}, p.Images...), Price: p.Price,
+		Images: make([]wireImage, len(images)), ImageStatus: summarize(images),
+		Version: p.Version, CreatedAt: wireTime(p.CreatedAt), UpdatedAt: wireTime(p.UpdatedAt),
+	}
+	for _, key := range p.Compressed {
+		w.Compressed = append(w.Compressed, s.url(key))
+	}
+	for i := range images {
+		w.Images[i] = s.wireImage(&images[i])
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false) // URLs stay readable
+	if err := e.Encode(w); err != nil {
+		return nil, fmt.Errorf("encode product: %w", err)
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+func (s *Service) wireImage(r *imageRow) wireImage {
+	w := wireImage{
+		ID: r.ID, Position: r.Position, Source: r.Source, Status: r.Status, Attempts: r.Attempts,
+		Variants: []wireVariant{},
+	}
+	if r.ErrorCode.Valid {
+		w.Error = &wireError{r.ErrorCode.String, r.ErrorDetail.String, r.ErrorRetryable.Bool}
+	}
+	if r.Placeholder.Valid {
+		w.Placeholder = &r.Placeholder.String
+	}
+	main := r.main()
+	if main == nil {
+		return w
+	}
+	url := s.url(main.Key)
+	w.URL, w.Width, w.Height, w.Bytes, w.Format = &url, &main.Width, &main.Height, &main.Bytes, &main.Format
+	for _, v := range r.Variants {
+		w.Variants = append(w.Variants, wireVariant{v.Name, s.url(v.Key), v.Width, v.Height, v.Bytes, v.Format})
+	}
+	return w
+}
+
+// summarize gives the state of all images together.
+func summarize(images []imageRow) ImageStatus {
+	ready, failed := 0, 0
+	for i := range images {
+		switch images[i].Status {
+		case imaging.Ready:
+			ready++
+		case imaging.Failed:
+			failed++
+		}
+	}
+	switch {
+	case len(images) == 0:
+		return ImagesNone
+	case ready+failed < len(images):
+		return ImagesPending
+	case failed == 0:
+		return ImagesReady
+	case ready == 0:
+		return ImagesFailed
+	}
+	return ImagesPartial
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/minio/minio-go/v7"
 )
@@ -14,6 +15,9 @@ import (
 // cacheControl lets everybody keep an object for ever: a key is never given to
 // other content.
 const cacheControl = "public, max-age=31536000, immutable"
+
+// maxListing is the most that S3 lists at once.
+const maxListing = 1000
 
 // Put stores body under key, which may exist already. The object is there, whole,
 // when Put gives no error; after an error it may be there or not. A bucket that
@@ -39,6 +43,39 @@ func (s *Store) put(ctx context.Context, key, contentType string, body []byte) e
 		DisableMultipart: true,
 	})
 	return err
+}
+
+// Object is what a listing tells of an object.
+type Object struct {
+	Key      string
+	Modified time.Time // by the server's clock
+	Bytes    int64
+}
+
+// List gives up to limit objects, 1,000 at most, whose keys begin with prefix and
+// are greater than after, in the order of their keys' bytes. Fewer than limit
+// means that there are no more. A bucket that is missing holds none.
+func (s *Store) List(ctx context.Context, prefix, after string, limit int) ([]Object, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	limit = min(limit, maxListing)
+	objects := make([]Object, 0, limit)
+	for object := range s.client.ListObjectsIter(ctx, s.bucket, minio.ListObjectsOptions{
+		Prefix: prefix, StartAfter: after, MaxKeys: limit, Recursive: true,
+	}) {
+		switch {
+		case code(object.Err) == minio.NoSuchBucket:
+			return nil, nil
+		case object.Err != nil:
+			return nil, classify("list objects", object.Err)
+		}
+		objects = append(objects, Object{object.Key, object.LastModified, object.Size})
+		if len(objects) == limit {
+			return objects, nil
+		}
+	}
+	// The client ends its iteration without an error when ctx ends.
+	return objects, classify("list objects", ctx.Err())
 }
 
 // DeletePrefix deletes all objects whose key begins with prefix, which must have

@@ -1,0 +1,102 @@
+package web
+
+import (
+	"errors"
+	"fmt"
+
+	"vitrine/product"
+)
+
+// The names of a product's and a user's fields in bodies.
+const (
+	fieldUserID      = "user_id"
+	fieldName        = "product_name"
+	fieldDescription = "product_description"
+	fieldPrice       = "product_price"
+	fieldImages      = "product_images"
+)
+
+// decodeNewProduct reads the body of POST /products. The error is a *problem that
+// names every bad field.
+func decodeNewProduct(body []byte) (product.NewProduct, error) {
+	o, err := parseObject(body, fieldUserID, fieldName, fieldDescription, fieldPrice, fieldImages)
+	if err != nil {
+		return product.NewProduct{}, err
+	}
+	var p product.NewProduct
+	var state presence
+	p.UserID, state = o.id(fieldUserID)
+	o.require(fieldUserID, state)
+	p.Name, state = o.text(fieldName)
+	o.require(fieldName, state)
+	p.Price, state = o.price(fieldPrice)
+	o.require(fieldPrice, state)
+	// Null is as good as absent for these two: many encoders write it for nothing.
+	p.Description, _ = o.text(fieldDescription)
+	p.Images, _ = o.texts(fieldImages)
+	return p, o.verdict(p)
+}
+
+// decodePatch reads a merge patch of a product (RFC 7396): what is absent stays,
+// null empties the description and the images, and a name or price cannot be null.
+func decodePatch(body []byte) (product.Patch, error) {
+	o, err := parseObject(body, fieldName, fieldDescription, fieldPrice, fieldImages)
+	if err != nil {
+		return product.Patch{}, err
+	}
+	var p product.Patch
+	if name, state := o.text(fieldName); state == given {
+		p.Name = &name
+	} else if state == null {
+		o.require(fieldName, state)
+	}
+	if price, state := o.price(fieldPrice); state == given {
+		p.Price = &price
+	} else if state == null {
+		o.require(fieldPrice, state)
+	}
+	if description, state := o.text(fieldDescription); state == given || state == null {
+		p.Description = &description
+	}
+	if images, state := o.texts(fieldImages); state == given || state == null {
+		p.Images = &images
+	}
+	return p, o.verdict(p)
+}
+
+// decodeNewUser reads the body of POST /users.
+func decodeNewUser(body []byte) (product.NewUser, error) {
+	o, err := parseObject(body, "name", "email")
+	if err != nil {
+		return product.NewUser{}, err
+	}
+	var u product.NewUser
+	var state presence
+	u.Name, state = o.text("name")
+	o.require("name", state)
+	u.Email, state = o.text("email")
+	o.require("email", state)
+	return u, o.verdict(u)
+}
+
+// verdict is nil, or the *problem that names every bad field: those that could
+// not be read, and of those that could be the ones that the domain refuses.
+func (o *object) verdict(input interface{ Validate() error }) error {
+	if len(o.faults) == 0 {
+		return nil // the service validates what it is given
+	}
+	var invalid *product.ValidationError
+	if errors.As(input.Validate(), &invalid) {
+		for _, f := range invalid.Fields {
+			// Of a field that could not be read the domain saw a zero value; what
+			// it says of that is not noted, since the field has a fault already.
+			o.fault(f.Field, f.Code, f.Detail)
+		}
+	}
+	p := badFields(o.faults)
+	if o.dropped > 0 {
+		p.Detail = fmt.Sprintf("the body has invalid fields; errors names %d of them, %d more are left out", len(o.faults), o.dropped)
+		p.Message = p.Detail
+	}
+	return p
+}

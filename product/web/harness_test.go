@@ -1,0 +1,208 @@
+package web_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/sirupsen/logrus"
+
+	"vitrine/product/web"
+)
+
+// server is the API behind a real listener, with what it logs and counts.
+type server struct {
+	url     string
+	logs    *logBuffer
+	metrics *prometheus.Registry
+}
+
+// serve starts the API for one test.
+func serve(t *testing.T, cfg web.Config, service web.Service) *server {
+	t.Helper()
+	logs, metrics := &logBuffer{}, prometheus.NewRegistry()
+	logger := logrus.New()
+	logger.SetOutput(logs)
+	logger.SetFormatter(&logrus.JSONFormatter{})
+	logger.SetLevel(logrus.DebugLevel)
+	handler := web.New(cfg, service, logger, metrics)
+	listener := httptest.NewUnstartedServer(handler)
+	limits := web.NewServer("", handler, logger)
+	limits.Addr = listener.Config.Addr
+	listener.Config = limits
+	listener.Start()
+	t.Cleanup(listener.Close)
+	return &server{url: listener.URL, logs: logs, metrics: metrics}
+}
+
+// answer is a whole response.
+type answer struct {
+	status int
+	header http.Header
+	raw    []byte
+	body   map[string]any
+}
+
+// text is the string at the body's member.
+func (a answer) text(member string) string {
+	s, _ := a.body[member].(string)
+	return s
+}
+
+// data is the body's data if it is an object.
+func (a answer) data() map[string]any {
+	d, _ := a.body["data"].(map[string]any)
+	return d
+}
+
+var client = &http.Client{
+	Timeout:       30 * time.Second,
+	Transport:     &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 8},
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+}
+
+// call makes a request. Headers are name, value pairs; a body without a
+// Content-Type among them is JSON. It may be used by several goroutines: what goes
+// wrong on the way is noted with t and gives an empty answer.
+func (s *server) call(t *testing.T, method, path, body string, headers ...string) answer {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, s.url+path, strings.NewReader(body))
+	if err != nil {
+		t.Error(err)
+		return answer{}
+	}
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i < len(headers); i += 2 {
+		req.Header[http.CanonicalHeaderKey(headers[i])] = []string{headers[i+1]}
+	}
+	return s.do(t, req)
+}
+
+func (s *server) do(t *testing.T, req *http.Request) answer {
+	t.Helper()
+	res, err := client.Do(req)
+	if err != nil {
+		t.Errorf("%s %s: %v", req.Method, req.URL, err)
+		return answer{}
+	}
+	defer func() { _ = res.Body.Close() }()
+	a := answer{status: res.StatusCode, header: res.Header}
+	if a.raw, err = io.ReadAll(res.Body); err != nil {
+		t.Errorf("%s %s: %v", req.Method, req.URL, err)
+	}
+	if len(a.raw) > 0 {
+		if err := json.Unmarshal(a.raw, &a.body); err != nil {
+			t.Errorf("%s %s answered no JSON object: %q", req.Method, req.URL, a.raw)
+		}
+	}
+	return a
+}
+
+// wantProblem checks an answer that is no success, in full.
+func wantProblem(t *testing.T, a answer, status int, code string) {
+	t.Helper()
+	if a.status != status || a.text("code") != code {
+		t.Errorf("got %d %q, want %d %q: %s", a.status, a.text("code"), status, code, a.raw)
+		return
+	}
+	if got := a.header.Get("Content-Type"); got != "application/problem+json" {
+		t.Errorf("%d %s has Content-Type %q", status, code, got)
+	}
+	if got := a.header.Get("Cache-Control"); got != "no-store" {
+		t.Errorf("%d %s has Cache-Control %q", status, code, got)
+	}
+	if a.text("type") != "urn:vitrine:problem:"+code || a.text("title") != http.StatusText(status) ||
+		a.text("detail") == "" || a.text("message") != a.text("detail") ||
+		a.text("request_id") == "" || a.text("request_id") != a.header.Get("X-Request-ID") || a.body["status"] != float64(status) {
+		t.Errorf("%d %s is incomplete: %s", status, code, a.raw)
+	}
+}
+
+// faults are the places and codes of a problem's errors.
+func (a answer) faults() map[string]string {
+	faults := map[string]string{}
+	list, _ := a.body["errors"].([]any)
+	for _, entry := range list {
+		f, _ := entry.(map[string]any)
+		code, _ := f["code"].(string)
+		for _, place := range []string{"pointer", "parameter", "header"} {
+			if at, ok := f[place].(string); ok {
+				faults[at] = code
+			}
+		}
+	}
+	return faults
+}
+
+// logBuffer keeps log lines and lets a test wait for one.
+type logBuffer struct {
+	mu    sync.Mutex
+	lines bytes.Buffer
+	woken chan struct{}
+}
+
+func (b *logBuffer) Write(line []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.woken != nil {
+		close(b.woken)
+		b.woken = nil
+	}
+	return b.lines.Write(line)
+}
+
+// find gives the lines so far with this message and request id, and a channel
+// that is closed at the next line. An empty id stands for every one.
+func (b *logBuffer) find(t *testing.T, message, requestID string) ([]map[string]any, <-chan struct{}) {
+	t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var found []map[string]any
+	for line := range bytes.Lines(b.lines.Bytes()) {
+		var fields map[string]any
+		if err := json.Unmarshal(line, &fields); err != nil {
+			t.Fatalf("a log line is no JSON: %q", line)
+		}
+		if fields["msg"] == message && (requestID == "" || fields["request_id"] == requestID) {
+			found = append(found, fields)
+		}
+	}
+	if b.woken == nil {
+		b.woken = make(chan struct{})
+	}
+	return found, b.woken
+}
+
+// all gives the lines so far with this message.
+func (b *logBuffer) all(t *testing.T, message string) []map[string]any {
+	t.Helper()
+	lines, _ := b.find(t, message, "")
+	return lines
+}
+
+// wait gives the first line with this message and request id: the access log is
+// written after the answer has gone out.
+func (b *logBuffer) wait(t *testing.T, message, requestID string) map[string]any {
+	t.Helper()
+	timeout := time.After(10 * time.Second)
+	for {
+		found, next := b.find(t, message, requestID)
+		if len(found) > 0 {
+			return found[0]
+		}
+		select {
+		case <-next:
+		case <-timeout:
+			t.Fatalf("no log line %q for request %q", message, requestID)
+		}
+	}
+}

@@ -1,0 +1,229 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/sirupsen/logrus"
+)
+
+// The paths of the probes.
+const (
+	routeHealth = "/healthz"
+	routeReady  = "/readyz"
+)
+
+const (
+	checkTimeout = time.Second
+	// checkFresh is how long a result answers further probes, so that probes
+	// from anywhere cost the dependencies one check a second at most.
+	checkFresh = time.Second
+)
+
+// Check is one thing that /readyz reports on: a dependency, or a step of the
+// start such as the schema.
+type Check struct {
+	Name string
+	// Required checks decide whether the process is ready; the service works
+	// without the others, and says so.
+	Required bool
+	// Check gives nil when the dependency can be used. It should end with its
+	// context, which has a deadline of one second. Its error goes to the log; a
+	// client only sees what kind it is.
+	Check func(ctx context.Context) error
+}
+
+// health runs the checks and keeps their last results.
+type health struct {
+	draining func() bool
+	log      *logrus.Logger
+	probes   []*probe
+
+	mu     sync.Mutex // held while checks run: everybody else wants the same result
+	taken  time.Time
+	result []dependency
+}
+
+// probe is a check and whether its last call is still running.
+type probe struct {
+	Check
+	free chan struct{} // holds one element while no call is running
+	was  string        // last status, for the log
+}
+
+// dependency is what /readyz shows of a check.
+type dependency struct {
+	name     string
+	Status   string `json:"status"` // up or down
+	Required bool   `json:"required"`
+	Error    string `json:"error,omitempty"`
+}
+
+func newHealth(checks []Check, draining func() bool, log *logrus.Logger) *health {
+	h := &health{draining: draining, log: log}
+	if h.draining == nil {
+		h.draining = func() bool { return false }
+	}
+	for _, c := range checks {
+		p := &probe{Check: c, free: make(chan struct{}, 1)}
+		p.free <- struct{}{}
+		h.probes = append(h.probes, p)
+	}
+	return h
+}
+
+// check gives the dependencies' state, at most checkFresh old.
+func (h *health) check(ctx context.Context) []dependency {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.result != nil && time.Since(h.taken) < checkFresh {
+		return h.result
+	}
+	// The result is for others too: a probe that hangs up must not spoil it.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTimeout)
+	defer cancel()
+	result := make([]dependency, len(h.probes))
+	var wg sync.WaitGroup
+	for i, p := range h.probes {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			err := p.run(ctx)
+			result[i] = dependency{name: p.Name, Status: "up", Required: p.Required}
+			if err != nil {
+				result[i].Status, result[i].Error = "down", kindOf(err)
+			}
+			h.note(p, result[i].Status, err)
+		}()
+	}
+	wg.Wait()
+	h.result, h.taken = result, time.Now()
+	return result
+}
+
+// errStillRunning says that an earlier call of the check has not come back.
+var errStillRunning = fmt.Errorf("the check before this one has not ended: %w", context.DeadlineExceeded)
+
+// run calls the check and comes back by the end of ctx even if the check does
+// not; such a check is not called again before it has ended.
+func (p *probe) run(ctx context.Context) error {
+	select {
+	case <-p.free:
+	default:
+		return errStillRunning
+	}
+	done := make(chan error, 1)
+	go func() {
+		defer func() {
+			if value := recover(); value != nil {
+				done <- fmt.Errorf("check panicked: %v", value)
+			}
+			p.free <- struct{}{}
+		}()
+		done <- p.Check.Check(ctx)
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// note logs a change of a check's state.
+func (h *health) note(p *probe, status string, err error) {
+	if p.was == status {
+		return
+	}
+	p.was = status
+	entry := h.log.WithFields(logrus.Fields{"dependency": p.Name, "required": p.Required})
+	if err != nil {
+		entry.WithError(err).Warn("Dependency is down")
+		return
+	}
+	entry.Info("Dependency is up")
+}
+
+// kindOf names what is wrong without the error's text, which may hold addresses
+// and accounts: probes need no authorization.
+func kindOf(err error) string {
+	var timeout net.Error
+	var dns *net.DNSError
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return "timed out"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "connection refused"
+	case errors.As(err, &dns):
+		return "host not found"
+	}
+	return "unavailable"
+}
+
+// readiness is the body of /readyz.
+type readiness struct {
+	Status       string       `json:"status"` // ready or not ready
+	Draining     bool         `json:"draining,omitempty"`
+	Dependencies dependencies `json:"dependencies"`
+}
+
+// dependencies is an object in the order of the checks.
+type dependencies []dependency
+
+// MarshalJSON writes the members under the checks' names.
+func (d dependencies) MarshalJSON() ([]byte, error) {
+	out := []byte{'{'}
+	for i, dep := range d {
+		name, err := json.Marshal(dep.name)
+		if err != nil {
+			return nil, err
+		}
+		body, err := json.Marshal(dep)
+		if err != nil {
+			return nil, err
+		}
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(append(append(out, name...), ':'), body...)
+	}
+	return append(out, '}'), nil
+}
+
+// healthz says that the process lives; nothing else decides it, since a restart
+// mends no dependency.
+func (a *api) healthz(w http.ResponseWriter, r *http.Request) error {
+	write(w, r, http.StatusOK, typeJSON, []byte("{\"status\":\"ok\"}\n"))
+	return nil
+}
+
+// readyz says whether a load balancer should send requests here: 200 or 503.
+func (a *api) readyz(w http.ResponseWriter, r *http.Request) error {
+	body := readiness{Status: "ready", Draining: a.health.draining(), Dependencies: a.health.check(r.Context())}
+	status := http.StatusOK
+	if body.Draining {
+		status = http.StatusServiceUnavailable
+	}
+	for _, d := range body.Dependencies {
+		if d.Required && d.Status != "up" {
+			status = http.StatusServiceUnavailable
+		}
+	}
+	if status != http.StatusOK {
+		body.Status = "not ready"
+		w.Header().Set("Retry-After", "1")
+	}
+	encoded, err := json.Marshal(body)
+	if err != nil {
+		return fmt.Errorf("encode readiness: %w", err)
+	}
+	write(w, r, status, typeJSON, append(encoded, '\n'))
+	return nil
+}

@@ -37,13 +37,12 @@ type Config struct {
 	AWSAccessKey   string `env:"AWS_ACCESS_KEY" secret:"true" help:"S3 access key"`
 	AWSSecretKey   string `env:"AWS_SECRET_KEY" secret:"true" help:"S3 secret key"`
 
-	HTTPAddr    string        `env:"HTTP_ADDR" envDefault:":8080" help:"address of the API; on loopback alone while it is open to everybody (see ADMIN_TOKEN)"`
-	AdminAddr   string        `env:"ADMIN_ADDR" envDefault:"127.0.0.1:9090" help:"address of /metrics and /debug/pprof; off disables it"`
-	AdminToken  string        `env:"ADMIN_TOKEN" secret:"true" help:"bearer token that every route but health wants, 16 characters at least; empty leaves the API open"`
-	AllowOpen   bool          `env:"ALLOW_OPEN" envDefault:"false" help:"without ADMIN_TOKEN, listen beyond loopback all the same"`
-	HTTPMaxBody Bytes         `env:"HTTP_MAX_BODY" envDefault:"1MiB" help:"largest request body"`
-	DrainDelay  time.Duration `env:"DRAIN_DELAY" envDefault:"1s" help:"time between turning unready and closing the listener on SIGTERM, for the load balancer to notice, 0s to 5s"`
-	LogLevel    string        `env:"LOG_LEVEL" envDefault:"info" help:"error, warn, info or debug"`
+	HTTPAddr   string        `env:"HTTP_ADDR" envDefault:":8080" help:"address of the API; on loopback alone while it is open to everybody (see ADMIN_TOKEN)"`
+	AdminAddr  string        `env:"ADMIN_ADDR" envDefault:"127.0.0.1:9090" help:"address of /metrics and /debug/pprof; off disables it"`
+	AdminToken string        `env:"ADMIN_TOKEN" secret:"true" help:"bearer token that every route but health wants, 16 characters at least; empty leaves the API open"`
+	AllowOpen  bool          `env:"ALLOW_OPEN" envDefault:"false" help:"without ADMIN_TOKEN, listen beyond loopback all the same"`
+	DrainDelay time.Duration `env:"DRAIN_DELAY" envDefault:"1s" help:"time between turning unready and closing the listener on SIGTERM, for the load balancer to notice, 0s to 5s"`
+	LogLevel   string        `env:"LOG_LEVEL" envDefault:"info" help:"error, warn, info or debug"`
 
 	Workers     int   `env:"WORKERS" envDefault:"4" help:"image jobs at once, 0 to 256; 0 serves the API alone"`
 	MaxAttempts int   `env:"IMAGE_MAX_ATTEMPTS" envDefault:"5" help:"tries of an image before it ends as failed, 1 to 20"`

@@ -1,0 +1,444 @@
+// Vitrine is a product catalogue service that processes the products' pictures in
+// the background. See README.md.
+package main
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/sirupsen/logrus"
+
+	"vitrine/cache"
+	"vitrine/config"
+	"vitrine/imaging"
+	"vitrine/product"
+	"vitrine/product/web"
+	"vitrine/queue"
+	"vitrine/storage"
+)
+
+//go:embed schema.sql
+var schema string
+
+// version is set by the linker.
+var version = "development"
+
+// The parts of a stop. Together they end before the 20 s that a container is
+// usually given.
+const (
+	requestGrace = 8 * time.Second  // for requests under way, after the drain delay
+	jobGrace     = 12 * time.Second // for jobs under way; then they are handed back
+	exitDeadline = 19 * time.Second // for everything; then the process ends anyhow
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := command(ctx, os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "vitrine:", err)
+		os.Exit(1)
+	}
+}
+
+// command runs what the arguments name: the service when there are none.
+func command(ctx context.Context, args []string, stdout io.Writer) error {
+	flags := flag.NewFlagSet("vitrine", flag.ContinueOnError)
+	flags.Usage = func() {
+		fmt.Fprint(flags.Output(), `usage: vitrine              run the service
+       vitrine config        print the effective settings, secrets masked
+       vitrine variables     print the table of all settings
+       vitrine healthcheck   exit 0 if the service on this machine is alive
+       vitrine version       print the version
+`)
+	}
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	switch flags.Arg(0) {
+	case "version":
+		_, err := fmt.Fprintln(stdout, version)
+		return err
+	case "variables":
+		return config.PrintTable(stdout)
+	}
+	cfg, err := config.Load(os.Environ(), ".env")
+	if err != nil {
+		return fmt.Errorf("bad configuration:\n%w", err)
+	}
+	switch flags.Arg(0) {
+	case "":
+		return run(ctx, cfg, newLogger(cfg.LogLevel, stdout))
+	case "config":
+		return cfg.Print(stdout)
+	case "healthcheck":
+		return web.Probe(ctx, cfg.HTTPAddr)
+	default:
+		flags.Usage()
+		return fmt.Errorf("unknown command %q", flags.Arg(0))
+	}
+}
+
+func newLogger(level string, out io.Writer) *logrus.Logger {
+	log := logrus.New()
+	log.SetOutput(out)
+	log.SetFormatter(&logrus.JSONFormatter{TimestampFormat: time.RFC3339Nano})
+	if parsed, err := logrus.ParseLevel(level); err == nil { // config has checked it
+		log.SetLevel(parsed)
+	}
+	return log
+}
+
+// run is the service: it serves until ctx ends, and then stops in good order. The
+// dependencies need not be there; only its own addresses must be free.
+func run(ctx context.Context, cfg config.Config, log *logrus.Logger) error {
+	limitMemory(cfg)
+	a, err := newApp(cfg, log)
+	if err != nil {
+		return err
+	}
+	defer a.close()
+	if err := a.listen(ctx); err != nil {
+		return err
+	}
+	a.start()
+	log.WithFields(logrus.Fields{
+		"version": version, "addr": a.api.Addr, "admin_addr": a.admin.Addr, "workers": cfg.Workers,
+	}).Info("Listening")
+	select {
+	case <-ctx.Done():
+	case err = <-a.broken:
+	}
+	return errors.Join(err, a.stop()) //nolint:contextcheck // ctx has ended: the stop has a deadline of its own
+}
+
+// limitMemory tells the garbage collector what the pictures' budget promises,
+// unless somebody has set GOMEMLIMIT.
+func limitMemory(cfg config.Config) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(int64(cfg.MemBudget) + 80<<20)
+	}
+}
+
+// app is all parts of the process.
+type app struct {
+	cfg    config.Config
+	log    *logrus.Logger
+	store  *product.Store
+	cache  *cache.Cache
+	broker *queue.Broker
+	fetch  *imaging.Fetcher
+	// upkeep is what runs beside the API and the workers once the schema is there.
+	upkeep []func(context.Context) error
+
+	api, admin               *http.Server
+	apiListener, admListener net.Listener
+
+	draining, migrated    atomic.Bool
+	broken                chan error // the error of a part that ended uninvited
+	background, consumers group
+}
+
+// newApp builds and connects the parts. Nothing runs yet.
+func newApp(cfg config.Config, log *logrus.Logger) (*app, error) {
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	store, err := product.Open(product.Config{DSN: cfg.DatabaseURL, MaxOpen: cfg.DBMaxConns})
+	if err != nil {
+		return nil, fmt.Errorf("DATABASE_URL: %w", err)
+	}
+	reg.MustRegister(store.Collector())
+	redis, err := cache.New(cache.Config{
+		URL: cfg.RedisURL, Registerer: reg,
+		Settled: func(ctx context.Context) (bool, error) {
+			pending, err := store.PendingInvalidations(ctx)
+			return !pending, err
+		},
+	}, log)
+	if err != nil {
+		return nil, fmt.Errorf("REDIS_URL: %w", err)
+	}
+	objects, err := storage.New(storage.Config{
+		Endpoint: cfg.S3Endpoint, Region: cfg.AWSRegion, Bucket: cfg.S3Bucket, AccessKey: cfg.AWSAccessKey,
+		SecretKey: cfg.AWSSecretKey, PublicURL: cfg.S3PublicURL, Unmanaged: !cfg.S3ManageBucket, Connections: cfg.Workers,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("S3_ENDPOINT: %w", err)
+	}
+	brokerConfig := queue.Config{URLs: cfg.RabbitMQURLs, Prefix: cfg.QueuePrefix, Workers: cfg.Workers}
+	if err := brokerConfig.Validate(); err != nil {
+		return nil, fmt.Errorf("RABBITMQ_URL: %w", err)
+	}
+	broker := queue.New(brokerConfig, log)
+	service := product.NewService(store, redis, objects.URL, log)
+	a := &app{
+		cfg: cfg, log: log, store: store, cache: redis, broker: broker,
+		fetch:  imaging.NewFetcher(fetchConfig(cfg)),
+		broken: make(chan error, 1),
+	}
+
+	worker := imaging.NewWorker(product.NewJobs(service), objects, a.fetch, workerConfig(cfg), log, reg)
+	broker.Handle(func(ctx context.Context, d queue.Delivery) queue.Verdict {
+		return verdicts[worker.Handle(ctx, d.Body)]
+	})
+	if cfg.Workers > 0 {
+		broker.HandleDead(fileDeadLetters(product.NewDeadLetters(store, log), log))
+	}
+	listener := product.NewListener(cfg.DatabaseURL, log)
+	a.upkeep = []func(context.Context) error{
+		listener.Run,
+		product.NewJobRelay(store, publisher{broker}, listener.Wake(product.KindImageJob), log).Run,
+		product.NewDeletionRelay(store, objects, listener.Wake(product.KindDeleteObjects), log).Run,
+		product.NewInvalidationRelay(store, redis, listener.Wake(product.KindInvalidate), log).Run,
+		product.NewReconciler(store, broker, log).Run,
+		func(ctx context.Context) error { return prepareBucket(ctx, objects, log) },
+	}
+
+	a.api = web.NewServer(cfg.HTTPAddr, web.New(web.Config{
+		AdminToken: cfg.AdminToken,
+		Draining:   a.draining.Load,
+		Checks: []web.Check{
+			{Name: "postgresql", Required: true, Check: a.checkDatabase},
+			{Name: "redis", Check: redis.Check},
+			{Name: "rabbitmq", Check: broker.Check},
+			{Name: "s3", Check: objects.Check},
+		},
+	}, service, log, reg), log)
+	a.admin = web.NewServer(cfg.AdminAddr, web.NewAdmin(reg), log)
+	a.admin.WriteTimeout = 5 * time.Minute // a profile takes as long as it was asked for
+	return a, nil
+}
+
+func fetchConfig(cfg config.Config) imaging.FetchConfig {
+	ports := make([]int, len(cfg.FetchAllowPorts))
+	for i, p := range cfg.FetchAllowPorts {
+		ports[i] = int(p)
+	}
+	return imaging.FetchConfig{
+		Timeout: cfg.FetchTimeout, MaxBytes: int64(cfg.FetchMaxBytes), AllowCIDRs: cfg.FetchAllowCIDRs, AllowPorts: ports,
+	}
+}
+
+func workerConfig(cfg config.Config) imaging.WorkerConfig {
+	return imaging.WorkerConfig{
+		MaxAttempts: cfg.MaxAttempts,
+		Process: imaging.ProcessConfig{
+			Limits:       imaging.Limits{MaxPixels: int64(cfg.MaxPixels), MaxSide: cfg.MaxSide},
+			MemoryBudget: int64(cfg.MemBudget), DecodeTimeout: cfg.DecodeTimeout,
+		},
+	}
+}
+
+var verdicts = map[imaging.Verdict]queue.Verdict{
+	imaging.Ack: queue.Ack, imaging.DeadLetter: queue.Reject, imaging.Leave: queue.Leave,
+}
+
+// fileDeadLetters gives the handler of the dead-letter queue. What cannot be
+// filed now stays in the queue.
+func fileDeadLetters(dead *product.DeadLetters, log *logrus.Logger) queue.Handler {
+	return func(ctx context.Context, d queue.Delivery) queue.Verdict {
+		if err := dead.File(ctx, d.Body, d.Reason); err != nil {
+			log.WithError(err).WithField("message_id", d.MessageID).Warn("Dead letter not filed yet")
+			return queue.Leave
+		}
+		return queue.Ack
+	}
+}
+
+// publisher lets the relay send its messages through the broker.
+type publisher struct{ broker *queue.Broker }
+
+func (p publisher) Publish(ctx context.Context, messages []product.Message) []error {
+	out := make([]queue.Message, len(messages))
+	for i, m := range messages {
+		out[i] = queue.Message{ID: m.ID, Body: m.Body}
+	}
+	return p.broker.Publish(ctx, out)
+}
+
+// prepareBucket makes the bucket ready, now or whenever S3 can be reached, so
+// that a wrong setting shows at the start and not with the first picture.
+func prepareBucket(ctx context.Context, objects *storage.Store, log *logrus.Logger) error {
+	return persist(ctx, log, "Bucket is not ready", objects.Ensure)
+}
+
+// persist calls f until it succeeds or ctx ends, with pauses of up to 10 s.
+func persist(ctx context.Context, log *logrus.Logger, trouble string, f func(context.Context) error) error {
+	for pause := 250 * time.Millisecond; ; pause = min(2*pause, 10*time.Second) {
+		err := f(ctx)
+		if err == nil {
+			return nil
+		}
+		log.WithError(err).Warn(trouble)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(pause):
+		}
+	}
+}
+
+// checkDatabase also waits for the schema: without it no request can succeed.
+func (a *app) checkDatabase(ctx context.Context) error {
+	if !a.migrated.Load() {
+		return errors.New("the schema has not been applied yet")
+	}
+	return a.store.Check(ctx)
+}
+
+// listen takes the addresses, so that a taken one is an error at the start. The
+// servers' Addr tell the ports that ":0" became.
+func (a *app) listen(ctx context.Context) (err error) {
+	var lc net.ListenConfig
+	if a.apiListener, err = lc.Listen(ctx, "tcp", a.cfg.HTTPAddr); err != nil {
+		return fmt.Errorf("HTTP_ADDR: %w", err)
+	}
+	a.api.Addr = a.apiListener.Addr().String()
+	if a.cfg.AdminAddr == "off" {
+		return nil
+	}
+	if a.admListener, err = lc.Listen(ctx, "tcp", a.cfg.AdminAddr); err != nil {
+		return fmt.Errorf("ADMIN_ADDR: %w", err)
+	}
+	a.admin.Addr = a.admListener.Addr().String()
+	return nil
+}
+
+// start sets everything going: the servers at once, what needs the tables as
+// soon as they are there.
+func (a *app) start() {
+	a.background.init(a.broken)
+	a.consumers.init(a.broken)
+	serve := func(server *http.Server, l net.Listener) {
+		a.background.run(func(context.Context) error {
+			if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+				return err
+			}
+			return nil
+		})
+	}
+	serve(a.api, a.apiListener)
+	if a.admListener != nil {
+		serve(a.admin, a.admListener)
+	}
+	a.background.run(a.cache.Run)
+	a.background.run(func(ctx context.Context) error {
+		if err := persist(ctx, a.log, "Schema is not applied", func(ctx context.Context) error {
+			return product.Migrate(ctx, a.cfg.DatabaseURL, schema)
+		}); err != nil || ctx.Err() != nil {
+			return err
+		}
+		a.migrated.Store(true)
+		for _, f := range a.upkeep {
+			a.background.run(f)
+		}
+		a.consumers.run(a.broker.Run)
+		return nil
+	})
+}
+
+// stop ends everything in good order: first what brings new work, then what
+// finishes it, then the connections.
+func (a *app) stop() error {
+	a.log.Info("Stopping")
+	a.draining.Store(true)
+	ctx, cancel := context.WithTimeout(context.Background(), exitDeadline)
+	defer cancel()
+	var requests, jobs error
+	var both sync.WaitGroup
+	both.Go(func() { requests = a.stopServing(ctx) })
+	both.Go(func() {
+		ctx, cancel := context.WithTimeout(ctx, jobGrace)
+		defer cancel()
+		if err := a.broker.Drain(ctx); err != nil {
+			a.log.WithError(err).Warn("Jobs handed back")
+		}
+	})
+	both.Wait()
+	// The broker outlives the relays, which may be publishing.
+	if jobs = a.background.stop(ctx); jobs == nil {
+		jobs = a.consumers.stop(ctx)
+	}
+	a.log.Info("Stopped")
+	return errors.Join(requests, jobs)
+}
+
+func (a *app) stopServing(ctx context.Context) error {
+	select {
+	case <-time.After(a.cfg.DrainDelay):
+	case <-ctx.Done():
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestGrace)
+	defer cancel()
+	if err := a.api.Shutdown(ctx); err != nil {
+		_ = a.api.Close() // the connections that Shutdown waited for
+		return fmt.Errorf("requests were cut off: %w", err)
+	}
+	return a.admin.Close()
+}
+
+func (a *app) close() {
+	for _, l := range []net.Listener{a.apiListener, a.admListener} {
+		if l != nil {
+			_ = l.Close() // closed already by an orderly stop
+		}
+	}
+	a.fetch.Close()
+	a.cache.Close()
+	_ = a.store.Close()
+}
+
+// group is parts that run until they are stopped together.
+type group struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	broken chan<- error
+	parts  sync.WaitGroup
+}
+
+func (g *group) init(broken chan<- error) {
+	g.ctx, g.cancel = context.WithCancel(context.Background())
+	g.broken = broken
+}
+
+// run starts a part. Its error, if it is the first, ends the process.
+func (g *group) run(part func(context.Context) error) {
+	g.parts.Go(func() {
+		if err := part(g.ctx); err != nil {
+			select {
+			case g.broken <- err:
+			default:
+			}
+		}
+	})
+}
+
+// stop ends the parts and waits for them until ctx ends.
+func (g *group) stop(ctx context.Context) error {
+	g.cancel()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		g.parts.Wait()
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("not everything stopped in time: %w", ctx.Err())
+	}
+}

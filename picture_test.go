@@ -1,0 +1,129 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"image"
+	_ "image/jpeg"
+	_ "image/png"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"vitrine/imaging/picture"
+)
+
+// From POST to the bytes in S3, and away again.
+func TestWayOfAPicture(t *testing.T) {
+	t.Parallel()
+	settings := servers(t)
+	content := map[string][]byte{
+		"/turned.jpg": picture.JPEG(picture.Stored(picture.Photo(2400, 1800, 1), 6), 90, 6),
+		"/logo.png":   picture.PNG(picture.Logo(900, 900)),
+		"/small.webp": picture.WebP(picture.Photo(300, 200, 2)),
+	}
+	from := source(t, settings, files(content))
+	v := start(t, settings)
+	created := v.newProduct(v.newUser(), from+"/turned.jpg", from+"/logo.png", from+"/small.webp")
+	if created.Status != "pending" || created.Compressed != nil {
+		t.Errorf("created as %s with %v, want pending with null", created.Status, created.Compressed)
+	}
+
+	p := v.settled(created.ID, time.Minute)
+	if p.Status != "ready" || len(p.Compressed) != 3 {
+		t.Fatalf("settled as %s with %v", p.Status, p.Compressed)
+	}
+	for i, want := range []struct {
+		format        string
+		width, height int
+	}{
+		{"jpeg", 1600, 1200}, {"png", 900, 900}, {"jpeg", 300, 200},
+	} {
+		im := p.Images[i]
+		if im.Format != want.format || im.Width != want.width || im.Height != want.height || im.Attempts != 1 {
+			t.Errorf("%s became %s of %d x %d in try %d; want %+v", im.Source, im.Format, im.Width, im.Height, im.Attempts, want)
+		}
+		if p.Compressed[i] != im.Variants[0].URL || im.Bytes != im.Variants[0].Bytes {
+			t.Errorf("the main variant of %s is not what the product shows", im.Source)
+		}
+		if size := int64(len(content[strings.TrimPrefix(im.Source, from)])); im.Bytes >= size {
+			t.Errorf("%s grew from %d to %d bytes", im.Source, size, im.Bytes)
+		}
+		for _, variant := range im.Variants {
+			checkObject(t, variant.URL, variant.Format, variant.Width, variant.Height, variant.Bytes)
+		}
+	}
+	sameObjects(t, settings, []catalogued{p})
+
+	t.Run("reads are cached, and a write shows at once", func(t *testing.T) {
+		waitFor(t, 10*time.Second, "a read from the cache", func() error {
+			a := v.must(200, "GET", "/products/"+p.ID, nil, nil)
+			if a.Message != "Product retrieved from cache" || a.header.Get("X-Cache") != "HIT" {
+				return errors.New(a.Message)
+			}
+			return nil
+		})
+		v.must(200, "PATCH", "/products/"+p.ID, map[string]any{"product_price": 0.10}, nil)
+		var after catalogued
+		v.must(200, "GET", "/products/"+p.ID, nil, &after)
+		if after.Price.String() != "0.10" && after.Price.String() != "0.1" || after.Version <= p.Version {
+			t.Errorf("price %s in version %d after the write of 0.1 to version %d", after.Price, after.Version, p.Version)
+		}
+		if after.Status != "ready" {
+			t.Errorf("images are %s after a change of the price", after.Status)
+		}
+	})
+
+	t.Run("what is replaced or deleted leaves no object", func(t *testing.T) {
+		v.must(200, "PATCH", "/products/"+p.ID, map[string]any{"product_images": []string{from + "/logo.png"}}, &p)
+		if p.Status != "ready" || len(p.Images) != 1 {
+			t.Errorf("the picture that stayed is %s", p.Status)
+		}
+		waitFor(t, 20*time.Second, "the deletion of two pictures", func() error {
+			for _, key := range objects(t, settings) {
+				if strings.HasSuffix(key, ".jpg") {
+					return errors.New(key)
+				}
+			}
+			return nil
+		})
+		sameObjects(t, settings, []catalogued{p})
+		v.must(200, "DELETE", "/products/"+p.ID, nil, nil)
+		v.must(404, "GET", "/products/"+p.ID, nil, nil)
+		waitFor(t, 20*time.Second, "the deletion of all pictures", func() error {
+			if keys := objects(t, settings); len(keys) > 0 {
+				return errors.New(keys[0])
+			}
+			return nil
+		})
+	})
+}
+
+// checkObject reads a picture as a browser would.
+func checkObject(t *testing.T, url, format string, width, height int, size int64) {
+	t.Helper()
+	resp, err := client.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s, %v", url, resp.Status, err)
+	}
+	if got := resp.Header.Get("Content-Type"); got != "image/"+format {
+		t.Errorf("%s: content type %s", url, got)
+	}
+	if got := resp.Header.Get("Cache-Control"); got != "public, max-age=31536000, immutable" {
+		t.Errorf("%s: cache control %q", url, got)
+	}
+	if int64(len(body)) != size {
+		t.Errorf("%s: %d bytes, want %d", url, len(body), size)
+	}
+	im, got, err := image.Decode(bytes.NewReader(body))
+	if err != nil || got != format || im.Bounds().Dx() != width || im.Bounds().Dy() != height {
+		t.Errorf("%s: decoded as %s of %v, error %v; want %s of %d x %d", url, got, im.Bounds(), err, format, width, height)
+	}
+}

@@ -205,7 +205,12 @@ func newApp(cfg config.Config, log *logrus.Logger) (*app, error) {
 		product.NewDeletionRelay(store, objects, listener.Wake(product.KindDeleteObjects), log).Run,
 		product.NewInvalidationRelay(store, redis, listener.Wake(product.KindInvalidate), log).Run,
 		product.NewReconciler(store, broker, log).Run,
+		product.NewReplayer(service, log).Run,
 		func(ctx context.Context) error { return prepareBucket(ctx, objects, log) },
+	}
+
+	if cfg.S3Sweep {
+		a.upkeep = append(a.upkeep, product.NewSweeper(store, sweptObjects{objects}, product.SweepConfig{}, log).Run)
 	}
 
 	a.api = web.NewServer(cfg.HTTPAddr, web.New(web.Config{
@@ -268,6 +273,18 @@ func (p publisher) Publish(ctx context.Context, messages []product.Message) []er
 		out[i] = queue.Message{ID: m.ID, Body: m.Body}
 	}
 	return p.broker.Publish(ctx, out)
+}
+
+// sweptObjects lets the sweeper see the store's objects.
+type sweptObjects struct{ *storage.Store }
+
+func (s sweptObjects) List(ctx context.Context, prefix, after string, limit int) ([]product.Object, error) {
+	found, err := s.Store.List(ctx, prefix, after, limit)
+	objects := make([]product.Object, len(found))
+	for i, o := range found {
+		objects[i] = product.Object{Key: o.Key, Modified: o.Modified}
+	}
+	return objects, err
 }
 
 // prepareBucket makes the bucket ready, now or whenever S3 can be reached, so

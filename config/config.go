@@ -33,6 +33,7 @@ type Config struct {
 	S3Bucket       string `env:"S3_BUCKET_NAME" envDefault:"vitrine" help:"bucket of the pictures"`
 	S3PublicURL    string `env:"S3_PUBLIC_URL" help:"URL under which clients read the bucket; by default the endpoint and the bucket"`
 	S3ManageBucket bool   `env:"S3_MANAGE_BUCKET" envDefault:"true" help:"create the bucket and let everybody read products/ in it; false where somebody else sees to that"`
+	S3Sweep        bool   `env:"S3_SWEEP" envDefault:"true" help:"delete objects under products/ that no image has, after a day; false where installations share a bucket"`
 	AWSRegion      string `env:"AWS_REGION" envDefault:"us-east-1" help:"region of the bucket"`
 	AWSAccessKey   string `env:"AWS_ACCESS_KEY" secret:"true" help:"S3 access key"`
 	AWSSecretKey   string `env:"AWS_SECRET_KEY" secret:"true" help:"S3 secret key"`

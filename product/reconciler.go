@@ -79,14 +79,14 @@ func (r *Reconciler) Pass(ctx context.Context) error {
 		{"expired leases", reconcileBatch, requeueExpired},
 		{"lost jobs", reconcileBatch, r.requeueLost(ctx)},
 		{"unfiled failures", fileBatch, fileUnfiled},
-		{"old idempotency keys", reconcileBatch, purgeKeys},
+		{"old idempotency keys", purgeBatch, purgeKeys},
 		{"old replays", reconcileBatch, purgeReplays},
 	}
 	for _, step := range steps {
 		total, n := int64(0), step.batch
 		for round := 0; n == step.batch && round < reconcileRounds; round++ {
 			err := r.store.inTx(ctx, "reconcile "+step.name, func(ctx context.Context, tx *sqlx.Tx) (err error) {
-				n, err = inTurn(ctx, tx, step.do)
+				n, err = inTurn(ctx, tx, step.name, step.do)
 				return err
 			})
 			if err != nil {
@@ -101,11 +101,12 @@ func (r *Reconciler) Pass(ctx context.Context) error {
 	return nil
 }
 
-// inTurn does nothing while another replica is at it. Each schema has its own turn.
-func inTurn(ctx context.Context, tx *sqlx.Tx, do func(context.Context, *sqlx.Tx) (int64, error)) (int64, error) {
-	const q = `SELECT pg_try_advisory_xact_lock(hashtextextended('vitrine reconcile ' || current_schema(), 0))`
+// inTurn does nothing while another replica is at the same step. Each schema has
+// its own turns.
+func inTurn(ctx context.Context, tx *sqlx.Tx, step string, do func(context.Context, *sqlx.Tx) (int64, error)) (int64, error) {
+	const q = `SELECT pg_try_advisory_xact_lock(hashtextextended('vitrine reconcile ' || current_schema() || ' ' || $1, 0))`
 	var turn bool
-	if err := tx.GetContext(ctx, &turn, q); err != nil || !turn {
+	if err := tx.GetContext(ctx, &turn, q, step); err != nil || !turn {
 		return 0, err
 	}
 	return do(ctx, tx)

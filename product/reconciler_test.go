@@ -182,7 +182,7 @@ func TestReconcilersTakeTurns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tx.Exec(`SELECT pg_advisory_xact_lock(hashtextextended('vitrine reconcile ' || current_schema(), 0))`); err != nil {
+	if _, err := tx.Exec(`SELECT pg_advisory_xact_lock(hashtextextended('vitrine reconcile ' || current_schema() || ' lost jobs', 0))`); err != nil {
 		t.Fatal(err)
 	}
 	c.reconcile(empty)

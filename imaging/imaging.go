@@ -71,8 +71,9 @@ type Error struct {
 	Detail string
 	// Transient says that another try may succeed. The try counts.
 	Transient bool
-	// Ours says that a dependency of this service was at fault: the try is
-	// repeated without being counted. It implies Transient.
+	// Ours says that the picture's own source was not to blame: a dependency of
+	// this service was at fault, or the source's host failed for others. The try
+	// is repeated without being counted. It implies Transient.
 	Ours bool
 	// RetryAfter is the least time until the next try that the source asked
 	// for; zero when it did not.

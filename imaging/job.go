@@ -54,6 +54,7 @@ type Claim struct {
 	ProductID uuid.UUID
 	Source    string // URL
 	Attempt   int    // this try's number, from 1; counted before the work begins
+	Deferrals int    // tries before this one, in a row, that did not count
 	Owner     string // the lease's owner, unique to this claim
 }
 

@@ -40,7 +40,7 @@ type jobs struct{ db *sql.DB }
 
 const jobsSchema = `CREATE TABLE jobs (
 	id uuid PRIMARY KEY, generation bigint NOT NULL, product uuid NOT NULL, source text NOT NULL,
-	status text NOT NULL DEFAULT 'pending', attempts int NOT NULL DEFAULT 0, owner text, lease_until timestamptz,
+	status text NOT NULL DEFAULT 'pending', attempts int NOT NULL DEFAULT 0, deferrals int NOT NULL DEFAULT 0, owner text, lease_until timestamptz,
 	sha256 text, code text, stage text, retry_in bigint, ours boolean, result jsonb)`
 
 // newJobs makes a store in a schema of its own, reached through a proxy that can
@@ -79,8 +79,8 @@ func (j *jobs) Claim(ctx context.Context, job imaging.Job, owner string, lease t
 	err := j.db.QueryRowContext(ctx, `
 		UPDATE jobs SET status = 'processing', attempts = attempts + 1, owner = $3, lease_until = now() + $4 * interval '1 ms'
 		WHERE id = $1 AND generation = $2 AND (status = 'pending' OR status = 'processing' AND lease_until < now())
-		RETURNING product, source, attempts`, job.ImageID, job.Generation, owner, lease.Milliseconds()).
-		Scan(&c.ProductID, &c.Source, &c.Attempt)
+		RETURNING product, source, attempts, deferrals`, job.ImageID, job.Generation, owner, lease.Milliseconds()).
+		Scan(&c.ProductID, &c.Source, &c.Attempt, &c.Deferrals)
 	if !errors.Is(err, sql.ErrNoRows) {
 		return c, err
 	}

@@ -111,7 +111,7 @@ type digest struct {
 func (t *try) produce(ctx context.Context) (digest, *Processed, error) {
 	t.stage = StageFetch
 	began := time.Now()
-	src, release, err := t.worker.fetch.Fetch(ctx, t.claim.Source, t.worker.process.Reserve)
+	src, release, err := t.fetch(ctx)
 	t.observe(StageFetch, time.Since(began))
 	if err != nil {
 		return digest{}, nil, err
@@ -136,6 +136,18 @@ func (t *try) produce(ctx context.Context) (digest, *Processed, error) {
 		"decode_ms": processed.DecodeTime.Milliseconds(), "transform_ms": processed.TransformTime.Milliseconds(),
 	}).Info("Image transformed")
 	return d, processed, nil
+}
+
+// fetch downloads the source, unless its host is failing and the picture can wait.
+func (t *try) fetch(ctx context.Context) (src Source, release func(), err error) {
+	ended, err := t.worker.hosts.ask(t.claim.Source)
+	switch {
+	case err == nil:
+		defer func() { ended(err) }()
+	case t.claim.Deferrals < maxHostDeferrals:
+		return Source{}, nil, err
+	}
+	return t.worker.fetch.Fetch(ctx, t.claim.Source, t.worker.process.Reserve)
 }
 
 // keep stores the renditions, each object once, under keys that name the content

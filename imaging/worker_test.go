@@ -97,7 +97,9 @@ func checkLog(t *testing.T, log string) {
 
 func TestHandleOutcomes(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, sources, imaging.WorkerConfig{RetryBase: 8 * time.Second, RetryCap: 20 * time.Second}, s3Endpoint(t), nil)
+	patience := imaging.WorkerConfig{RetryBase: 8 * time.Second, RetryCap: 20 * time.Second}
+	r := newRig(t, sources, patience, s3Endpoint(t), nil)
+	other := newRig(t, sources, patience, s3Endpoint(t), nil) // another host: one that fails too often is not asked any more
 	down := newRig(t, sources, imaging.WorkerConfig{}, "127.0.0.1:1", nil)
 	tests := []struct {
 		name     string
@@ -114,8 +116,8 @@ func TestHandleOutcomes(t *testing.T) {
 		{"first error", r, "/error", 1, imaging.Ack, "pending", imaging.CodeSourceUnavailable, 4 * time.Second, 8 * time.Second},
 		{"second error", r, "/error", 2, imaging.Ack, "pending", imaging.CodeSourceUnavailable, 8 * time.Second, 16 * time.Second},
 		{"third error", r, "/error", 3, imaging.Ack, "pending", imaging.CodeSourceUnavailable, 10 * time.Second, 20 * time.Second},
-		{"last error", r, "/error", 5, imaging.DeadLetter, "failed", imaging.CodeSourceUnavailable, 0, 0},
-		{"asked to wait", r, "/busy", 1, imaging.Ack, "pending", imaging.CodeSourceUnavailable, 10 * time.Minute, 10 * time.Minute},
+		{"last error", other, "/error", 5, imaging.DeadLetter, "failed", imaging.CodeSourceUnavailable, 0, 0},
+		{"asked to wait", other, "/busy", 1, imaging.Ack, "pending", imaging.CodeSourceUnavailable, 10 * time.Minute, 10 * time.Minute},
 		{"too many tries", r, "/photo", 6, imaging.DeadLetter, "failed", imaging.CodeWorkerCrashed, 0, 0},
 		{"no store", down, "/logo", 1, imaging.Ack, "pending", imaging.CodeStoreUnavailable, time.Second, 2 * time.Second},
 		{"no store, last try", down, "/logo", 5, imaging.Ack, "pending", imaging.CodeStoreUnavailable, time.Second, 2 * time.Second},

@@ -49,11 +49,10 @@ func (j *Jobs) Claim(ctx context.Context, job imaging.Job, owner string, lease t
 	}
 	claim := imaging.Claim{Job: job, ProductID: product, Owner: owner}
 	_, err = j.service.write(ctx, product, "claim image", func(ctx context.Context, e *edit) error {
-		row, lost, err := claimImage(ctx, e.tx, claim, lease)
+		row, lost, err := claimImage(ctx, e.tx, &claim, lease)
 		if err != nil {
 			return err
 		}
-		claim.Source, claim.Attempt = row.Source, row.Attempts
 		e.replace(row)
 		e.changed = true
 		return lost.insert(ctx, e.tx)
@@ -97,9 +96,9 @@ func (j *Jobs) look(ctx context.Context, job imaging.Job) (uuid.UUID, error) {
 	return c.ProductID, nil
 }
 
-// claimImage makes the claim if the image is still to be had. A try that was
-// under way is given back as lost.
-func claimImage(ctx context.Context, tx *sqlx.Tx, c imaging.Claim, lease time.Duration) (imageRow, *attemptRow, error) {
+// claimImage makes the claim if the image is still to be had, and completes c. A
+// try that was under way is given back as lost.
+func claimImage(ctx context.Context, tx *sqlx.Tx, c *imaging.Claim, lease time.Duration) (imageRow, *attemptRow, error) {
 	const q = `
 		WITH old AS (
 			SELECT id, status, attempts, request_id, claimed_at, lease_owner, lease_until
@@ -112,12 +111,13 @@ func claimImage(ctx context.Context, tx *sqlx.Tx, c imaging.Claim, lease time.Du
 		UPDATE images SET status = 'processing', attempts = images.attempts + 1, claimed_at = clock_timestamp(),
 			lease_owner = $3, lease_until = clock_timestamp() + $4 * interval '1 microsecond'
 		FROM old WHERE images.id = old.id
-		RETURNING images.id, images.position, images.source, images.status, images.attempts, images.error_code,
+		RETURNING images.id, images.position, images.source, images.status, images.attempts, images.deferrals, images.error_code,
 			images.error_detail, images.error_retryable, images.source_sha256, images.placeholder, images.variants,
 			old.attempts AS old_attempts, old.claimed_at AS old_claimed_at, old.lease_owner AS old_owner,
 			old.lease_until AS old_until, old.request_id AS old_request_id`
 	var row struct {
 		imageRow
+		Deferrals    int            `db:"deferrals"`
 		OldAttempts  int            `db:"old_attempts"`
 		OldClaimedAt sql.NullTime   `db:"old_claimed_at"`
 		OldOwner     sql.NullString `db:"old_owner"`
@@ -131,6 +131,7 @@ func claimImage(ctx context.Context, tx *sqlx.Tx, c imaging.Claim, lease time.Du
 	if err != nil {
 		return imageRow{}, nil, fmt.Errorf("claim image: %w", err)
 	}
+	c.Source, c.Attempt, c.Deferrals = row.Source, row.Attempts, row.Deferrals
 	if !row.OldOwner.Valid {
 		return row.imageRow, nil, nil
 	}

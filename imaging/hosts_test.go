@@ -1,0 +1,67 @@
+package imaging_test
+
+import (
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"vitrine/imaging"
+)
+
+// Five failures in a row close a host; its other pictures then wait without using
+// up their tries, until they have waited often enough to be tried all the same.
+func TestPicturesOfAFailingHostWait(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	r := newRig(t, func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		w.WriteHeader(http.StatusBadGateway)
+	}, imaging.WorkerConfig{}, s3Endpoint(t), nil)
+	for range 5 {
+		job := r.jobs.add(t, r.web.URL+"/photo", 1)
+		r.handle(t.Context(), t, job)
+		if row := r.jobs.row(t, job); row.Status != "pending" || row.Ours {
+			t.Fatalf("while the host is asked: %+v", row)
+		}
+	}
+	waiting := r.jobs.add(t, r.web.URL+"/other", 1)
+	if got := r.handle(t.Context(), t, waiting); got != imaging.Ack {
+		t.Errorf("verdict %d", got)
+	}
+	if row := r.jobs.row(t, waiting); row.Status != "pending" || !row.Ours || row.RetryIn < 10*time.Second {
+		t.Errorf("once the host has failed: %+v", row)
+	}
+	if n := asked.Load(); n != 5 {
+		t.Errorf("the host was asked %d times, want 5", n)
+	}
+
+	t.Run("not for ever", func(t *testing.T) {
+		job := r.jobs.add(t, r.web.URL+"/photo", 1)
+		if _, err := r.jobs.db.Exec(`UPDATE jobs SET deferrals = 10 WHERE id = $1`, job.ImageID); err != nil {
+			t.Fatal(err)
+		}
+		r.handle(t.Context(), t, job)
+		if row := r.jobs.row(t, job); row.Ours || asked.Load() != 6 {
+			t.Errorf("after ten waits: %+v, %d requests", row, asked.Load())
+		}
+	})
+}
+
+// A refusal of one picture says nothing of the host.
+func TestRefusalsDoNotCloseAHost(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	r := newRig(t, func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		w.WriteHeader(http.StatusNotFound)
+	}, imaging.WorkerConfig{}, s3Endpoint(t), nil)
+	for range 8 {
+		if got := r.handle(t.Context(), t, r.jobs.add(t, r.web.URL+"/gone", 1)); got != imaging.DeadLetter {
+			t.Errorf("verdict %d", got)
+		}
+	}
+	if n := asked.Load(); n != 8 {
+		t.Errorf("the host was asked %d times, want 8", n)
+	}
+}

@@ -68,8 +68,8 @@ type Config struct {
 	MaxLoads    int           // at once in this process: 64
 
 	// Settled says that no invalidation which Redis missed is waiting to be
-	// repeated. It is asked before Redis is trusted, and has LoadTimeout to
-	// answer; nil stands for always.
+	// repeated. It is asked before Redis is trusted, when it has LoadTimeout to
+	// answer, and then every Probe, for as long; nil stands for always.
 	Settled func(context.Context) (bool, error)
 	// Registerer gets the metrics vitrine_cache_...; nil for none.
 	Registerer prometheus.Registerer
@@ -129,7 +129,7 @@ func (c *Cache) Check(ctx context.Context) error {
 }
 
 // Trusted says whether reads are answered from Redis at this moment.
-func (c *Cache) Trusted() bool { return c.trust.now().trusted }
+func (c *Cache) Trusted() bool { return c.trusts(c.trust.now()) }
 
 // Close ends the connection. Calls after it give [ErrUnavailable].
 func (c *Cache) Close() { c.close.Do(c.client.Close) }

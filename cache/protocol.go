@@ -49,7 +49,7 @@ type Entry struct {
 // Errors: [ErrDistrusted], [ErrUnavailable], or that of ctx.
 func (c *Cache) Get(ctx context.Context, key string) (Entry, error) {
 	now := c.trust.now()
-	if !now.trusted {
+	if !c.trusts(now) {
 		c.metrics.reads.WithLabelValues("bypass").Inc()
 		return Entry{}, ErrDistrusted
 	}
@@ -108,7 +108,7 @@ func (c *Cache) Fill(ctx context.Context, key, lease string, value []byte) error
 // [Cache.Drop] or Config.Tombstone, nobody reads or fills the key. After an
 // error the write may still commit if it leaves a record, in the same
 // transaction, that makes somebody call Drop later, and that Config.Settled
-// sees. Replace or Drop must follow the commit in any case, before the write is
+// sees; it is then acknowledged as [Cache.Lag] says. Replace or Drop must follow the commit in any case, before the write is
 // acknowledged; the token is empty after an error, which both accept.
 func (c *Cache) Forbid(ctx context.Context, key string) (token string, err error) {
 	token = newToken(kindTombstone)

@@ -18,6 +18,9 @@ const (
 	// that Redis is back: one probe may have to wait for the next, the next may
 	// take its whole time, and one is spare.
 	quarantine = 3
+	// vouching, in probes, is how long a look at Config.Settled speaks for what
+	// is read: the next look comes a probe later and may take another one.
+	vouching = 3
 )
 
 // Why a Redis that answers is not trusted yet.
@@ -40,15 +43,26 @@ type trust struct {
 	mu       sync.Mutex // held where current changes
 	failures atomic.Int32
 	wake     chan struct{} // tells Run that trust was lost
+	begin    time.Time     // of the clock that vouched shows
+	vouched  atomic.Int64  // when the last good look at Config.Settled began
 }
 
 func newTrust() *trust {
-	t := &trust{wake: make(chan struct{}, 1)}
+	t := &trust{wake: make(chan struct{}, 1), begin: time.Now()}
 	t.current.Store(&standing{})
 	return t
 }
 
 func (t *trust) now() *standing { return t.current.Load() }
+
+// vouch notes a look at Config.Settled that began at that time.
+func (t *trust) vouch(begun time.Time) { t.vouched.Store(int64(begun.Sub(t.begin))) }
+
+// fresh says whether the last look began less than limit ago. A process that was
+// frozen finds on waking that it did not.
+func (t *trust) fresh(limit time.Duration) bool {
+	return time.Since(t.begin)-time.Duration(t.vouched.Load()) < limit
+}
 
 // dialled forgets the server: who answers on a new connection is to be found out.
 func (t *trust) dialled() {
@@ -99,8 +113,13 @@ func (t *trust) change(from, to *standing) bool {
 // invalidation recorded before it is acknowledged, and after three probes every
 // replica knows that Redis is back. So each such write either has been recorded,
 // and Settled sees it, or is going to remove its key from the Redis that is back.
-// A replica which alone cannot reach Redis is the exception: what the others read
-// is then as old as its oldest record that nobody has called Drop for.
+//
+// Settled is asked with every probe, and trust ends as soon as it says no, or
+// when it was not asked for three probes. So a replica which alone cannot reach
+// Redis has only to wait before it acknowledges its writes: see [Cache.Lag].
+// While Settled gives errors the database is out of reach, and trust stays: what
+// is cached can still be read then. Only where one replica is cut off from Redis
+// while another is cut off from the database may the latter read old values.
 //
 // A server with another run id begins without keys, and may lack the tombstones
 // of writes that are going on. The three probes are for them, too: by then they
@@ -137,32 +156,53 @@ func (c *Cache) Run(ctx context.Context) error {
 	}
 }
 
+// Lag is how long a replica may go on reading from the cache after an
+// invalidation was recorded that nobody has done yet. A write whose Forbid,
+// Replace or Drop failed is acknowledged when its invalidation was done, or after
+// that time: from then on every replica has done without the cache, or will see
+// the record before it trusts the cache again.
+func (c *Cache) Lag() time.Duration { return vouching * c.cfg.Probe }
+
 // probe gives nil when Redis is trusted at its end.
 func (c *Cache) probe(ctx context.Context) error {
 	now, err := c.identify(ctx)
-	if err != nil || now.trusted {
+	if err != nil {
 		return err
 	}
-	if time.Since(now.since) < quarantine*c.cfg.Probe {
+	if !now.trusted && time.Since(now.since) < quarantine*c.cfg.Probe {
 		return errRecent
 	}
-	if c.cfg.Settled != nil {
-		// Asked only now, after Redis was seen to answer.
-		bounded, cancel := context.WithTimeout(ctx, c.cfg.LoadTimeout)
-		defer cancel()
-		settled, err := c.cfg.Settled(bounded)
-		if err != nil {
-			return fmt.Errorf("waiting invalidations: %w", err)
-		}
-		if !settled {
-			return errUnsettled
-		}
+	begun := time.Now() // after Redis was seen to answer
+	limit := c.cfg.LoadTimeout
+	if now.trusted {
+		limit = c.cfg.Probe // so that the next look is not late
 	}
-	if !c.trust.change(now, &standing{server: now.server, trusted: true, since: now.since}) {
+	settled, err := c.settled(ctx, limit)
+	switch {
+	case err != nil && !now.trusted:
+		return fmt.Errorf("waiting invalidations: %w", err)
+	case err == nil && !settled:
+		c.trust.change(now, &standing{server: now.server, since: now.since})
+		return errUnsettled
+	}
+	c.trust.vouch(begun)
+	if !now.trusted && !c.trust.change(now, &standing{server: now.server, trusted: true, since: now.since}) {
 		return fmt.Errorf("%w: failed again", ErrUnavailable)
 	}
 	return nil
 }
+
+func (c *Cache) settled(ctx context.Context, limit time.Duration) (bool, error) {
+	if c.cfg.Settled == nil {
+		return true, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return c.cfg.Settled(ctx)
+}
+
+// trusts says whether what a call that begins now reads may be shown.
+func (c *Cache) trusts(now *standing) bool { return now.trusted && c.trust.fresh(c.Lag()) }
 
 // identify finds out which server answers.
 func (c *Cache) identify(ctx context.Context) (*standing, error) {

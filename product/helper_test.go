@@ -58,7 +58,7 @@ func openCatalogue(t *testing.T, dsn string, store *product.Store, redis string)
 func openCache(t *testing.T, url, prefix string, settled func(context.Context) (bool, error)) *cache.Cache {
 	t.Helper()
 	c, err := cache.New(cache.Config{
-		URL: url, Prefix: prefix, Probe: 20 * time.Millisecond, Timeout: time.Second, // on a busy machine
+		URL: url, Prefix: prefix, Probe: 100 * time.Millisecond, Timeout: time.Second, // on a busy machine
 		Settled: func(ctx context.Context) (bool, error) {
 			pending, err := settled(ctx)
 			return !pending, err

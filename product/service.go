@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
@@ -24,6 +25,9 @@ type Cache interface {
 	Replace(ctx context.Context, key, token string, value []byte) error
 	// Drop removes key.
 	Drop(ctx context.Context, key string) error
+	// Lag is how long the cache may still be read somewhere after an
+	// invalidation was recorded.
+	Lag() time.Duration
 }
 
 // Service is the catalogue's use cases. All methods are safe for concurrent

@@ -99,9 +99,9 @@ func (s *Service) finish(ctx context.Context, e *edit, before Snapshot) (Snapsho
 }
 
 // publish shows a committed write in the cache; without a token it removes the
-// key. Where the cache fails, an invalidation is recorded before the write is
-// acknowledged, unless there is one already or nothing has changed. An error
-// says that the caller must not acknowledge it.
+// key. Where the cache fails, an invalidation is recorded, unless there is one
+// already, and waited for. An error says that the caller must not acknowledge the
+// write.
 func (s *Service) publish(ctx context.Context, id uuid.UUID, token string, value []byte, recorded bool) error {
 	var err error
 	if token == "" {
@@ -109,13 +109,19 @@ func (s *Service) publish(ctx context.Context, id uuid.UUID, token string, value
 	} else {
 		err = s.cache.Replace(ctx, cacheKey(id), token, value)
 	}
-	if err == nil || recorded {
+	if err == nil {
 		return nil
 	}
-	// The write is done, so its caller's end must not keep it from being seen.
-	return s.store.inTx(context.WithoutCancel(ctx), "record invalidation", func(ctx context.Context, tx *sqlx.Tx) error {
-		return insertOutbox(ctx, tx, []outboxRow{invalidationRow(id)})
-	})
+	if !recorded {
+		// The write is done, so its caller's end must not keep it from being seen.
+		err := s.store.inTx(context.WithoutCancel(ctx), "record invalidation", func(ctx context.Context, tx *sqlx.Tx) error {
+			return insertOutbox(ctx, tx, []outboxRow{invalidationRow(id)})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return s.awaitInvalidation(ctx, id)
 }
 
 func (s *Service) snapshot(p productRow, images []imageRow) (Snapshot, error) {

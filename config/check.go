@@ -65,7 +65,9 @@ func (c *Config) check(p *problems) {
 	p.add("IMAGE_MAX_SIDE", between(c.MaxSide, 1, 65535))
 	p.add("IMAGE_DECODE_TIMEOUT", between(c.DecodeTimeout, 100*time.Millisecond, time.Minute))
 	p.add("FETCH_TIMEOUT", between(c.FetchTimeout, 100*time.Millisecond, 5*time.Minute))
-	p.add("FETCH_MAX_BYTES", between(c.FetchMaxBytes, 1, 1<<30))
+	if !p.named["IMAGE_MEMORY_BUDGET"] { // a quarter of it is for sources, see imaging.Processor
+		p.add("FETCH_MAX_BYTES", between(c.FetchMaxBytes, 1, c.MemBudget/4))
+	}
 }
 
 var queueName = regexp.MustCompile(`^[A-Za-z0-9._-]{0,100}$`)
@@ -89,6 +91,9 @@ func oneOf(value string, allowed ...string) error {
 func checkURL(value string, schemes ...string) error {
 	if value == "" {
 		return nil
+	}
+	if strings.Contains(value, "#") {
+		return errors.New("has a #, which is written %23 in a password")
 	}
 	u, err := url.Parse(value)
 	if err != nil || !slices.Contains(schemes, u.Scheme) || u.Hostname() == "" {

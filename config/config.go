@@ -53,7 +53,7 @@ type Config struct {
 
 	DecodeTimeout   time.Duration  `env:"IMAGE_DECODE_TIMEOUT" envDefault:"5s" help:"longest decoding of one picture"`
 	FetchTimeout    time.Duration  `env:"FETCH_TIMEOUT" envDefault:"15s" help:"longest download of one picture, from the look-up of its host to the last byte"`
-	FetchMaxBytes   Bytes          `env:"FETCH_MAX_BYTES" envDefault:"20MiB" help:"largest source picture"`
+	FetchMaxBytes   Bytes          `env:"FETCH_MAX_BYTES" envDefault:"20MiB" help:"largest source picture, a quarter of IMAGE_MEMORY_BUDGET at most"`
 	FetchAllowCIDRs []netip.Prefix `env:"FETCH_ALLOW_CIDRS" help:"networks beyond the public internet that pictures may come from, comma-separated"`
 	FetchAllowPorts []Port         `env:"FETCH_ALLOW_PORTS" help:"ports beyond 80 and 443 that pictures may come from, comma-separated"`
 }

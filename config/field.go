@@ -51,19 +51,20 @@ func (c Config) show(f field) string {
 	return strings.Join(parts, ",")
 }
 
-// mask hides a secret: whole, or only the credentials of a URL.
+// mask hides a secret: whole, or all of a URL but where it leads to.
 func mask(f field, value string) string {
 	if !f.secret || value == "" {
 		return value
 	}
-	if u, err := url.Parse(value); err == nil && u.Host != "" {
-		u.RawQuery = ""
-		if u.User != nil {
-			u.User = url.User("***")
-		}
-		return strings.ReplaceAll(u.String(), "%2A", "*")
+	u, err := url.Parse(value)
+	if err != nil || u.Host == "" || u.Fragment != "" { // a fragment may be half a password
+		return "***"
 	}
-	return "***"
+	user := ""
+	if u.User != nil {
+		user = "***@"
+	}
+	return u.Scheme + "://" + user + u.Host + u.Path
 }
 
 // PrintTable writes the README's table of settings in Markdown.

@@ -58,12 +58,14 @@ func isUnavailable(ctx context.Context, err error) bool {
 	}
 	if e := pq.As(err); e != nil {
 		switch e.Code.Class() {
-		case pqerror.ClassConnectionException, pqerror.ClassInsufficientResources, pqerror.ClassOperatorIntervention:
+		case pqerror.ClassConnectionException, pqerror.ClassInsufficientResources, pqerror.ClassOperatorIntervention,
+			pqerror.ClassInvalidAuthorizationSpecification: // an operator has to mend it; no request can
 			return true
 		}
 		switch e.Code {
 		case pqerror.LockNotAvailable, pqerror.TRDeadlockDetected, pqerror.TRSerializationFailure,
-			pqerror.ReadOnlySQLTransaction, pqerror.IdleInTransactionSessionTimeout:
+			pqerror.ReadOnlySQLTransaction, pqerror.IdleInTransactionSessionTimeout,
+			pqerror.InvalidCatalogName, pqerror.UndefinedTable: // not made yet
 			return true
 		}
 		return false

@@ -261,7 +261,8 @@ func (q *parameters) time(name string) *time.Time {
 		return nil
 	}
 	t, err := time.Parse(time.RFC3339, text)
-	if err != nil {
+	t = t.UTC() // PostgreSQL takes fewer offsets than RFC 3339 has
+	if err != nil || t.Year() < 1 || t.Year() > 9999 {
 		q.fault(name, "invalid_time", "must be a time of RFC 3339 such as 2026-01-31T12:00:00Z; a plus sign in it is written %2B")
 		return nil
 	}

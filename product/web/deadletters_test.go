@@ -136,6 +136,7 @@ func TestListDeadLetters(t *testing.T) {
 		"code=unreadable": 1, "stage=fetch": 2, "host=b.example": 1, "host=": 1, "product_id=" + id: 2,
 		"replayed=true": 0, "replayed=false": 3, "fingerprint=" + url.QueryEscape("source_not_found|fetch|a.example"): 1,
 		"created_after=2020-01-01T00:00:00Z": 3, "created_before=2020-01-01T00:00:00%2B01:00": 0,
+		"created_before=2020-01-01T00:00:00%2B23:59": 0, "created_after=2020-01-01T00:00:00-23:59": 3,
 	} {
 		for _, prefix := range []string{"", "/api"} {
 			if a := s.call(t, http.MethodGet, prefix+"/admin/dead-letters?"+query, ""); a.status != http.StatusOK || len(a.list()) != n {
@@ -203,6 +204,8 @@ func TestDeadLetterParameters(t *testing.T) {
 	for request, want := range map[string]map[string]string{
 		"GET ?limit=0&replayed=yes&product_id=1&x=1": {"limit": "invalid_limit", "replayed": "invalid_boolean", "product_id": "invalid_uuid", "x": "unknown_parameter"},
 		"GET ?limit=101": {"limit": "invalid_limit"},
+		"GET ?created_after=9999-12-31T23:59:59.999999999-23:59":                           {"created_after": "invalid_time"},
+		"GET ?created_after=0001-01-01T00:00:00%2B23:59":                                   {"created_after": "invalid_time"},
 		"GET ?created_after=yesterday&created_before=2026-01-01T00:00:00+01:00":            {"created_after": "invalid_time", "created_before": "invalid_time"},
 		"GET ?created_after=2026-01-02T00:00:00Z&created_before=2026-01-01T00:00:00Z":      {"created_before": "out_of_range"},
 		"GET ?created_after=2026-01-02T00:00:00Z&created_before=2026-01-02T00:00:00Z&xs=1": {"created_before": "out_of_range", "xs": "unknown_parameter"},

@@ -9,9 +9,9 @@ VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 # Every command that talks to the local servers begins with their settings.
 WITH_SERVERS := set -a; eval "$$(deploy/local env)"; set +a;
 
-.PHONY: help run test bench lint fmt build up down clean
+.PHONY: help run test bench bench-images lint fmt build up down clean
 help: ## show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 run: up build ## start everything, show the main job on demo pictures, keep serving
 	@$(WITH_SERVERS) exec $(BIN)/demo $(BIN)/vitrine
@@ -21,6 +21,9 @@ test: up ## run every test against real servers, race detector on
 
 bench: up ## compare what is fast with what it replaces, in one run
 	@$(WITH_SERVERS) go test -run '^$$' -bench . -benchmem -count 6 ./...
+
+bench-images: ## compare the picture pipeline with x/image and libvips; DIR=folder adds your own
+	@go run ./bench/images -dir "$(DIR)"
 
 lint: ## gofmt, vet and golangci-lint
 	@deploy/lint

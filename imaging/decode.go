@@ -1,12 +1,13 @@
 package imaging
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"image"
 	"image/gif"
-	"image/jpeg"
+	stdjpeg "image/jpeg"
 	"image/png"
 	"io"
 	"runtime"
@@ -14,28 +15,51 @@ import (
 	"time"
 
 	"golang.org/x/image/webp"
+
+	"vitrine/imaging/jpeg"
 )
 
-// decode turns a file into pixels within a CPU time limit. The decoders are not
-// trusted: what panics in them is a damaged picture.
-func decode(ctx context.Context, src []byte, format Format, limit time.Duration) (img image.Image, err error) {
+// decoder turns one file into pixels. It keeps the CPU time that is left, for a
+// file that one decoder gives up on and another begins anew.
+type decoder struct {
+	src  []byte
+	left time.Duration // of CPU time
+}
+
+// decode decodes the file as its header plans; the picture may alias planes. The
+// decoders are not trusted: what panics in them is a damaged picture. The error
+// wraps jpeg.ErrUnsupported where the plan has to be changed.
+func (d *decoder) decode(ctx context.Context, h header, planes []byte) (img image.Image, err error) {
 	runtime.LockOSThread() // for the thread's CPU clock
 	defer runtime.UnlockOSThread()
-	r := newMeteredReader(ctx, src, limit)
+	limit := d.left
+	if h.jpeg.Progressive {
+		limit = min(limit, progressiveTime)
+	}
+	clock := newClock(ctx, limit)
 	defer func() {
+		d.left -= clock.used()
 		if v := recover(); v != nil {
 			img, err = nil, bad(CodeCorruptImage, "the picture is damaged",
 				fmt.Errorf("decoder panicked: %v\n%s", v, debug.Stack()))
 		}
 	}()
-	img, err = decodeFormat(r, format)
+	if h.format == JPEG && !h.standard {
+		img, err = jpeg.Decode(d.src, jpeg.Options{Scale: h.scale, Stop: clock.check, MaxPasses: maxPasses, Buf: planes})
+	} else {
+		img, err = decodeFormat(&meteredReader{clock, bytes.NewReader(d.src)}, h.format)
+	}
 	switch {
 	case err == nil:
 		return img, nil
-	case errors.Is(r.err, errDecodeTimeout):
+	case errors.Is(clock.err, errDecodeTimeout):
 		return nil, bad(CodeDecodeTimeout, fmt.Sprintf("decoding took more than %s of CPU time", limit), err)
-	case r.err != nil:
-		return nil, r.err
+	case clock.err != nil:
+		return nil, clock.err
+	case errors.Is(err, jpeg.ErrUnsupported):
+		return nil, err
+	case errors.Is(err, jpeg.ErrTooManyPasses):
+		return nil, bad(CodeDecodeTimeout, fmt.Sprintf("the picture is stored in more than %d passes", maxPasses), err)
 	}
 	return nil, undecodable(err)
 }
@@ -45,7 +69,7 @@ func decode(ctx context.Context, src []byte, format Format, limit time.Duration)
 func decodeFormat(r io.Reader, format Format) (image.Image, error) {
 	switch format {
 	case JPEG:
-		return jpeg.Decode(r)
+		return stdjpeg.Decode(r)
 	case PNG:
 		return png.Decode(r)
 	case GIF:

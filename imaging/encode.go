@@ -4,9 +4,10 @@ import (
 	"bytes"
 	"image"
 	"image/color"
-	"image/jpeg"
 	"image/png"
 	"sync"
+
+	"vitrine/imaging/jpeg"
 )
 
 // jpegQuality is where a larger file stops to look better in a shop, on the scale
@@ -61,13 +62,15 @@ func (e *encoder) encodeJPEG(img image.Image, sameSize bool) ([]byte, error) {
 	if sameSize && e.source.format == JPEG && e.source.quality > 0 {
 		quality = min(quality, e.source.quality)
 	}
+	if m, ok := img.(*image.RGBA); ok {
+		img = toPlanar(m)
+	}
+	var out []byte
 	for {
-		var out bytes.Buffer
-		if err := jpeg.Encode(&out, img, &jpeg.Options{Quality: quality}); err != nil {
-			return nil, err
-		}
-		if out.Len() <= e.bytes || quality <= minQuality {
-			return out.Bytes(), nil
+		var err error
+		out, err = jpeg.Append(out[:0], img, jpeg.EncoderOptions{Quality: quality, Optimize: true})
+		if err != nil || len(out) <= e.bytes || quality <= minQuality {
+			return out, err
 		}
 		quality = max(quality-10, minQuality)
 	}

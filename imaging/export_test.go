@@ -2,7 +2,10 @@ package imaging
 
 import (
 	"context"
+	"errors"
 	"time"
+
+	"vitrine/imaging/jpeg"
 )
 
 // Estimate gives what decoding src is said to allocate at most, in bytes.
@@ -13,16 +16,37 @@ func Estimate(src []byte) (int64, error) {
 
 // Decode decodes src and gives nothing but the error.
 func Decode(ctx context.Context, src []byte, limit time.Duration) error {
-	format, err := Sniff(src)
+	h, err := readHeader(src)
 	if err != nil {
 		return err
 	}
-	_, err = decode(ctx, src, format, limit)
+	d := &decoder{src: src, left: limit}
+	_, err = d.decode(ctx, h, nil)
+	if errors.Is(err, jpeg.ErrUnsupported) {
+		h.leaveToStandard()
+		_, err = d.decode(ctx, h, nil)
+	}
 	return err
 }
 
+// Reference makes the variants of a JPEG that image/jpeg decodes, at full size.
+func Reference(ctx context.Context, src []byte) (*Processed, error) {
+	h, err := readHeader(src)
+	if err != nil {
+		return nil, err
+	}
+	h.leaveToStandard()
+	return NewProcessor(ProcessConfig{}).admit(ctx, &decoder{src: src, left: time.Minute}, h)
+}
+
 // Quality estimates a JPEG's quality.
-func Quality(src []byte) int { return readJPEGHead(src).quality }
+func Quality(src []byte) int {
+	h, err := readHeader(src)
+	if err != nil {
+		return 0
+	}
+	return h.quality
+}
 
 // EXIFOrientation reads a TIFF block.
 func EXIFOrientation(tiff []byte) int { return int(exifOrientation(tiff)) }

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"image"
 	"image/gif"
-	"image/jpeg"
+	stdjpeg "image/jpeg"
 	"image/png"
 	"net/http"
 	"strings"
 
 	"golang.org/x/image/webp"
+
+	"vitrine/imaging/jpeg"
 )
 
 // Format is a kind of picture file.
@@ -97,9 +99,15 @@ type header struct {
 	format        Format
 	width, height int // as stored, before the orientation
 	orientation   orientation
-	quality       int   // of a JPEG, 1 to 100; 0 where it has none
-	lossless      bool  // the file keeps each pixel as it is
-	decodeBytes   int64 // what decoding allocates at most, beside the source
+	quality       int  // of a JPEG, 1 to 100; 0 where it has none
+	lossless      bool // the file keeps each pixel as it is
+
+	// How it is to be decoded.
+	jpeg        jpeg.Header
+	standard    bool  // a JPEG that is left to image/jpeg
+	scale       int   // the decoded picture is width/scale by height/scale pixels
+	decodeBytes int64 // what decoding allocates at most, beside the source
+	planeBytes  int64 // the part of it that the decoder takes from its caller
 }
 
 // readHeader tells format and size of a picture without decoding it. Nothing it
@@ -109,16 +117,17 @@ func readHeader(src []byte) (header, error) {
 	if err != nil {
 		return header{}, bad(CodeUnsupportedFormat, err.Error(), nil)
 	}
-	h := header{format: format}
-	if format == WebP {
+	h := header{format: format, orientation: upright, scale: 1}
+	switch format {
+	case JPEG:
+		return h, h.readJPEG(src)
+	case WebP:
 		if err := h.inspectWebP(src); err != nil {
 			return header{}, err
 		}
 	}
 	var config image.Config
 	switch format {
-	case JPEG:
-		config, err = jpeg.DecodeConfig(bytes.NewReader(src))
 	case PNG:
 		config, err = png.DecodeConfig(bytes.NewReader(src))
 	case GIF:
@@ -137,17 +146,13 @@ func readHeader(src []byte) (header, error) {
 // inspect fills in what the decoders' own configuration does not tell.
 func (h *header) inspect(src []byte) {
 	switch h.format {
-	case JPEG:
-		head := readJPEGHead(src)
-		h.orientation, h.quality = head.orientation, head.quality
-		h.decodeBytes = head.decodeBytes(h.width, h.height)
 	case PNG:
 		head := readPNGHead(src)
 		h.orientation, h.lossless = head.orientation, true
 		h.decodeBytes = head.decodeBytes(h.width, h.height)
 	case GIF:
 		// An interlaced frame is put in order through a copy.
-		h.orientation, h.lossless = upright, true
+		h.lossless = true
 		h.decodeBytes = 2 * int64(h.width) * int64(h.height)
 	case WebP:
 		head := readWebPHead(src)
@@ -175,7 +180,7 @@ func bad(code Code, detail string, cause error) *Error {
 
 // undecodable tells the features that the decoders do not know from damage.
 func undecodable(err error) *Error {
-	var jpegFeature jpeg.UnsupportedError
+	var jpegFeature stdjpeg.UnsupportedError
 	var pngFeature png.UnsupportedError
 	if errors.As(err, &jpegFeature) || errors.As(err, &pngFeature) {
 		return bad(CodeUnsupportedFormat, "the picture uses a rare feature of its format that is not supported", err)

@@ -44,7 +44,7 @@ func newHosts(log *logrus.Logger) *hosts {
 func (h *hosts) ask(source string) (ended func(error), err error) {
 	u, err := url.Parse(source)
 	if err != nil {
-		return func(error) {}, nil // which the fetcher explains
+		return func(error) {}, nil //nolint:nilerr // the fetcher explains what is wrong with it
 	}
 	ended, err = h.breaker(strings.ToLower(u.Host)).Allow()
 	if err != nil {

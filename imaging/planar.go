@@ -2,32 +2,34 @@ package imaging
 
 import (
 	"image"
+	"image/color"
 
 	"vitrine/imaging/resize"
 )
 
-// scalePlanar scales a picture of luma and chroma planes, of whatever
+// scalePlanar scales the area of a picture of luma and chroma planes, of whatever
 // subsampling, to width x height in 4:2:0, as it is stored. A chroma sample of
 // the result belongs to two luma samples that start at an even one after the
 // picture was turned by o: with an odd number of them that run backwards, the
 // grid is shifted by one.
-func scalePlanar(src *image.YCbCr, width, height int, o orientation) *image.YCbCr {
+func scalePlanar(src *image.YCbCr, from area, width, height int, o orientation) *image.YCbCr {
 	w, h := src.Rect.Dx(), src.Rect.Dy()
 	dst := image.NewYCbCr(image.Rect(0, 0, width, height), image.YCbCrSubsampleRatio420)
 	resize.Scale(dst.Y, dst.YStride, resize.Plane(src.Y, src.YStride, w, h, 1),
-		resize.Fit(width, w), resize.Fit(height, h))
+		resize.Axis{Dst: width, Src: w, Scale: from.width / float64(width), Kernel: resize.Lanczos},
+		resize.Axis{Dst: height, Src: h, Scale: from.height / float64(height), Kernel: resize.Lanczos})
 	perX, perY := subsampling(src.SubsampleRatio)
-	x := chromaAxis(width, w, perX, o.mirrorsX())
-	y := chromaAxis(height, h, perY, o.mirrorsY())
+	x := chromaAxis(width, w, from.width, perX, o.mirrorsX())
+	y := chromaAxis(height, h, from.height, perY, o.mirrorsY())
 	resize.Scale(dst.Cb, dst.CStride, resize.Plane(src.Cb, src.CStride, x.Src, y.Src, 1), x, y)
 	resize.Scale(dst.Cr, dst.CStride, resize.Plane(src.Cr, src.CStride, x.Src, y.Src, 1), x, y)
 	return dst
 }
 
 // chromaAxis maps the chroma of a picture of src luma samples, per of them to one
-// of chroma, onto that of one of dst, two to one.
-func chromaAxis(dst, src, per int, backwards bool) resize.Axis {
-	ratio := float64(src) / float64(dst) / float64(per)
+// of chroma, the first length of which count, onto that of one of dst, two to one.
+func chromaAxis(dst, src int, length float64, per int, backwards bool) resize.Axis {
+	ratio := length / float64(dst) / float64(per)
 	axis := resize.Axis{Dst: (dst + 1) / 2, Src: (src + per - 1) / per, Scale: 2 * ratio}
 	if backwards && dst%2 == 1 {
 		axis.Offset = -ratio
@@ -50,6 +52,16 @@ func subsampling(ratio image.YCbCrSubsampleRatio) (x, y int) {
 		return 4, 2
 	}
 	return 1, 1
+}
+
+// toPlanar gives an opaque picture as luma and chroma.
+func toPlanar(m *image.RGBA) *image.YCbCr {
+	out := image.NewYCbCr(m.Rect, image.YCbCrSubsampleRatio444)
+	for i := range out.Y {
+		p := (*[4]byte)(m.Pix[4*i:])
+		out.Y[i], out.Cb[i], out.Cr[i] = color.RGBToYCbCr(p[0], p[1], p[2])
+	}
+	return out
 }
 
 // widen maps the limited range of a lossy WebP's planes (16 to 235 for luma, 16 to

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"vitrine/imaging/admission"
+	"vitrine/imaging/jpeg"
 )
 
 // ProcessConfig bounds what one picture, and all pictures together, may cost. The
@@ -16,16 +17,22 @@ import (
 type ProcessConfig struct {
 	Limits        Limits
 	MemoryBudget  int64         // bytes for all pictures at work; 256 MiB
-	DecodeTimeout time.Duration // CPU time for decoding a picture; 5 s
+	DecodeTimeout time.Duration // CPU time for decoding a picture; 5 s, of which a progressive JPEG gets 1.5 s at most
 	Parallel      int           // pictures computed at the same time; GOMAXPROCS
 }
 
 // outputBytes is what the results of a picture need for each pixel of the main
-// variant: itself, a turned copy, the next smaller one, and the files.
+// variant: itself, a turned copy, the next smaller one, the encoder's notes, and
+// the files.
 const (
-	outputBytes  = 10
+	outputBytes  = 12
 	scratchBytes = 2 << 20 // of scaling and encoding, whatever the size
 )
+
+// collectBytes is how much a decoding takes at least for its memory to be collected
+// at once. Otherwise the next large picture could be given its share of the budget
+// while this one's is still there as garbage.
+const collectBytes = 32 << 20
 
 // Processor makes variants of pictures within one budget of memory and CPU. A
 // quarter of the memory is for sources, the rest for what is made of them; they
@@ -108,6 +115,17 @@ func (p *Processor) Process(ctx context.Context, src []byte) (*Processed, error)
 	if err := p.cfg.Limits.check(h.width, h.height); err != nil {
 		return nil, err
 	}
+	d := &decoder{src: src, left: p.cfg.DecodeTimeout}
+	result, err := p.admit(ctx, d, h)
+	if errors.Is(err, jpeg.ErrUnsupported) { // said by the file's scans, not by its header
+		h.leaveToStandard()
+		result, err = p.admit(ctx, d, h)
+	}
+	return result, err
+}
+
+// admit waits for the memory that the picture takes, and makes its variants.
+func (p *Processor) admit(ctx context.Context, d *decoder, h header) (*Processed, error) {
 	memory, err := p.work.Acquire(ctx, h.workBytes())
 	if errors.Is(err, admission.ErrNeverFits) {
 		return nil, bad(CodeImageTooLarge, fmt.Sprintf(
@@ -116,7 +134,10 @@ func (p *Processor) Process(ctx context.Context, src []byte) (*Processed, error)
 	if err != nil {
 		return nil, err
 	}
-	result, err := p.compute(ctx, src, h)
+	result, err := p.compute(ctx, d, h)
+	if h.decodeBytes >= collectBytes {
+		runtime.GC()
+	}
 	if err != nil {
 		memory.Release()
 		return nil, err
@@ -137,7 +158,7 @@ func (h header) workBytes() int64 {
 }
 
 // compute does the part that needs a CPU.
-func (p *Processor) compute(ctx context.Context, src []byte, h header) (*Processed, error) {
+func (p *Processor) compute(ctx context.Context, d *decoder, h header) (*Processed, error) {
 	select {
 	case p.cpus <- struct{}{}:
 		defer func() { <-p.cpus }()
@@ -145,12 +166,14 @@ func (p *Processor) compute(ctx context.Context, src []byte, h header) (*Process
 		return nil, ctx.Err()
 	}
 	began := time.Now()
-	img, err := decode(ctx, src, h.format, p.cfg.DecodeTimeout)
+	planes := takePlanes(h.planeBytes)
+	defer planes.giveBack()
+	img, err := d.decode(ctx, h, planes.bytes)
 	if err != nil {
 		return nil, err
 	}
 	decoded := time.Now()
-	result, err := transform(img, h, len(src))
+	result, err := transform(img, h, len(d.src))
 	if err != nil {
 		return nil, err
 	}

@@ -30,19 +30,24 @@ func fit(width, height, side int) (w, h int) {
 	return scaled(width), scaled(height)
 }
 
+// decodedSide is how many pixels the longer side of a JPEG has at least after it
+// was decoded at a reduced size: a quarter more than the main variant. From there
+// on the result cannot be told from that of a full decoding; with less it can.
+const decodedSide = 2000
+
 // scaleSource makes the main picture of a decoded one, as stored: YCbCr 4:2:0, gray
 // or premultiplied RGBA, whichever it is nearest to. opaque says that the whole
 // source is.
 func scaleSource(img image.Image, h header, width, height int) (scaled image.Image, opaque bool) {
 	switch m := img.(type) {
 	case *image.YCbCr:
-		out := scalePlanar(m, width, height, h.orientation)
+		out := scalePlanar(m, h.area(), width, height, h.orientation)
 		if h.format == WebP {
 			widen(out)
 		}
 		return out, true
 	case *image.Gray, *image.Gray16:
-		return scaleGray(m, width, height), true
+		return scaleGray(m, h.area(), width, height), true
 	}
 	r := newRaster(img, h.width, h.height)
 	out := image.NewRGBA(image.Rect(0, 0, width, height))
@@ -50,7 +55,20 @@ func scaleSource(img image.Image, h header, width, height int) (scaled image.Ima
 	return out, r.opaque
 }
 
-func scaleGray(img image.Image, width, height int) *image.Gray {
+// area is what a decoded picture covers in its own pixels; the last column and row
+// may do so in part.
+type area struct{ width, height float64 }
+
+func (h header) area() area {
+	return area{float64(h.width) / float64(h.scale), float64(h.height) / float64(h.scale)}
+}
+
+func wholeArea(img image.Image) area {
+	size := img.Bounds().Size()
+	return area{float64(size.X), float64(size.Y)}
+}
+
+func scaleGray(img image.Image, from area, width, height int) *image.Gray {
 	size := img.Bounds().Size()
 	source := resize.Source{Width: size.X, Height: size.Y, Channels: 1}
 	switch m := img.(type) {
@@ -62,7 +80,9 @@ func scaleGray(img image.Image, width, height int) *image.Gray {
 		}
 	}
 	out := image.NewGray(image.Rect(0, 0, width, height))
-	resize.Scale(out.Pix, out.Stride, source, resize.Fit(width, size.X), resize.Fit(height, size.Y))
+	x := resize.Axis{Dst: width, Src: size.X, Scale: from.width / float64(width), Kernel: resize.Lanczos}
+	y := resize.Axis{Dst: height, Src: size.Y, Scale: from.height / float64(height), Kernel: resize.Lanczos}
+	resize.Scale(out.Pix, out.Stride, source, x, y)
 	return out
 }
 
@@ -70,9 +90,9 @@ func scaleGray(img image.Image, width, height int) *image.Gray {
 func scaleDown(img image.Image, width, height int) image.Image {
 	switch m := img.(type) {
 	case *image.YCbCr:
-		return scalePlanar(m, width, height, upright)
+		return scalePlanar(m, wholeArea(m), width, height, upright)
 	case *image.Gray:
-		return scaleGray(m, width, height)
+		return scaleGray(m, wholeArea(m), width, height)
 	case *image.RGBA:
 		out := image.NewRGBA(image.Rect(0, 0, width, height))
 		size := m.Rect.Size()

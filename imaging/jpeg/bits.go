@@ -114,7 +114,9 @@ func (r *bitReader) restart(want byte) error {
 		if i < 0 {
 			return errShort
 		}
-		for at += i; at < len(r.src) && r.src[at] == 0xff; at++ {
+		at += i
+		for at < len(r.src) && r.src[at] == 0xff {
+			at++
 		}
 		switch {
 		case at == len(r.src):

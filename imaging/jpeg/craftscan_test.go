@@ -1,6 +1,9 @@
 package jpeg_test
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+)
 
 // craftTable has a code for every symbol, of two to sixteen bits; the frequent ones come first.
 var craftTable, craftCodes = func() ([]byte, [256][2]uint32) {
@@ -26,7 +29,7 @@ var craftTable, craftCodes = func() ([]byte, [256][2]uint32) {
 		code <<= 1
 		table[n] = byte(count)
 	}
-	return append(table, order...), codes
+	return slices.Concat(table, order), codes
 }()
 
 func containsByte(list []byte, b byte) bool {
@@ -213,7 +216,8 @@ func (w *craftWriter) refine(s craftScan, b *[64]int) {
 		}
 		for ; run > 15 && k <= last; run -= 16 {
 			emit(0xf0)
-			corrections = w.corrections(corrections)
+			w.corrections(corrections)
+			corrections = nil
 		}
 		if v > 1 {
 			corrections = append(corrections, byte(v&1))
@@ -225,7 +229,8 @@ func (w *craftWriter) refine(s craftScan, b *[64]int) {
 			sign = 0
 		}
 		w.put(sign, 1)
-		corrections = w.corrections(corrections)
+		w.corrections(corrections)
+		corrections = nil
 		run = 0
 	}
 	if run > 0 || len(corrections) > 0 {
@@ -236,11 +241,10 @@ func (w *craftWriter) refine(s craftScan, b *[64]int) {
 	}
 }
 
-func (w *craftWriter) corrections(list []byte) []byte {
+func (w *craftWriter) corrections(list []byte) {
 	for _, b := range list {
 		w.put(uint32(b), 1)
 	}
-	return nil
 }
 
 // endRun writes the end-of-band run so far and the correction bits of its blocks.
@@ -250,5 +254,6 @@ func (w *craftWriter) endRun() {
 		w.symbol(extra << 4)
 		w.put(uint32(w.eobRun), uint(extra))
 	}
-	w.eobRun, w.pending = 0, w.corrections(w.pending)
+	w.corrections(w.pending)
+	w.eobRun, w.pending = 0, nil
 }

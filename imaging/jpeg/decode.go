@@ -140,7 +140,7 @@ func (d *Decoder) finish() (image.Image, error) {
 	if d.picture == nil {
 		return nil, FormatError("missing SOS marker")
 	}
-	if d.rgb() {
+	if d.frame.rgb(d.jfif, d.adobe) {
 		return nil, unsupported("RGB")
 	}
 	if d.frame.progressive {
@@ -149,12 +149,6 @@ func (d *Decoder) finish() (image.Image, error) {
 		}
 	}
 	return d.picture, nil
-}
-
-// rgb reports whether the three components are not YCbCr, by what libjpeg and image/jpeg go by.
-func (d *Decoder) rgb() bool {
-	c := &d.frame.comp
-	return d.frame.n == 3 && !d.jfif && (d.adobe == 0 || c[0].id == 'R' && c[1].id == 'G' && c[2].id == 'B')
 }
 
 // visited counts n blocks, and asks whether to go on.

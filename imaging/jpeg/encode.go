@@ -52,6 +52,7 @@ func Append(dst []byte, m image.Image, o EncoderOptions) ([]byte, error) {
 	tables := annexKCodes
 	if o.Optimize {
 		e.counts = new([4][256]uint32)
+		e.tokens = takeTokens()
 		blocks()
 		tables = e.optimise(components)
 	}
@@ -62,6 +63,7 @@ func Append(dst []byte, m image.Image, o EncoderOptions) ([]byte, error) {
 	e.out = bitWriter{dst: dst[:cap(dst)], at: len(dst)}
 	if o.Optimize {
 		e.replay()
+		giveTokens(e.tokens)
 	} else {
 		blocks()
 	}

@@ -8,8 +8,8 @@ import (
 
 var (
 	// ErrUnsupported is wrapped by the error of a file that this package leaves to image/jpeg: four components,
-	// Adobe RGB, a dimension of zero, coefficients beyond 16 bits, over-full Huffman tables. Such a file may be
-	// valid; image/jpeg may decode it or refuse it.
+	// Adobe RGB, a dimension of zero, coefficients beyond 16 bits, over-full Huffman tables, other precisions and
+	// kinds of coding. Such a file may be valid; image/jpeg may decode it or refuse it.
 	ErrUnsupported = errors.New("jpeg: left to image/jpeg")
 
 	// ErrTooManyPasses is returned for a file whose scans go over the picture more often than Options.MaxPasses.

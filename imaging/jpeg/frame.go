@@ -26,11 +26,11 @@ func parseFrame(marker byte, p []byte) (frame, error) {
 	case 6 + 3*1, 6 + 3*3, 6 + 3*4:
 		f.n = (len(p) - 6) / 3
 	default:
-		return f, FormatError("number of components")
+		return f, unsupported("number of components")
 	}
 	switch {
 	case p[0] != 8:
-		return f, FormatError("precision is not 8 bits")
+		return f, unsupported("precision is not 8 bits")
 	case int(p[5]) != f.n:
 		return f, FormatError("SOF has wrong length")
 	}
@@ -42,7 +42,7 @@ func parseFrame(marker byte, p []byte) (frame, error) {
 	}
 	for _, c := range f.comp[:f.n] {
 		if f.maxH%c.h != 0 || f.maxV%c.v != 0 {
-			return f, FormatError("sampling factors")
+			return f, unsupported("sampling factors")
 		}
 	}
 	return f, nil
@@ -60,7 +60,7 @@ func (f *frame) component(i int, p []byte) error {
 	}
 	// A factor of 3 is valid but unheard of; image/jpeg refuses it too.
 	if c.h < 1 || c.h > 4 || c.v < 1 || c.v > 4 || c.h == 3 || c.v == 3 {
-		return FormatError("sampling factors")
+		return unsupported("sampling factors")
 	}
 	if f.n == 1 {
 		// One component is not interleaved, whatever its factors say (A.2.2): its unit is one block.
@@ -69,6 +69,12 @@ func (f *frame) component(i int, p []byte) error {
 	f.maxH, f.maxV = max(f.maxH, c.h), max(f.maxV, c.v)
 	f.comp[i] = c
 	return nil
+}
+
+// rgb reports whether the three components are not YCbCr, by what libjpeg and image/jpeg go by.
+func (f *frame) rgb(jfif bool, adobe int) bool {
+	c := &f.comp
+	return f.n == 3 && !jfif && (adobe == 0 || c[0].id == 'R' && c[1].id == 'G' && c[2].id == 'B')
 }
 
 // units is the size of the picture in interleaved units (MCU).

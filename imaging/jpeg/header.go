@@ -12,6 +12,7 @@ type Header struct {
 	Sampling      [maxComponents]image.Point // horizontal and vertical sampling factor of each component
 	Progressive   bool
 	JFIF          bool
+	Quality       int     // 1 to 100 on the IJG library's scale, estimated from the first component's table; 0 without one
 	Adobe         int     // colour transform of the Adobe segment: 0, 1 (YCbCr) or 2 (YCCK); -1 without one
 	EXIF          Segment // TIFF structure of the EXIF segment; Length 0 without one
 	// ICC is the pieces of the ICC profile in order of appearance; the two bytes before each are its number and
@@ -29,6 +30,7 @@ func Inspect(src []byte) (Header, error) {
 	if err := s.begin(); err != nil {
 		return h, err
 	}
+	var tables [4]int // sums by identifier
 	for {
 		seg, err := s.next()
 		if err != nil {
@@ -47,8 +49,11 @@ func Inspect(src []byte) (Header, error) {
 			if h.Components == 0 {
 				return h, FormatError("missing SOF marker")
 			}
+			h.Quality = qualityOf(tables[h.frame.comp[0].tq])
 			return h, nil
-		case dht, dqt, dri:
+		case dqt:
+			tableSums(seg.body, &tables)
+		case dht, dri:
 		default:
 			if err := known(seg.marker); err != nil {
 				return h, err
@@ -90,6 +95,12 @@ func (h *Header) note(seg segment) {
 			h.Adobe = int(seg.body[11])
 		}
 	}
+}
+
+// Supported reports whether Decode takes files of this kind. It gives ErrUnsupported for the others, and for some
+// that only their scans tell.
+func (h Header) Supported() bool {
+	return h.Components != 4 && h.Width > 0 && h.Height > 0 && !h.frame.rgb(h.JFIF, h.Adobe)
 }
 
 // Bytes is the memory in bytes that Decode needs for the file at a scale, the source aside: planes, the

@@ -1,9 +1,31 @@
 package jpeg
 
-import "math/bits"
+import (
+	"math/bits"
+	"sync"
+)
 
 // token is one code and its value bits: class of table<<30 | symbol<<16 | value. The symbol tells the size of the value.
 type token uint32
+
+// tokenPool keeps the tokens' memory for the next picture, up to keptTokens of them: what a photograph of two
+// megapixels takes.
+var tokenPool sync.Pool
+
+const keptTokens = 1 << 20
+
+func takeTokens() []token {
+	if t, ok := tokenPool.Get().(*[]token); ok {
+		return (*t)[:0]
+	}
+	return nil
+}
+
+func giveTokens(t []token) {
+	if cap(t) <= keptTokens {
+		tokenPool.Put(&t)
+	}
+}
 
 // note does what code does, but keeps tokens and counts symbols.
 func (e *encoder) note(levels *[64]int32, mask uint64, difference int32, class int) {

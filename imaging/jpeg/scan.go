@@ -27,7 +27,7 @@ func (d *Decoder) scan(seg segment) (int, error) {
 		return 0, err
 	}
 	if d.picture == nil {
-		if d.rgb() {
+		if d.frame.rgb(d.jfif, d.adobe) {
 			return 0, unsupported("RGB")
 		}
 		d.allocate()

@@ -94,13 +94,13 @@ func (s *segments) body(marker byte) (segment, error) {
 	return segment{marker: marker, at: at, body: s.src[at:end]}, nil
 }
 
-// known returns an error for a marker that neither this package nor image/jpeg takes.
+// known returns an error for a marker that this package does not take.
 func known(marker byte) error {
 	switch {
 	case app0 <= marker && marker <= app15, marker == com:
 		return nil
 	case marker == 0xc8, marker > sof2 && marker < 0xd0 && marker != dht:
-		return FormatError("lossless, hierarchical and arithmetic coding are not taken")
+		return unsupported("lossless, hierarchical or arithmetic coding")
 	}
-	return FormatError("unknown marker")
+	return unsupported("unknown marker")
 }

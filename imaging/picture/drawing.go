@@ -76,3 +76,17 @@ func Corners(w, h int) *image.NRGBA {
 	}
 	return m
 }
+
+// Stripes draws a chequered pattern of two colours whose luma is the same, in
+// fields of six by six pixels that fade into each other.
+func Stripes(w, h int) *image.NRGBA {
+	m := image.NewNRGBA(image.Rect(0, 0, w, h))
+	for y := range h {
+		for x := range w {
+			k := math.Sin(float64(x)*math.Pi/6) * math.Sin(float64(y)*math.Pi/6)
+			p := m.Pix[y*m.Stride+4*x:]
+			p[0], p[1], p[2], p[3] = level(0.5+0.4*k), level(0.5-0.2037*k), 128, 255
+		}
+	}
+	return m
+}

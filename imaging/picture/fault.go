@@ -89,3 +89,12 @@ func EXIFLoop() []byte {
 	}
 	return binary.LittleEndian.AppendUint32(b, 8)
 }
+
+// LateRGB puts an Adobe segment that says RGB at the end of a JPEG without one,
+// behind the scans.
+func LateRGB(file []byte) []byte {
+	e := &jpegEncoder{}
+	e.segment(0xee, []byte{'A', 'd', 'o', 'b', 'e', 0, 100, 0, 0, 0, 0, 0})
+	end := len(file) - 2
+	return append(append(append([]byte{}, file[:end]...), e.out...), file[end:]...)
+}

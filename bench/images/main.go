@@ -1,0 +1,91 @@
+// Command images compares the picture pipeline with two others in one run: the
+// decoder, resizer and encoder that a Go program would take from the standard
+// library and golang.org/x/image, and libvips's command line. It prints CPU time,
+// peak memory, bytes and likeness (SSIM of the luma) for pictures that it draws,
+// and, for each file of a folder of one's own, what became of it.
+//
+// All three make 1600, 800 and 200 pixels, one from the other, as JPEG of quality
+// 80 and 4:2:0, on one thread. Every way runs in processes of its own. libvips runs
+// as vipsthumbnail, a process for each size; what a process takes for one picture
+// is taken off what it takes for five, so that starting it does not count.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+)
+
+type options struct {
+	runs   int
+	folder string
+	plot   string // file to be written
+	worker string // the way to run as a child process
+}
+
+func main() {
+	var o options
+	flag.IntVar(&o.runs, "n", 9, "how often each picture is processed; the median counts")
+	flag.StringVar(&o.folder, "dir", "", "a folder of pictures of one's own")
+	flag.StringVar(&o.plot, "plot", "", "an SVG file to write, of the CPU times relative to libvips")
+	flag.StringVar(&o.worker, "worker", "", "for the command itself: run one way on FILE and write to FOLDER")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, o, flag.Args()); err != nil {
+		fmt.Fprintln(os.Stderr, "images:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o options, args []string) error {
+	if o.worker != "" {
+		if len(args) != 2 {
+			return fmt.Errorf("a worker wants a file and a folder")
+		}
+		return work(ctx, o.worker, args[0], args[1], o.runs)
+	}
+	ways := []string{"vitrine", "x/image"}
+	if err := needVips(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "images: without libvips:", err)
+	} else {
+		ways = append(ways, "libvips")
+	}
+	temp, err := os.MkdirTemp("", "images")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(temp) }()
+	b := &bench{ways: ways, runs: o.runs, temp: temp}
+	pictures, err := drawn(ctx, temp, len(ways) == 3)
+	if err != nil {
+		return err
+	}
+	table := newTable()
+	for _, p := range pictures {
+		results, err := b.compare(ctx, p)
+		if err != nil {
+			return err
+		}
+		table.add(p.name, results)
+	}
+	var lines []string
+	if o.folder != "" {
+		if lines, err = b.folder(ctx, o.folder, table); err != nil {
+			return err
+		}
+	}
+	if err := table.flush(); err != nil {
+		return err
+	}
+	if len(lines) > 0 {
+		fmt.Printf("\n%s\n", strings.Join(lines, "\n"))
+	}
+	if o.plot == "" || len(table.bars) == 0 {
+		return nil
+	}
+	return plot(o.plot, table.bars)
+}

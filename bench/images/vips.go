@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"vitrine/imaging"
+)
+
+// needVips makes sure that the commands of libvips are there.
+func needVips(ctx context.Context) error {
+	if _, err := exec.LookPath("vipsthumbnail"); err == nil {
+		return nil
+	}
+	const install = "apt-get install -y --no-install-recommends libvips-tools"
+	if os.Geteuid() != 0 {
+		return errors.New("it is not installed; `sudo " + install + "` does it")
+	}
+	fmt.Fprintln(os.Stderr, "images: installing libvips-tools")
+	cmd := exec.CommandContext(ctx, "sh", "-c", "apt-get update -q && "+install)
+	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return nil
+}
+
+// vipsCopies is how often a process of libvips does its step: what it takes beyond
+// doing it once, divided by one less, is the step's cost without the process's own.
+const vipsCopies = 5
+
+// libvips makes each size from the pixels of the one before, which lie in memory
+// as a file that it maps; making those files is not counted.
+func libvips(ctx context.Context, src, folder string) (cpu time.Duration, peak int64, err error) {
+	from := src
+	for i, size := range imaging.Sizes {
+		// Different names, because libvips remembers what it has done.
+		names := make([]string, vipsCopies)
+		for k := range names {
+			names[k] = filepath.Join(folder, fmt.Sprintf("%d-%d%s", i, k, filepath.Ext(from)))
+			if _, err := os.Lstat(names[k]); err != nil {
+				if err := os.Symlink(from, names[k]); err != nil {
+					return 0, 0, err
+				}
+			}
+		}
+		side := fmt.Sprintf("%dx%d>", size.Side, size.Side)
+		out := filepath.Join(folder, size.Name+".jpg")
+		args := []string{"--size", side, "--output", out + "[Q=" + strconv.Itoa(quality) + ",strip]"}
+		once, memory, err := command(ctx, "vipsthumbnail", append(args, names[0])...)
+		if err != nil {
+			return 0, 0, err
+		}
+		all, _, err := command(ctx, "vipsthumbnail", append(args, names...)...)
+		if err != nil {
+			return 0, 0, err
+		}
+		cpu += max(all-once, 0) / (vipsCopies - 1)
+		peak = max(peak, memory)
+		pixels := filepath.Join(folder, size.Name+".v")
+		if _, err := os.Stat(pixels); err != nil {
+			number := strconv.Itoa(size.Side)
+			if _, _, err := command(ctx, "vips", "thumbnail", from, pixels, number, "--height", number, "--size", "down"); err != nil {
+				return 0, 0, err
+			}
+		}
+		from = pixels
+	}
+	return cpu, peak, nil
+}
+
+// command runs a command and gives its CPU time and peak memory.
+func command(ctx context.Context, name string, args ...string) (time.Duration, int64, error) {
+	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // libvips, on files of ours
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return 0, 0, fmt.Errorf("%s: %w: %s", name, err, out)
+	}
+	peak := int64(0)
+	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		peak = usage.Maxrss << 10
+	}
+	return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), peak, nil
+}

@@ -1,0 +1,201 @@
+package imaging_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"vitrine/imaging"
+)
+
+// Memory and CPU time are measured in a process of its own, without the race
+// detector, whose own share of both is many times the program's. childTask says
+// what that process, which is this test binary again, has to do.
+const childTask = "IMAGING_TEST_CHILD"
+
+func TestMain(m *testing.M) {
+	var result any
+	switch os.Getenv(childTask) {
+	case "":
+		code := m.Run()
+		os.RemoveAll(childFolder)
+		os.Exit(code)
+	case "load":
+		result = runLoad(os.Args[1:])
+	case "cost":
+		result = runCost(os.Args[1])
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(result); err != nil {
+		panic(err)
+	}
+}
+
+var childFolder string
+
+var childBinary = sync.OnceValues(func() (binary string, err error) {
+	if childFolder, err = os.MkdirTemp("", "imaging"); err != nil {
+		return "", err
+	}
+	binary = filepath.Join(childFolder, "imaging.test")
+	out, err := exec.Command("go", "test", "-c", "-vet=off", "-o", binary, ".").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return binary, nil
+})
+
+// child runs a task and fills in its result.
+func child(t *testing.T, task string, result any, args ...string) {
+	t.Helper()
+	binary, err := childBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), binary, args...)
+	cmd.Env = append(os.Environ(), childTask+"="+task)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(out, result); err != nil {
+		t.Fatalf("%v in %q", err, out)
+	}
+}
+
+// load is what became of many pictures at once.
+type load struct {
+	Peak   int64 // of resident memory, in bytes
+	Errors []string
+	// Overtaken is by how many large pictures a small one was passed at most while
+	// it waited.
+	Overtaken int64
+}
+
+const (
+	loadWorkers = 8
+	loadBudget  = 256 << 20
+)
+
+// runLoad puts files through one Processor as the service does it with WORKERS=8;
+// those whose names begin with "small" are meant to be quick.
+func runLoad(files []string) load {
+	debug.SetMemoryLimit(loadBudget + 80<<20)
+	p := imaging.NewProcessor(imaging.ProcessConfig{MemoryBudget: loadBudget})
+	var (
+		result load
+		mu     sync.Mutex
+		large  atomic.Int64
+		group  sync.WaitGroup
+		queue  = make(chan string)
+	)
+	for range loadWorkers {
+		group.Go(func() {
+			for name := range queue {
+				small := strings.HasPrefix(filepath.Base(name), "small")
+				before := large.Load()
+				err := runFile(p, name)
+				mu.Lock()
+				if err != nil {
+					result.Errors = append(result.Errors, fmt.Sprintf("%s: %v", filepath.Base(name), err))
+				}
+				if small {
+					result.Overtaken = max(result.Overtaken, large.Load()-before)
+				} else {
+					large.Add(1)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	for _, name := range files {
+		queue <- name
+	}
+	close(queue)
+	group.Wait()
+	result.Peak = peakMemory()
+	return result
+}
+
+// runFile stands for a download: its memory is reserved before there is any of it.
+func runFile(p *imaging.Processor, name string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	info, err := os.Stat(name)
+	if err != nil {
+		return err
+	}
+	release, err := p.Reserve(ctx, info.Size())
+	if err != nil {
+		return err
+	}
+	defer release()
+	src, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	got, err := p.Process(ctx, src)
+	if err != nil {
+		return err
+	}
+	got.Release()
+	return nil
+}
+
+// peakMemory is the most that the process had resident (proc(5), VmHWM).
+func peakMemory() int64 {
+	f, err := os.Open("/proc/self/status")
+	if err != nil {
+		panic(err)
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		var kib int64
+		if _, err := fmt.Sscanf(lines.Text(), "VmHWM: %d kB", &kib); err == nil {
+			return kib << 10
+		}
+	}
+	panic("no VmHWM")
+}
+
+// cost is what one picture took of the whole process.
+type cost struct {
+	CPU  time.Duration
+	Code imaging.Code
+}
+
+func runCost(name string) cost {
+	src, err := os.ReadFile(name)
+	if err != nil {
+		panic(err)
+	}
+	p := imaging.NewProcessor(imaging.ProcessConfig{})
+	before := processTime()
+	_, err = p.Process(context.Background(), src)
+	c := cost{CPU: processTime() - before}
+	var known *imaging.Error
+	if errors.As(err, &known) {
+		c.Code = known.Code
+	}
+	return c
+}
+
+func processTime() time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		panic(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}

@@ -1,0 +1,187 @@
+package imaging_test
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/jpeg"
+	"testing"
+	"time"
+
+	"vitrine/imaging"
+	"vitrine/imaging/picture"
+	"vitrine/imaging/ssim"
+)
+
+// samplings are the ways in which colour JPEGs store less chroma than luma.
+var samplings = map[string][]byte{
+	"4:4:4": {0x11, 0x11, 0x11}, "4:2:2": {0x21, 0x11, 0x11}, "4:2:0": {0x22, 0x11, 0x11},
+	"4:4:0": {0x12, 0x11, 0x11}, "4:1:1": {0x41, 0x11, 0x11}, "4:1:0": {0x42, 0x11, 0x11}, "gray": {0x11},
+}
+
+func reference(t *testing.T, src []byte) *imaging.Processed {
+	t.Helper()
+	want, err := imaging.Reference(t.Context(), src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(want.Release)
+	return want
+}
+
+// A picture that is not made smaller comes out with the very pixels that
+// image/jpeg would give it, decoding and encoding.
+func TestProcessKeepsThePixelsOfImageJPEG(t *testing.T) {
+	t.Parallel()
+	for _, size := range []image.Point{{640, 480}, {333, 1601}, {1600, 41}} {
+		src := picture.JPEG(picture.Photo(size.X, size.Y, 5), 90, 1)
+		if size.Y == 1601 { // a pixel above the main size
+			if d := meanDifference(open(t, process(t, src).Renditions[0]), open(t, reference(t, src).Renditions[0])); d > 0 {
+				t.Errorf("%v: differs by %.3f", size, d)
+			}
+			continue
+		}
+		decoded, err := jpeg.Decode(bytes.NewReader(src))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		if err := jpeg.Encode(&out, decoded, &jpeg.Options{Quality: 80}); err != nil {
+			t.Fatal(err)
+		}
+		want, err := jpeg.Decode(&out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := meanDifference(open(t, process(t, src).Renditions[0]), want); d > 0 {
+			t.Errorf("%v: differs by %.3f", size, d)
+		}
+	}
+	photo := picture.Photo(301, 203, 6)
+	for name, sampling := range samplings {
+		for _, o := range []int{1, 6} {
+			t.Run(fmt.Sprintf("%s %d", name, o), func(t *testing.T) {
+				t.Parallel()
+				src := sampled(photo, o == 6, -1, sampling...)
+				src = picture.WithEXIF(src, picture.EXIF(o))
+				got, want := process(t, src), reference(t, src)
+				for i := range got.Renditions {
+					if !bytes.Equal(got.Renditions[i].Body, want.Renditions[i].Body) {
+						t.Errorf("%s is another file", got.Renditions[i].Name)
+					}
+				}
+			})
+		}
+	}
+}
+
+// A picture that is decoded at a half or a quarter of its size looks like one that
+// was decoded in full, whatever its sampling and orientation; the odd sizes leave
+// a last column and row that stand for a part of a pixel only.
+func TestProcessDecodesScaled(t *testing.T) {
+	t.Parallel()
+	for _, size := range []image.Point{{4003, 151}, {8005, 97}, {103, 4401}} {
+		photo := picture.Photo(size.X, size.Y, 7)
+		for name, sampling := range samplings {
+			for o := 1; o <= 8; o++ {
+				if name != "4:2:0" && o != 1+int(sampling[0])%8 || size.X != 4003 && o > 2 {
+					continue // every orientation with the usual sampling, one with each other
+				}
+				t.Run(fmt.Sprintf("%v %s %d", size, name, o), func(t *testing.T) {
+					t.Parallel()
+					src := sampled(photo, o%2 == 0, -1, sampling...)
+					src = picture.WithEXIF(src, picture.EXIF(o))
+					got, want := process(t, src), reference(t, src)
+					for i := range got.Renditions {
+						compareScaled(t, got.Renditions[i], want.Renditions[i])
+					}
+				})
+			}
+		}
+	}
+}
+
+// Every orientation gives the same upright picture, to a fraction of a pixel: the
+// stripes are two main pixels wide, and of one luma but two colours.
+func TestProcessTurnsScaledPicturesExactly(t *testing.T) {
+	t.Parallel()
+	for _, size := range []image.Point{{4003, 83}, {83, 4003}} {
+		stripes := picture.Stripes(size.X, size.Y)
+		upright := open(t, process(t, sampled(stripes, false, -1, 0x11, 0x11, 0x11)).Renditions[0])
+		for o := 2; o <= 8; o++ {
+			src := sampled(picture.Stored(stripes, o), o%2 == 0, -1, 0x11, 0x11, 0x11)
+			got := open(t, process(t, picture.WithEXIF(src, picture.EXIF(o))).Renditions[0])
+			d := meanDifference(got, upright)
+			t.Logf("%v, orientation %d: %.2f", size, o, d)
+			if d > 1.2 {
+				t.Errorf("%v, orientation %d: differs by %.2f", size, o, d)
+			}
+		}
+	}
+}
+
+func compareScaled(t *testing.T, got, want imaging.Rendition) {
+	t.Helper()
+	if got.Width != want.Width || got.Height != want.Height {
+		t.Fatalf("%s has %d x %d pixels, want %d x %d", got.Name, got.Width, got.Height, want.Width, want.Height)
+	}
+	a, b := open(t, got), open(t, want)
+	index, difference := ssim.Gray(luma(a), luma(b)), meanDifference(a, b)
+	t.Logf("%s: SSIM %.4f, mean difference %.2f", got.Name, index, difference)
+	if index < 0.986 || difference > 1.8 {
+		t.Errorf("%s: SSIM %.4f, mean difference %.2f", got.Name, index, difference)
+	}
+}
+
+// luma gives the luma of a decoded JPEG.
+func luma(m image.Image) *image.Gray {
+	switch m := m.(type) {
+	case *image.Gray:
+		return m
+	case *image.YCbCr:
+		return &image.Gray{Pix: m.Y, Stride: m.YStride, Rect: m.Rect}
+	}
+	panic("not a JPEG")
+}
+
+// The largest progressive pictures fit the default budget, and are done well within
+// the time that a bomb is given.
+func TestProcessTakesLargeProgressivePictures(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, src := range map[string][]byte{
+		"40 megapixels 4:2:0":   picture.LargeProgressive(7746, 5163, 1, 0x22, 0x11, 0x11),
+		"40 megapixels 4:4:4":   picture.LargeProgressive(7746, 5163, 1, 0x11, 0x11, 0x11),
+		"40 megapixels, square": picture.LargeProgressive(6324, 6324, 1, 0x11, 0x11, 0x11),
+		"not scaled":            picture.LargeProgressive(3998, 3998, 1, 0x11, 0x11, 0x11),
+	} {
+		var got cost
+		child(t, "cost", &got, write(t, dir, "large.jpg", src))
+		if got.Code != "" || got.CPU > time.Second {
+			t.Errorf("%s: %q after %v of CPU time", name, got.Code, got.CPU)
+		}
+		t.Logf("%s: %v of CPU time", name, got.CPU)
+	}
+}
+
+// What only the scans tell sends a picture to image/jpeg after it was begun: here
+// a coefficient that is refined beyond sixteen bits.
+func TestProcessLeavesRarePicturesToImageJPEG(t *testing.T) {
+	t.Parallel()
+	photo := picture.Photo(161, 103, 1)
+	for name, src := range map[string][]byte{
+		"cmyk":             sampled(photo, false, 0, 0x11, 0x11, 0x11, 0x11),
+		"progressive ycck": sampled(photo, true, 2, 0x11, 0x11, 0x11, 0x11),
+		"rgb":              sampled(photo, false, 0, 0x11, 0x11, 0x11),
+		"said late":        picture.LateRGB(sampled(photo, false, -1, 0x11, 0x11, 0x11)),
+	} {
+		got := open(t, process(t, src).Renditions[0])
+		want, err := jpeg.Decode(bytes.NewReader(src))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if d := meanDifference(got, want); d > 5 {
+			t.Errorf("%s: differs by %.2f", name, d)
+		}
+	}
+}

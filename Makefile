@@ -9,7 +9,7 @@ VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 # Every command that talks to the local servers begins with their settings.
 WITH_SERVERS := set -a; eval "$$(deploy/local env)"; set +a;
 
-.PHONY: help run test bench bench-images lint fmt build up down clean
+.PHONY: help run test bench chaos freshness bench-images lint fmt build up down clean
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -21,6 +21,12 @@ test: up ## run every test against real servers, race detector on
 
 bench: up ## compare what is fast with what it replaces, in one run
 	@$(WITH_SERVERS) go test -run '^$$' -bench . -benchmem -count 6 ./...
+
+chaos: ## three replicas under load and 64 faults in under 10 minutes; FULL=1 for the whole matrix three times
+	@go run ./bench/chaos $(if $(FULL),-full)
+
+freshness: ## write through one replica, read through another: PAIRS=1000000 times, count old values
+	@go run ./bench/freshness $(if $(PAIRS),-pairs $(PAIRS))
 
 bench-images: ## compare the picture pipeline with x/image and libvips; DIR=folder adds your own
 	@go run ./bench/images -dir "$(DIR)"

@@ -36,7 +36,7 @@ func drawn(ctx context.Context, folder string, withVips bool) ([]subject, error)
 		if progressive && withVips {
 			baseline := file
 			file = filepath.Join(folder, "progressive.jpg")
-			cmd := exec.CommandContext(ctx, "vips", "jpegsave", baseline, file, "--Q", "90", "--interlace") //nolint:gosec // files of ours
+			cmd := exec.CommandContext(ctx, "vips", "jpegsave", baseline, file, "--Q", "90", "--interlace")
 			if out, err := cmd.CombinedOutput(); err != nil {
 				return nil, fmt.Errorf("vips jpegsave: %w: %s", err, out)
 			}

@@ -19,17 +19,17 @@ import (
 // loadLuma gives the luma of a whole JPEG, upright. image/jpeg decodes it; where
 // there is metadata that may say how it has to be turned, libvips does.
 func loadLuma(ctx context.Context, file, temp string) (*image.Gray, error) {
-	body, err := os.ReadFile(file) //nolint:gosec // named by the user
+	body, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
 	if head, err := vjpeg.Inspect(body); err == nil && head.EXIF.Length > 0 {
 		upright := filepath.Join(temp, "upright.png")
-		cmd := exec.CommandContext(ctx, "vips", "autorot", file, upright) //nolint:gosec // named by the user
+		cmd := exec.CommandContext(ctx, "vips", "autorot", file, upright)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return nil, fmt.Errorf("vips autorot: %w: %s", err, out)
 		}
-		if body, err = os.ReadFile(upright); err != nil { //nolint:gosec // a file of ours
+		if body, err = os.ReadFile(upright); err != nil {
 			return nil, err
 		}
 		m, err := png.Decode(bytes.NewReader(body))

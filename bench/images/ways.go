@@ -21,7 +21,7 @@ const quality = 80
 func vitrine() way {
 	p := imaging.NewProcessor(imaging.ProcessConfig{})
 	return func(ctx context.Context, src, folder string) (time.Duration, error) {
-		body, err := os.ReadFile(src) //nolint:gosec // named by the user
+		body, err := os.ReadFile(src)
 		if err != nil {
 			return 0, err
 		}
@@ -43,7 +43,7 @@ func vitrine() way {
 
 // ximage is what the documentation of golang.org/x/image suggests.
 func ximage(_ context.Context, src, folder string) (time.Duration, error) {
-	body, err := os.ReadFile(src) //nolint:gosec // named by the user
+	body, err := os.ReadFile(src)
 	if err != nil {
 		return 0, err
 	}

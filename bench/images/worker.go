@@ -73,7 +73,7 @@ func (b *bench) child(ctx context.Context, name, src string) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	cmd := exec.CommandContext(ctx, self, "-worker", name, "-n", fmt.Sprint(b.runs), src, folder) //nolint:gosec // itself
+	cmd := exec.CommandContext(ctx, self, "-worker", name, "-n", fmt.Sprint(b.runs), src, folder)
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "VIPS_CONCURRENCY=1")
 	out, err := cmd.Output()
 	var exit *exec.ExitError

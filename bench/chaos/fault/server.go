@@ -1,0 +1,161 @@
+package fault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"vitrine/bench/cluster"
+)
+
+type injector = func(context.Context, *Stage) (func(context.Context) error, error)
+
+// verb does one of deploy/local's verbs to a server and starts it afterwards.
+func verb(verb string, server cluster.Server) injector {
+	return func(ctx context.Context, s *Stage) (func(context.Context) error, error) {
+		_, err := s.Cluster.Servers.Do(ctx, verb, string(server))
+		return start(s, server), err
+	}
+}
+
+// startTries: a server whose clients storm it while it boots may fail at that.
+const startTries = 3
+
+func start(s *Stage, server cluster.Server) func(context.Context) error {
+	return func(ctx context.Context) error {
+		_, err := s.Cluster.Servers.Do(ctx, "start", string(server))
+		for try := 1; err != nil && try < startTries; try++ {
+			fmt.Fprintln(s.Progress, "trying again:", err)
+			if _, err = s.Cluster.Servers.Do(ctx, "stop", string(server)); err == nil {
+				_, err = s.Cluster.Servers.Do(ctx, "start", string(server))
+			}
+		}
+		return err
+	}
+}
+
+// freeze stops a server and all its helpers with SIGSTOP, the parent first, which
+// then makes no new ones.
+func freeze(server cluster.Server) injector {
+	return func(ctx context.Context, s *Stage) (func(context.Context) error, error) {
+		pids, err := s.Cluster.Servers.Pids(ctx, server)
+		if err != nil {
+			return nil, err
+		}
+		err = signal(syscall.SIGSTOP, pids)
+		return func(context.Context) error {
+			slices.Reverse(pids)
+			return signal(syscall.SIGCONT, pids)
+		}, err
+	}
+}
+
+// signal sends to all; one that has ended meanwhile is no error.
+func signal(sig syscall.Signal, pids []int) error {
+	var errs []error
+	for _, pid := range pids {
+		if err := syscall.Kill(pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
+			errs = append(errs, fmt.Errorf("signal %d: %w", pid, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// backlog is more jobs than the workers get done before the queue is gone.
+const backlog = 200
+
+// wipeQueue kills RabbitMQ while jobs are queued, and deletes what it has stored.
+func wipeQueue(ctx context.Context, s *Stage) (func(context.Context) error, error) {
+	if _, err := s.Cluster.Servers.Do(ctx, "kill", string(cluster.RabbitMQ)); err != nil {
+		return nil, err
+	}
+	return verb("wipe", cluster.RabbitMQ)(ctx, s)
+}
+
+// alarm makes RabbitMQ believe that it has no memory left: it blocks everybody who
+// publishes.
+func alarm(ctx context.Context, s *Stage) (func(context.Context) error, error) {
+	set := func(ctx context.Context, limit string) error {
+		_, err := s.Cluster.Servers.Do(ctx, "rabbitmqctl", "-q", "set_vm_memory_high_watermark", "absolute", limit)
+		return err
+	}
+	err := set(ctx, "1MB")
+	return func(ctx context.Context) error { return set(ctx, "768MB") }, err
+}
+
+// fill takes PostgreSQL's disk space away. It may end when it cannot write its log,
+// and is started again when there is space.
+func fill(_ context.Context, s *Stage) (func(context.Context) error, error) {
+	if err := s.Cluster.Servers.FillDisk(); err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) error {
+		if err := s.Cluster.Servers.FreeDisk(); err != nil {
+			return err
+		}
+		return start(s, cluster.Postgres)(ctx)
+	}, nil
+}
+
+// rollBack makes Redis come back with what it had seconds ago.
+func rollBack(ctx context.Context, s *Stage) (func(context.Context) error, error) {
+	servers := s.Cluster.Servers
+	if err := saveRedis(ctx, servers); err != nil {
+		return nil, err
+	}
+	select {
+	case <-time.After(s.between(time.Second, 3*time.Second)):
+	case <-ctx.Done():
+	}
+	if _, err := servers.Do(ctx, "kill", string(cluster.Redis)); err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) error {
+		if err := start(s, cluster.Redis)(ctx); err != nil {
+			return err
+		}
+		return os.Remove(filepath.Join(servers.Dir(cluster.Redis), "dump.rdb"))
+	}, nil
+}
+
+// saveRedis has Redis write a snapshot, which it reads at its next start.
+func saveRedis(ctx context.Context, servers *cluster.Servers) error {
+	u, err := url.Parse(servers.Env["REDIS_URL"])
+	if err != nil {
+		return err
+	}
+	password, _ := u.User.Password()
+	dialer := net.Dialer{Timeout: 3 * time.Second}
+	conn, err := dialer.DialContext(ctx, "tcp", u.Host)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(conn, "AUTH %s\r\nSAVE\r\n", password); err != nil {
+		return err
+	}
+	var answer strings.Builder
+	buf := make([]byte, 256)
+	for strings.Count(answer.String(), "\r\n") < 2 {
+		n, err := conn.Read(buf)
+		if err != nil {
+			return err
+		}
+		answer.Write(buf[:n])
+	}
+	if answer.String() != "+OK\r\n+OK\r\n" {
+		return errors.New("redis does not save a snapshot")
+	}
+	return nil
+}

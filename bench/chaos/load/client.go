@@ -1,0 +1,168 @@
+package load
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"vitrine/bench/chaos/history"
+)
+
+// deadline is how long a client waits for an answer.
+const deadline = 25 * time.Second
+
+// client sends requests and records them.
+type client struct {
+	base string
+	http *http.Client
+	log  *history.Log
+}
+
+func newClient(base string, log *history.Log) *client {
+	transport := &http.Transport{
+		DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+		MaxIdleConnsPerHost: 64, IdleConnTimeout: 30 * time.Second,
+	}
+	return &client{base: base, http: &http.Client{Transport: transport, Timeout: deadline}, log: log}
+}
+
+// product is what is read of the service's answers.
+type product struct {
+	ID          string      `json:"id"`
+	Name        string      `json:"product_name"`
+	Description string      `json:"product_description"`
+	Price       json.Number `json:"product_price"`
+	Version     int64       `json:"version"`
+	Status      string      `json:"image_status"`
+	Compressed  []string    `json:"compressed_product_images"`
+	Images      []struct {
+		Source string `json:"source"`
+		Status string `json:"status"`
+		Error  *struct {
+			Code string `json:"code"`
+		} `json:"error"`
+		Variants []struct {
+			URL string `json:"url"`
+		} `json:"variants"`
+	} `json:"images"`
+}
+
+// state checks what the client wrote against what it reads: both fields that carry
+// the value have to agree.
+func (p *product) state() (*history.State, error) {
+	s := &history.State{Version: p.Version, Compressed: len(p.Compressed)}
+	if _, err := fmt.Sscanf(p.Description, "value %d", &s.Value); err != nil {
+		return nil, fmt.Errorf("description %q", p.Description)
+	}
+	if p.Price.String() != price(s.Value) {
+		return nil, fmt.Errorf("price %s beside value %d", p.Price, s.Value)
+	}
+	for _, image := range p.Images {
+		seen := history.Image{Source: image.Source, Status: image.Status}
+		if image.Error != nil {
+			seen.Code = image.Error.Code
+		}
+		for _, v := range image.Variants {
+			seen.URLs = append(seen.URLs, v.URL)
+		}
+		s.Images = append(s.Images, seen)
+	}
+	return s, nil
+}
+
+// price makes a price of a value, so that a torn write would show.
+func price(value int64) string { return fmt.Sprintf("%d.%02d", value/100, value%100) }
+
+// keyOf gives the create's key that is in the product's name.
+func keyOf(name string) string { return strings.TrimPrefix(name, "chaos ") }
+
+// answer is a whole answer.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// do sends a request and fills in what every operation has. The operation is not
+// recorded yet. The answer is nil when there was no whole one.
+func (c *client) do(ctx context.Context, op *history.Op, method, path string, header map[string]string, body []byte) *answer {
+	op.Start = c.log.Now()
+	op.Outcome = history.Unknown
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
+	if err != nil {
+		op.Error = err.Error()
+		return nil
+	}
+	for name, value := range header {
+		req.Header.Set(name, value)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		op.Error = unwrapURL(err)
+		return nil
+	}
+	defer resp.Body.Close()
+	op.Status, op.Replica, op.Cache = resp.StatusCode, resp.Header.Get("X-Replica"), resp.Header.Get("X-Cache")
+	op.RetryAfter = resp.Header.Get("Retry-After") != ""
+	content, err := io.ReadAll(resp.Body)
+	if err != nil {
+		op.Error = unwrapURL(err)
+		return nil
+	}
+	switch {
+	case resp.StatusCode < 300:
+		op.Outcome = history.Acknowledged
+	case resp.StatusCode < 500:
+		op.Outcome = history.Refused
+	}
+	if op.Outcome != history.Acknowledged && op.Replica != "" {
+		var problem struct {
+			Code string `json:"code"`
+		}
+		if err := json.Unmarshal(content, &problem); err != nil {
+			op.Garbled, op.Error = true, err.Error()
+		}
+		op.Code = problem.Code
+	}
+	return &answer{resp.StatusCode, resp.Header, content}
+}
+
+// unwrapURL leaves the address out, which is the same in every line.
+func unwrapURL(err error) string {
+	for next := errors.Unwrap(err); next != nil; next = errors.Unwrap(err) {
+		if _, op := err.(*net.OpError); op { //nolint:errorlint // the outermost one is meant
+			break
+		}
+		err = next
+	}
+	return err.Error()
+}
+
+// show reads a product from an acknowledged answer into the operation.
+func show(op *history.Op, a *answer) {
+	if a == nil || op.Outcome != history.Acknowledged {
+		return
+	}
+	var envelope struct {
+		Data product `json:"data"`
+	}
+	err := json.Unmarshal(a.body, &envelope)
+	if err == nil {
+		op.State, err = envelope.Data.state()
+	}
+	if err == nil && op.Product != "" && envelope.Data.ID != op.Product {
+		err = fmt.Errorf("the answer is about %q", envelope.Data.ID)
+	}
+	if err != nil {
+		op.Garbled, op.Error = true, err.Error()
+		return
+	}
+	op.Product = envelope.Data.ID
+}

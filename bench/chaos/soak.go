@@ -1,0 +1,113 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"vitrine/bench/cluster"
+)
+
+// usage is what a process holds.
+type usage struct {
+	pid               int
+	goroutines, files int
+	resident          int64 // bytes
+}
+
+// meter compares what the replicas hold at the start and at the end of a soak.
+type meter struct {
+	chaos  *chaos
+	before []usage
+}
+
+const (
+	warmUp   = 30 * time.Second // until pools and caches are filled
+	coolDown = 30 * time.Second // until what the last requests needed is given back
+)
+
+func newMeter(c *chaos) *meter { return &meter{chaos: c} }
+
+// begin measures, once the replicas are warm.
+func (m *meter) begin(ctx context.Context) (err error) {
+	if err := sleep(ctx, warmUp); err != nil {
+		return err
+	}
+	m.before, err = m.measure(ctx)
+	return err
+}
+
+// end measures again, once they are at rest, and prints both. A replica that was
+// restarted meanwhile is marked: its figures start anew.
+func (m *meter) end(ctx context.Context) {
+	if sleep(ctx, coolDown) != nil {
+		return
+	}
+	after, err := m.measure(ctx)
+	if err != nil {
+		fmt.Fprintln(m.chaos.out, "the replicas cannot be measured:", err)
+		return
+	}
+	w := tabwriter.NewWriter(m.chaos.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "\nREPLICA\tSINCE START\tGOROUTINES\tOPEN FILES\tMEMORY")
+	for i, r := range m.chaos.cluster.Replicas {
+		a, b := m.before[i], after[i]
+		life := "same process"
+		if a.pid != b.pid {
+			life = "restarted"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%d -> %d\t%d -> %d\t%d -> %d MiB\n", r.Name, life,
+			a.goroutines, b.goroutines, a.files, b.files, a.resident>>20, b.resident>>20)
+	}
+	_ = w.Flush() // the terminal is all there is to fail
+}
+
+func (m *meter) measure(ctx context.Context) ([]usage, error) {
+	all := make([]usage, len(m.chaos.cluster.Replicas))
+	for i, r := range m.chaos.cluster.Replicas {
+		u, err := measure(ctx, r)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", r.Name, err)
+		}
+		all[i] = u
+	}
+	return all, nil
+}
+
+// measure reads a replica's metrics.
+func measure(ctx context.Context, r *cluster.Replica) (usage, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	u := usage{pid: r.Pid()}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.AdminURL+"/metrics", nil)
+	if err != nil {
+		return u, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return u, err
+	}
+	defer resp.Body.Close()
+	lines := bufio.NewScanner(resp.Body)
+	for lines.Scan() {
+		name, text, _ := strings.Cut(lines.Text(), " ")
+		value, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			continue // a comment
+		}
+		switch name {
+		case "go_goroutines":
+			u.goroutines = int(value)
+		case "process_open_fds":
+			u.files = int(value)
+		case "process_resident_memory_bytes":
+			u.resident = int64(value)
+		}
+	}
+	return u, lines.Err()
+}

@@ -1,0 +1,47 @@
+package source
+
+import (
+	"net/http"
+	"sync"
+
+	"vitrine/imaging/picture"
+)
+
+// file is a picture that was drawn.
+type file struct {
+	name    string
+	content []byte
+}
+
+// draw gives pictures of all formats. Most are small: it is the number of jobs
+// that counts here.
+func draw() []file {
+	jobs := []struct {
+		name string
+		draw func() []byte
+	}{
+		{"small.jpg", func() []byte { return picture.JPEG(picture.Photo(320, 240, 1), 85, 1) }},
+		{"medium.jpg", func() []byte { return picture.JPEG(picture.Photo(800, 600, 2), 85, 1) }},
+		{"turned.jpg", func() []byte { return picture.JPEG(picture.Stored(picture.Photo(480, 640, 3), 6), 85, 6) }},
+		{"large.jpg", func() []byte { return picture.JPEG(picture.Photo(1600, 1200, 4), 85, 1) }},
+		{"logo.png", func() []byte { return picture.PNG(picture.Logo(400, 400)) }},
+		{"chart.png", func() []byte { return picture.PNG(picture.Graphic(640, 480)) }},
+		{"photo.gif", func() []byte { return picture.GIF(picture.Photo(320, 240, 5)) }},
+		{"photo.webp", func() []byte { return picture.WebP(picture.Photo(400, 300, 6)) }},
+	}
+	files := make([]file, len(jobs))
+	var wg sync.WaitGroup
+	for i, job := range jobs {
+		wg.Go(func() { files[i] = file{job.name, job.draw()} })
+	}
+	wg.Wait()
+	return files
+}
+
+func (s *Source) servePage(w http.ResponseWriter, _ *http.Request, _ []byte) {
+	_, _ = w.Write(picture.HTML()) // whoever asked may have gone
+}
+
+func (s *Source) serveCut(w http.ResponseWriter, _ *http.Request, file []byte) {
+	_, _ = w.Write(picture.Truncated(file)) // whoever asked may have gone
+}

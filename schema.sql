@@ -35,7 +35,7 @@ CREATE TABLE IF NOT EXISTS products (
     created_at                timestamptz NOT NULL DEFAULT now(),
     updated_at                timestamptz NOT NULL DEFAULT now()
 ) WITH (fillfactor = 85);
-COMMENT ON TABLE  products IS 'The catalogue. Whoever changes a product or its images locks its row here first.';
+COMMENT ON TABLE  products IS 'The catalogue. Whoever changes what clients can see of a product or its images locks its row here first.';
 COMMENT ON COLUMN products.id IS 'UUIDv7: descending order is newest first.';
 COMMENT ON COLUMN products.product_price IS 'Exact amount, with the decimals it was given with.';
 COMMENT ON COLUMN products.product_images IS 'Sources of the images in their order; images is what it is made from.';
@@ -258,10 +258,6 @@ CREATE TABLE IF NOT EXISTS idempotency_keys (
     expires_at   timestamptz NOT NULL DEFAULT now() + interval '24 hours',
     CONSTRAINT idempotency_keys_pkey PRIMARY KEY (owner, key)
 );
--- For databases made before anything was written to the table.
-ALTER TABLE idempotency_keys
-    DROP COLUMN IF EXISTS status, DROP COLUMN IF EXISTS headers, DROP COLUMN IF EXISTS body,
-    ADD COLUMN IF NOT EXISTS answer json NOT NULL;
 COMMENT ON TABLE  idempotency_keys IS 'First answers to repeatable requests, by the client''s key; written with the request''s effect.';
 COMMENT ON COLUMN idempotency_keys.owner IS 'Whose key it is: keys of different owners do not meet.';
 COMMENT ON COLUMN idempotency_keys.request_hash IS 'SHA-256 of the request that used the key first.';

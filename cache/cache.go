@@ -4,8 +4,14 @@
 // A reader that misses takes a lease on the key and may fill it only while the
 // lease is still there ([Cache.Get], [Cache.Fill]). A writer puts a tombstone on
 // the key before it commits ([Cache.Forbid]), which ends every lease, and
-// afterwards puts the new value in its place or removes the key ([Cache.Replace],
-// [Cache.Drop]). [Cache.Fetch] is the whole read: cache, else database.
+// afterwards puts the new value in its place ([Cache.Replace]) or, having nothing
+// to show, sees to it that nothing is shown ([Cache.Drop]). [Cache.Fetch] is the
+// whole read: cache, else database.
+//
+// The writers of a key put their tombstones in the order in which they commit. So
+// the last tombstone is that of the last commit or of one that is going on, and
+// only its owner can end it before its time. A writer that is killed between its
+// commit and its Replace leaves a tombstone, never an old value.
 //
 // Redis may be down at any time, also when the process starts. What it held
 // before cannot be trusted when it returns, because writes went on without it:

@@ -19,6 +19,7 @@ import (
 // register is the database: a row whose number grows with each commit. The
 // pauses stand for the network; they are where a stale value slips in.
 type register struct {
+	lock  sync.Mutex // of the row, for whoever writes
 	row   atomic.Int64
 	acked atomic.Int64 // the newest number whose write was acknowledged
 }
@@ -126,8 +127,11 @@ func (s careful) read(t *testing.T, r *register, key string) ([]byte, bool) {
 }
 
 func (s careful) write(t *testing.T, r *register, key string) {
+	r.lock.Lock()
 	token, _ := s.c.Forbid(t.Context(), key) // a failed one is not the end of the write
 	n := r.commit()
+	r.lock.Unlock()
+	pause()
 	_ = s.c.Replace(t.Context(), key, token, strconv.AppendInt(nil, n, 10))
 	r.ack(n)
 }

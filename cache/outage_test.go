@@ -63,7 +63,7 @@ func TestOutage(t *testing.T) {
 				kind.mend(p)
 				eventually(t, "trust does not come back", c.Trusted)
 				eventually(t, "calls do not work again", func() bool { return c.Check(t.Context()) == nil })
-				key{t, c}.forbid()
+				key{T: t, c: c}.forbid()
 			})
 		}
 	}
@@ -90,7 +90,7 @@ func TestNewConnectionIsDoubted(t *testing.T) {
 	var asked atomic.Int32
 	cfg.Settled = func(context.Context) (bool, error) { asked.Add(1); return true, nil }
 	p := through(t, &cfg)
-	k := key{t, open(t, cfg)}
+	k := key{T: t, c: open(t, cfg)}
 	k.replace(k.forbid(), "v1")
 	before := p.dialled()
 	p.cut()
@@ -155,7 +155,7 @@ func TestTrustWaitsForInvalidations(t *testing.T) {
 		return pending.Load() == 0, nil
 	}
 	p := through(t, &cfg)
-	k := key{t, open(t, cfg)}
+	k := key{T: t, c: open(t, cfg)}
 	k.replace(k.forbid(), "old")
 
 	down.Store(true)

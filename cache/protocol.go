@@ -28,12 +28,33 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return 1`)
 	// replaceScript stores a value while the writer's tombstone is still there.
-	// Another writer's tombstone has to go: its owner may have committed before
-	// us, and would publish its older value if it found the tombstone in place.
+	// Another tombstone stays: a value that it hides may be older than the one at
+	// hand, but is not shown, and whose it is does not matter. A later writer's
+	// ends with that writer's own newer value; any other's, by itself. Anything
+	// else was put there after the tombstone was lost, and may be old.
 	replaceScript = rueidis.NewLuaScript(`
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return redis.call('DEL', KEYS[1]) end
-redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
-return 1`)
+local held = redis.call('GET', KEYS[1])
+if held == ARGV[1] then
+	redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+	return 1
+end
+if held and string.sub(held, 1, 1) ~= 't' then redis.call('DEL', KEYS[1]) end
+return 0`)
+	// dropScript removes a value or a lease, and puts a tombstone of nobody in
+	// the place of a tombstone. To remove it would be wrong: its writer may be
+	// about to commit, and a reader could then fill the value before, which stayed
+	// if that writer were killed before its Replace. To leave it would be wrong
+	// too: its writer may have committed before the write that this call stands
+	// for, and its Replace, held up on the way, would then publish what is older.
+	// Nobody's tombstone does neither: no Replace has its token, and it ends later
+	// than the commit of every tombstone before it.
+	dropScript = rueidis.NewLuaScript(`
+local held = redis.call('GET', KEYS[1])
+if held and string.sub(held, 1, 1) == 't' then
+	redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+	return 0
+end
+return redis.call('DEL', KEYS[1])`)
 )
 
 // Entry is the answer to a read. Without Hit there is no Value, and Lease is the
@@ -104,12 +125,19 @@ func (c *Cache) Fill(ctx context.Context, key, lease string, value []byte) error
 	})
 }
 
-// Forbid puts a tombstone on key, before a write commits: until [Cache.Replace],
-// [Cache.Drop] or Config.Tombstone, nobody reads or fills the key. After an
-// error the write may still commit if it leaves a record, in the same
-// transaction, that makes somebody call Drop later, and that Config.Settled
-// sees; it is then acknowledged as [Cache.Lag] says. Replace or Drop must follow the commit in any case, before the write is
-// acknowledged; the token is empty after an error, which both accept.
+// Forbid puts a tombstone on key, before a write commits: until [Cache.Replace]
+// or Config.Tombstone, nobody reads or fills the key, also if the writer is killed
+// after its commit. Writes of a key must call it in the order of their commits,
+// that is, while they hold what keeps the key's other writers from committing:
+// Replace relies on it that a tombstone which came after its own belongs to a
+// later write. The tombstone of a write that did not commit, or may not have, is
+// to be left alone.
+//
+// After an error the write may still commit if it leaves a record, in the same
+// transaction, that makes somebody call [Cache.Drop] later, and that
+// Config.Settled sees; it is then acknowledged as [Cache.Lag] says. Replace or
+// Drop must follow the commit in any case, before the write is acknowledged; the
+// token is empty after an error, which Replace accepts.
 func (c *Cache) Forbid(ctx context.Context, key string) (token string, err error) {
 	token = newToken(kindTombstone)
 	err = c.write(ctx, "forbid", func(ctx context.Context, now *standing) error {
@@ -122,9 +150,11 @@ func (c *Cache) Forbid(ctx context.Context, key string) (token string, err error
 	return token, nil
 }
 
-// Replace puts the committed value in the place of the tombstone. Where the
-// tombstone is gone or another write's it removes the key, since then it cannot
-// be known whose value is newer; so it does with a value above 1 MiB.
+// Replace puts the committed value in the place of the write's tombstone. Where
+// another tombstone is there it stays, and the value is not stored: it is a later
+// write's, which will replace it, or nobody's and ends by itself. Anything else
+// is removed. A value above 1 MiB, and one without a token, is not stored: the
+// call is then one of [Cache.Drop].
 //
 // It does not heed the end of ctx, since the write it belongs to has happened.
 // After an error the invalidation must be recorded before the write is
@@ -138,12 +168,16 @@ func (c *Cache) Replace(ctx context.Context, key, token string, value []byte) er
 	})
 }
 
-// Drop removes whatever is under key, after a write or for a recorded
-// invalidation, which is done when Drop gives no error. It does not heed the end
-// of ctx.
+// Drop removes the value or the lease under key, after a write, for a recorded
+// invalidation, which is done when Drop gives no error, or for a value that is
+// unfit. A tombstone is disowned: the key cannot be read or filled for another
+// Config.Tombstone, and the write that put it there cannot store its value, which
+// may be older than the one that Drop is called for. So Drop is right at any time,
+// whoever else writes or is killed meanwhile. It does not heed the end of ctx.
 func (c *Cache) Drop(ctx context.Context, key string) error {
 	return c.write(context.WithoutCancel(ctx), "drop", func(ctx context.Context, now *standing) error {
-		return c.client.Do(ctx, c.client.B().Del().Key(c.name(now, key)).Build()).Error()
+		return dropScript.Exec(ctx, c.client, []string{c.name(now, key)},
+			[]string{newToken(kindTombstone), strconv.FormatInt(c.cfg.Tombstone.Milliseconds(), 10)}).Error()
 	})
 }
 

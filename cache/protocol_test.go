@@ -20,7 +20,20 @@ func contains(err error, text string) bool { return strings.Contains(err.Error()
 // key is a cache and the name of one key in it, with calls that cannot fail.
 type key struct {
 	*testing.T
-	c *cache.Cache
+	c   *cache.Cache
+	cfg cache.Config // for lose
+}
+
+// lose removes what is under the key behind the cache's back, as a server does
+// that runs out of memory.
+func (k key) lose() {
+	k.Helper()
+	client := redis(k.T, k.cfg)
+	for _, name := range keys(k.T, client, k.cfg.Prefix+"k@") {
+		if err := client.Do(k.Context(), client.B().Del().Key(name).Build()).Error(); err != nil {
+			k.Fatal(err)
+		}
+	}
 }
 
 func (k key) get() cache.Entry {
@@ -89,50 +102,69 @@ func TestProtocol(t *testing.T) {
 		{"a tombstone hides a value", func(k key) { k.fill(k.get().Lease, "v1"); k.forbid() }, taken},
 		{"a tombstone ends a lease", func(k key) { l := k.get().Lease; k.forbid(); k.fill(l, "old") }, taken},
 		{"a lease cannot publish", func(k key) { k.replace(k.get().Lease+"x", "v1") }, absent},
-		{"a tombstone cannot fill after its end", func(k key) { tok := k.forbid(); k.drop(); k.fill(tok, "v1") }, absent},
+		{"a tombstone cannot fill after its end", func(k key) { tok := k.forbid(); k.lose(); k.fill(tok, "v1") }, absent},
 		{"a write publishes", func(k key) { k.replace(k.forbid(), "v2") }, "v2"},
 		{"a write publishes over a value", func(k key) {
 			k.fill(k.get().Lease, "v1")
 			k.replace(k.forbid(), "v2")
 		}, "v2"},
-		{"the first of two writes removes the key", func(k key) {
+		{"the first of two writes leaves the second's tombstone", func(k key) {
 			first := k.forbid()
 			k.forbid()
 			k.replace(first, "v1")
-		}, absent},
-		{"so the second must not publish what may be older", func(k key) {
+		}, taken},
+		{"so that the second publishes, which is newer", func(k key) {
 			first, second := k.forbid(), k.forbid()
-			k.replace(first, "newer")
-			k.replace(second, "older")
-		}, absent},
-		{"the first removes what the second has published", func(k key) {
+			k.replace(first, "older")
+			k.replace(second, "newer")
+		}, "newer"},
+		{"a value in the place of the tombstone is removed", func(k key) {
 			first, second := k.forbid(), k.forbid()
-			k.replace(second, "v1")
-			k.replace(first, "v2")
+			k.replace(second, "v2")
+			k.replace(first, "v1")
 		}, absent},
 		{"a lost tombstone ends a later lease", func(k key) {
 			token := k.forbid()
-			k.drop()
+			k.lose()
 			l := k.get().Lease
 			k.replace(token, "new")
 			k.fill(l, "old")
+		}, absent},
+		{"a lost tombstone leaves a later one", func(k key) {
+			token := k.forbid()
+			k.lose()
+			k.forbid()
+			k.replace(token, "old")
+		}, taken},
+		{"nothing is published in the place of a lost tombstone", func(k key) {
+			token := k.forbid()
+			k.lose()
+			k.replace(token, "old")
 		}, absent},
 		{"a write without a tombstone removes", func(k key) { k.fill(k.get().Lease, "v1"); k.replace("", "v2") }, absent},
 		{"drop removes a value", func(k key) { k.fill(k.get().Lease, "v1"); k.drop() }, absent},
 		{"drop removes a lease", func(k key) { l := k.get().Lease; k.drop(); k.fill(l, "old") }, absent},
 		{"drop of nothing", func(k key) { k.drop() }, absent},
+		{"drop keeps a key forbidden", func(k key) { k.forbid(); k.drop() }, taken},
+		{"a write whose tombstone was dropped does not publish", func(k key) {
+			token := k.forbid()
+			k.drop()
+			k.replace(token, "older than what was dropped for")
+		}, taken},
+		{"a write without a tombstone keeps a key forbidden", func(k key) { k.forbid(); k.replace("", "v2") }, taken},
+		{"a write after a drop publishes", func(k key) { k.forbid(); k.drop(); k.replace(k.forbid(), "v2") }, "v2"},
 		{"an empty value", func(k key) { k.replace(k.forbid(), "") }, ""},
 		{"a value like a token", func(k key) { k.replace(k.forbid(), "tABC") }, "tABC"},
 		{"any bytes", func(k key) { k.fill(k.get().Lease, "\x00\xff\r\n$-1\r\n") }, "\x00\xff\r\n$-1\r\n"},
 		{"1 MiB", func(k key) { k.replace(k.forbid(), large) }, large},
-		{"more than 1 MiB is not published", func(k key) { k.replace(k.forbid(), large+"x") }, absent},
+		{"more than 1 MiB is not published", func(k key) { k.replace(k.forbid(), large+"x") }, taken},
 		{"more than 1 MiB is not filled", func(k key) { k.fill(k.get().Lease, large+"x") }, taken},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			cfg := settings(t)
 			redis(t, cfg)
-			k := key{t, open(t, cfg)}
+			k := key{T: t, c: open(t, cfg), cfg: cfg}
 			tc.do(k)
 			e := k.get()
 			got := string(e.Value)
@@ -153,7 +185,7 @@ func TestTokensExpire(t *testing.T) {
 	t.Parallel()
 	cfg := settings(t)
 	cfg.Lease, cfg.Tombstone = 30*time.Millisecond, 60*time.Millisecond
-	k := key{t, open(t, cfg)}
+	k := key{T: t, c: open(t, cfg)}
 	first := k.get().Lease
 	var second string
 	eventually(t, "the lease does not expire", func() bool { second = k.get().Lease; return second != "" })
@@ -173,7 +205,7 @@ func TestExpiryTimes(t *testing.T) {
 	cfg := settings(t)
 	cfg.TTL, cfg.Lease, cfg.Tombstone = time.Minute, 5*time.Second, 15*time.Second
 	client := redis(t, cfg)
-	k := key{t, open(t, cfg)}
+	k := key{T: t, c: open(t, cfg)}
 	left := func() time.Duration {
 		t.Helper()
 		held := keys(t, client, cfg.Prefix+"k@")
@@ -201,6 +233,9 @@ func TestExpiryTimes(t *testing.T) {
 	within("a tombstone", cfg.Tombstone-slack, cfg.Tombstone)
 	k.replace(token, "v2")
 	within("a published value", cfg.TTL*4/5-slack, cfg.TTL)
+	k.forbid()
+	k.drop()
+	within("a tombstone that was dropped", cfg.Tombstone-slack, cfg.Tombstone)
 
 	spread := map[time.Duration]bool{}
 	for range 20 {
@@ -241,7 +276,7 @@ func TestMetrics(t *testing.T) {
 	cfg := settings(t)
 	reg := prometheus.NewRegistry()
 	cfg.Registerer = reg
-	k := key{t, open(t, cfg)}
+	k := key{T: t, c: open(t, cfg)}
 	k.fill(k.get().Lease, "v1")
 	k.get()
 	k.get()

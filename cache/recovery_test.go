@@ -52,6 +52,7 @@ type recorded struct {
 }
 
 func (s recorded) write(t *testing.T, r *register, key string) {
+	r.lock.Lock()
 	token, err := s.c.Forbid(t.Context(), key)
 	var n int64
 	if err == nil {
@@ -64,6 +65,8 @@ func (s recorded) write(t *testing.T, r *register, key string) {
 		s.outbox.mu.Unlock()
 		pause()
 	}
+	r.lock.Unlock()
+	pause()
 	if s.c.Replace(t.Context(), key, token, strconv.AppendInt(nil, n, 10)) != nil && err == nil {
 		s.outbox.mu.Lock()
 		s.outbox.add(key)

@@ -49,7 +49,7 @@ func TestRestoredSnapshot(t *testing.T) {
 
 	cfg := settings(t)
 	cfg.URL = "unix://" + s.socket()
-	k := key{t, open(t, cfg)}
+	k := key{T: t, c: open(t, cfg)}
 	k.replace(k.forbid(), "old")
 	save(t, s.socket())
 	k.replace(k.forbid(), "new")

@@ -77,7 +77,8 @@ type Outcome struct {
 // of reach: the job is left to its lease.
 type JobStore interface {
 	// Claim takes the job's image for owner until lease has passed and counts
-	// the try. ErrNothingToDo and ErrAlreadyFailed say why it could not.
+	// the try. If owner has it already, it gives the same claim and counts
+	// nothing. ErrNothingToDo and ErrAlreadyFailed say why it could not.
 	Claim(ctx context.Context, job Job, owner string, lease time.Duration) (Claim, error)
 	// Renew prolongs the lease to lease from now, or gives ErrLeaseLost.
 	Renew(ctx context.Context, c Claim, lease time.Duration) error

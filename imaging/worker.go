@@ -92,7 +92,7 @@ func (w *Worker) Handle(ctx context.Context, body []byte) Verdict {
 }
 
 // claim waits for the store as long as ctx lasts. The owner stays the same, so
-// that a claim whose answer was lost is not somebody else's.
+// that a claim whose answer was lost is given again.
 func (w *Worker) claim(ctx context.Context, log *logrus.Entry, job Job) (claim Claim, err error) {
 	owner := uuid.NewString()
 	err = w.reach(ctx, log, func(ctx context.Context) error {

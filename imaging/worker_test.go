@@ -228,34 +228,90 @@ func TestHandleRenewsItsLease(t *testing.T) {
 	}
 }
 
+// watched is a store that tells of the calls that were made in vain, and which is
+// out of reach again once a digest is reserved.
+type watched struct {
+	*jobs
+	db     *proxy
+	failed chan string
+}
+
+func (w *watched) tell(call string, err error) error {
+	if err != nil {
+		select {
+		case w.failed <- call:
+		default:
+		}
+	}
+	return err
+}
+
+func (w *watched) Claim(ctx context.Context, job imaging.Job, owner string, lease time.Duration) (imaging.Claim, error) {
+	c, err := w.jobs.Claim(ctx, job, owner, lease)
+	return c, w.tell("claim", err)
+}
+
+func (w *watched) Reserve(ctx context.Context, c imaging.Claim, sha256 string) error {
+	err := w.jobs.Reserve(ctx, c, sha256)
+	if err == nil {
+		w.db.cut.Store(true)
+	}
+	return w.tell("reserve", err)
+}
+
+func (w *watched) Settle(ctx context.Context, c imaging.Claim, o imaging.Outcome) error {
+	return w.tell("settle", w.jobs.Settle(ctx, c, o))
+}
+
+// wantFailed waits until a call was repeated in vain, while never says what must
+// not happen before.
+func (w *watched) wantFailed(t *testing.T, call string, never <-chan string) {
+	t.Helper()
+	for n := 0; n < 2; {
+		select {
+		case got := <-w.failed:
+			if got == call {
+				n++
+			}
+		case what := <-never:
+			t.Fatalf("%s while %s cannot be done", what, call)
+		case <-time.After(20 * time.Second):
+			t.Fatalf("%s was tried %d times", call, n)
+		}
+	}
+}
+
 // While PostgreSQL is away nothing is lost, and no attempt is counted twice.
 func TestHandleWaitsForTheJobStore(t *testing.T) {
 	t.Parallel()
-	cutting := make(chan struct{})
+	fetched, serve := make(chan string, 10), make(chan struct{})
+	store := &watched{failed: make(chan string, 100)}
 	r := newRig(t, func(w http.ResponseWriter, r *http.Request) {
-		cutting <- struct{}{}
-		<-cutting
+		fetched <- "fetched"
+		<-serve
 		sources(w, &http.Request{URL: r.URL})
-	}, imaging.WorkerConfig{}, s3Endpoint(t), nil)
+	}, imaging.WorkerConfig{}, s3Endpoint(t), func(j *jobs) imaging.JobStore {
+		store.jobs = j
+		return store
+	})
+	store.db = r.db
 	r.objects.ensure(t)
 	job := r.jobs.add(t, r.web.URL+"/logo", 1)
 	r.db.cut.Store(true)
-	verdict := make(chan imaging.Verdict, 1)
-	go func() { verdict <- r.handle(t.Context(), t, job) }()
-	select {
-	case <-cutting:
-		t.Fatal("fetched without a claim")
-	case <-time.After(300 * time.Millisecond):
-	}
+	verdict, ended := make(chan imaging.Verdict, 1), make(chan string, 1)
+	go func() {
+		got := r.handle(t.Context(), t, job)
+		ended <- fmt.Sprintf("verdict %d", got)
+		verdict <- got
+	}()
+	store.wantFailed(t, "claim", fetched)
 	r.db.cut.Store(false)
-	<-cutting
-	r.db.cut.Store(true) // for Reserve and Settle
-	cutting <- struct{}{}
-	select {
-	case got := <-verdict:
-		t.Fatalf("verdict %d without the store", got)
-	case <-time.After(300 * time.Millisecond):
-	}
+	<-fetched
+	r.db.cut.Store(true)
+	close(serve)
+	store.wantFailed(t, "reserve", ended)
+	r.db.cut.Store(false) // until it is reserved
+	store.wantFailed(t, "settle", ended)
 	r.db.cut.Store(false)
 	if got := <-verdict; got != imaging.Ack {
 		t.Errorf("verdict %d", got)
@@ -269,6 +325,34 @@ func TestHandleWaitsForTheJobStore(t *testing.T) {
 	r.db.cut.Store(true)
 	if got := r.handle(ctx, t, newer(job)); got != imaging.Leave {
 		t.Errorf("verdict at the end without the store is %d", got)
+	}
+}
+
+// forgetful is a store whose first answer to a claim is lost.
+type forgetful struct {
+	*jobs
+	owners chan string
+}
+
+func (f forgetful) Claim(ctx context.Context, job imaging.Job, owner string, lease time.Duration) (imaging.Claim, error) {
+	f.owners <- owner
+	if len(f.owners) == 1 {
+		return imaging.Claim{}, fmt.Errorf("no answer")
+	}
+	return f.jobs.Claim(ctx, job, owner, lease)
+}
+
+// Who claims again says so: the store can tell it from somebody else.
+func TestHandleClaimsAgainAsTheSameOwner(t *testing.T) {
+	t.Parallel()
+	owners := make(chan string, 10)
+	r := newRig(t, sources, imaging.WorkerConfig{}, s3Endpoint(t), func(j *jobs) imaging.JobStore { return forgetful{j, owners} })
+	r.objects.ensure(t)
+	if got := r.handle(t.Context(), t, r.jobs.add(t, r.web.URL+"/logo", 1)); got != imaging.Ack {
+		t.Errorf("verdict %d", got)
+	}
+	if first, second := <-owners, <-owners; first != second {
+		t.Errorf("claimed as %s, then as %s", first, second)
 	}
 }
 

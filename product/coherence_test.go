@@ -37,7 +37,7 @@ func TestCacheDown(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c, p := withRedisProxy(t)
-			w, other := c.create(source), c.create()
+			w, other, untouched := c.create(source), c.create(), c.create()
 			c.get(w.ID)
 			c.get(other.ID)
 			do.fail(p)
@@ -77,7 +77,10 @@ func TestCacheDown(t *testing.T) {
 			}
 			_, err = c.Get(t.Context(), other.ID)
 			wantErr(t, err, product.ErrNotFound)
-			if s, err := c.Get(t.Context(), w.ID); err != nil || s.Source != product.FromCache {
+			// A tombstone that was under way when Redis froze may be there now, so
+			// that another product shows that the cache is used again.
+			c.get(untouched.ID)
+			if s, err := c.Get(t.Context(), untouched.ID); err != nil || s.Source != product.FromCache {
 				t.Errorf("%v, %v", s.Source, err)
 			}
 		})

@@ -1,13 +1,16 @@
 package product_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/url"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
+	"vitrine/cache"
 	"vitrine/product"
 	"vitrine/product/producttest"
 )
@@ -62,6 +65,87 @@ func TestCutOffReplicaMakesNoReadOld(t *testing.T) {
 					if err := json.Unmarshal(s.Data, &got); err != nil || got.Name != name {
 						t.Fatalf("read %q after the write of %q was acknowledged (%v, from cache: %t)", got.Name, name, err, s.Source == product.FromCache)
 					}
+				}
+			})
+		}
+	}
+}
+
+// blinkingCache has the way to Redis freeze for some calls of a write. What was
+// held back does not arrive: a tombstone that came late would hide the defect.
+type blinkingCache struct {
+	*cache.Cache
+	p              *producttest.Proxy
+	forbid, finish bool
+}
+
+func (b blinkingCache) blink(frozen bool, call func() error) error {
+	if !frozen {
+		return call()
+	}
+	b.p.Stall()
+	defer b.p.Resume()
+	defer b.p.Cut()
+	return call()
+}
+
+func (b blinkingCache) Forbid(ctx context.Context, key string) (token string, err error) {
+	err = b.blink(b.forbid, func() error { token, err = b.Cache.Forbid(ctx, key); return err })
+	return token, err
+}
+
+func (b blinkingCache) Replace(ctx context.Context, key, token string, value []byte) error {
+	return b.blink(b.finish, func() error { return b.Cache.Replace(ctx, key, token, value) })
+}
+
+func (b blinkingCache) Drop(ctx context.Context, key string) error {
+	return b.blink(b.finish, func() error { return b.Cache.Drop(ctx, key) })
+}
+
+// TestShortFreezeMakesNoReadOld has Redis freeze for a writer for so short a time
+// that the other replica, whose cache holds the value before, notices nothing.
+func TestShortFreezeMakesNoReadOld(t *testing.T) {
+	t.Parallel()
+	for name, b := range map[string]blinkingCache{
+		"before the commit": {forbid: true},
+		"after the commit":  {finish: true},
+		"before and after":  {forbid: true, finish: true},
+	} {
+		for _, deleted := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, deleted %t", name, deleted), func(t *testing.T) {
+				t.Parallel()
+				c := newCatalogue(t)
+				u, err := url.Parse(redisURL(t))
+				if err != nil {
+					t.Fatal(err)
+				}
+				cfg := cache.Config{URL: u.String(), Prefix: uuid.NewString() + ":", Probe: 500 * time.Millisecond, Timeout: 50 * time.Millisecond}
+				other := product.NewService(c.store, openCacheWith(t, cfg, c.store.PendingInvalidations), objectURL, quiet())
+				b := b
+				b.p = producttest.NewProxy(t, u.Host)
+				u.Host = b.p.Addr
+				cfg.URL = u.String()
+				b.Cache = openCacheWith(t, cfg, c.store.PendingInvalidations)
+				frozen := product.NewService(c.store, b, objectURL, quiet())
+				w := c.create()
+				eventually(t, "the other replica reads from the cache", func() bool {
+					s, err := other.Get(t.Context(), w.ID)
+					return err == nil && s.Source == product.FromCache
+				})
+				if deleted {
+					if err := frozen.Delete(t.Context(), w.ID, product.Precondition{}); err != nil {
+						t.Fatal(err)
+					}
+					_, err = other.Get(t.Context(), w.ID)
+					wantErr(t, err, product.ErrNotFound)
+					return
+				}
+				if err := toTorch(frozen, w.ID)(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				s, err := other.Get(t.Context(), w.ID)
+				if err != nil || decode(t, s.Data).Name != "Torch" {
+					t.Errorf("version %d from %v after the acknowledgement, %v", s.Version, s.Source, err)
 				}
 			})
 		}

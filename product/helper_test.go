@@ -57,13 +57,17 @@ func openCatalogue(t *testing.T, dsn string, store *product.Store, redis string)
 
 func openCache(t *testing.T, url, prefix string, settled func(context.Context) (bool, error)) *cache.Cache {
 	t.Helper()
-	c, err := cache.New(cache.Config{
-		URL: url, Prefix: prefix, Probe: 100 * time.Millisecond, Timeout: time.Second, // on a busy machine
-		Settled: func(ctx context.Context) (bool, error) {
-			pending, err := settled(ctx)
-			return !pending, err
-		},
-	}, quiet())
+	// A longer timeout than in production, for a busy machine; a write may meet it twice and has three seconds.
+	return openCacheWith(t, cache.Config{URL: url, Prefix: prefix, Probe: 100 * time.Millisecond, Timeout: 500 * time.Millisecond}, settled)
+}
+
+func openCacheWith(t *testing.T, cfg cache.Config, pending func(context.Context) (bool, error)) *cache.Cache {
+	t.Helper()
+	cfg.Settled = func(ctx context.Context) (bool, error) {
+		waiting, err := pending(ctx)
+		return !waiting, err
+	}
+	c, err := cache.New(cfg, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,7 @@ const (
 // more, after a write that could not tell the cache: as soon as a replica that can
 // reach the cache has done the recorded invalidation, and otherwise when the
 // cache's Lag is over. While the cache is down for all, only the first writes wait.
+// The end of ctx, which is that of the time for the whole write, is an error.
 func (s *Service) awaitInvalidation(ctx context.Context, id uuid.UUID) error {
 	end := time.NewTimer(s.cache.Lag())
 	defer end.Stop()
@@ -34,7 +35,7 @@ func (s *Service) awaitInvalidation(ctx context.Context, id uuid.UUID) error {
 			return nil
 		case <-time.After(wait):
 		case <-ctx.Done():
-			return ctx.Err()
+			return translate(ctx, "await invalidation", ctx.Err())
 		}
 	}
 }

@@ -37,13 +37,14 @@ type claimable struct {
 }
 
 // Claim takes the job's image for owner: one that is pending and due, or whose
-// worker let its lease run out. It counts the try. Errors: those of
-// [imaging.JobStore], and [ErrUnavailable].
+// worker let its lease run out. It counts the try. Where owner has the image
+// already, since the answer to an earlier call was lost, it renews the lease and
+// gives the same claim. Errors: those of [imaging.JobStore], and [ErrUnavailable].
 func (j *Jobs) Claim(ctx context.Context, job imaging.Job, owner string, lease time.Duration) (imaging.Claim, error) {
 	ctx = WithRequestID(ctx, job.RequestID)
 	// Late and repeated messages are common after an outage: they end here,
 	// without a lock and without touching the cache.
-	product, err := j.look(ctx, job)
+	product, err := j.look(ctx, job, owner)
 	if err != nil {
 		return imaging.Claim{}, err
 	}
@@ -53,8 +54,8 @@ func (j *Jobs) Claim(ctx context.Context, job imaging.Job, owner string, lease t
 		if err != nil {
 			return err
 		}
-		e.replace(row)
-		e.changed = true
+		e.changed = !row.Mine
+		e.replace(row.imageRow)
 		return lost.insert(ctx, e.tx)
 	})
 	switch {
@@ -69,17 +70,17 @@ func (j *Jobs) Claim(ctx context.Context, job imaging.Job, owner string, lease t
 // look gives the product of a job's image that can probably be claimed. All
 // times are the database's: no other clock decides who has an image. The clock
 // is read when the row is, not when the transaction began.
-func (j *Jobs) look(ctx context.Context, job imaging.Job) (uuid.UUID, error) {
+func (j *Jobs) look(ctx context.Context, job imaging.Job, owner string) (uuid.UUID, error) {
 	const q = `
 		SELECT product_id, generation, status, dead_lettered,
 			coalesce(CASE status
 				WHEN 'pending' THEN queued_at <= clock_timestamp()
-				WHEN 'processing' THEN lease_until < clock_timestamp()
+				WHEN 'processing' THEN lease_owner = $2 OR lease_until < clock_timestamp()
 			END, false) AS due
 		FROM images WHERE id = $1`
 	var c claimable
 	err := j.store.read(ctx, "look up image", func(ctx context.Context) error {
-		return j.store.db.GetContext(ctx, &c, q, job.ImageID)
+		return j.store.db.GetContext(ctx, &c, q, job.ImageID, owner)
 	})
 	switch {
 	case errors.Is(err, ErrNotFound):
@@ -96,46 +97,53 @@ func (j *Jobs) look(ctx context.Context, job imaging.Job) (uuid.UUID, error) {
 	return c.ProductID, nil
 }
 
-// claimImage makes the claim if the image is still to be had, and completes c. A
-// try that was under way is given back as lost.
-func claimImage(ctx context.Context, tx *sqlx.Tx, c *imaging.Claim, lease time.Duration) (imageRow, *attemptRow, error) {
+// claimedRow is an image that was claimed, and what it was before.
+type claimedRow struct {
+	imageRow
+	Deferrals    int            `db:"deferrals"`
+	Mine         bool           `db:"mine"` // the claim's owner had it already
+	OldAttempts  int            `db:"old_attempts"`
+	OldClaimedAt sql.NullTime   `db:"old_claimed_at"`
+	OldOwner     sql.NullString `db:"old_owner"`
+	OldUntil     sql.NullTime   `db:"old_until"`
+	OldRequestID string         `db:"old_request_id"`
+}
+
+// claimImage makes the claim if the image is still to be had, and completes c.
+// Another's try that was under way is given back as lost.
+func claimImage(ctx context.Context, tx *sqlx.Tx, c *imaging.Claim, lease time.Duration) (claimedRow, *attemptRow, error) {
 	const q = `
 		WITH old AS (
-			SELECT id, status, attempts, request_id, claimed_at, lease_owner, lease_until
+			SELECT id, status, attempts, request_id, claimed_at, lease_owner, lease_until,
+				status = 'processing' AND lease_owner = $3 AS mine
 			FROM images
 			WHERE id = $1 AND generation = $2 AND (
 				status = 'pending' AND queued_at <= clock_timestamp() OR
-				status = 'processing' AND lease_until < clock_timestamp())
+				status = 'processing' AND (lease_owner = $3 OR lease_until < clock_timestamp()))
 			FOR UPDATE
 		)
-		UPDATE images SET status = 'processing', attempts = images.attempts + 1, claimed_at = clock_timestamp(),
+		UPDATE images SET status = 'processing',
+			attempts = CASE WHEN old.mine THEN old.attempts ELSE old.attempts + 1 END,
+			claimed_at = CASE WHEN old.mine THEN old.claimed_at ELSE clock_timestamp() END,
 			lease_owner = $3, lease_until = clock_timestamp() + $4 * interval '1 microsecond'
 		FROM old WHERE images.id = old.id
 		RETURNING images.id, images.position, images.source, images.status, images.attempts, images.deferrals, images.error_code,
 			images.error_detail, images.error_retryable, images.source_sha256, images.placeholder, images.variants,
-			old.attempts AS old_attempts, old.claimed_at AS old_claimed_at, old.lease_owner AS old_owner,
+			coalesce(old.mine, false) AS mine, old.attempts AS old_attempts, old.claimed_at AS old_claimed_at, old.lease_owner AS old_owner,
 			old.lease_until AS old_until, old.request_id AS old_request_id`
-	var row struct {
-		imageRow
-		Deferrals    int            `db:"deferrals"`
-		OldAttempts  int            `db:"old_attempts"`
-		OldClaimedAt sql.NullTime   `db:"old_claimed_at"`
-		OldOwner     sql.NullString `db:"old_owner"`
-		OldUntil     sql.NullTime   `db:"old_until"`
-		OldRequestID string         `db:"old_request_id"`
-	}
+	var row claimedRow
 	err := tx.GetContext(ctx, &row, q, c.ImageID, c.Generation, c.Owner, lease.Microseconds())
 	if errors.Is(err, sql.ErrNoRows) {
-		return imageRow{}, nil, fmt.Errorf("claim image: %w", imaging.ErrNothingToDo)
+		return claimedRow{}, nil, fmt.Errorf("claim image: %w", imaging.ErrNothingToDo)
 	}
 	if err != nil {
-		return imageRow{}, nil, fmt.Errorf("claim image: %w", err)
+		return claimedRow{}, nil, fmt.Errorf("claim image: %w", err)
 	}
 	c.Source, c.Attempt, c.Deferrals = row.Source, row.Attempts, row.Deferrals
-	if !row.OldOwner.Valid {
-		return row.imageRow, nil, nil
+	if !row.OldOwner.Valid || row.Mine {
+		return row, nil, nil
 	}
-	return row.imageRow, &attemptRow{
+	return row, &attemptRow{
 		ImageID: c.ImageID, Generation: c.Generation, Attempt: row.OldAttempts, Stage: imaging.StageClaim,
 		Outcome: outcomeLost, Code: null(string(imaging.CodeWorkerCrashed)), Detail: null("the worker's lease ran out"),
 		Worker: row.OldOwner.String, RequestID: row.OldRequestID, StartedAt: row.OldClaimedAt.Time,

@@ -38,6 +38,61 @@ func TestClaim(t *testing.T) {
 	}
 }
 
+// TestClaimAgain has a worker claim what it has already, as it does when it got no
+// answer the first time.
+func TestClaimAgain(t *testing.T) {
+	t.Parallel()
+	for name, left := range map[string]string{"lease runs": "1 second", "lease has run out": "-1 second"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCatalogue(t)
+			w := c.create(source)
+			first := c.claim(w.Images[0], "w-1")
+			c.exec(`UPDATE images SET lease_until = clock_timestamp() + $1::interval`, left)
+			version := c.get(w.ID).Version
+			if diff := cmp.Diff(first, c.claim(w.Images[0], "w-1")); diff != "" {
+				t.Error(diff)
+			}
+			got := c.get(w.ID)
+			if got.Version != version || got.Images[0].Attempts != 1 {
+				t.Errorf("version %d, was %d; %d attempts", got.Version, version, got.Images[0].Attempts)
+			}
+			if n := c.count("images WHERE lease_until > clock_timestamp() + interval '10 seconds'"); n != 1 {
+				t.Error("the lease was not renewed")
+			}
+			if n := c.count("image_attempts"); n != 0 {
+				t.Errorf("%d attempts were lost", n)
+			}
+			_, err := c.jobs.Claim(t.Context(), job(w.Images[0]), "w-2", lease)
+			wantErr(t, err, imaging.ErrNothingToDo)
+			c.settle(first, ready(first, digest(1)))
+		})
+	}
+}
+
+// TestClaimAfterUnknownCommit has the answer to a claim's COMMIT get lost.
+func TestClaimAfterUnknownCommit(t *testing.T) {
+	t.Parallel()
+	c, p := proxied(t)
+	w := c.create(source)
+	p.StallAfter("COMMIT")
+	_, err := c.jobs.Claim(t.Context(), job(w.Images[0]), "w", lease)
+	wantErr(t, err, product.ErrUnavailable)
+	p.Resume()
+	if n := c.count("images WHERE status = 'processing'"); n != 1 {
+		t.Fatal("it was not committed: the test shows nothing")
+	}
+	eventually(t, "the database answers", func() bool { return c.store.Check(t.Context()) == nil })
+	claim := c.claim(w.Images[0], "w")
+	if claim.Attempt != 1 {
+		t.Errorf("%+v", claim)
+	}
+	c.settle(claim, ready(claim, digest(1)))
+	if got := c.get(w.ID).Images[0]; got.Status != "ready" || got.Attempts != 1 {
+		t.Errorf("%+v", got)
+	}
+}
+
 // TestClaimOfWhatChangesMeanwhile has images change after the claim looked and
 // before it got the lock.
 func TestClaimOfWhatChangesMeanwhile(t *testing.T) {

@@ -216,11 +216,13 @@ func TestSessionSettings(t *testing.T) {
 	if _, err := tx.Exec(`SELECT id FROM products WHERE id = $1 FOR UPDATE`, w.ID); err != nil {
 		t.Fatal(err)
 	}
-	name, start := "x", time.Now()
+	name := "x"
 	_, err = c.Patch(t.Context(), w.ID, product.Patch{Name: &name}, product.Precondition{})
 	wantErr(t, err, product.ErrUnavailable)
-	if d := time.Since(start); d < 600*time.Millisecond || d > 1900*time.Millisecond {
-		t.Errorf("took %s: the DSN's statement_timeout does not hold", d)
+	// The store's own lock_timeout, which comes before its own statement_timeout,
+	// gives another error.
+	if pq.As(err, pqerror.QueryCanceled) == nil {
+		t.Errorf("%v: the DSN's statement_timeout does not hold", err)
 	}
 }
 

@@ -41,6 +41,7 @@ type jobPayload struct {
 type deletionPayload struct {
 	ProductID uuid.UUID `json:"product_id"`
 	SHA256    string    `json:"sha256"`
+	Begun     bool      `json:"begun,omitempty"` // and not known to have ended
 }
 
 type invalidationPayload struct {
@@ -52,7 +53,7 @@ func jobRow(image uuid.UUID, generation int64) outboxRow {
 }
 
 func deletionRow(product uuid.UUID, sha256 string) outboxRow {
-	return outboxRow{kind: KindDeleteObjects, subject: product, payload: deletionPayload{product, sha256}}
+	return outboxRow{kind: KindDeleteObjects, subject: product, payload: deletionPayload{ProductID: product, SHA256: sha256}}
 }
 
 func invalidationRow(product uuid.UUID) outboxRow {
@@ -173,20 +174,18 @@ func (s *Store) PendingInvalidations(ctx context.Context) (bool, error) {
 type OutboxStat struct {
 	Kind      Kind
 	Rows      int64         // all, due or not
-	Due       int64         // that could be done now
-	OldestDue time.Duration // how long the oldest of those has been due
+	OldestDue time.Duration // how long the oldest of those that could be done now has been due
 }
 
 // OutboxStats gives the backlog of every kind, for metrics.
 func (s *Store) OutboxStats(ctx context.Context) ([]OutboxStat, error) {
 	const q = `
-		SELECT kind, count(*) AS rows, count(*) FILTER (WHERE available_at <= now()) AS due,
+		SELECT kind, count(*) AS rows,
 			cast(greatest(0, coalesce(extract(epoch FROM now() - min(available_at)), 0)) * 1000000 AS bigint) AS oldest
 		FROM outbox GROUP BY kind ORDER BY kind LIMIT 10`
 	var rows []struct {
 		Kind   Kind  `db:"kind"`
 		Rows   int64 `db:"rows"`
-		Due    int64 `db:"due"`
 		Oldest int64 `db:"oldest"`
 	}
 	err := s.read(ctx, "outbox stats", func(ctx context.Context) error {
@@ -197,7 +196,7 @@ func (s *Store) OutboxStats(ctx context.Context) ([]OutboxStat, error) {
 		stat := OutboxStat{Kind: kind}
 		for _, r := range rows {
 			if r.Kind == kind {
-				stat.Rows, stat.Due, stat.OldestDue = r.Rows, r.Due, time.Duration(r.Oldest)*time.Microsecond
+				stat.Rows, stat.OldestDue = r.Rows, time.Duration(r.Oldest)*time.Microsecond
 			}
 		}
 		stats = append(stats, stat)

@@ -2,6 +2,7 @@ package product
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -27,13 +28,19 @@ const (
 	// lostAfter is when a job that was sent counts as lost although the queue
 	// is not empty.
 	lostAfter = 15 * time.Minute
+	// outageGrace is how long, after a time in which nobody may have been able to
+	// renew a lease, those whose worker lives get to do so.
+	outageGrace = 15 * time.Second
 	// unfiledAfter is how long the broker has to bring a failure to its file.
 	unfiledAfter = time.Minute
 )
 
-// Queue tells how many messages wait for a consumer.
+// Queue tells how many messages wait for a consumer, and when this process last
+// made the queue because it was missing (zero: never): what was sent before that
+// is lost.
 type Queue interface {
 	Depth(ctx context.Context) (int, error)
+	Created() time.Time
 }
 
 // Reconciler puts back what got lost between the database and the queue: images
@@ -43,6 +50,7 @@ type Reconciler struct {
 	store *Store
 	queue Queue
 	log   *logrus.Logger
+	renew time.Time // until then leases that have run out may still be renewed
 }
 
 // NewReconciler makes a reconciler.
@@ -54,6 +62,7 @@ func NewReconciler(store *Store, queue Queue, log *logrus.Logger) *Reconciler {
 func (r *Reconciler) Run(ctx context.Context) error {
 	tick := time.NewTicker(reconcileInterval)
 	defer tick.Stop()
+	r.awaitRenewals() // it may be the end of an outage that lets this process start
 	down := false
 	for {
 		err := r.Pass(ctx)
@@ -69,36 +78,71 @@ func (r *Reconciler) Run(ctx context.Context) error {
 	}
 }
 
-// Pass looks once, unless another replica is at it.
-func (r *Reconciler) Pass(ctx context.Context) error {
-	steps := []struct {
-		name  string
-		batch int64
-		do    func(context.Context, *sqlx.Tx) (int64, error)
-	}{
-		{"expired leases", reconcileBatch, requeueExpired},
+// awaitRenewals leaves the leases alone for a while.
+func (r *Reconciler) awaitRenewals() { r.renew = time.Now().Add(outageGrace) }
+
+// step is a part of a pass.
+type step struct {
+	name  string
+	batch int64 // rows that do takes at most
+	do    func(context.Context, *sqlx.Tx) (int64, error)
+}
+
+func (r *Reconciler) steps(ctx context.Context) []step {
+	steps := []step{
 		{"lost jobs", reconcileBatch, r.requeueLost(ctx)},
 		{"unfiled failures", fileBatch, fileUnfiled},
 		{"old idempotency keys", purgeBatch, purgeKeys},
 		{"old replays", reconcileBatch, purgeReplays},
 	}
-	for _, step := range steps {
-		total, n := int64(0), step.batch
-		for round := 0; n == step.batch && round < reconcileRounds; round++ {
-			err := r.store.inTx(ctx, "reconcile "+step.name, func(ctx context.Context, tx *sqlx.Tx) (err error) {
-				n, err = inTurn(ctx, tx, step.name, step.do)
-				return err
-			})
-			if err != nil {
-				return err
-			}
-			total += n
+	if time.Now().Before(r.renew) {
+		return steps
+	}
+	return append([]step{{"expired leases", reconcileBatch, requeueExpired}}, steps...)
+}
+
+// Pass looks once. A step that another replica is at is left to it, and one that
+// fails keeps none of the others from being made, unless the database is out of
+// reach: then workers cannot renew their leases either, and get some time to do so
+// before a pass counts them as gone. Pass is not for concurrent use.
+func (r *Reconciler) Pass(ctx context.Context) error {
+	var errs []error
+	for _, step := range r.steps(ctx) {
+		err := r.make(ctx, step)
+		if err == nil {
+			continue
 		}
-		if total > 0 {
-			r.log.WithFields(logrus.Fields{"step": step.name, "rows": total}).Info("reconciled")
+		errs = append(errs, err)
+		if ctx.Err() != nil {
+			break
+		}
+		// A step that is merely too slow, or locked out, gives the same error.
+		if errors.Is(err, ErrUnavailable) && r.store.Check(ctx) != nil {
+			r.awaitRenewals()
+			break
 		}
 	}
-	return nil
+	return errors.Join(errs...)
+}
+
+// make makes a step until there is nothing left to do, or it has done enough for
+// one pass.
+func (r *Reconciler) make(ctx context.Context, step step) error {
+	total, n := int64(0), step.batch
+	var err error
+	for round := 0; err == nil && n == step.batch && round < reconcileRounds; round++ {
+		err = r.store.inTx(ctx, "reconcile "+step.name, func(ctx context.Context, tx *sqlx.Tx) (err error) {
+			n, err = inTurn(ctx, tx, step.name, step.do)
+			return err
+		})
+		if err == nil {
+			total += n
+		}
+	}
+	if total > 0 {
+		r.log.WithFields(logrus.Fields{"step": step.name, "rows": total}).Info("reconciled")
+	}
+	return err
 }
 
 // inTurn does nothing while another replica is at the same step. Each schema has
@@ -141,25 +185,31 @@ func requeueExpired(ctx context.Context, tx *sqlx.Tx) (int64, error) {
 	return countRequeued(ctx, tx, q, leaseGrace.Microseconds(), requeuePause.Microseconds(), reconcileBatch)
 }
 
-// requeueLost gives a new job to pending images whose message must be gone. An
-// empty queue proves that soon; otherwise the message may just wait its turn.
+// requeueLost gives a new job to pending images whose message must be gone: it was
+// sent before the queue was made. An empty queue proves it soon; otherwise the
+// message may just wait its turn. Once requeued, an image counts from then.
 func (r *Reconciler) requeueLost(ctx context.Context) func(context.Context, *sqlx.Tx) (int64, error) {
-	age := lostAfter
+	longest := lostAfter
 	bounded, cancel := context.WithTimeout(ctx, depthTimeout)
 	defer cancel()
 	if depth, err := r.queue.Depth(bounded); err == nil && depth == 0 {
-		age = requeuePause
+		longest = requeuePause
 	}
 	const q = `
 		WITH due AS (
 			SELECT id, generation, request_id FROM images
-			WHERE status = 'pending' AND queued_at < now() - $1 * interval '1 microsecond'
+			WHERE status = 'pending' AND queued_at < statement_timestamp() - $1 * interval '1 microsecond'
 				AND NOT EXISTS (SELECT 1 FROM outbox WHERE subject = images.id AND kind = 'image_job')
 			ORDER BY queued_at
 			LIMIT $2
 			FOR UPDATE SKIP LOCKED
 		)` + requeue
 	return func(ctx context.Context, tx *sqlx.Tx) (int64, error) {
+		age := longest
+		if created := r.queue.Created(); !created.IsZero() {
+			// As an age, since the two clocks may differ.
+			age = min(age, time.Since(created))
+		}
 		return countRequeued(ctx, tx, q, age.Microseconds(), reconcileBatch)
 	}
 }

@@ -3,7 +3,9 @@ package product_test
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/errgroup"
@@ -15,17 +17,28 @@ import (
 type depth func() (int, error)
 
 func (d depth) Depth(context.Context) (int, error) { return d() }
+func (d depth) Created() time.Time                 { return time.Time{} }
 
-func (c *catalogue) reconcile(d depth) {
+// remade is a queue with a backlog that was made some time ago.
+type remade struct {
+	depth
+	ago time.Duration
+}
+
+func (q remade) Created() time.Time { return time.Now().Add(-q.ago) }
+
+func (c *catalogue) reconcile(q product.Queue) {
 	c.t.Helper()
-	if err := product.NewReconciler(c.store, d, quiet()).Pass(c.t.Context()); err != nil {
+	if err := product.NewReconciler(c.store, q, quiet()).Pass(c.t.Context()); err != nil {
 		c.t.Fatal(err)
 	}
 }
 
-func empty() (int, error) { return 0, nil }
-func busy() (int, error)  { return 7, nil }
-func gone() (int, error)  { return 0, errDown }
+var (
+	empty = depth(func() (int, error) { return 0, nil })
+	busy  = depth(func() (int, error) { return 7, nil })
+	gone  = depth(func() (int, error) { return 0, errDown })
+)
 
 func TestReconcileExpiredLeases(t *testing.T) {
 	t.Parallel()
@@ -167,7 +180,7 @@ func TestReconcilersTakeTurns(t *testing.T) {
 	c.exec(`UPDATE images SET queued_at = now() - interval '1 hour'`)
 	var g errgroup.Group
 	for range 5 {
-		g.Go(func() error { return product.NewReconciler(c.store, depth(empty), quiet()).Pass(t.Context()) })
+		g.Go(func() error { return product.NewReconciler(c.store, empty, quiet()).Pass(t.Context()) })
 	}
 	if err := g.Wait(); err != nil {
 		t.Fatal(err)
@@ -178,20 +191,181 @@ func TestReconcilersTakeTurns(t *testing.T) {
 	// While another one is at it, a pass does nothing and does not wait.
 	c.exec(`DELETE FROM outbox`)
 	c.exec(`UPDATE images SET queued_at = now() - interval '1 hour'`)
-	tx, err := c.db.Begin()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := tx.Exec(`SELECT pg_advisory_xact_lock(hashtextextended('vitrine reconcile ' || current_schema() || ' lost jobs', 0))`); err != nil {
-		t.Fatal(err)
-	}
+	end := c.turn("lost jobs")
 	c.reconcile(empty)
 	if n := c.count("outbox"); n != 0 {
 		t.Errorf("%d jobs out of turn", n)
 	}
-	if err := tx.Rollback(); err != nil {
+	end()
+	run(t, product.NewReconciler(c.store, empty, quiet()).Run)
+	eventually(t, "all have a job", func() bool { return c.count("outbox") == 100 })
+}
+
+// TestReconcileAfterTheQueueWasMade has messages be lost with a queue whose
+// successor has a backlog already.
+func TestReconcileAfterTheQueueWasMade(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	w := c.create(source, source, source, source, source)
+	age := func(n int, age string) {
+		c.exec(`UPDATE images SET queued_at = now() - $1::interval WHERE id = $2`, age, w.Images[n].ID)
+	}
+	c.exec(`DELETE FROM outbox WHERE subject <> $1`, w.Images[1].ID)
+	age(0, "21 seconds")
+	age(1, "21 seconds") // has not been sent
+	age(2, "19 seconds") // was sent to the new queue
+	age(3, "14 minutes")
+	c.claim(w.Images[4], "w") // has a worker
+	age(4, "21 seconds")
+	q := remade{busy, 20 * time.Second}
+	c.reconcile(q)
+	has := func(n int) bool { return c.count("outbox WHERE subject = $1", w.Images[n].ID) == 1 }
+	if !has(0) || !has(3) || c.count("outbox") != 3 {
+		t.Errorf("%d jobs: %t %t %t %t %t", c.count("outbox"), has(0), has(1), has(2), has(3), has(4))
+	}
+	// Sent again, they are in the new queue: that is the end of it.
+	c.exec(`DELETE FROM outbox`)
+	age(1, "1 second")
+	c.reconcile(q)
+	if n := c.count("outbox"); n != 0 {
+		t.Errorf("%d jobs after the second pass", n)
+	}
+	c.claim(w.Images[0], "w")
+}
+
+// TestReconcileAfterTheQueueWasMadeOutOfTurn has the replica that alone knows of
+// the new queue come when another one is at it.
+func TestReconcileAfterTheQueueWasMadeOutOfTurn(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	c.create(source)
+	c.exec(`DELETE FROM outbox`)
+	c.exec(`UPDATE images SET queued_at = now() - interval '1 second'`)
+	q := remade{busy, 0}
+	end := c.turn("lost jobs")
+	c.reconcile(q)
+	if n := c.count("outbox"); n != 0 {
+		t.Fatalf("%d jobs out of turn", n)
+	}
+	end()
+	c.reconcile(q)
+	if n := c.count("outbox"); n != 1 {
+		t.Errorf("%d jobs in turn", n)
+	}
+}
+
+// turn takes the turn at a step until end is called.
+func (c *catalogue) turn(step string) (end func()) {
+	c.t.Helper()
+	tx, err := c.db.Begin()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	const q = `SELECT pg_advisory_xact_lock(hashtextextended('vitrine reconcile ' || current_schema() || ' ' || $1, 0))`
+	if _, err := tx.Exec(q, step); err != nil {
+		c.t.Fatal(err)
+	}
+	return func() { _ = tx.Rollback() }
+}
+
+// TestReconcileGoesOnAfterAFailure has single steps fail: the others are made.
+func TestReconcileGoesOnAfterAFailure(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ harm, want string }{
+		"defect":  {`ALTER TABLE images RENAME COLUMN lease_until TO leased_until`, "expired leases"},
+		"lock":    {`LOCK TABLE dead_letters`, "unfiled failures"},
+		"neither": {`SELECT 1`, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCatalogue(t)
+			w := c.create(source, source)
+			c.settle(c.claim(w.Images[0], "w"), failure(imaging.CodeSourceNotFound))
+			c.exec(`UPDATE images SET queued_at = now() - interval '1 hour', settled_at = settled_at - interval '1 hour'`)
+			c.exec(`DELETE FROM outbox`)
+			c.exec(`INSERT INTO idempotency_keys (owner, key, request_hash, answer, expires_at)
+				VALUES ('a', 'old', sha256(''), '{}', now() - interval '1 second')`)
+			tx, err := c.db.Begin()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = tx.Rollback() }()
+			if _, err := tx.Exec(test.harm); err != nil {
+				t.Fatal(err)
+			}
+			if name == "defect" {
+				if err := tx.Commit(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			err = product.NewReconciler(c.store, empty, quiet()).Pass(t.Context())
+			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %v, want one of %q", err, test.want)
+			}
+			if n := c.count("outbox"); n != 1 {
+				t.Errorf("%d jobs", n)
+			}
+			if n := c.count("idempotency_keys"); n != 0 {
+				t.Errorf("%d keys", n)
+			}
+		})
+	}
+}
+
+// TestReconcileLeavesLeasesAfterAnOutage shows that workers get the time to renew
+// what they could not renew while the database was away.
+func TestReconcileLeavesLeasesAfterAnOutage(t *testing.T) {
+	t.Parallel()
+	c, p := proxied(t)
+	w := c.create(source, source)
+	alive := c.claim(w.Images[0], "alive")
+	c.claim(w.Images[1], "dead")
+	c.exec(`DELETE FROM outbox`)
+	r := product.NewReconciler(c.store, busy, quiet())
+	p.Refuse()
+	wantErr(t, r.Pass(t.Context()), product.ErrUnavailable)
+	failed := time.Now()
+	for _, image := range w.Images {
+		c.expire(image)
+	}
+	p.Accept()
+	pass := func() {
+		t.Helper()
+		if err := r.Pass(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pass()
+	if n := c.count("outbox"); n != 0 {
+		t.Fatalf("%d jobs for images whose worker may live", n)
+	}
+	if err := c.jobs.Renew(t.Context(), alive, lease); err != nil {
 		t.Fatal(err)
 	}
-	run(t, product.NewReconciler(c.store, depth(empty), quiet()).Run)
-	eventually(t, "all have a job", func() bool { return c.count("outbox") == 100 })
+	tick := time.NewTicker(500 * time.Millisecond)
+	defer tick.Stop()
+	for c.count("outbox") == 0 && time.Since(failed) < patience {
+		<-tick.C
+		pass()
+	}
+	if n := c.count("outbox WHERE subject = $1", w.Images[1].ID); n != 1 || c.count("outbox") != 1 {
+		t.Errorf("%d jobs after %s, %d in all", n, time.Since(failed), c.count("outbox"))
+	}
+}
+
+// TestReconcilerStartsWithoutLeases shows that a process which has just started
+// leaves the leases alone, and nothing else.
+func TestReconcilerStartsWithoutLeases(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	w := c.create(source, source)
+	c.claim(w.Images[0], "w")
+	c.expire(w.Images[0])
+	c.exec(`DELETE FROM outbox`)
+	c.exec(`UPDATE images SET queued_at = now() - interval '1 hour'`)
+	run(t, product.NewReconciler(c.store, empty, quiet()).Run)
+	eventually(t, "the lost job is requeued", func() bool { return c.count("outbox") > 0 })
+	if n := c.count("outbox WHERE subject = $1", w.Images[0].ID); n != 0 {
+		t.Error("a lease was taken for expired")
+	}
 }

@@ -3,7 +3,6 @@ package product_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -336,105 +335,8 @@ func TestOutboxStats(t *testing.T) {
 		t.Errorf("the oldest is due for %s", age)
 	}
 	stats[0].OldestDue = 0
-	want := []product.OutboxStat{{Kind: product.KindImageJob, Rows: 3, Due: 2}, {Kind: product.KindDeleteObjects}, {Kind: product.KindInvalidate}}
+	want := []product.OutboxStat{{Kind: product.KindImageJob, Rows: 3}, {Kind: product.KindDeleteObjects}, {Kind: product.KindInvalidate}}
 	if diff := cmp.Diff(want, stats); diff != "" {
 		t.Error(diff)
-	}
-}
-
-// deleter records prefixes and calls f before it answers.
-type deleter struct {
-	f    func() error
-	seen chan string
-}
-
-func (d deleter) DeletePrefix(_ context.Context, prefix string) error {
-	if err := d.f(); err != nil {
-		return err
-	}
-	d.seen <- prefix
-	return nil
-}
-
-func TestDeletionRelay(t *testing.T) {
-	t.Parallel()
-	c := newCatalogue(t)
-	w := c.create(source, "https://a.example/2.png", "https://a.example/3.png")
-	for i, image := range w.Images {
-		claim := c.claim(image, "w")
-		c.settle(claim, ready(claim, digest(min(i, 1)))) // the last two have the same content
-	}
-	failures := 1
-	d := deleter{seen: make(chan string, 10), f: func() error {
-		if failures--; failures >= 0 {
-			return errDown
-		}
-		return nil
-	}}
-	run(t, product.NewDeletionRelay(c.store, d, nil, quiet()).Run)
-	// What another image still has stays.
-	c.setImages(w.ID, source, "https://a.example/2.png")
-	eventually(t, "the deletion is done", func() bool { return c.count("outbox WHERE kind = 'delete_objects'") == 0 })
-	if len(d.seen) != 0 {
-		t.Errorf("%s was deleted", <-d.seen)
-	}
-	c.setImages(w.ID, source)
-	prefix := "products/" + w.ID.String() + "/"
-	if got := receive(t, d.seen); got != prefix+digest(1)+"/" {
-		t.Errorf("%s was deleted", got)
-	}
-	if err := c.Delete(t.Context(), w.ID, product.Precondition{}); err != nil {
-		t.Fatal(err)
-	}
-	if got := receive(t, d.seen); got != prefix+digest(0)+"/" {
-		t.Errorf("%s was deleted", got)
-	}
-}
-
-// TestReserveWaitsForDeletion shows that nothing is stored under a digest while
-// its objects are being deleted, and nothing deleted once it is reserved.
-func TestReserveWaitsForDeletion(t *testing.T) {
-	t.Parallel()
-	c := newCatalogue(t)
-	w := c.create(source)
-	claim := c.claim(w.Images[0], "w")
-	payload, err := json.Marshal(map[string]any{"product_id": w.ID, "sha256": digest(1)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	queue := func() {
-		c.exec(`INSERT INTO outbox (kind, subject, payload) VALUES ('delete_objects', $1, $2)`, w.ID, string(payload))
-	}
-	begun, end := make(chan struct{}), make(chan struct{})
-	d := deleter{seen: make(chan string, 10), f: func() error {
-		close(begun)
-		<-end
-		return nil
-	}}
-	run(t, product.NewDeletionRelay(c.store, d, nil, quiet()).Run)
-	queue()
-	receive(t, begun)
-	reserved := make(chan error, 1)
-	go func() { reserved <- c.jobs.Reserve(t.Context(), claim, digest(1)) }()
-	eventually(t, "the reservation waits", func() bool {
-		return c.count(`pg_locks AS waiting WHERE NOT granted AND locktype = 'advisory' AND
-			(classid, objid) = (hashtextextended($1, 0) >> 32 & 4294967295, hashtextextended($1, 0) & 4294967295)`,
-			fmt.Sprintf("products/%s/%s/", w.ID, digest(1))) > 0
-	})
-	select {
-	case err := <-reserved:
-		t.Fatalf("reserved in the middle of the deletion: %v", err)
-	default:
-	}
-	close(end)
-	if err := receive(t, reserved); err != nil {
-		t.Fatal(err)
-	}
-	receive(t, d.seen)
-	// Once reserved it is safe: the handler would panic on a second begin.
-	queue()
-	eventually(t, "the second deletion is done", func() bool { return c.count("outbox WHERE kind = 'delete_objects'") == 0 })
-	if len(d.seen) != 0 {
-		t.Error("reserved objects were deleted")
 	}
 }

@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
-	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 	"github.com/sirupsen/logrus"
@@ -25,11 +23,6 @@ type Message struct {
 // one that the broker has confirmed, and does not block past ctx.
 type Publisher interface {
 	Publish(ctx context.Context, messages []Message) []error
-}
-
-// ObjectDeleter removes objects. What is not there is no error.
-type ObjectDeleter interface {
-	DeletePrefix(ctx context.Context, prefix string) error
 }
 
 // NewJobRelay makes the relay that sends image jobs to the queue.
@@ -104,64 +97,6 @@ func (s *Store) markQueued(ctx context.Context, rows []Row, errs []error) error 
 		_, err := tx.ExecContext(ctx, q, pq.Array(images))
 		return err
 	})
-}
-
-// NewDeletionRelay makes the relay that deletes the objects of removed images.
-func NewDeletionRelay(store *Store, objects ObjectDeleter, wake <-chan struct{}, log *logrus.Logger) *Relay {
-	return NewRelay(store, KindDeleteObjects, 10, each(func(ctx context.Context, row Row) error {
-		var p deletionPayload
-		if err := json.Unmarshal(row.Payload, &p); err != nil {
-			return fmt.Errorf("deletion of objects: %w", err)
-		}
-		return store.deleteObjects(ctx, objects, p.ProductID, p.SHA256)
-	}), wake, log)
-}
-
-// deletionTime bounds one deletion, which holds a lock: less than a session may
-// idle in its transaction.
-const deletionTime = 8 * time.Second
-
-// deleteObjects removes what is stored under a digest unless an image of the
-// product still has it. The lock is the one of [Jobs.Reserve]: a worker either
-// has reserved the digest before, and it is seen here, or stores after the end.
-func (s *Store) deleteObjects(ctx context.Context, objects ObjectDeleter, product uuid.UUID, sha256 string) error {
-	prefix := objectPrefix(product, sha256)
-	const q = `
-		SELECT EXISTS (
-			SELECT 1 FROM images
-			WHERE product_id = $1 AND (source_sha256 = $2 OR EXISTS (
-				SELECT 1 FROM jsonb_array_elements(variants) AS v WHERE starts_with(v ->> 'key', $3)))
-		)`
-	var storeErr error
-	err := s.inTxFor(ctx, deletionTime, nil, "delete objects", func(ctx context.Context, tx *sqlx.Tx) error {
-		if err := lockObjects(ctx, tx, product, sha256); err != nil {
-			return err
-		}
-		var used bool
-		if err := tx.GetContext(ctx, &used, q, product, sha256, prefix); err != nil || used {
-			return err
-		}
-		storeErr = objects.DeletePrefix(ctx, prefix)
-		return nil
-	})
-	if storeErr != nil {
-		return fmt.Errorf("delete objects: %w", storeErr)
-	}
-	return err
-}
-
-// objectPrefix is where the objects made from one source are.
-func objectPrefix(product uuid.UUID, sha256 string) string {
-	return fmt.Sprintf("products/%s/%s/", product, sha256)
-}
-
-// lockObjects keeps storing and deleting under one digest apart until tx ends.
-func lockObjects(ctx context.Context, tx *sqlx.Tx, product uuid.UUID, sha256 string) error {
-	const q = `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`
-	if _, err := tx.ExecContext(ctx, q, objectPrefix(product, sha256)); err != nil {
-		return fmt.Errorf("lock objects: %w", err)
-	}
-	return nil
 }
 
 // Dropper removes keys from the cache, and says whether it can be reached.

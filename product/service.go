@@ -17,13 +17,15 @@ type Cache interface {
 	// Fetch gives the value under key, or else what load gives. An error of
 	// load is handed on; an error of the cache is none.
 	Fetch(ctx context.Context, key string, load func(context.Context) ([]byte, error)) (value []byte, hit bool, err error)
-	// Forbid keeps everybody from reading and filling key until Replace, Drop
-	// or its own end, which is later than that of the longest commit.
+	// Forbid keeps everybody from reading and filling key until Replace or its
+	// own end, which is later than that of the longest commit. The writers of
+	// a key call it one after the other, in the order of their commits.
 	Forbid(ctx context.Context, key string) (token string, err error)
-	// Replace puts value in the place of the token, or removes the key if
-	// another token is there.
+	// Replace puts value in the place of the token. It leaves another token
+	// alone, and removes anything else.
 	Replace(ctx context.Context, key, token string, value []byte) error
-	// Drop removes key.
+	// Drop removes what can be read under key. Whoever has a token there
+	// cannot put a value in its place any more.
 	Drop(ctx context.Context, key string) error
 	// Lag is how long the cache may still be read somewhere after an
 	// invalidation was recorded.
@@ -31,8 +33,10 @@ type Cache interface {
 }
 
 // Service is the catalogue's use cases. All methods are safe for concurrent
-// use, end within three seconds when PostgreSQL does not answer, and give
-// [ErrUnavailable] then. A cache out of reach is never an error.
+// use, end within three seconds when PostgreSQL does not answer, at the beginning
+// or at any later step, and give [ErrUnavailable] then. A cache out of reach is no
+// error where PostgreSQL answers in time. A write that gave ErrUnavailable may have
+// been done.
 type Service struct {
 	store *Store
 	cache Cache
@@ -155,6 +159,7 @@ func (s *Service) Get(ctx context.Context, id uuid.UUID) (Snapshot, error) {
 	snapshot, ok := parseCacheValue(id, value)
 	if !ok {
 		s.log.WithField("product_id", id).Warn("cached value is not the product's")
+		_ = s.cache.Drop(ctx, cacheKey(id)) // the next reader fills it; a failure is counted there
 		return s.read(ctx, id)
 	}
 	if hit {

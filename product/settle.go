@@ -83,7 +83,9 @@ func setPending(ctx context.Context, e *edit, c imaging.Claim, o imaging.Outcome
 	}
 	delay, uncounted := max(0, o.RetryIn), 0
 	if o.Err.Ours {
-		delay = max(delay, min(delay<<min(deferrals, maxDeferralDoublings), maxDeferral))
+		if o.Err.RetryAfter == 0 { // a host that is put off says itself how long
+			delay = max(delay, min(delay<<min(deferrals, maxDeferralDoublings), maxDeferral))
+		}
 		uncounted, deferrals = 1, deferrals+1
 	} else {
 		deferrals = 0

@@ -150,7 +150,7 @@ func (s *Sweeper) sweep(ctx context.Context, after string) (next string, wait ti
 	}
 	deleted := 0
 	for _, d := range unused {
-		err := s.store.deleteObjects(ctx, s.objects, d.Product, d.SHA256)
+		_, err := s.store.deleteObjects(ctx, s.objects, d.Product, d.SHA256)
 		switch {
 		case ctx.Err() != nil:
 			return "", 0, errors.Join(ctx.Err(), err)

@@ -2,7 +2,6 @@ package product
 
 import (
 	"context"
-	"errors"
 
 	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
@@ -26,64 +25,67 @@ func (e *edit) reload(ctx context.Context) (err error) {
 	return err
 }
 
+// writeTimeout bounds a write with all that follows its transaction, which itself
+// ends within operationTimeout.
+const writeTimeout = operationTimeout + 2*cutGrace
+
 // write is the one way in which a product and its images change, for clients and
-// workers alike: a tombstone in the cache, one transaction that locks the
-// product first, and the new value in the cache before the caller learns of it.
+// workers alike: one transaction that locks the product first and puts a tombstone
+// in the cache last, and the new value in the cache before the caller learns of it.
 //
 // f changes rows of images itself and fields of e.product in memory. An error of
 // f undoes everything and is handed on. Without e.changed nothing is written but
-// what f wrote, and the version stays.
+// what f wrote, the version stays, and so does what is cached.
+//
+// The tombstone comes under the lock, so that the product's tombstones come in the
+// order of its commits: whoever finds another tombstone in the place of its own
+// knows that it is not an earlier write's. A session that has lost the lock by then
+// cannot commit, and its tombstone ends by itself. It comes after the last
+// statement, so that idle_in_transaction_session_timeout ends the transaction of
+// a process that was frozen before the tombstone ends.
 func (s *Service) write(ctx context.Context, id uuid.UUID, doing string, f func(context.Context, *edit) error) (Snapshot, error) {
-	key := cacheKey(id)
-	token, forbidErr := s.cache.Forbid(ctx, key)
-	var before, after Snapshot
-	var deleted, refused bool
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	var e edit
+	var after Snapshot
+	var token string
 	err := s.store.inTx(ctx, doing, func(ctx context.Context, tx *sqlx.Tx) (err error) {
-		e := edit{tx: tx}
+		e.tx = tx
 		if e.product, err = lockProduct(ctx, tx, id); err != nil {
 			return err
 		}
 		if err := e.reload(ctx); err != nil {
 			return err
 		}
-		if before, err = s.snapshot(e.product, e.images); err != nil {
-			return err
-		}
 		if err := f(ctx, &e); err != nil {
-			refused = true
 			return err
 		}
-		if forbidErr != nil && e.changed {
-			e.outbox = append(e.outbox, invalidationRow(id))
+		if after, err = s.finish(ctx, &e); err != nil || !e.changed {
+			return err
 		}
-		deleted = e.deleted
-		after, err = s.finish(ctx, &e, before)
-		return err
+		if token, err = s.cache.Forbid(ctx, cacheKey(id)); err != nil {
+			return insertOutbox(ctx, tx, []outboxRow{invalidationRow(id)})
+		}
+		return nil
 	})
-	switch {
-	case refused:
-		// Undone, so that what was read under the lock still holds.
-		_ = s.cache.Replace(ctx, key, token, cacheValue(before))
-		return Snapshot{}, err
-	case errors.Is(err, ErrNotFound):
-		_ = s.cache.Drop(ctx, key) // there is nothing to show any more
-		return Snapshot{}, err
-	case err != nil:
+	if err != nil {
 		// It may have been committed: the tombstone stays until it ends by itself.
 		return Snapshot{}, err
-	case deleted:
-		return Snapshot{}, s.publish(ctx, id, "", nil, forbidErr != nil)
 	}
-	return after, s.publish(ctx, id, token, cacheValue(after), forbidErr != nil || after.Version == before.Version)
+	if !e.changed {
+		return after, nil
+	}
+	return after, s.publish(ctx, id, token, after, e.deleted)
 }
 
-// finish writes the product's next version and the outbox rows.
-func (s *Service) finish(ctx context.Context, e *edit, before Snapshot) (Snapshot, error) {
-	if err := insertOutbox(ctx, e.tx, e.outbox); err != nil {
+// finish writes the product's next version and the outbox rows, and gives what
+// clients will see; nothing where the product is deleted.
+func (s *Service) finish(ctx context.Context, e *edit) (Snapshot, error) {
+	if err := insertOutbox(ctx, e.tx, e.outbox); err != nil || e.deleted {
 		return Snapshot{}, err
 	}
-	if !e.changed || e.deleted {
-		return before, nil
+	if !e.changed {
+		return s.snapshot(e.product, e.images)
 	}
 	e.product.Images, e.product.Compressed = make(pq.StringArray, len(e.images)), nil
 	for i := range e.images {
@@ -98,23 +100,30 @@ func (s *Service) finish(ctx context.Context, e *edit, before Snapshot) (Snapsho
 	return s.snapshot(e.product, e.images)
 }
 
-// publish shows a committed write in the cache; without a token it removes the
-// key. Where the cache fails, an invalidation is recorded, unless there is one
-// already, and waited for. An error says that the caller must not acknowledge the
-// write.
-func (s *Service) publish(ctx context.Context, id uuid.UUID, token string, value []byte, recorded bool) error {
+// publish shows a committed write in the cache. Without a token, the write's
+// invalidation is recorded already. Where the cache fails, an invalidation is
+// recorded, unless there is one, and waited for. An error says that the caller
+// must not acknowledge the write.
+func (s *Service) publish(ctx context.Context, id uuid.UUID, token string, after Snapshot, deleted bool) error {
+	// The write is done, so its caller's end must not keep it from being seen.
+	// The end of the time for it does.
+	detached := context.WithoutCancel(ctx)
+	if end, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		detached, cancel = context.WithDeadline(detached, end)
+		defer cancel()
+	}
 	var err error
-	if token == "" {
-		err = s.cache.Drop(ctx, cacheKey(id))
+	if token == "" || deleted {
+		err = s.cache.Drop(detached, cacheKey(id))
 	} else {
-		err = s.cache.Replace(ctx, cacheKey(id), token, value)
+		err = s.cache.Replace(detached, cacheKey(id), token, cacheValue(after))
 	}
 	if err == nil {
 		return nil
 	}
-	if !recorded {
-		// The write is done, so its caller's end must not keep it from being seen.
-		err := s.store.inTx(context.WithoutCancel(ctx), "record invalidation", func(ctx context.Context, tx *sqlx.Tx) error {
+	if token != "" {
+		err := s.store.inTx(detached, "record invalidation", func(ctx context.Context, tx *sqlx.Tx) error {
 			return insertOutbox(ctx, tx, []outboxRow{invalidationRow(id)})
 		})
 		if err != nil {

@@ -32,6 +32,7 @@ type Broker struct {
 
 	ran       atomic.Bool
 	session   atomic.Pointer[session] // nil while there is none
+	created   atomic.Pointer[time.Time]
 	handlers  *handlers
 	consumers []*consumer
 	settled   sync.Once
@@ -122,7 +123,7 @@ var errNotOpened = errors.New("session could not be opened")
 
 // runSession keeps one session until it is over or ctx ends.
 func (b *Broker) runSession(ctx, work context.Context) error {
-	s := newSession(b.names, b.log)
+	s := newSession(b.names, b.log, b.noteCreation)
 	defer s.close()
 	consumers := b.consumers
 	if b.handlers.areStopping() {
@@ -187,6 +188,23 @@ func (b *Broker) Depth(ctx context.Context) (int, error) {
 		return 0, ErrUnavailable
 	}
 	return s.control.depth(ctx)
+}
+
+// Created is when this process last made the work queue because there was none, or
+// the zero time. What was published before is not in that queue: the broker has
+// lost it, unless it is the first queue of all. Of the processes that share the
+// queue only those know that were the first to miss it.
+func (b *Broker) Created() time.Time {
+	if at := b.created.Load(); at != nil {
+		return *at
+	}
+	return time.Time{}
+}
+
+func (b *Broker) noteCreation() {
+	now := time.Now()
+	b.created.Store(&now)
+	b.log.Info("work queue made, there was none")
 }
 
 func sleep(ctx context.Context, d time.Duration) {

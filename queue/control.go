@@ -15,13 +15,15 @@ type control struct {
 	over  <-chan struct{}
 	names names
 
-	conn *amqp.Connection
-	ch   *amqp.Channel
-	turn chan struct{} // one call at a time: answers on a channel have no ids
+	conn    *amqp.Connection
+	ch      *amqp.Channel
+	look    *amqp.Channel // for the question whether the work queue is there; nil until it is asked
+	turn    chan struct{} // one call at a time: answers on a channel have no ids
+	created func()        // called when declare has made a work queue that was not there
 }
 
-func newControl(l *link, over <-chan struct{}, n names) *control {
-	return &control{link: l, over: over, names: n, turn: make(chan struct{}, 1)}
+func newControl(l *link, over <-chan struct{}, n names, created func()) *control {
+	return &control{link: l, over: over, names: n, turn: make(chan struct{}, 1), created: created}
 }
 
 // open connects to the first of urls that answers and gives its index.
@@ -50,7 +52,35 @@ func (c *control) open(ctx context.Context, urls []string, cfg amqp.Config) (int
 
 // declare makes what is missing of the topology.
 func (c *control) declare(ctx context.Context) error {
-	return c.do(ctx, func(ch *amqp.Channel) error { return declare(ch, c.names) })
+	return c.do(ctx, func(ch *amqp.Channel) error {
+		missing := c.workMissing()
+		err := declare(ch, c.names)
+		if err == nil && missing {
+			c.created()
+		}
+		return err
+	})
+}
+
+// workMissing tells whether the broker says that there is no work queue. Any other
+// trouble is left to the declaration that follows. The broker closes the channel
+// on which it is asked for what it does not have, so the question has its own.
+func (c *control) workMissing() bool {
+	if c.look == nil {
+		ch, err := c.conn.Channel()
+		if err != nil {
+			return false
+		}
+		c.look = ch
+	}
+	_, err := c.look.QueueDeclarePassive(c.names.work, true, false, false, false, nil)
+	if err == nil {
+		return false
+	}
+	_ = c.look.Close() // an error means that it is closed already
+	c.look = nil
+	var refusal *amqp.Error
+	return errors.As(err, &refusal) && refusal.Code == amqp.NotFound
 }
 
 // depth counts the messages that are ready in the work queue.

@@ -45,9 +45,11 @@ type session struct {
 	consuming *consuming
 }
 
-func newSession(n names, log *logrus.Entry) *session {
+// newSession makes a session that is not open yet. created is called whenever the
+// session has made the work queue.
+func newSession(n names, log *logrus.Entry, created func()) *session {
 	s := &session{log: log, over: make(chan struct{})}
-	s.control = newControl(&link{lost: s.fail}, s.over, n)
+	s.control = newControl(&link{lost: s.fail}, s.over, n, created)
 	s.publisher = newPublisher(&link{lost: s.fail}, s.over, n)
 	s.consuming = &consuming{link: &link{lost: s.fail}}
 	return s

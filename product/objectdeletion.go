@@ -1,0 +1,157 @@
+package product
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jmoiron/sqlx"
+	"github.com/sirupsen/logrus"
+)
+
+// deletionTime bounds one deletion, which holds a lock: less than a session may
+// idle in its transaction.
+const deletionTime = 8 * time.Second
+
+// ObjectDeleter removes objects. What is not there is no error.
+type ObjectDeleter interface {
+	DeletePrefix(ctx context.Context, prefix string) error
+}
+
+// NewDeletionRelay makes the relay that deletes the objects of removed images.
+//
+// A deletion that was begun and is not known to have ended may have removed what
+// a worker has stored since: an image that has the digest by then is made again.
+func NewDeletionRelay(store *Store, objects ObjectDeleter, wake <-chan struct{}, log *logrus.Logger) *Relay {
+	return NewRelay(store, KindDeleteObjects, 10, each(func(ctx context.Context, row Row) error {
+		ctx = WithRequestID(ctx, row.RequestID)
+		var p deletionPayload
+		if err := json.Unmarshal(row.Payload, &p); err != nil {
+			return fmt.Errorf("deletion of objects: %w", err)
+		}
+		if !p.Begun {
+			if err := store.markDeletion(ctx, row.ID, p); err != nil {
+				return err
+			}
+		}
+		used, err := store.deleteObjects(ctx, objects, p.ProductID, p.SHA256)
+		if used && p.Begun {
+			return store.remakeObjects(ctx, p.ProductID, p.SHA256)
+		}
+		return err
+	}), wake, log)
+}
+
+// usesObjects is true of images of product $1 that have digest $2, whose objects
+// begin with $3.
+const usesObjects = ` product_id = $1 AND (source_sha256 = $2 OR EXISTS (
+	SELECT 1 FROM jsonb_array_elements(variants) AS v WHERE starts_with(v ->> 'key', $3))) `
+
+// markDeletion notes that the deletion is about to begin, unless there will be
+// none because an image has the objects.
+func (s *Store) markDeletion(ctx context.Context, id int64, p deletionPayload) error {
+	const q = `
+		UPDATE outbox SET payload = payload || '{"begun": true}'
+		WHERE id = $4 AND NOT EXISTS (SELECT 1 FROM images WHERE` + usesObjects + `)`
+	return s.inTx(ctx, "mark deletion", func(ctx context.Context, tx *sqlx.Tx) error {
+		_, err := tx.ExecContext(ctx, q, p.ProductID, p.SHA256, objectPrefix(p.ProductID, p.SHA256), id)
+		return err
+	})
+}
+
+// deleteObjects removes what is stored under a digest unless an image of the
+// product still has it, which used says. The lock is the one of [Jobs.Reserve]: a
+// worker either has reserved the digest before, and it is seen here, or stores
+// after the end.
+//
+// The lock is gone with its session, and the deletion does not notice: where the
+// session has not lasted, what was stored meanwhile is made again.
+func (s *Store) deleteObjects(
+	ctx context.Context, objects ObjectDeleter, product uuid.UUID, sha256 string,
+) (used bool, err error) {
+	prefix := objectPrefix(product, sha256)
+	const q = `SELECT EXISTS (SELECT 1 FROM images WHERE` + usesObjects + `)`
+	var begun bool
+	var storeErr error
+	err = s.inTxFor(ctx, deletionTime, nil, "delete objects", func(ctx context.Context, tx *sqlx.Tx) error {
+		if err := lockObjects(ctx, tx, product, sha256); err != nil {
+			return err
+		}
+		if err := tx.GetContext(ctx, &used, q, product, sha256, prefix); err != nil || used {
+			return err
+		}
+		begun = true
+		storeErr = objects.DeletePrefix(ctx, prefix)
+		return nil
+	})
+	if begun && err != nil {
+		// What was deleted has to be made again also when ctx has ended.
+		err = s.remakeObjects(context.WithoutCancel(ctx), product, sha256)
+	}
+	if storeErr != nil {
+		storeErr = fmt.Errorf("delete objects: %w", storeErr)
+	}
+	return used, errors.Join(storeErr, err)
+}
+
+// remakeObjects begins the work anew on the images that have a digest whose
+// objects may be gone. Those that are pending or have failed need nothing: what
+// they get is stored by then.
+func (s *Store) remakeObjects(ctx context.Context, product uuid.UUID, sha256 string) error {
+	const q = `
+		UPDATE images SET status = 'pending', generation = generation + 1, attempts = 0, deferrals = 0,
+			queued_at = clock_timestamp(), settled_at = NULL, request_id = $4,` + unclaim + `
+		WHERE status IN ('processing', 'ready') AND` + usesObjects + `
+		RETURNING id, generation`
+	err := s.inTx(ctx, "remake objects", func(ctx context.Context, tx *sqlx.Tx) error {
+		row, err := lockProduct(ctx, tx, product)
+		if err != nil {
+			return err
+		}
+		var begun []struct {
+			ID         uuid.UUID `db:"id"`
+			Generation int64     `db:"generation"`
+		}
+		err = tx.SelectContext(ctx, &begun, q, product, sha256, objectPrefix(product, sha256), RequestID(ctx))
+		if err != nil || len(begun) == 0 {
+			return err
+		}
+		// Nobody waits for this change: it is enough that the cache follows soon.
+		outbox := []outboxRow{invalidationRow(product)}
+		for _, image := range begun {
+			outbox = append(outbox, jobRow(image.ID, image.Generation))
+		}
+		images, err := selectImages(ctx, tx, product)
+		if err != nil {
+			return err
+		}
+		row.Compressed = nil
+		for i := range images {
+			if v := images[i].main(); v != nil {
+				row.Compressed = append(row.Compressed, v.Key)
+			}
+		}
+		return errors.Join(updateProduct(ctx, tx, &row), insertOutbox(ctx, tx, outbox))
+	})
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// objectPrefix is where the objects made from one source are.
+func objectPrefix(product uuid.UUID, sha256 string) string {
+	return fmt.Sprintf("products/%s/%s/", product, sha256)
+}
+
+// lockObjects keeps storing and deleting under one digest apart until tx ends.
+func lockObjects(ctx context.Context, tx *sqlx.Tx, product uuid.UUID, sha256 string) error {
+	const q = `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`
+	if _, err := tx.ExecContext(ctx, q, objectPrefix(product, sha256)); err != nil {
+		return fmt.Errorf("lock objects: %w", err)
+	}
+	return nil
+}

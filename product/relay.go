@@ -25,7 +25,7 @@ const (
 	rowBackoff      = time.Second
 	maxRowBackoff   = 30 * time.Second
 	relayBackoff    = 200 * time.Millisecond
-	maxRelayBackoff = 5 * time.Second
+	maxRelayBackoff = 2 * time.Second
 )
 
 // RowHandler does what a batch of rows asks for and gives one error per row, nil

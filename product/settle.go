@@ -74,7 +74,8 @@ func setReady(ctx context.Context, e *edit, c imaging.Claim, r *imaging.Result) 
 }
 
 // setPending makes the image wait for another try. A try that ended by our own
-// fault does not count, and each one in a row doubles the wait that was asked for.
+// fault does not count, and each one in a row doubles the wait that was asked for,
+// unless a host said how long it wants to be left alone.
 func setPending(ctx context.Context, e *edit, c imaging.Claim, o imaging.Outcome) (imageRow, error) {
 	const read = `SELECT deferrals FROM images` + fence + `FOR UPDATE`
 	deferrals := 0

@@ -14,7 +14,7 @@ import (
 const (
 	// The pauses between attempts to open a session.
 	retryFirst   = 200 * time.Millisecond
-	retryLongest = 10 * time.Second
+	retryLongest = 3 * time.Second
 	// healthyAfter is how long a session must have lasted for the pauses to
 	// begin anew.
 	healthyAfter = 10 * time.Second

@@ -126,7 +126,7 @@ func compareScaled(t *testing.T, got, want imaging.Rendition) {
 		t.Fatalf("%s has %d x %d pixels, want %d x %d", got.Name, got.Width, got.Height, want.Width, want.Height)
 	}
 	a, b := open(t, got), open(t, want)
-	index, difference := ssim.Gray(luma(a), luma(b)), meanDifference(a, b)
+	index, difference := ssim.Gray(luma(t, a), luma(t, b)), meanDifference(a, b)
 	t.Logf("%s: SSIM %.4f, mean difference %.2f", got.Name, index, difference)
 	if index < 0.986 || difference > 1.8 {
 		t.Errorf("%s: SSIM %.4f, mean difference %.2f", got.Name, index, difference)
@@ -134,14 +134,16 @@ func compareScaled(t *testing.T, got, want imaging.Rendition) {
 }
 
 // luma gives the luma of a decoded JPEG.
-func luma(m image.Image) *image.Gray {
+func luma(t *testing.T, m image.Image) *image.Gray {
+	t.Helper()
 	switch m := m.(type) {
 	case *image.Gray:
 		return m
 	case *image.YCbCr:
 		return &image.Gray{Pix: m.Y, Stride: m.YStride, Rect: m.Rect}
 	}
-	panic("not a JPEG")
+	t.Fatalf("%T is not what a JPEG is decoded to", m)
+	return nil
 }
 
 // The largest progressive pictures fit the default budget, and are done well within

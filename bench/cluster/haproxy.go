@@ -72,16 +72,22 @@ func (c *Cluster) startProxy(ctx context.Context, addr string) error {
 }
 
 func (c *Cluster) awaitProxy(addr string) error {
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	limit := time.After(10 * time.Second)
+	for {
 		if c.proxy.ended() {
 			return errors.New("haproxy ended right after its start; see log/haproxy.log")
 		}
-		conn, err := net.Dial("tcp", addr)
-		if err == nil {
+		if conn, err := net.Dial("tcp", addr); err == nil {
 			return conn.Close()
 		}
+		select {
+		case <-tick.C:
+		case <-limit:
+			return errors.New("haproxy does not listen after 10 s; see log/haproxy.log")
+		}
 	}
-	return errors.New("haproxy does not listen after 10 s; see log/haproxy.log")
 }
 
 // policy keeps Debian's package from starting its service for the whole machine,

@@ -14,16 +14,17 @@ import (
 // result fills the cache where the protocol allows it. Trouble with the cache is
 // never an error here.
 //
-// Concurrent calls share loads, but a call never gets the result of a load that
-// began before the call: such a load may have read the database before a write
-// that was acknowledged in the meantime. So per key one load runs, and whoever
-// comes while it runs shares the next one.
+// Concurrent calls of the same group share loads, but a call never gets the
+// result of a load that began before the call: such a load may have read the
+// database before a write that was acknowledged in the meantime. So per key and
+// group one load runs, and whoever comes while it runs shares the next one. A value
+// that fills the cache is shown to every group, an error only to its own.
 //
 // load runs with the values of one of the callers' contexts and a deadline of
 // its own, and must end with its context; a caller who gives up disturbs
 // nobody. Its error is handed on as it is. Other errors: [ErrBusy], or that of
 // ctx. Callers may share the value's memory: it must not be changed.
-func (c *Cache) Fetch(ctx context.Context, key string, load func(context.Context) ([]byte, error)) (value []byte, hit bool, err error) {
+func (c *Cache) Fetch(ctx context.Context, key, group string, load func(context.Context) ([]byte, error)) (value []byte, hit bool, err error) {
 	e, err := c.Get(ctx, key)
 	if err == nil && e.Hit {
 		return e.Value, true, nil
@@ -32,7 +33,7 @@ func (c *Cache) Fetch(ctx context.Context, key string, load func(context.Context
 		return nil, false, ctx.Err()
 	}
 	detached := context.WithoutCancel(ctx)
-	fl := c.flights.board(key, e.Lease, func(lease string) ([]byte, error) {
+	fl := c.flights.board(key+"\n"+group, e.Lease, func(lease string) ([]byte, error) {
 		return c.load(detached, key, lease, load)
 	})
 	select {
@@ -71,7 +72,7 @@ type flight struct {
 	err    error
 }
 
-// flights holds, for every key that is being loaded, the flight that has not
+// flights holds, for every key and group that is being loaded, the flight that has not
 // departed yet; nil while nobody waits for one.
 type flights struct {
 	mu      sync.Mutex

@@ -53,7 +53,7 @@ type answer struct {
 func fetch(ctx context.Context, c *cache.Cache, key string, load func(context.Context) ([]byte, error)) chan answer {
 	got := make(chan answer, 1)
 	go func() {
-		value, _, err := c.Fetch(ctx, key, load)
+		value, _, err := c.Fetch(ctx, key, "", load)
 		got <- answer{string(value), err}
 	}()
 	return got
@@ -135,7 +135,7 @@ func TestLoadHasADeadlineOfItsOwn(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.WithValue(t.Context(), contextKey{}, "request 7"), time.Minute)
 	defer cancel()
 	var id any
-	_, _, err := c.Fetch(ctx, "k", func(ctx context.Context) ([]byte, error) {
+	_, _, err := c.Fetch(ctx, "k", "", func(ctx context.Context) ([]byte, error) {
 		id = ctx.Value(contextKey{})
 		<-ctx.Done()
 		return nil, ctx.Err()
@@ -151,7 +151,7 @@ func TestLoadHasADeadlineOfItsOwn(t *testing.T) {
 func TestPanickingLoad(t *testing.T) {
 	t.Parallel()
 	c := offline(t, nil)
-	_, _, err := c.Fetch(t.Context(), "k", func(context.Context) ([]byte, error) { panic("a defect") })
+	_, _, err := c.Fetch(t.Context(), "k", "", func(context.Context) ([]byte, error) { panic("a defect") })
 	if err == nil || !contains(err, "a defect") {
 		t.Errorf("got %v", err)
 	}
@@ -194,7 +194,7 @@ func TestManyMissesOneLease(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 16 {
 			wg.Go(func() {
-				if value, _, err := c.Fetch(t.Context(), "k", load); string(value) != "v" || err != nil {
+				if value, _, err := c.Fetch(t.Context(), "k", "", load); string(value) != "v" || err != nil {
 					t.Errorf("Fetch gave %q, %v", value, err)
 				}
 			})

@@ -119,7 +119,7 @@ func raceWhile(t *testing.T, goOn func(read int64) bool, replicas ...replica) *t
 type careful struct{ c *cache.Cache }
 
 func (s careful) read(t *testing.T, r *register, key string) ([]byte, bool) {
-	value, hit, err := s.c.Fetch(t.Context(), key, r.load)
+	value, hit, err := s.c.Fetch(t.Context(), key, "", r.load)
 	if err != nil {
 		t.Errorf("Fetch: %v", err)
 	}

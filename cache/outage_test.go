@@ -75,7 +75,7 @@ func TestRedisIsDownAtTheStart(t *testing.T) {
 	p := through(t, &cfg)
 	p.refuse()
 	c := start(t, cfg)
-	value, hit, err := c.Fetch(t.Context(), "k", func(context.Context) ([]byte, error) { return []byte("v"), nil })
+	value, hit, err := c.Fetch(t.Context(), "k", "", func(context.Context) ([]byte, error) { return []byte("v"), nil })
 	if string(value) != "v" || hit || err != nil {
 		t.Errorf("Fetch gave %q, %v, %v", value, hit, err)
 	}

@@ -315,7 +315,7 @@ func TestFetchFillsTheCache(t *testing.T) {
 	value := []byte("from the database")
 	load := func(context.Context) ([]byte, error) { return bytes.Clone(value), nil }
 	fetch := func(load func(context.Context) ([]byte, error)) answer {
-		value, hit, err := c.Fetch(t.Context(), "k", load)
+		value, hit, err := c.Fetch(t.Context(), "k", "", load)
 		return answer{string(value), hit, err}
 	}
 	gone := errors.New("no such row")

@@ -44,7 +44,7 @@ func TestCacheDown(t *testing.T) {
 
 			// Reads and writes of clients and workers go on.
 			title := "Torch"
-			s, err := c.Patch(t.Context(), w.ID, product.Patch{Name: &title}, product.Precondition{})
+			s, err := c.Patch(t.Context(), product.Everything(), w.ID, product.Patch{Name: &title}, product.Precondition{})
 			if err != nil || s.Version != 2 {
 				t.Fatal(s, err)
 			}
@@ -53,7 +53,7 @@ func TestCacheDown(t *testing.T) {
 			if got := c.get(w.ID); got.Name != title || got.ImageStatus != "ready" || got.Version != 4 {
 				t.Errorf("%+v", got)
 			}
-			if err := c.Delete(t.Context(), other.ID, product.Precondition{}); err != nil {
+			if err := c.Delete(t.Context(), product.Everything(), other.ID, product.Precondition{}); err != nil {
 				t.Fatal(err)
 			}
 			if pending, err := c.store.PendingInvalidations(t.Context()); err != nil || !pending {
@@ -75,12 +75,12 @@ func TestCacheDown(t *testing.T) {
 			if got := c.get(w.ID); got.Name != title || got.Version != 4 {
 				t.Errorf("stale: %+v", got)
 			}
-			_, err = c.Get(t.Context(), other.ID)
+			_, err = c.Get(t.Context(), product.Everything(), other.ID)
 			wantErr(t, err, product.ErrNotFound)
 			// A tombstone that was under way when Redis froze may be there now, so
 			// that another product shows that the cache is used again.
 			c.get(untouched.ID)
-			if s, err := c.Get(t.Context(), untouched.ID); err != nil || s.Source != product.FromCache {
+			if s, err := c.Get(t.Context(), product.Everything(), untouched.ID); err != nil || s.Source != product.FromCache {
 				t.Errorf("%v, %v", s.Source, err)
 			}
 		})
@@ -105,7 +105,7 @@ func TestCacheLostAfterCommit(t *testing.T) {
 	c.get(w.ID)
 	service := product.NewService(c.store, breakingCache{c.cache, p.Refuse}, objectURL, quiet())
 	name := "Torch"
-	if _, err := service.Patch(t.Context(), w.ID, product.Patch{Name: &name}, product.Precondition{}); err != nil {
+	if _, err := service.Patch(t.Context(), product.Everything(), w.ID, product.Patch{Name: &name}, product.Precondition{}); err != nil {
 		t.Fatal(err)
 	}
 	if pending, err := c.store.PendingInvalidations(t.Context()); err != nil || !pending {
@@ -142,7 +142,7 @@ func TestNobodyReadsOldValues(t *testing.T) {
 				default:
 				}
 				least := acknowledged.Load()
-				s, err := replicas[i%2].Get(t.Context(), w.ID)
+				s, err := replicas[i%2].Get(t.Context(), product.Everything(), w.ID)
 				if err != nil || s.Version < least {
 					t.Errorf("version %d after %d was acknowledged, %v", s.Version, least, err)
 					return
@@ -158,7 +158,7 @@ func TestNobodyReadsOldValues(t *testing.T) {
 		writers.Go(func() {
 			for n := range 100 {
 				name := fmt.Sprintf("%d %d", i, n)
-				s, err := replicas[i].Patch(t.Context(), w.ID, product.Patch{Name: &name}, product.Precondition{})
+				s, err := replicas[i].Patch(t.Context(), product.Everything(), w.ID, product.Patch{Name: &name}, product.Precondition{})
 				if err != nil {
 					t.Error(err)
 					return

@@ -45,17 +45,17 @@ func TestCutOffReplicaMakesNoReadOld(t *testing.T) {
 				}
 				w := c.create()
 				eventually(t, "the healthy replica reads from the cache", func() bool {
-					s, err := healthy.Get(t.Context(), w.ID)
+					s, err := healthy.Get(t.Context(), product.Everything(), w.ID)
 					return err == nil && s.Source == product.FromCache
 				})
 
 				fail(p)
 				for i := range 20 {
 					name := fmt.Sprint("Lamp ", i)
-					if _, err := cut.Patch(t.Context(), w.ID, product.Patch{Name: &name}, product.Precondition{}); err != nil {
+					if _, err := cut.Patch(t.Context(), product.Everything(), w.ID, product.Patch{Name: &name}, product.Precondition{}); err != nil {
 						t.Fatal(err)
 					}
-					s, err := healthy.Get(t.Context(), w.ID)
+					s, err := healthy.Get(t.Context(), product.Everything(), w.ID)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -129,21 +129,21 @@ func TestShortFreezeMakesNoReadOld(t *testing.T) {
 				frozen := product.NewService(c.store, b, objectURL, quiet())
 				w := c.create()
 				eventually(t, "the other replica reads from the cache", func() bool {
-					s, err := other.Get(t.Context(), w.ID)
+					s, err := other.Get(t.Context(), product.Everything(), w.ID)
 					return err == nil && s.Source == product.FromCache
 				})
 				if deleted {
-					if err := frozen.Delete(t.Context(), w.ID, product.Precondition{}); err != nil {
+					if err := frozen.Delete(t.Context(), product.Everything(), w.ID, product.Precondition{}); err != nil {
 						t.Fatal(err)
 					}
-					_, err = other.Get(t.Context(), w.ID)
+					_, err = other.Get(t.Context(), product.Everything(), w.ID)
 					wantErr(t, err, product.ErrNotFound)
 					return
 				}
 				if err := toTorch(frozen, w.ID)(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-				s, err := other.Get(t.Context(), w.ID)
+				s, err := other.Get(t.Context(), product.Everything(), w.ID)
 				if err != nil || decode(t, s.Data).Name != "Torch" {
 					t.Errorf("version %d from %v after the acknowledgement, %v", s.Version, s.Source, err)
 				}

@@ -123,7 +123,7 @@ func TestDeadLettersGoWithTheirProduct(t *testing.T) {
 	o.Err.Detail = strings.Repeat("ä", 5000)
 	c.settle(c.claim(w.Images[0], "w"), o)
 	c.file(encode(t, job(w.Images[0])), "rejected")
-	if err := c.Delete(t.Context(), w.ID, product.Precondition{}); err != nil {
+	if err := c.Delete(t.Context(), product.Everything(), w.ID, product.Precondition{}); err != nil {
 		t.Fatal(err)
 	}
 	if n := c.count("dead_letters"); n != 0 {

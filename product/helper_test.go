@@ -234,7 +234,7 @@ func (c *catalogue) create(sources ...string) wire {
 // get reads a product.
 func (c *catalogue) get(id uuid.UUID) wire {
 	c.t.Helper()
-	s, err := c.Get(c.t.Context(), id)
+	s, err := c.Get(c.t.Context(), product.Everything(), id)
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -32,8 +32,10 @@ type Attempt struct {
 
 // Attempts gives the latest ended tries of an image, newest first, or
 // [ErrNotFound] where the product has no such image.
-func (s *Service) Attempts(ctx context.Context, id, image uuid.UUID) ([]Attempt, error) {
-	const find = `SELECT 1 FROM images WHERE id = $1 AND product_id = $2`
+func (s *Service) Attempts(ctx context.Context, scope Scope, id, image uuid.UUID) ([]Attempt, error) {
+	const find = `
+		SELECT 1 FROM images JOIN products ON products.id = images.product_id
+		WHERE images.id = $1 AND products.id = $2 AND (cast($3 AS uuid) IS NULL OR products.user_id = cast($3 AS uuid))`
 	const q = `
 		SELECT image_id, generation, attempt, stage, outcome, code, detail, worker, request_id, started_at, duration_ms
 		FROM image_attempts WHERE image_id = $1
@@ -42,7 +44,7 @@ func (s *Service) Attempts(ctx context.Context, id, image uuid.UUID) ([]Attempt,
 	var rows []attemptRow
 	err := s.store.inSnapshot(ctx, "attempts", func(ctx context.Context, tx *sqlx.Tx) error {
 		var one int
-		if err := tx.GetContext(ctx, &one, find, image, id); err != nil {
+		if err := tx.GetContext(ctx, &one, find, image, id, scope.owner()); err != nil {
 			return fmt.Errorf("image: %w", err)
 		}
 		return tx.SelectContext(ctx, &rows, q, image, shownAttempts)

@@ -26,7 +26,7 @@ func (c *catalogue) lamp() product.NewProduct {
 // once creates the lamp and says whether it was the first answer again.
 func (c *catalogue) once(k product.Idempotency) (product.Snapshot, bool) {
 	c.t.Helper()
-	s, replayed, err := c.CreateOnce(c.t.Context(), c.lamp(), k)
+	s, replayed, err := c.CreateOnce(c.t.Context(), product.Everything(), c.lamp(), k)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -55,14 +55,14 @@ func TestIdempotentProduct(t *testing.T) {
 		t.Errorf("%d jobs for one image", n)
 	}
 	name := "Torch"
-	if _, err := c.Patch(t.Context(), first.ID, product.Patch{Name: &name}, product.Precondition{}); err != nil {
+	if _, err := c.Patch(t.Context(), product.Everything(), first.ID, product.Patch{Name: &name}, product.Precondition{}); err != nil {
 		t.Fatal(err)
 	}
 	want("after a change")
 	if got := c.get(first.ID); got.Name != name {
 		t.Errorf("a replay brought the old value back: %+v", got)
 	}
-	if err := c.Delete(t.Context(), first.ID, product.Precondition{}); err != nil {
+	if err := c.Delete(t.Context(), product.Everything(), first.ID, product.Precondition{}); err != nil {
 		t.Fatal(err)
 	}
 	want("after its end")
@@ -92,7 +92,7 @@ func TestIdempotentKeyReused(t *testing.T) {
 	t.Parallel()
 	c := newCatalogue(t)
 	c.once(key("k", "lamp"))
-	_, _, err := c.CreateOnce(t.Context(), c.lamp(), key("k", "other"))
+	_, _, err := c.CreateOnce(t.Context(), product.Everything(), c.lamp(), key("k", "other"))
 	wantErr(t, err, product.ErrKeyReused)
 	_, _, err = c.CreateUserOnce(t.Context(), product.NewUser{Name: "Eve", Email: "eve@example.org"}, key("k", "eve"))
 	wantErr(t, err, product.ErrKeyReused)
@@ -152,10 +152,10 @@ func TestIdempotentFailureIsNotKept(t *testing.T) {
 	c := newCatalogue(t)
 	n := c.lamp()
 	n.UserID = uuid.New()
-	_, _, err := c.CreateOnce(t.Context(), n, key("lamp", "lamp"))
+	_, _, err := c.CreateOnce(t.Context(), product.Everything(), n, key("lamp", "lamp"))
 	wantFields(t, err, "user_id")
 	c.exec(`INSERT INTO users (id, name, email) VALUES ($1, 'Bob', 'bob@example.org')`, n.UserID)
-	if _, replayed, err := c.CreateOnce(t.Context(), n, key("lamp", "lamp")); err != nil || replayed {
+	if _, replayed, err := c.CreateOnce(t.Context(), product.Everything(), n, key("lamp", "lamp")); err != nil || replayed {
 		t.Error(replayed, err)
 	}
 	eve := product.NewUser{Name: "Eve", Email: "eve@example.org"}
@@ -197,14 +197,14 @@ func TestIdempotentInProgress(t *testing.T) {
 	gate := producttest.HoldCommits(t, c.dsn, "products")
 	first := make(chan error, 1)
 	go func() {
-		_, _, err := c.CreateOnce(t.Context(), c.lamp(), key("k", "lamp"))
+		_, _, err := c.CreateOnce(t.Context(), product.Everything(), c.lamp(), key("k", "lamp"))
 		first <- err
 	}()
 	gate.Await()
 	var calls sync.WaitGroup
 	for range 8 {
 		calls.Go(func() {
-			_, _, err := c.CreateOnce(t.Context(), c.lamp(), key("k", "lamp"))
+			_, _, err := c.CreateOnce(t.Context(), product.Everything(), c.lamp(), key("k", "lamp"))
 			if !errors.Is(err, product.ErrKeyInProgress) {
 				t.Errorf("the same request: %v", err)
 			}
@@ -223,7 +223,7 @@ func TestIdempotentInProgress(t *testing.T) {
 	}
 	for range 8 { // who repeats the request does not keep others from doing so
 		calls.Go(func() {
-			_, replayed, err := c.CreateOnce(t.Context(), c.lamp(), key("k", "lamp"))
+			_, replayed, err := c.CreateOnce(t.Context(), product.Everything(), c.lamp(), key("k", "lamp"))
 			if err != nil || !replayed {
 				t.Errorf("afterwards: replayed %v, %v", replayed, err)
 			}
@@ -245,7 +245,7 @@ func TestIdempotentUnknownCommit(t *testing.T) {
 			c, proxy := patient(t, 10)
 			gate := producttest.HoldCommits(t, c.dsn, "products")
 			create := func() (product.Snapshot, bool, error) {
-				return c.CreateOnce(t.Context(), c.lamp(), key("k", "lamp"))
+				return c.CreateOnce(t.Context(), product.Everything(), c.lamp(), key("k", "lamp"))
 			}
 			first := make(chan error, 1)
 			go func() {

@@ -49,7 +49,7 @@ func (j *Jobs) Claim(ctx context.Context, job imaging.Job, owner string, lease t
 		return imaging.Claim{}, err
 	}
 	claim := imaging.Claim{Job: job, ProductID: product, Owner: owner}
-	_, err = j.service.write(ctx, product, "claim image", func(ctx context.Context, e *edit) error {
+	_, err = j.service.write(ctx, Everything(), product, "claim image", func(ctx context.Context, e *edit) error {
 		row, lost, err := claimImage(ctx, e.tx, &claim, lease)
 		if err != nil {
 			return err

@@ -271,7 +271,7 @@ func TestSettleReady(t *testing.T) {
 			t.Errorf("%v", got.Compressed)
 		}
 	}
-	s, err := c.Get(t.Context(), w.ID)
+	s, err := c.Get(t.Context(), product.Everything(), w.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -433,7 +433,7 @@ func TestImageGoneWhileWorkedOn(t *testing.T) {
 	if err := c.jobs.Reserve(t.Context(), claim, digest(1)); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Delete(t.Context(), w.ID, product.Precondition{}); err != nil {
+	if err := c.Delete(t.Context(), product.Everything(), w.ID, product.Precondition{}); err != nil {
 		t.Fatal(err)
 	}
 	wantErr(t, c.jobs.Renew(t.Context(), claim, lease), imaging.ErrLeaseLost)

@@ -29,7 +29,7 @@ func (killedCache) Drop(context.Context, string) error                    { retu
 func toTorch(s *product.Service, id uuid.UUID) func(context.Context) error {
 	return func(ctx context.Context) error {
 		name := "Torch"
-		return second(s.Patch(ctx, id, product.Patch{Name: &name}, product.Precondition{}))
+		return second(s.Patch(ctx, product.Everything(), id, product.Patch{Name: &name}, product.Precondition{}))
 	}
 }
 
@@ -76,7 +76,7 @@ func TestKilledAfterTheCommitOfAnother(t *testing.T) {
 	if err := c.cache.Replace(t.Context(), key, token, []byte(candle)); err != nil {
 		t.Fatal(err)
 	}
-	if s, err := c.Get(t.Context(), w.ID); err != nil || s.Version != 3 || decode(t, s.Data).Name != "Torch" {
+	if s, err := c.Get(t.Context(), product.Everything(), w.ID); err != nil || s.Version != 3 || decode(t, s.Data).Name != "Torch" {
 		t.Errorf("version %d from %v, %v", s.Version, s.Source, err)
 	}
 }
@@ -100,7 +100,7 @@ func TestKilledAfterAnInvalidation(t *testing.T) {
 	if err := toTorch(service, w.ID)(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if s, err := c.Get(t.Context(), w.ID); err != nil || s.Version != 2 || decode(t, s.Data).Name != "Torch" {
+	if s, err := c.Get(t.Context(), product.Everything(), w.ID); err != nil || s.Version != 2 || decode(t, s.Data).Name != "Torch" {
 		t.Errorf("version %d from %v, %v", s.Version, s.Source, err)
 	}
 }
@@ -114,15 +114,15 @@ func TestRefusedWriteLeavesTheCache(t *testing.T) {
 	c.get(w.ID)
 	service := product.NewService(c.store, untouchable{c.cache, t}, objectURL, quiet())
 	name, other := w.Name, "Torch"
-	_, err := service.Patch(t.Context(), w.ID, product.Patch{Name: &other}, product.Precondition{Version: 7})
+	_, err := service.Patch(t.Context(), product.Everything(), w.ID, product.Patch{Name: &other}, product.Precondition{Version: 7})
 	wantErr(t, err, product.ErrPrecondition)
-	wantErr(t, service.Delete(t.Context(), w.ID, product.Precondition{Version: 7}), product.ErrPrecondition)
-	wantErr(t, service.Delete(t.Context(), uuid.New(), product.Precondition{}), product.ErrNotFound)
-	s, err := service.Patch(t.Context(), w.ID, product.Patch{Name: &name}, product.Precondition{})
+	wantErr(t, service.Delete(t.Context(), product.Everything(), w.ID, product.Precondition{Version: 7}), product.ErrPrecondition)
+	wantErr(t, service.Delete(t.Context(), product.Everything(), uuid.New(), product.Precondition{}), product.ErrNotFound)
+	s, err := service.Patch(t.Context(), product.Everything(), w.ID, product.Patch{Name: &name}, product.Precondition{})
 	if err != nil || s.Version != 1 || decode(t, s.Data).Name != name {
 		t.Errorf("%+v, %v", s, err)
 	}
-	if s, err := c.Get(t.Context(), w.ID); err != nil || s.Source != product.FromCache {
+	if s, err := c.Get(t.Context(), product.Everything(), w.ID); err != nil || s.Source != product.FromCache {
 		t.Errorf("from %v, %v", s.Source, err)
 	}
 }

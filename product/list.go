@@ -14,7 +14,7 @@ import (
 // List gives the products that match, newest first. Products that are created
 // or deleted while a reader walks the pages neither repeat nor hide others. The
 // error may be a [*ValidationError].
-func (s *Service) List(ctx context.Context, f Filter) (Page, error) {
+func (s *Service) List(ctx context.Context, scope Scope, f Filter) (Page, error) {
 	if err := f.Validate(); err != nil {
 		return Page{}, err
 	}
@@ -25,7 +25,7 @@ func (s *Service) List(ctx context.Context, f Filter) (Page, error) {
 	var images map[uuid.UUID][]imageRow
 	var page Page
 	err := s.store.inSnapshot(ctx, "list products", func(ctx context.Context, tx *sqlx.Tx) (err error) {
-		if products, err = selectPage(ctx, tx, f); err != nil {
+		if products, err = selectPage(ctx, tx, scope, f); err != nil {
 			return err
 		}
 		if len(products) > f.Limit {
@@ -50,13 +50,13 @@ func (s *Service) List(ctx context.Context, f Filter) (Page, error) {
 }
 
 // selectPage gives the page's products and one more, if there is one.
-func selectPage(ctx context.Context, tx *sqlx.Tx, f Filter) ([]productRow, error) {
+func selectPage(ctx context.Context, tx *sqlx.Tx, scope Scope, f Filter) ([]productRow, error) {
 	after, err := parseCursor(f.Cursor)
 	if err != nil {
 		return nil, err
 	}
 	args := map[string]any{
-		"user_id": f.UserID, "min_price": f.MinPrice, "max_price": f.MaxPrice,
+		"owner": scope.owner(), "user_id": f.UserID, "min_price": f.MinPrice, "max_price": f.MaxPrice,
 		"name": nil, "after": after, "limit": f.Limit + 1,
 	}
 	if f.Name != "" {
@@ -67,7 +67,8 @@ func selectPage(ctx context.Context, tx *sqlx.Tx, f Filter) ([]productRow, error
 	const q = `
 		SELECT ` + productColumns + `
 		FROM products
-		WHERE (cast(:user_id AS uuid) IS NULL OR user_id = cast(:user_id AS uuid))
+		WHERE (cast(:owner AS uuid) IS NULL OR user_id = cast(:owner AS uuid))
+			AND (cast(:user_id AS uuid) IS NULL OR user_id = cast(:user_id AS uuid))
 			AND (cast(:min_price AS numeric) IS NULL OR product_price >= cast(:min_price AS numeric))
 			AND (cast(:max_price AS numeric) IS NULL OR product_price <= cast(:max_price AS numeric))
 			AND (cast(:name AS text) IS NULL OR product_name ILIKE cast(:name AS text))

@@ -23,7 +23,7 @@ func (c *catalogue) add(name, amount string) uuid.UUID {
 
 func (c *catalogue) list(f product.Filter) ([]string, product.Page) {
 	c.t.Helper()
-	page, err := c.List(c.t.Context(), f)
+	page, err := c.List(c.t.Context(), product.Everything(), f)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func TestListShowsWhatGetShows(t *testing.T) {
 	c.settle(claim, ready(claim, digest(1)))
 	c.create("https://a.example/3.png")
 	_, page := c.list(product.Filter{})
-	s, err := c.Get(t.Context(), w.ID)
+	s, err := c.Get(t.Context(), product.Everything(), w.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func TestListWalkWhileTheTableChanges(t *testing.T) {
 			gone = append(gone, "p02")
 		}
 		for _, name := range gone {
-			if err := c.Delete(t.Context(), all[name], product.Precondition{}); err != nil {
+			if err := c.Delete(t.Context(), product.Everything(), all[name], product.Precondition{}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -151,7 +151,7 @@ func TestCursorIsCheckedForDamage(t *testing.T) {
 		bad = append(bad, page.Next[:i]+string(other)+page.Next[i+1:])
 	}
 	for _, cursor := range bad {
-		_, err := c.List(t.Context(), product.Filter{Cursor: cursor})
+		_, err := c.List(t.Context(), product.Everything(), product.Filter{Cursor: cursor})
 		wantFields(t, err, "cursor")
 	}
 }

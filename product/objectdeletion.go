@@ -107,7 +107,7 @@ func (s *Store) remakeObjects(ctx context.Context, product uuid.UUID, sha256 str
 		WHERE status IN ('processing', 'ready') AND` + usesObjects + `
 		RETURNING id, generation`
 	err := s.inTx(ctx, "remake objects", func(ctx context.Context, tx *sqlx.Tx) error {
-		row, err := lockProduct(ctx, tx, product)
+		row, err := lockProduct(ctx, tx, Everything(), product)
 		if err != nil {
 			return err
 		}

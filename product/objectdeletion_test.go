@@ -52,7 +52,7 @@ func TestDeletionRelay(t *testing.T) {
 	if got := receive(t, d.seen); got != prefix+digest(1)+"/" {
 		t.Errorf("%s was deleted", got)
 	}
-	if err := c.Delete(t.Context(), w.ID, product.Precondition{}); err != nil {
+	if err := c.Delete(t.Context(), product.Everything(), w.ID, product.Precondition{}); err != nil {
 		t.Fatal(err)
 	}
 	if got := receive(t, d.seen); got != prefix+digest(0)+"/" {

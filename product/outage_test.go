@@ -38,13 +38,15 @@ func (c *catalogue) calls(id, uncached uuid.UUID, image wireImage, claim imaging
 		"create": func(ctx context.Context) error {
 			return second(c.Create(ctx, product.NewProduct{UserID: c.user, Name: "x"}))
 		},
-		"get":  func(ctx context.Context) error { return second(c.Get(ctx, uncached)) },
-		"list": func(ctx context.Context) error { return second(c.List(ctx, product.Filter{})) },
+		"get":  func(ctx context.Context) error { return second(c.Get(ctx, product.Everything(), uncached)) },
+		"list": func(ctx context.Context) error { return second(c.List(ctx, product.Everything(), product.Filter{})) },
 		"patch": func(ctx context.Context) error {
-			return second(c.Patch(ctx, id, product.Patch{Name: &name}, product.Precondition{}))
+			return second(c.Patch(ctx, product.Everything(), id, product.Patch{Name: &name}, product.Precondition{}))
 		},
-		"delete": func(ctx context.Context) error { return c.Delete(ctx, id, product.Precondition{}) },
-		"user":   func(ctx context.Context) error { return second(c.User(ctx, c.user)) },
+		"delete": func(ctx context.Context) error {
+			return c.Delete(ctx, product.Everything(), id, product.Precondition{})
+		},
+		"user": func(ctx context.Context) error { return second(c.User(ctx, product.Everything(), c.user)) },
 		"create user": func(ctx context.Context) error {
 			return second(c.CreateUser(ctx, product.NewUser{Name: "x", Email: name + "@example.org"}))
 		},
@@ -101,7 +103,7 @@ func TestFrozenDatabase(t *testing.T) {
 	calls := c.calls(w.ID, c.create().ID, w.Images[1], claim)
 	p.Stall()
 	c.wantUnavailable(calls)
-	if s, err := c.Get(t.Context(), cached.ID); err != nil || s.Source != product.FromCache {
+	if s, err := c.Get(t.Context(), product.Everything(), cached.ID); err != nil || s.Source != product.FromCache {
 		t.Errorf("a cached product: %v, %v", s.Source, err)
 	}
 	p.Resume()
@@ -120,7 +122,7 @@ func TestDatabaseCutOff(t *testing.T) {
 	calls := c.calls(w.ID, c.create().ID, w.Images[1], claim)
 	p.Refuse()
 	c.wantUnavailable(calls)
-	if s, err := c.Get(t.Context(), cached.ID); err != nil || s.Source != product.FromCache {
+	if s, err := c.Get(t.Context(), product.Everything(), cached.ID); err != nil || s.Source != product.FromCache {
 		t.Errorf("a cached product: %v, %v", s.Source, err)
 	}
 	p.Accept()
@@ -145,7 +147,7 @@ func TestLockedRowIsUnavailable(t *testing.T) {
 	name := "x"
 	c.wantUnavailable(map[string]func(context.Context) error{
 		"patch": func(ctx context.Context) error {
-			return second(c.Patch(ctx, w.ID, product.Patch{Name: &name}, product.Precondition{}))
+			return second(c.Patch(ctx, product.Everything(), w.ID, product.Patch{Name: &name}, product.Precondition{}))
 		},
 		"claim": func(ctx context.Context) error { return second(c.jobs.Claim(ctx, job(w.Images[0]), "w", lease)) },
 	})
@@ -165,9 +167,9 @@ func TestCallersDeadline(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	start := time.Now()
-	_, err := c.List(ctx, product.Filter{})
+	_, err := c.List(ctx, product.Everything(), product.Filter{})
 	wantErr(t, err, product.ErrUnavailable)
-	_, err = c.Get(ctx, w.ID)
+	_, err = c.Get(ctx, product.Everything(), w.ID)
 	wantErr(t, err, product.ErrUnavailable)
 	wantUnder(t, start, 1500*time.Millisecond)
 	p.Resume()
@@ -176,7 +178,7 @@ func TestCallersDeadline(t *testing.T) {
 	ctx, cancel = context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	start = time.Now()
-	_, err = c.User(ctx, c.user) // a query without a transaction
+	_, err = c.User(ctx, product.Everything(), c.user) // a query without a transaction
 	wantErr(t, err, product.ErrUnavailable)
 	wantUnder(t, start, 1500*time.Millisecond)
 }
@@ -217,7 +219,7 @@ func TestSessionSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	name := "x"
-	_, err = c.Patch(t.Context(), w.ID, product.Patch{Name: &name}, product.Precondition{})
+	_, err = c.Patch(t.Context(), product.Everything(), w.ID, product.Patch{Name: &name}, product.Precondition{})
 	wantErr(t, err, product.ErrUnavailable)
 	// The store's own lock_timeout, which comes before its own statement_timeout,
 	// gives another error.
@@ -246,7 +248,7 @@ func TestPoolExhausted(t *testing.T) {
 	}
 	name := "x"
 	patch := func(ctx context.Context) error {
-		return second(c.Patch(ctx, w.ID, product.Patch{Name: &name}, product.Precondition{}))
+		return second(c.Patch(ctx, product.Everything(), w.ID, product.Patch{Name: &name}, product.Precondition{}))
 	}
 	c.wantUnavailable(map[string]func(context.Context) error{"one": patch, "two": patch, "three": patch})
 }
@@ -260,14 +262,14 @@ func TestUnknownCommit(t *testing.T) {
 	c.get(w.ID)
 	p.StallAfter("COMMIT")
 	name := "Torch"
-	_, err := c.Patch(t.Context(), w.ID, product.Patch{Name: &name}, product.Precondition{})
+	_, err := c.Patch(t.Context(), product.Everything(), w.ID, product.Patch{Name: &name}, product.Precondition{})
 	wantErr(t, err, product.ErrUnavailable)
 	p.Resume()
 	if n := c.count("products WHERE version = 2"); n != 1 {
 		t.Fatal("it was not committed: the test shows nothing")
 	}
 	eventually(t, "the database answers", func() bool { return c.store.Check(t.Context()) == nil })
-	if s, err := c.Get(t.Context(), w.ID); err != nil || s.Version != 2 || s.Source != product.FromDatabase {
+	if s, err := c.Get(t.Context(), product.Everything(), w.ID); err != nil || s.Version != 2 || s.Source != product.FromDatabase {
 		t.Errorf("%+v, %v", s, err)
 	}
 }
@@ -316,7 +318,7 @@ func TestSessionTerminated(t *testing.T) {
 	}
 	name, patched := "x", make(chan error, 1)
 	go func() {
-		patched <- second(service.Patch(t.Context(), w.ID, product.Patch{Name: &name}, product.Precondition{}))
+		patched <- second(service.Patch(t.Context(), product.Everything(), w.ID, product.Patch{Name: &name}, product.Precondition{}))
 	}()
 	eventually(t, "the session was found and ended", func() bool {
 		return c.count(`(SELECT pg_terminate_backend(pid) FROM pg_stat_activity

@@ -13,11 +13,11 @@ import (
 // also at another position; the others are removed, and new URLs begin as
 // pending. A patch that changes nothing keeps the version. Errors:
 // [ErrNotFound], [ErrPrecondition], [*ValidationError].
-func (s *Service) Patch(ctx context.Context, id uuid.UUID, p Patch, pre Precondition) (Snapshot, error) {
+func (s *Service) Patch(ctx context.Context, scope Scope, id uuid.UUID, p Patch, pre Precondition) (Snapshot, error) {
 	if err := p.Validate(); err != nil {
 		return Snapshot{}, err
 	}
-	return s.write(ctx, id, "patch product", func(ctx context.Context, e *edit) error {
+	return s.write(ctx, scope, id, "patch product", func(ctx context.Context, e *edit) error {
 		if err := pre.check(e.product.Version); err != nil {
 			return err
 		}

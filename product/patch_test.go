@@ -13,7 +13,7 @@ import (
 
 func (c *catalogue) setImages(id uuid.UUID, sources ...string) wire {
 	c.t.Helper()
-	s, err := c.Patch(c.t.Context(), id, product.Patch{Images: &sources}, product.Precondition{})
+	s, err := c.Patch(c.t.Context(), product.Everything(), id, product.Patch{Images: &sources}, product.Precondition{})
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func TestRemovedImagesTakeTheirObjectsAlong(t *testing.T) {
 	if diff := cmp.Diff([]string{digest(0)}, deletions()); diff != "" {
 		t.Error(diff)
 	}
-	if err := c.Delete(t.Context(), w.ID, product.Precondition{}); err != nil {
+	if err := c.Delete(t.Context(), product.Everything(), w.ID, product.Precondition{}); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]string{digest(0), digest(1)}, deletions()); diff != "" {

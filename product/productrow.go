@@ -29,21 +29,23 @@ type productRow struct {
 const productColumns = `id, user_id, product_name, product_description, product_price, product_images,
 	compressed_product_images, version, created_at, updated_at`
 
-// selectProduct gives a product's row, or [ErrNotFound].
-func selectProduct(ctx context.Context, tx *sqlx.Tx, id uuid.UUID) (productRow, error) {
-	const q = `SELECT ` + productColumns + ` FROM products WHERE id = $1`
+// selectProduct gives the row of a product in the scope, or [ErrNotFound].
+func selectProduct(ctx context.Context, tx *sqlx.Tx, scope Scope, id uuid.UUID) (productRow, error) {
+	const q = `SELECT ` + productColumns + ` FROM products
+		WHERE id = $1 AND (cast($2 AS uuid) IS NULL OR user_id = cast($2 AS uuid))`
 	var row productRow
-	if err := tx.GetContext(ctx, &row, q, id); err != nil {
+	if err := tx.GetContext(ctx, &row, q, id, scope.owner()); err != nil {
 		return productRow{}, fmt.Errorf("product: %w", err)
 	}
 	return row, nil
 }
 
 // lockProduct is selectProduct that keeps all other writers of the product out.
-func lockProduct(ctx context.Context, tx *sqlx.Tx, id uuid.UUID) (productRow, error) {
-	const q = `SELECT ` + productColumns + ` FROM products WHERE id = $1 FOR UPDATE`
+func lockProduct(ctx context.Context, tx *sqlx.Tx, scope Scope, id uuid.UUID) (productRow, error) {
+	const q = `SELECT ` + productColumns + ` FROM products
+		WHERE id = $1 AND (cast($2 AS uuid) IS NULL OR user_id = cast($2 AS uuid)) FOR UPDATE`
 	var row productRow
-	if err := tx.GetContext(ctx, &row, q, id); err != nil {
+	if err := tx.GetContext(ctx, &row, q, id, scope.owner()); err != nil {
 		return productRow{}, fmt.Errorf("lock product: %w", err)
 	}
 	return row, nil
@@ -60,7 +62,7 @@ func insertProduct(ctx context.Context, tx *sqlx.Tx, id uuid.UUID, n NewProduct)
 	}
 	_, err := tx.ExecContext(ctx, q, id, n.UserID, n.Name, n.Description, n.Price, sources)
 	if e := pq.As(err, pqerror.ForeignKeyViolation); e != nil && e.Constraint == "products_user_id_fkey" {
-		return invalid("user_id", "unknown", "is not the id of a user")
+		return errUnknownUser()
 	}
 	if err != nil {
 		return fmt.Errorf("insert product: %w", err)
@@ -82,6 +84,10 @@ func updateProduct(ctx context.Context, tx *sqlx.Tx, row *productRow) error {
 	}
 	return nil
 }
+
+// errUnknownUser refuses a product for a user that does not exist, or not for the
+// caller.
+func errUnknownUser() error { return invalid("user_id", "unknown", "is not the id of a user") }
 
 func removeProduct(ctx context.Context, tx *sqlx.Tx, id uuid.UUID) error {
 	const q = `DELETE FROM products WHERE id = $1`

@@ -216,7 +216,7 @@ func TestListenerWakesRelay(t *testing.T) {
 		product.KindDeleteObjects: func() {
 			w := c.create(source)
 			c.exec(`UPDATE images SET source_sha256 = $1 WHERE id = $2`, digest(1), w.Images[0].ID)
-			if err := c.Delete(t.Context(), w.ID, product.Precondition{}); err != nil {
+			if err := c.Delete(t.Context(), product.Everything(), w.ID, product.Precondition{}); err != nil {
 				t.Fatal(err)
 			}
 		},

@@ -176,7 +176,7 @@ func TestReplaySkips(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	// One was retried by hand, one was deleted.
-	if _, err := c.RetryImage(t.Context(), w.ID, w.Images[0].ID, product.Precondition{}); err != nil {
+	if _, err := c.RetryImage(t.Context(), product.Everything(), w.ID, w.Images[0].ID, product.Precondition{}); err != nil {
 		t.Fatal(err)
 	}
 	c.exec(`UPDATE dead_letters SET replayed_at = NULL`) // as if it had just been selected
@@ -245,7 +245,7 @@ func TestReplayWithGoodCanaries(t *testing.T) {
 	}
 	// A canary that is deleted says nothing: another one takes its place.
 	urls := []string{source, source, source, source}
-	if _, err := c.Patch(t.Context(), w.ID, product.Patch{Images: &urls}, product.Precondition{}); err != nil {
+	if _, err := c.Patch(t.Context(), product.Everything(), w.ID, product.Patch{Images: &urls}, product.Precondition{}); err != nil {
 		t.Fatal(err)
 	}
 	c.exec(`DELETE FROM images WHERE id = (SELECT image_id FROM dead_letter_canaries ORDER BY image_id LIMIT 1)`)
@@ -271,7 +271,7 @@ func TestReplayWithBadCanary(t *testing.T) {
 			c.scan(&canary, `SELECT image_id FROM dead_letter_canaries ORDER BY image_id DESC LIMIT 1`)
 			c.settle(c.claimAgain(canary), failure(imaging.CodeSourceNotFound))
 			if retry {
-				if _, err := c.RetryImage(t.Context(), w.ID, canary, product.Precondition{}); err != nil {
+				if _, err := c.RetryImage(t.Context(), product.Everything(), w.ID, canary, product.Precondition{}); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -39,7 +39,7 @@ func TestRetryImage(t *testing.T) {
 	c.exec(`DELETE FROM outbox`)
 
 	ctx := product.WithRequestID(t.Context(), "r-retry")
-	s, err := c.RetryImage(ctx, w.ID, w.Images[0].ID, product.Precondition{Version: before.Version})
+	s, err := c.RetryImage(ctx, product.Everything(), w.ID, w.Images[0].ID, product.Precondition{Version: before.Version})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func TestRetryImageRefuses(t *testing.T) {
 		"unknown with a version": {w.ID, uuid.New(), 99, product.ErrNotFound},
 		"unknown product":        {uuid.New(), w.Images[3].ID, 0, product.ErrNotFound},
 	} {
-		_, err := c.RetryImage(t.Context(), test.product, test.image, product.Precondition{Version: test.version})
+		_, err := c.RetryImage(t.Context(), product.Everything(), test.product, test.image, product.Precondition{Version: test.version})
 		t.Log(name)
 		wantErr(t, err, test.want)
 	}
@@ -120,13 +120,13 @@ func TestAttempts(t *testing.T) {
 	retry.Retry, retry.Err.Transient = true, true
 	c.settle(c.claim(image, "w-1"), retry)
 	c.settle(c.claim(image, "w-2"), failure(imaging.CodeSourceNotFound))
-	if _, err := c.RetryImage(t.Context(), w.ID, image.ID, product.Precondition{}); err != nil {
+	if _, err := c.RetryImage(t.Context(), product.Everything(), w.ID, image.ID, product.Precondition{}); err != nil {
 		t.Fatal(err)
 	}
 	claim := c.claimAgain(image.ID)
 	c.settle(claim, ready(claim, digest(1)))
 
-	attempts, err := c.Attempts(t.Context(), w.ID, image.ID)
+	attempts, err := c.Attempts(t.Context(), product.Everything(), w.ID, image.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,12 +144,12 @@ func TestAttempts(t *testing.T) {
 	if diff := cmp.Diff(want, attempts); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	none, err := c.Attempts(t.Context(), w.ID, w.Images[1].ID)
+	none, err := c.Attempts(t.Context(), product.Everything(), w.ID, w.Images[1].ID)
 	if err != nil || len(none) != 0 {
 		t.Errorf("%v, %v", none, err)
 	}
 	for _, ids := range [][2]uuid.UUID{{w.ID, uuid.New()}, {uuid.New(), image.ID}} {
-		_, err := c.Attempts(t.Context(), ids[0], ids[1])
+		_, err := c.Attempts(t.Context(), product.Everything(), ids[0], ids[1])
 		wantErr(t, err, product.ErrNotFound)
 	}
 }

@@ -15,8 +15,9 @@ import (
 // and a write of a product forbids its old value before it commits.
 type Cache interface {
 	// Fetch gives the value under key, or else what load gives. An error of
-	// load is handed on; an error of the cache is none.
-	Fetch(ctx context.Context, key string, load func(context.Context) ([]byte, error)) (value []byte, hit bool, err error)
+	// load is handed on, to callers of the same group alone; an error of the
+	// cache is none.
+	Fetch(ctx context.Context, key, group string, load func(context.Context) ([]byte, error)) (value []byte, hit bool, err error)
 	// Forbid keeps everybody from reading and filling key until Replace or its
 	// own end, which is later than that of the longest commit. The writers of
 	// a key call it one after the other, in the order of their commits.
@@ -61,7 +62,7 @@ func newID() (uuid.UUID, error) {
 // Create stores a product with its images, which are pending then. The error
 // may be a [*ValidationError].
 func (s *Service) Create(ctx context.Context, n NewProduct) (Snapshot, error) {
-	created, _, err := s.CreateOnce(ctx, n, Idempotency{})
+	created, _, err := s.CreateOnce(ctx, Everything(), n, Idempotency{})
 	return created, err
 }
 
@@ -70,9 +71,12 @@ func (s *Service) Create(ctx context.Context, n NewProduct) (Snapshot, error) {
 // then. Further errors: [ErrKeyReused], [ErrKeyInProgress]. After [ErrUnavailable]
 // and the end of ctx the product may be there or not; repeating the call tells.
 // After any other error nothing has been stored, the key included.
-func (s *Service) CreateOnce(ctx context.Context, n NewProduct, once Idempotency) (created Snapshot, replayed bool, err error) {
+func (s *Service) CreateOnce(ctx context.Context, scope Scope, n NewProduct, once Idempotency) (created Snapshot, replayed bool, err error) {
 	if err := n.Validate(); err != nil {
 		return Snapshot{}, false, err
+	}
+	if !scope.Covers(n.UserID) {
+		return Snapshot{}, false, errUnknownUser()
 	}
 	id, err := newID()
 	if err != nil {
@@ -101,7 +105,7 @@ func (s *Service) CreateOnce(ctx context.Context, n NewProduct, once Idempotency
 		if err := insertOutbox(ctx, tx, jobs); err != nil {
 			return err
 		}
-		if created, err = s.load(ctx, tx, id); err != nil {
+		if created, err = s.load(ctx, tx, scope, id); err != nil {
 			return err
 		}
 		return once.keep(ctx, tx, created.Data)
@@ -126,8 +130,8 @@ func newImages(sources []string) ([]newImage, []outboxRow, error) {
 }
 
 // load reads a product within tx.
-func (s *Service) load(ctx context.Context, tx *sqlx.Tx, id uuid.UUID) (Snapshot, error) {
-	row, err := selectProduct(ctx, tx, id)
+func (s *Service) load(ctx context.Context, tx *sqlx.Tx, scope Scope, id uuid.UUID) (Snapshot, error) {
+	row, err := selectProduct(ctx, tx, scope, id)
 	if err != nil {
 		return Snapshot{}, err
 	}
@@ -138,12 +142,12 @@ func (s *Service) load(ctx context.Context, tx *sqlx.Tx, id uuid.UUID) (Snapshot
 	return s.snapshot(row, images)
 }
 
-// Get gives the product, or [ErrNotFound].
-func (s *Service) Get(ctx context.Context, id uuid.UUID) (Snapshot, error) {
+// Get gives the product, or [ErrNotFound] where the scope has none such.
+func (s *Service) Get(ctx context.Context, scope Scope, id uuid.UUID) (Snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, operationTimeout+cutGrace)
 	defer cancel()
-	value, hit, err := s.cache.Fetch(ctx, cacheKey(id), func(ctx context.Context) ([]byte, error) {
-		read, err := s.read(ctx, id)
+	value, hit, err := s.cache.Fetch(ctx, cacheKey(id), scope.group(), func(ctx context.Context) ([]byte, error) {
+		read, err := s.read(ctx, scope, id)
 		if err != nil {
 			return nil, err
 		}
@@ -160,7 +164,10 @@ func (s *Service) Get(ctx context.Context, id uuid.UUID) (Snapshot, error) {
 	if !ok {
 		s.log.WithField("product_id", id).Warn("cached value is not the product's")
 		_ = s.cache.Drop(ctx, cacheKey(id)) // the next reader fills it; a failure is counted there
-		return s.read(ctx, id)
+		return s.read(ctx, scope, id)
+	}
+	if !scope.Covers(snapshot.Owner) {
+		return Snapshot{}, fmt.Errorf("get product: %w", errForeign)
 	}
 	if hit {
 		snapshot.Source = FromCache
@@ -169,9 +176,9 @@ func (s *Service) Get(ctx context.Context, id uuid.UUID) (Snapshot, error) {
 }
 
 // read gives the product from PostgreSQL.
-func (s *Service) read(ctx context.Context, id uuid.UUID) (read Snapshot, err error) {
+func (s *Service) read(ctx context.Context, scope Scope, id uuid.UUID) (read Snapshot, err error) {
 	err = s.store.inSnapshot(ctx, "get product", func(ctx context.Context, tx *sqlx.Tx) error {
-		read, err = s.load(ctx, tx, id)
+		read, err = s.load(ctx, tx, scope, id)
 		return err
 	})
 	return read, err
@@ -179,8 +186,8 @@ func (s *Service) read(ctx context.Context, id uuid.UUID) (read Snapshot, err er
 
 // Delete removes a product and, later, its objects. Errors: [ErrNotFound],
 // [ErrPrecondition].
-func (s *Service) Delete(ctx context.Context, id uuid.UUID, pre Precondition) error {
-	_, err := s.write(ctx, id, "delete product", func(ctx context.Context, e *edit) error {
+func (s *Service) Delete(ctx context.Context, scope Scope, id uuid.UUID, pre Precondition) error {
+	_, err := s.write(ctx, scope, id, "delete product", func(ctx context.Context, e *edit) error {
 		if err := pre.check(e.product.Version); err != nil {
 			return err
 		}

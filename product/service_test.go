@@ -101,12 +101,12 @@ func TestGetFillsTheCache(t *testing.T) {
 	c := newCatalogue(t)
 	w := c.create("https://a.example/1.png")
 	for i, want := range []product.Source{product.FromDatabase, product.FromCache, product.FromCache} {
-		s, err := c.Get(t.Context(), w.ID)
+		s, err := c.Get(t.Context(), product.Everything(), w.ID)
 		if err != nil || s.Source != want || s.Version != 1 || decode(t, s.Data).ID != w.ID {
 			t.Errorf("read %d: %+v, %v", i, s, err)
 		}
 	}
-	_, err := c.Get(t.Context(), uuid.New())
+	_, err := c.Get(t.Context(), product.Everything(), uuid.New())
 	wantErr(t, err, product.ErrNotFound)
 }
 
@@ -129,7 +129,7 @@ func TestGetRefusesForeignValues(t *testing.T) {
 		}
 		// The first reader removes it, the second one fills the cache.
 		for i, want := range []product.Source{product.FromDatabase, product.FromDatabase, product.FromCache} {
-			s, err := c.Get(t.Context(), w.ID)
+			s, err := c.Get(t.Context(), product.Everything(), w.ID)
 			if err != nil || s.Source != want || decode(t, s.Data).Name != "Lamp" {
 				t.Errorf("%q: read %d: version %d from %v, %v", value, i, s.Version, s.Source, err)
 			}
@@ -143,11 +143,11 @@ func TestWritesShowAtOnce(t *testing.T) {
 	w := c.create("https://a.example/1.png")
 	c.get(w.ID) // the cache has it now
 	name := "Torch"
-	s, err := c.Patch(t.Context(), w.ID, product.Patch{Name: &name}, product.Precondition{})
+	s, err := c.Patch(t.Context(), product.Everything(), w.ID, product.Patch{Name: &name}, product.Precondition{})
 	if err != nil || s.Version != 2 {
 		t.Fatal(s, err)
 	}
-	s, err = c.Get(t.Context(), w.ID)
+	s, err = c.Get(t.Context(), product.Everything(), w.ID)
 	if err != nil || s.Source != product.FromCache || s.Version != 2 || decode(t, s.Data).Name != "Torch" {
 		t.Fatalf("%+v, %v", s, err)
 	}
@@ -160,10 +160,10 @@ func TestWritesShowAtOnce(t *testing.T) {
 	if got.ImageStatus != "ready" || got.Version != 4 {
 		t.Errorf("after the end: %+v", got)
 	}
-	if err := c.Delete(t.Context(), w.ID, product.Precondition{}); err != nil {
+	if err := c.Delete(t.Context(), product.Everything(), w.ID, product.Precondition{}); err != nil {
 		t.Fatal(err)
 	}
-	_, err = c.Get(t.Context(), w.ID)
+	_, err = c.Get(t.Context(), product.Everything(), w.ID)
 	wantErr(t, err, product.ErrNotFound)
 }
 
@@ -176,11 +176,11 @@ func TestPatchEachFieldAlone(t *testing.T) {
 		"product_images": {Images: &[]string{}},
 	} {
 		w := c.create("https://a.example/1.png")
-		before, err := c.Get(t.Context(), w.ID)
+		before, err := c.Get(t.Context(), product.Everything(), w.ID)
 		if err != nil {
 			t.Fatal(err)
 		}
-		after, err := c.Patch(t.Context(), w.ID, p, product.Precondition{})
+		after, err := c.Patch(t.Context(), product.Everything(), w.ID, p, product.Precondition{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -203,11 +203,11 @@ func TestPatchWithoutEffectKeepsVersion(t *testing.T) {
 	c.get(w.ID)
 	name, description, amount, images := "Lamp", "bright", price(t, "12.50"), []string{"https://a.example/1.png"}
 	for _, p := range []product.Patch{{}, {Name: &name, Description: &description, Price: &amount, Images: &images}} {
-		s, err := c.Patch(t.Context(), w.ID, p, product.Precondition{})
+		s, err := c.Patch(t.Context(), product.Everything(), w.ID, p, product.Precondition{})
 		if err != nil || s.Version != 1 {
 			t.Fatal(s.Version, err)
 		}
-		if s, err := c.Get(t.Context(), w.ID); err != nil || s.Source != product.FromCache {
+		if s, err := c.Get(t.Context(), product.Everything(), w.ID); err != nil || s.Source != product.FromCache {
 			t.Errorf("the cache lost it: %v, %v", s.Source, err)
 		}
 	}
@@ -222,28 +222,28 @@ func TestPreconditions(t *testing.T) {
 	w := c.create()
 	c.get(w.ID)
 	name := "Torch"
-	_, err := c.Patch(t.Context(), w.ID, product.Patch{Name: &name}, product.Precondition{Version: 7})
+	_, err := c.Patch(t.Context(), product.Everything(), w.ID, product.Patch{Name: &name}, product.Precondition{Version: 7})
 	wantErr(t, err, product.ErrPrecondition)
-	wantErr(t, c.Delete(t.Context(), w.ID, product.Precondition{Version: 7}), product.ErrPrecondition)
-	if s, err := c.Get(t.Context(), w.ID); err != nil || s.Source != product.FromCache || s.Version != 1 {
+	wantErr(t, c.Delete(t.Context(), product.Everything(), w.ID, product.Precondition{Version: 7}), product.ErrPrecondition)
+	if s, err := c.Get(t.Context(), product.Everything(), w.ID); err != nil || s.Source != product.FromCache || s.Version != 1 {
 		t.Errorf("after refusals: %+v, %v", s, err)
 	}
-	if _, err := c.Patch(t.Context(), w.ID, product.Patch{Name: &name}, product.Precondition{Version: 1}); err != nil {
+	if _, err := c.Patch(t.Context(), product.Everything(), w.ID, product.Patch{Name: &name}, product.Precondition{Version: 1}); err != nil {
 		t.Error(err)
 	}
-	if err := c.Delete(t.Context(), w.ID, product.Precondition{Version: 2}); err != nil {
+	if err := c.Delete(t.Context(), product.Everything(), w.ID, product.Precondition{Version: 2}); err != nil {
 		t.Error(err)
 	}
-	_, err = c.Patch(t.Context(), w.ID, product.Patch{Name: &name}, product.Precondition{})
+	_, err = c.Patch(t.Context(), product.Everything(), w.ID, product.Patch{Name: &name}, product.Precondition{})
 	wantErr(t, err, product.ErrNotFound)
-	wantErr(t, c.Delete(t.Context(), w.ID, product.Precondition{}), product.ErrNotFound)
+	wantErr(t, c.Delete(t.Context(), product.Everything(), w.ID, product.Precondition{}), product.ErrNotFound)
 }
 
 func TestPatchValidates(t *testing.T) {
 	t.Parallel()
 	c := newCatalogue(t)
 	w, bad := c.create(), ""
-	_, err := c.Patch(t.Context(), w.ID, product.Patch{Name: &bad}, product.Precondition{})
+	_, err := c.Patch(t.Context(), product.Everything(), w.ID, product.Patch{Name: &bad}, product.Precondition{})
 	wantFields(t, err, "product_name")
 }
 
@@ -256,7 +256,7 @@ func TestConcurrentPatchesLoseNothing(t *testing.T) {
 	for i := range n {
 		go func() {
 			name := fmt.Sprintf("Lamp %d", i)
-			_, err := c.Patch(t.Context(), w.ID, product.Patch{Name: &name}, product.Precondition{})
+			_, err := c.Patch(t.Context(), product.Everything(), w.ID, product.Patch{Name: &name}, product.Precondition{})
 			errs <- err
 		}()
 	}
@@ -274,7 +274,7 @@ func TestConcurrentPatchesLoseNothing(t *testing.T) {
 	for range n {
 		go func() {
 			name := uuid.NewString()
-			_, err := c.Patch(t.Context(), w.ID, product.Patch{Name: &name}, product.Precondition{Version: n + 1})
+			_, err := c.Patch(t.Context(), product.Everything(), w.ID, product.Patch{Name: &name}, product.Precondition{Version: n + 1})
 			errs <- err
 		}()
 	}
@@ -299,7 +299,7 @@ func TestUsers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := c.User(t.Context(), u.ID)
+	got, err := c.User(t.Context(), product.Everything(), u.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -310,7 +310,7 @@ func TestUsers(t *testing.T) {
 	wantErr(t, err, product.ErrConflict)
 	_, err = c.CreateUser(t.Context(), product.NewUser{Name: strings.Repeat("x", 201)})
 	wantFields(t, err, "name", "email")
-	_, err = c.User(t.Context(), uuid.New())
+	_, err = c.User(t.Context(), product.Everything(), uuid.New())
 	wantErr(t, err, product.ErrNotFound)
 }
 
@@ -320,12 +320,12 @@ func TestCallersCancellation(t *testing.T) {
 	w := c.create()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := c.Get(ctx, w.ID)
+	_, err := c.Get(ctx, product.Everything(), w.ID)
 	wantErr(t, err, context.Canceled)
-	_, err = c.User(ctx, c.user)
+	_, err = c.User(ctx, product.Everything(), c.user)
 	wantErr(t, err, context.Canceled)
 	name := "x"
-	_, err = c.Patch(ctx, w.ID, product.Patch{Name: &name}, product.Precondition{})
+	_, err = c.Patch(ctx, product.Everything(), w.ID, product.Patch{Name: &name}, product.Precondition{})
 	wantErr(t, err, context.Canceled)
 	if errors.Is(err, product.ErrUnavailable) {
 		t.Errorf("%v blames the database", err)

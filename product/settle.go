@@ -29,7 +29,7 @@ func (j *Jobs) Settle(ctx context.Context, c imaging.Claim, o imaging.Outcome) e
 		return errors.New("settle image: an outcome is either a result or an error")
 	}
 	ctx = WithRequestID(ctx, c.RequestID)
-	_, err := j.service.write(ctx, c.ProductID, "settle image", func(ctx context.Context, e *edit) error {
+	_, err := j.service.write(ctx, Everything(), c.ProductID, "settle image", func(ctx context.Context, e *edit) error {
 		var row imageRow
 		var err error
 		switch {

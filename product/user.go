@@ -66,12 +66,13 @@ func (s *Service) CreateUserOnce(ctx context.Context, n NewUser, once Idempotenc
 	return u, replayed, nil
 }
 
-// User gives the user, or [ErrNotFound].
-func (s *Service) User(ctx context.Context, id uuid.UUID) (User, error) {
-	const q = `SELECT id, name, email, created_at FROM users WHERE id = $1`
+// User gives the user, or [ErrNotFound] where the scope has none such.
+func (s *Service) User(ctx context.Context, scope Scope, id uuid.UUID) (User, error) {
+	const q = `SELECT id, name, email, created_at FROM users
+		WHERE id = $1 AND (cast($2 AS uuid) IS NULL OR id = cast($2 AS uuid))`
 	var u User
 	err := s.store.read(ctx, "get user", func(ctx context.Context) error {
-		if err := s.store.db.GetContext(ctx, &u, q, id); err != nil {
+		if err := s.store.db.GetContext(ctx, &u, q, id, scope.owner()); err != nil {
 			return fmt.Errorf("user: %w", err)
 		}
 		return nil

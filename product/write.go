@@ -43,7 +43,7 @@ const writeTimeout = operationTimeout + 2*cutGrace
 // cannot commit, and its tombstone ends by itself. It comes after the last
 // statement, so that idle_in_transaction_session_timeout ends the transaction of
 // a process that was frozen before the tombstone ends.
-func (s *Service) write(ctx context.Context, id uuid.UUID, doing string, f func(context.Context, *edit) error) (Snapshot, error) {
+func (s *Service) write(ctx context.Context, scope Scope, id uuid.UUID, doing string, f func(context.Context, *edit) error) (Snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	var e edit
@@ -51,7 +51,7 @@ func (s *Service) write(ctx context.Context, id uuid.UUID, doing string, f func(
 	var token string
 	err := s.store.inTx(ctx, doing, func(ctx context.Context, tx *sqlx.Tx) (err error) {
 		e.tx = tx
-		if e.product, err = lockProduct(ctx, tx, id); err != nil {
+		if e.product, err = lockProduct(ctx, tx, scope, id); err != nil {
 			return err
 		}
 		if err := e.reload(ctx); err != nil {

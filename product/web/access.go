@@ -5,6 +5,8 @@ import (
 	"crypto/subtle"
 	"net/http"
 	"strings"
+
+	"vitrine/product"
 )
 
 // access is the rule of who may call the routes that are not open. There is one
@@ -26,6 +28,9 @@ func (c access) caller() string {
 	}
 	return "admin"
 }
+
+// scope is what the request's caller may see and change.
+func (c access) scope(*http.Request) product.Scope { return product.Everything() }
 
 // check lets the request pass, or is a *problem with status 401. Sums of the
 // tokens are compared and not the tokens, so that the time taken tells neither

@@ -95,7 +95,7 @@ func (a *api) precondition(r *http.Request, id uuid.UUID) (product.Precondition,
 		return product.Precondition{Version: c.versions[0]}, nil
 	}
 	// One of several: the write is then bound to the one that is current.
-	current, err := a.service.Get(r.Context(), id)
+	current, err := a.service.Get(r.Context(), a.access.scope(r), id)
 	if err != nil {
 		return product.Precondition{}, err
 	}

@@ -41,7 +41,7 @@ func (a *api) retryImage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	updated, err := a.service.RetryImage(r.Context(), id, image, pre)
+	updated, err := a.service.RetryImage(r.Context(), a.access.scope(r), id, image, pre)
 	if errors.Is(err, product.ErrNotFailed) {
 		return newProblem(http.StatusConflict, "image_not_failed", "the image has not failed: there is nothing to retry")
 	}
@@ -66,7 +66,7 @@ func (a *api) listAttempts(w http.ResponseWriter, r *http.Request) error {
 	if err := noParameters(r); err != nil {
 		return err
 	}
-	attempts, err := a.service.Attempts(r.Context(), id, image)
+	attempts, err := a.service.Attempts(r.Context(), a.access.scope(r), id, image)
 	if err != nil {
 		return err
 	}

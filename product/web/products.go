@@ -23,7 +23,7 @@ func (a *api) createProduct(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	created, replayed, err := a.service.CreateOnce(r.Context(), input, once)
+	created, replayed, err := a.service.CreateOnce(r.Context(), a.access.scope(r), input, once)
 	if err != nil {
 		return err
 	}
@@ -39,7 +39,7 @@ func (a *api) getProduct(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	current, err := a.service.Get(r.Context(), id)
+	current, err := a.service.Get(r.Context(), a.access.scope(r), id)
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (a *api) listProducts(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page, err := a.service.List(r.Context(), filter)
+	page, err := a.service.List(r.Context(), a.access.scope(r), filter)
 	if err != nil {
 		return inQuery(err)
 	}
@@ -93,7 +93,7 @@ func (a *api) patchProduct(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	updated, err := a.service.Patch(r.Context(), id, patch, pre)
+	updated, err := a.service.Patch(r.Context(), a.access.scope(r), id, patch, pre)
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func (a *api) deleteProduct(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := a.service.Delete(r.Context(), id, pre); err != nil {
+	if err := a.service.Delete(r.Context(), a.access.scope(r), id, pre); err != nil {
 		return err
 	}
 	send(w, r, http.StatusOK, []byte("null"), "Product deleted successfully")

@@ -46,7 +46,7 @@ func (a *api) getUser(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	user, err := a.service.User(r.Context(), id)
+	user, err := a.service.User(r.Context(), a.access.scope(r), id)
 	if err != nil {
 		return err
 	}

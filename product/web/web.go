@@ -23,15 +23,15 @@ import (
 // Service is what the API needs of the product service. All methods are safe for
 // concurrent use and end with their context.
 type Service interface {
-	CreateOnce(ctx context.Context, p product.NewProduct, once product.Idempotency) (created product.Snapshot, replayed bool, err error)
-	Get(ctx context.Context, id uuid.UUID) (product.Snapshot, error)
-	List(ctx context.Context, f product.Filter) (product.Page, error)
-	Patch(ctx context.Context, id uuid.UUID, p product.Patch, pre product.Precondition) (product.Snapshot, error)
-	Delete(ctx context.Context, id uuid.UUID, pre product.Precondition) error
+	CreateOnce(ctx context.Context, scope product.Scope, p product.NewProduct, once product.Idempotency) (created product.Snapshot, replayed bool, err error)
+	Get(ctx context.Context, scope product.Scope, id uuid.UUID) (product.Snapshot, error)
+	List(ctx context.Context, scope product.Scope, f product.Filter) (product.Page, error)
+	Patch(ctx context.Context, scope product.Scope, id uuid.UUID, p product.Patch, pre product.Precondition) (product.Snapshot, error)
+	Delete(ctx context.Context, scope product.Scope, id uuid.UUID, pre product.Precondition) error
 	CreateUserOnce(ctx context.Context, u product.NewUser, once product.Idempotency) (created product.User, replayed bool, err error)
-	User(ctx context.Context, id uuid.UUID) (product.User, error)
-	RetryImage(ctx context.Context, id, image uuid.UUID, pre product.Precondition) (product.Snapshot, error)
-	Attempts(ctx context.Context, id, image uuid.UUID) ([]product.Attempt, error)
+	User(ctx context.Context, scope product.Scope, id uuid.UUID) (product.User, error)
+	RetryImage(ctx context.Context, scope product.Scope, id, image uuid.UUID, pre product.Precondition) (product.Snapshot, error)
+	Attempts(ctx context.Context, scope product.Scope, id, image uuid.UUID) ([]product.Attempt, error)
 	DeadLetters
 }
 

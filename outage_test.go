@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"testing"
 	"time"
@@ -93,7 +94,10 @@ func TestOutageOfPostgreSQL(t *testing.T) {
 	} {
 		other := v.newProduct(user) // not read yet, so in no cache
 		outage.begin()
-		v.must(200, "GET", "/products/"+cached.ID, nil, nil)
+		waitFor(t, 10*time.Second, "a cached answer that is marked", func() error {
+			a := v.must(200, "GET", "/products/"+cached.ID, nil, nil)
+			return wantCacheStatus(a, "vitrine; hit; detail=database-unavailable")
+		})
 		for _, request := range []struct {
 			method, path string
 			body         any
@@ -120,7 +124,17 @@ func TestOutageOfPostgreSQL(t *testing.T) {
 			}
 			return nil
 		})
+		waitFor(t, 10*time.Second, "a cached answer without the mark", func() error {
+			return wantCacheStatus(v.must(200, "GET", "/products/"+cached.ID, nil, nil), "vitrine; hit")
+		})
 	}
+}
+
+func wantCacheStatus(a answer, want string) error {
+	if got := a.header.Get("Cache-Status"); got != want {
+		return fmt.Errorf("Cache-Status is %q, want %q", got, want)
+	}
+	return nil
 }
 
 // Nothing that vitrine depends on has to be there for it to start and to say so.

@@ -103,7 +103,7 @@ func TestFrozenDatabase(t *testing.T) {
 	calls := c.calls(w.ID, c.create().ID, w.Images[1], claim)
 	p.Stall()
 	c.wantUnavailable(calls)
-	if s, err := c.Get(t.Context(), product.Everything(), cached.ID); err != nil || s.Source != product.FromCache {
+	if s, err := c.Get(t.Context(), product.Everything(), cached.ID); err != nil || s.Source != product.FromCacheAlone {
 		t.Errorf("a cached product: %v, %v", s.Source, err)
 	}
 	p.Resume()
@@ -122,7 +122,7 @@ func TestDatabaseCutOff(t *testing.T) {
 	calls := c.calls(w.ID, c.create().ID, w.Images[1], claim)
 	p.Refuse()
 	c.wantUnavailable(calls)
-	if s, err := c.Get(t.Context(), product.Everything(), cached.ID); err != nil || s.Source != product.FromCache {
+	if s, err := c.Get(t.Context(), product.Everything(), cached.ID); err != nil || s.Source != product.FromCacheAlone {
 		t.Errorf("a cached product: %v, %v", s.Source, err)
 	}
 	p.Accept()

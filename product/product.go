@@ -46,6 +46,9 @@ type Source int
 const (
 	FromDatabase Source = iota
 	FromCache
+	// FromCacheAlone is FromCache while PostgreSQL is out of reach, so that nothing
+	// can be written: the value is the last acknowledged one all the same.
+	FromCacheAlone
 )
 
 // Snapshot is a product at one version. Data is the JSON object that clients

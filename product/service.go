@@ -169,7 +169,10 @@ func (s *Service) Get(ctx context.Context, scope Scope, id uuid.UUID) (Snapshot,
 	if !scope.Covers(snapshot.Owner) {
 		return Snapshot{}, fmt.Errorf("get product: %w", errForeign)
 	}
-	if hit {
+	switch {
+	case hit && s.store.down.Load():
+		snapshot.Source = FromCacheAlone
+	case hit:
 		snapshot.Source = FromCache
 	}
 	return snapshot, nil

@@ -3,7 +3,9 @@ package product
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -22,6 +24,8 @@ type Config struct {
 // concurrent use.
 type Store struct {
 	db *sqlx.DB
+	// down says that the last operation found PostgreSQL out of reach or too slow.
+	down atomic.Bool
 }
 
 // Open makes a store. It does not connect: that happens at the first use.
@@ -59,7 +63,19 @@ func (s *Store) Stats() sql.DBStats { return s.db.Stats() }
 func (s *Store) read(ctx context.Context, doing string, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
 	defer cancel()
-	return translate(ctx, doing, f(ctx))
+	return s.note(translate(ctx, doing, f(ctx)))
+}
+
+// note keeps what an operation's error says of PostgreSQL, and hands it on. The end
+// of a caller says nothing.
+func (s *Store) note(err error) error {
+	switch {
+	case errors.Is(err, ErrUnavailable):
+		s.down.Store(true)
+	case !errors.Is(err, context.Canceled):
+		s.down.Store(false)
+	}
+	return err
 }
 
 // inTx runs f in one transaction that ends within operationTimeout, and commits
@@ -76,7 +92,8 @@ func (s *Store) inSnapshot(ctx context.Context, doing string, f func(context.Con
 
 func (s *Store) inTxFor(
 	ctx context.Context, limit time.Duration, opts *sql.TxOptions, doing string, f func(context.Context, *sqlx.Tx) error,
-) error {
+) (err error) {
+	defer func() { _ = s.note(err) }()
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	tx, err := s.db.BeginTxx(ctx, opts)

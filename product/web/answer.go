@@ -42,6 +42,24 @@ func describe(h http.Header, s product.Snapshot) {
 	h.Set("Product-Version", strconv.FormatInt(s.Version, 10))
 }
 
+// markCache says whether the answer comes from the cache, for people in X-Cache and
+// for programs in Cache-Status (RFC 9211). Its detail tells of a database out of
+// reach: what is served then is the last acknowledged state, and cannot change.
+func markCache(h http.Header, source product.Source) (hit bool) {
+	switch source {
+	case product.FromCacheAlone:
+		h.Set("X-Cache", "HIT")
+		h.Set("Cache-Status", "vitrine; hit; detail=database-unavailable")
+	case product.FromCache:
+		h.Set("X-Cache", "HIT")
+		h.Set("Cache-Status", "vitrine; hit")
+	default:
+		h.Set("X-Cache", "MISS")
+		h.Set("Cache-Status", "vitrine; fwd=miss")
+	}
+	return source != product.FromDatabase
+}
+
 // locate sets where a created thing is, under the prefix that the client used.
 func locate(w http.ResponseWriter, r *http.Request, path string) {
 	w.Header().Set("Location", prefixOf(r)+path)

@@ -46,9 +46,7 @@ func (a *api) getProduct(w http.ResponseWriter, r *http.Request) error {
 	h, message := w.Header(), "Product retrieved from database"
 	describe(h, current)
 	h.Set("Cache-Control", revalidate)
-	h.Set("X-Cache", "MISS")
-	if current.Source == product.FromCache {
-		h.Set("X-Cache", "HIT")
+	if markCache(h, current.Source) {
 		message = "Product retrieved from cache"
 	}
 	if notModified(r, current.Version) {

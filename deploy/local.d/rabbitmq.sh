@@ -118,7 +118,9 @@ rabbitmq_finish() {
 	[[ ! -e $STATE/rabbitmq/complete ]] || return 0
 	(
 		rabbitmq_environment
-		timeout 60 "$RABBITMQ_BIN/rabbitmqctl" -q enable_feature_flag all >>"$LOGS/rabbitmq.log" 2>&1 </dev/null
+		# The node answers on its port before it is whole.
+		timeout 60 "$RABBITMQ_BIN/rabbitmqctl" -q await_startup >>"$LOGS/rabbitmq.log" 2>&1 </dev/null &&
+			timeout 60 "$RABBITMQ_BIN/rabbitmqctl" -q enable_feature_flag all >>"$LOGS/rabbitmq.log" 2>&1 </dev/null
 	) || fail "rabbitmqctl enable_feature_flag all failed; see the end of $(short "$LOGS/rabbitmq.log")"
 	: >"$STATE/rabbitmq/complete"
 }

@@ -36,10 +36,18 @@ func Scale(dst []byte, stride int, src Source, x, y Axis) {
 		}
 		return
 	}
+	if !scaleVectors(dst, stride, src, x, y) {
+		scalePlain(dst, stride, src, x, y)
+	}
+}
+
+// scalePlain is Scale without vector instructions.
+func scalePlain(dst []byte, stride int, src Source, x, y Axis) {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
 	across, down := x.windows(), y.windows()
 	s.prepare(src, down)
+	s.mid = resized(s.mid, src.Width*src.Channels)
 	for row := 0; row < y.Dst; row += 2 {
 		first := down[row]
 		s.vertical(src, first, false)
@@ -78,7 +86,6 @@ func (s *scratch) prepare(src Source, down []window) {
 	s.ring = resized(s.ring, depth)
 	s.bufs = resized(s.bufs, depth)
 	s.taps = resized(s.taps, depth)
-	s.mid = resized(s.mid, n)
 	for i := range s.bufs {
 		s.bufs[i] = resized(s.bufs[i], n)
 	}

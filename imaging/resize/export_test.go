@@ -1,0 +1,4 @@
+package resize
+
+// ScalePlain is Scale without vectors.
+var ScalePlain = scalePlain

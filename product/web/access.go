@@ -1,53 +1,96 @@
 package web
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"net/http"
 	"strings"
 
 	"vitrine/product"
 )
 
-// access is the rule of who may call the routes that are not open. There is one
-// caller so far, the administrator, who may do everything.
+// need says whom a route answers. Those who are let in see and change what lies in
+// their scope.
+type need int
+
+const (
+	needAdmin   need = iota // the administrator alone; the zero value, so that nothing is open by mistake
+	needFullKey             // also users with a key that is not read-only, whatever the method
+	needKey                 // also users with any key; where the method changes something, not a read-only one
+	needNothing             // everybody, without a word about who asks
+)
+
+// admits is nil, or the *problem for a caller who is known but may not do this.
+func (n need) admits(c caller, method string) error {
+	safe := method == http.MethodGet || method == http.MethodHead
+	switch {
+	case n == needAdmin && !c.everybody():
+		return newProblem(http.StatusForbidden, "admin_only", "only the administrator may do this")
+	case c.readOnly && (n == needFullKey || !safe):
+		return newProblem(http.StatusForbidden, "read_only_key", "the API key may only read")
+	}
+	return nil
+}
+
+// Keys tells whose an API key is.
+type Keys interface {
+	// VerifyKey gives what the key allows. Errors: [product.ErrInvalidKey], and
+	// [product.ErrUnavailable] where that cannot be found out now.
+	VerifyKey(ctx context.Context, key string) (product.Grant, error)
+}
+
+// access is the rule of who may call the routes that are not open to everybody:
+// whoever has the administrator's token, and users with their API keys.
 type access struct {
 	open  bool
 	admin [sha256.Size]byte // of the token
+	keys  Keys
 }
 
-func newAccess(adminToken string) access {
-	return access{open: adminToken == "", admin: sha256.Sum256([]byte(adminToken))}
-}
-
-// caller names whom the request comes from, to keep one caller's idempotency keys
-// apart from another's. Those of an open API have no names, so they share one.
-func (c access) caller() string {
-	if c.open {
-		return "open"
-	}
-	return "admin"
+func newAccess(adminToken string, keys Keys) access {
+	return access{open: adminToken == "", admin: sha256.Sum256([]byte(adminToken)), keys: keys}
 }
 
 // scope is what the request's caller may see and change.
-func (c access) scope(*http.Request) product.Scope { return product.Everything() }
+func (c access) scope(r *http.Request) product.Scope { return callerOf(r.Context()).scope }
 
-// check lets the request pass, or is a *problem with status 401. Sums of the
-// tokens are compared and not the tokens, so that the time taken tells neither
-// how much of a guess is right nor how long the token is.
-func (c access) check(r *http.Request) error {
+// check finds out who calls, or is a *problem with status 401. It holds for a few
+// seconds (see [product.Service.VerifyKey]): an answer that takes longer has to ask
+// again. Sums of the administrator's tokens are compared and not the tokens, so that
+// the time taken tells neither how much of a guess is right nor how long the token is.
+func (c access) check(r *http.Request) (caller, error) {
 	if c.open {
-		return nil
+		return caller{scope: product.Everything(), name: callerOpen}, nil
 	}
 	token, ok := bearer(r.Header)
 	if !ok {
-		return newProblem(http.StatusUnauthorized, "unauthorized",
+		return caller{}, newProblem(http.StatusUnauthorized, "unauthorized",
 			"an Authorization header with a bearer token is needed").with("WWW-Authenticate", `Bearer realm="vitrine"`)
 	}
 	sum := sha256.Sum256([]byte(token))
 	if subtle.ConstantTimeCompare(sum[:], c.admin[:]) == 1 {
-		return nil
+		return caller{scope: product.Everything(), name: callerAdmin}, nil
 	}
+	if !strings.HasPrefix(token, product.KeyMark) {
+		return caller{}, badToken()
+	}
+	grant, err := c.keys.VerifyKey(r.Context(), token)
+	if errors.Is(err, product.ErrInvalidKey) {
+		return caller{}, badToken()
+	}
+	if err != nil {
+		return caller{}, err
+	}
+	return caller{
+		scope: product.OwnedBy(grant.UserID), name: grant.UserID.String(), keyID: grant.KeyID, readOnly: grant.ReadOnly,
+	}, nil
+}
+
+// badToken is the answer to every token that opens nothing: it does not tell
+// whether it ever did.
+func badToken() *problem {
 	return newProblem(http.StatusUnauthorized, "invalid_token",
 		"the bearer token is not valid").with("WWW-Authenticate", `Bearer realm="vitrine", error="invalid_token"`)
 }

@@ -25,7 +25,7 @@ func (a *api) readOnce(w http.ResponseWriter, r *http.Request) ([]byte, product.
 	if err != nil || key == "" {
 		return body, product.Idempotency{}, err
 	}
-	return body, product.Idempotency{Owner: a.access.caller(), Key: key, Request: requestDigest(r, body)}, nil
+	return body, product.Idempotency{Owner: callerOf(r.Context()).name, Key: key, Request: requestDigest(r, body)}, nil
 }
 
 // requestDigest is the SHA-256 of all that the request asks for. A route is the

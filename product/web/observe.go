@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 
@@ -47,14 +48,23 @@ func newObserver(log *logrus.Logger, reg prometheus.Registerer) *observer {
 	return o
 }
 
-// failure is what the handler's problem tells the log line.
-type failure struct{ problem *problem }
+// note is what the log line learns from further inside.
+type note struct {
+	problem *problem // that the handler ended with, or nil
+	caller  caller
+}
 
-type failureKey struct{}
+type noteKey struct{}
 
 func noteFailure(ctx context.Context, p *problem) {
-	if f, ok := ctx.Value(failureKey{}).(*failure); ok {
-		f.problem = p
+	if n, ok := ctx.Value(noteKey{}).(*note); ok {
+		n.problem = p
+	}
+}
+
+func noteCaller(ctx context.Context, c caller) {
+	if n, ok := ctx.Value(noteKey{}).(*note); ok {
+		n.caller = c
 	}
 }
 
@@ -62,8 +72,8 @@ func noteFailure(ctx context.Context, p *problem) {
 // ends in a panic.
 func (o *observer) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		began, wrapped, failed := time.Now(), middleware.NewWrapResponseWriter(w, r.ProtoMajor), &failure{}
-		r = r.WithContext(context.WithValue(r.Context(), failureKey{}, failed))
+		began, wrapped, noted := time.Now(), middleware.NewWrapResponseWriter(w, r.ProtoMajor), &note{}
+		r = r.WithContext(context.WithValue(r.Context(), noteKey{}, noted))
 		defer func() {
 			took, status, route := time.Since(began), wrapped.Status(), routeOf(r)
 			if status == 0 { // every handler answers, unless it cuts the connection
@@ -72,7 +82,7 @@ func (o *observer) observe(next http.Handler) http.Handler {
 			labels := prometheus.Labels{"method": methodOf(r), "route": route, "status": strconv.Itoa(status/100) + "xx"}
 			o.requests.With(labels).Inc()
 			o.duration.With(labels).Observe(took.Seconds())
-			o.line(r, route, status, wrapped.BytesWritten(), took, failed.problem)
+			o.line(r, route, status, wrapped.BytesWritten(), took, noted)
 		}()
 		next.ServeHTTP(wrapped, r)
 	})
@@ -80,7 +90,7 @@ func (o *observer) observe(next http.Handler) http.Handler {
 
 // line writes the access log's line: 5xx as errors with their cause, probes at
 // debug because they come every second, and everything else at info.
-func (o *observer) line(r *http.Request, route string, status, bytes int, took time.Duration, p *problem) {
+func (o *observer) line(r *http.Request, route string, status, bytes int, took time.Duration, n *note) {
 	level := logrus.InfoLevel
 	switch {
 	case status >= 500 && route != routeReady:
@@ -96,7 +106,10 @@ func (o *observer) line(r *http.Request, route string, status, bytes int, took t
 		"method": r.Method, "path": shorten(r.URL.Path, maxLoggedPath), "request_id": product.RequestID(r.Context()),
 		"route": route, "status": status,
 	}
-	if p != nil {
+	if user, one := n.caller.scope.User(); one && user != uuid.Nil {
+		fields["user_id"], fields["key_id"] = user, n.caller.keyID
+	}
+	if p := n.problem; p != nil {
 		fields["code"] = p.Code
 		if status >= 500 && p.cause != nil {
 			fields["error"] = p.cause.Error()

@@ -16,42 +16,39 @@ type route struct {
 	method  string // a GET serves HEAD too
 	path    string
 	handler func(http.ResponseWriter, *http.Request) error
-	open    bool // needs no authorization
+	need    need
 }
 
 // routes is the whole API. Every path answers under apiPrefix as well.
 func (a *api) routes() []route {
 	return []route{
-		{http.MethodPost, "/products", a.createProduct, false},
-		{http.MethodGet, "/products", a.listProducts, false},
-		{http.MethodGet, "/products/{id}", a.getProduct, false},
-		{http.MethodPatch, "/products/{id}", a.patchProduct, false},
-		{http.MethodDelete, "/products/{id}", a.deleteProduct, false},
+		{http.MethodPost, "/products", a.createProduct, needKey},
+		{http.MethodGet, "/products", a.listProducts, needKey},
+		{http.MethodGet, "/products/{id}", a.getProduct, needKey},
+		{http.MethodPatch, "/products/{id}", a.patchProduct, needKey},
+		{http.MethodDelete, "/products/{id}", a.deleteProduct, needKey},
 
-		{http.MethodPost, "/products/{id}/images/{image}/retry", a.retryImage, false},
-		{http.MethodGet, "/products/{id}/images/{image}/attempts", a.listAttempts, false},
+		{http.MethodPost, "/products/{id}/images/{image}/retry", a.retryImage, needKey},
+		{http.MethodGet, "/products/{id}/images/{image}/attempts", a.listAttempts, needKey},
 
-		{http.MethodPost, "/users", a.createUser, false},
-		{http.MethodGet, "/users/{id}", a.getUser, false},
+		{http.MethodPost, "/users", a.createUser, needAdmin},
+		{http.MethodGet, "/users/{id}", a.getUser, needKey},
 
-		{http.MethodGet, "/admin/dead-letters", a.listDeadLetters, false},
-		{http.MethodDelete, "/admin/dead-letters", a.deleteDeadLetters, false},
-		{http.MethodDelete, "/admin/dead-letters/{id}", a.deleteDeadLetter, false},
-		{http.MethodPost, "/admin/dead-letters/replay", a.startReplay, false},
-		{http.MethodGet, "/admin/dead-letters/replays/{id}", a.getReplay, false},
+		{http.MethodGet, "/admin/dead-letters", a.listDeadLetters, needAdmin},
+		{http.MethodDelete, "/admin/dead-letters", a.deleteDeadLetters, needAdmin},
+		{http.MethodDelete, "/admin/dead-letters/{id}", a.deleteDeadLetter, needAdmin},
+		{http.MethodPost, "/admin/dead-letters/replay", a.startReplay, needAdmin},
+		{http.MethodGet, "/admin/dead-letters/replays/{id}", a.getReplay, needAdmin},
 
-		{http.MethodGet, "/healthz", a.healthz, true},
-		{http.MethodGet, "/readyz", a.readyz, true},
+		{http.MethodGet, "/healthz", a.healthz, needNothing},
+		{http.MethodGet, "/readyz", a.readyz, needNothing},
 	}
 }
 
 // mount puts the table into the router.
 func (a *api) mount() {
 	for _, rt := range a.routes() {
-		handler := a.handle(rt.handler)
-		if !rt.open {
-			handler = a.authorized(rt.handler)
-		}
+		handler := a.guarded(rt)
 		for _, path := range []string{rt.path, apiPrefix + rt.path} {
 			a.router.Method(rt.method, path, handler)
 			if rt.method == http.MethodGet {
@@ -70,13 +67,22 @@ func (a *api) handle(h func(http.ResponseWriter, *http.Request) error) http.Hand
 	})
 }
 
-// authorized is handle for those whom the access rule lets in.
-func (a *api) authorized(h func(http.ResponseWriter, *http.Request) error) http.Handler {
+// guarded is the route's handler for those whom the access rule lets in; it finds
+// the caller in its request's context.
+func (a *api) guarded(rt route) http.Handler {
+	if rt.need == needNothing {
+		return a.handle(rt.handler)
+	}
 	return a.handle(func(w http.ResponseWriter, r *http.Request) error {
-		if err := a.access.check(r); err != nil {
+		who, err := a.access.check(r)
+		if err != nil {
 			return err
 		}
-		return h(w, r)
+		noteCaller(r.Context(), who)
+		if err := rt.need.admits(who, r.Method); err != nil {
+			return err
+		}
+		return rt.handler(w, r.WithContext(withCaller(r.Context(), who)))
 	})
 }
 

@@ -32,6 +32,7 @@ type Service interface {
 	User(ctx context.Context, scope product.Scope, id uuid.UUID) (product.User, error)
 	RetryImage(ctx context.Context, scope product.Scope, id, image uuid.UUID, pre product.Precondition) (product.Snapshot, error)
 	Attempts(ctx context.Context, scope product.Scope, id, image uuid.UUID) ([]product.Attempt, error)
+	Keys
 	DeadLetters
 }
 
@@ -49,8 +50,9 @@ type DeadLetters interface {
 // Config is how the API behaves. The zero value is an open API without readiness
 // checks.
 type Config struct {
-	// AdminToken, where set, is the bearer token that every route but health
-	// wants. Empty leaves the API open to whoever reaches it.
+	// AdminToken, where set, is the administrator's bearer token, and every route
+	// but health wants it or a user's API key. Empty leaves the API open to
+	// whoever reaches it.
 	AdminToken string
 	// RequestTimeout bounds each request, from its header to its answer; 10 s if zero.
 	RequestTimeout time.Duration
@@ -79,7 +81,7 @@ type api struct {
 // context.
 func New(cfg Config, service Service, log *logrus.Logger, reg prometheus.Registerer) http.Handler {
 	a := &api{
-		service: service, log: log, access: newAccess(cfg.AdminToken),
+		service: service, log: log, access: newAccess(cfg.AdminToken, service),
 		health: newHealth(cfg.Checks, cfg.Draining, log), timeout: cfg.RequestTimeout,
 		router: chi.NewRouter(),
 	}

@@ -206,6 +206,7 @@ func newApp(cfg config.Config, log *logrus.Logger) (*app, error) {
 		product.NewInvalidationRelay(store, redis, listener.Wake(product.KindInvalidate), log).Run,
 		product.NewReconciler(store, broker, log).Run,
 		product.NewReplayer(service, log).Run,
+		product.NewKeyUse(service, time.Minute, log).Run,
 		func(ctx context.Context) error { return prepareBucket(ctx, objects, log) },
 	}
 

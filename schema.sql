@@ -22,6 +22,29 @@ COMMENT ON COLUMN users.id IS 'UUIDv7, made by the service.';
 COMMENT ON COLUMN users.email IS 'As it was given; unique without regard to case.';
 CREATE UNIQUE INDEX IF NOT EXISTS users_email_key ON users (lower(email));
 
+CREATE TABLE IF NOT EXISTS api_keys (
+    id           uuid PRIMARY KEY,
+    user_id      uuid NOT NULL CONSTRAINT api_keys_user_id_fkey REFERENCES users (id),
+    name         text NOT NULL CONSTRAINT api_keys_name_length CHECK (char_length(name) <= 200),
+    prefix       text NOT NULL CONSTRAINT api_keys_prefix_length CHECK (char_length(prefix) <= 16),
+    sha256       bytea NOT NULL CONSTRAINT api_keys_sha256_key UNIQUE
+                 CONSTRAINT api_keys_sha256_length CHECK (octet_length(sha256) = 32),
+    read_only    boolean NOT NULL DEFAULT false,
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    expires_at   timestamptz,
+    revoked_at   timestamptz,
+    last_used_at timestamptz
+);
+COMMENT ON TABLE  api_keys IS 'What users call the API with. Those that open nothing any more are kept for a while, to be looked at.';
+COMMENT ON COLUMN api_keys.user_id IS 'For whom the key speaks.';
+COMMENT ON COLUMN api_keys.prefix IS 'The first characters of the key, to tell it from others.';
+COMMENT ON COLUMN api_keys.sha256 IS 'Digest of the key, which itself is nowhere.';
+COMMENT ON COLUMN api_keys.read_only IS 'Whether it can change nothing.';
+COMMENT ON COLUMN api_keys.expires_at IS 'From then on it opens nothing; null: never.';
+COMMENT ON COLUMN api_keys.revoked_at IS 'Since when it opens nothing by somebody''s will.';
+COMMENT ON COLUMN api_keys.last_used_at IS 'To about a minute, and written later than that.';
+CREATE INDEX IF NOT EXISTS api_keys_user_id_id ON api_keys (user_id, id DESC);
+
 CREATE TABLE IF NOT EXISTS products (
     id                        uuid PRIMARY KEY,
     user_id                   uuid NOT NULL CONSTRAINT products_user_id_fkey REFERENCES users (id),
@@ -148,7 +171,7 @@ CREATE TABLE IF NOT EXISTS outbox (
     claim         uuid
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 2000);
 COMMENT ON TABLE  outbox IS 'What has to happen outside the database, written with the change that causes it and removed when done.';
-COMMENT ON COLUMN outbox.subject IS 'What the row is about: the image of an image_job, the product otherwise.';
+COMMENT ON COLUMN outbox.subject IS 'What the row is about: the image of an image_job, the product or API key otherwise.';
 COMMENT ON COLUMN outbox.trace_context IS 'W3C traceparent of the request that caused the row.';
 COMMENT ON COLUMN outbox.attempts IS 'Times it was tried in vain.';
 COMMENT ON COLUMN outbox.available_at IS 'Not to be done before.';

@@ -3,7 +3,9 @@ package product
 import (
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"math/big"
 	"strings"
@@ -12,9 +14,14 @@ import (
 	"github.com/google/uuid"
 )
 
-// ErrInvalidKey says that an API key opens nothing: there is no such key, or it has
-// expired or been revoked.
-var ErrInvalidKey = errors.New("invalid API key")
+var (
+	// ErrInvalidKey says that an API key opens nothing: there is no such key, or it
+	// has expired or been revoked.
+	ErrInvalidKey = errors.New("invalid API key")
+	// ErrTooManyKeys says that the user has as many valid API keys as are allowed.
+	// It is an [ErrConflict].
+	ErrTooManyKeys = fmt.Errorf("too many API keys: %w", ErrConflict)
+)
 
 // KeyMark is what every API key begins with.
 const KeyMark = "vit_"
@@ -28,6 +35,24 @@ const (
 	keyShown    = 6  // of the random ones that Prefix has
 	keyBytes    = len(KeyMark) + keyRandom + keyChecksum
 )
+
+// NewAPIKey is what a user gives to get a key. Name, of up to 200 characters, and
+// ExpiresAt may be left out.
+type NewAPIKey struct {
+	Name      string
+	ReadOnly  bool
+	ExpiresAt *time.Time
+}
+
+// Validate gives a [*ValidationError] that names every bad field, or nil.
+func (n NewAPIKey) Validate() error {
+	var f faults
+	f.text("name", n.Name, 0, maxName, false)
+	if n.ExpiresAt != nil && !n.ExpiresAt.After(time.Now()) {
+		f.add("expires_at", "out_of_range", "must be in the future")
+	}
+	return f.err()
+}
 
 // APIKey is a user's key without its text, which nobody has but its holder. Times
 // are UTC, nil where there is none.
@@ -43,16 +68,12 @@ type APIKey struct {
 	LastUsedAt *time.Time // to about a minute
 }
 
-// Grant is what a valid key allows: to act for a user.
-type Grant struct {
-	KeyID    uuid.UUID
-	UserID   uuid.UUID
-	ReadOnly bool
-}
-
 // keyDigest is the SHA-256 of a key's text. With 256 random bits in the text there
 // is nothing to be guessed, which a slow hash would have to hinder.
 type keyDigest [sha256.Size]byte
+
+// cacheKey is where the cache has what the key allows.
+func (d keyDigest) cacheKey() string { return "apikey:v1:" + hex.EncodeToString(d[:]) }
 
 // newKeyText makes up a key.
 func newKeyText() string {

@@ -18,7 +18,7 @@ type Kind string
 const (
 	KindImageJob      Kind = "image_job"      // send a job to the queue
 	KindDeleteObjects Kind = "delete_objects" // delete what is stored under one digest
-	KindInvalidate    Kind = "invalidate"     // drop a product from the cache
+	KindInvalidate    Kind = "invalidate"     // drop a product or an API key from the cache
 )
 
 // notifyChannel is where inserts into the outbox are announced; the payload is
@@ -44,8 +44,17 @@ type deletionPayload struct {
 	Begun     bool      `json:"begun,omitempty"` // and not known to have ended
 }
 
+// invalidationPayload names a product, or any other key of the cache.
 type invalidationPayload struct {
-	ProductID uuid.UUID `json:"product_id"`
+	ProductID uuid.UUID `json:"product_id,omitzero"`
+	Key       string    `json:"key,omitempty"`
+}
+
+func (p invalidationPayload) cacheKey() string {
+	if p.Key != "" {
+		return p.Key
+	}
+	return cacheKey(p.ProductID)
 }
 
 func jobRow(image uuid.UUID, generation int64) outboxRow {
@@ -57,7 +66,7 @@ func deletionRow(product uuid.UUID, sha256 string) outboxRow {
 }
 
 func invalidationRow(product uuid.UUID) outboxRow {
-	return outboxRow{kind: KindInvalidate, subject: product, payload: invalidationPayload{product}}
+	return outboxRow{kind: KindInvalidate, subject: product, payload: invalidationPayload{ProductID: product}}
 }
 
 // insertOutbox writes rows and wakes the relays of those that are due.
@@ -159,8 +168,8 @@ func (s *Store) releaseOutbox(ctx context.Context, claim uuid.UUID, failures []f
 	})
 }
 
-// PendingInvalidations says whether the cache may hold a product's old value
-// because it could not be reached when the product was written.
+// PendingInvalidations says whether the cache may hold an old value because it
+// could not be reached when the product or the API key was written.
 func (s *Store) PendingInvalidations(ctx context.Context) (bool, error) {
 	const q = `SELECT EXISTS (SELECT 1 FROM outbox WHERE kind = 'invalidate')`
 	var pending bool

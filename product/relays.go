@@ -117,7 +117,7 @@ func NewInvalidationRelay(store *Store, cache Dropper, wake <-chan struct{}, log
 		if err := json.Unmarshal(row.Payload, &p); err != nil {
 			return fmt.Errorf("invalidation: %w", err)
 		}
-		if err := cache.Drop(ctx, cacheKey(p.ProductID)); err != nil {
+		if err := cache.Drop(ctx, p.cacheKey()); err != nil {
 			return fmt.Errorf("%w: %w", errNotReached, err)
 		}
 		return nil

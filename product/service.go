@@ -43,11 +43,12 @@ type Service struct {
 	cache Cache
 	url   func(key string) string
 	log   *logrus.Logger
+	keys  *keyring
 }
 
 // NewService makes a service. url gives the public URL of an object's key.
 func NewService(store *Store, cache Cache, url func(key string) string, log *logrus.Logger) *Service {
-	return &Service{store: store, cache: cache, url: url, log: log}
+	return &Service{store: store, cache: cache, url: url, log: log, keys: newKeyring()}
 }
 
 // newID gives a UUIDv7: later ones of this process are greater.

@@ -100,11 +100,21 @@ func (s *Service) finish(ctx context.Context, e *edit) (Snapshot, error) {
 	return s.snapshot(e.product, e.images)
 }
 
-// publish shows a committed write in the cache. Without a token, the write's
+// publish shows a committed write of a product in the cache; see conclude.
+func (s *Service) publish(ctx context.Context, id uuid.UUID, token string, after Snapshot, deleted bool) error {
+	return s.conclude(ctx, invalidationRow(id), token, func(ctx context.Context) error {
+		if token == "" || deleted {
+			return s.cache.Drop(ctx, cacheKey(id))
+		}
+		return s.cache.Replace(ctx, cacheKey(id), token, cacheValue(after))
+	})
+}
+
+// conclude tells the cache of a committed write. Without a token, the write's
 // invalidation is recorded already. Where the cache fails, an invalidation is
 // recorded, unless there is one, and waited for. An error says that the caller
 // must not acknowledge the write.
-func (s *Service) publish(ctx context.Context, id uuid.UUID, token string, after Snapshot, deleted bool) error {
+func (s *Service) conclude(ctx context.Context, invalidation outboxRow, token string, tell func(context.Context) error) error {
 	// The write is done, so its caller's end must not keep it from being seen.
 	// The end of the time for it does.
 	detached := context.WithoutCancel(ctx)
@@ -113,24 +123,18 @@ func (s *Service) publish(ctx context.Context, id uuid.UUID, token string, after
 		detached, cancel = context.WithDeadline(detached, end)
 		defer cancel()
 	}
-	var err error
-	if token == "" || deleted {
-		err = s.cache.Drop(detached, cacheKey(id))
-	} else {
-		err = s.cache.Replace(detached, cacheKey(id), token, cacheValue(after))
-	}
-	if err == nil {
+	if tell(detached) == nil {
 		return nil
 	}
 	if token != "" {
 		err := s.store.inTx(detached, "record invalidation", func(ctx context.Context, tx *sqlx.Tx) error {
-			return insertOutbox(ctx, tx, []outboxRow{invalidationRow(id)})
+			return insertOutbox(ctx, tx, []outboxRow{invalidation})
 		})
 		if err != nil {
 			return err
 		}
 	}
-	return s.awaitInvalidation(ctx, id)
+	return s.awaitInvalidation(ctx, invalidation.subject)
 }
 
 func (s *Service) snapshot(p productRow, images []imageRow) (Snapshot, error) {

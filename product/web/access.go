@@ -1,7 +1,6 @@
 package web
 
 import (
-	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
@@ -34,22 +33,15 @@ func (n need) admits(c caller, method string) error {
 	return nil
 }
 
-// Keys tells whose an API key is.
-type Keys interface {
-	// VerifyKey gives what the key allows. Errors: [product.ErrInvalidKey], and
-	// [product.ErrUnavailable] where that cannot be found out now.
-	VerifyKey(ctx context.Context, key string) (product.Grant, error)
-}
-
 // access is the rule of who may call the routes that are not open to everybody:
 // whoever has the administrator's token, and users with their API keys.
 type access struct {
 	open  bool
 	admin [sha256.Size]byte // of the token
-	keys  Keys
+	keys  Accounts
 }
 
-func newAccess(adminToken string, keys Keys) access {
+func newAccess(adminToken string, keys Accounts) access {
 	return access{open: adminToken == "", admin: sha256.Sum256([]byte(adminToken)), keys: keys}
 }
 

@@ -4,11 +4,14 @@ import (
 	"net/http"
 
 	"github.com/sirupsen/logrus"
+
+	"vitrine/product"
 )
 
 // What the tests in package web_test see of the decoder.
 var (
-	DecodeNewProduct = decodeNewProduct
+	DecodeNewProduct = func(body []byte) (product.NewProduct, error) { return decodeNewProduct(body, product.Everything()) }
+	DecodeNewKey     = decodeNewKey
 	DecodePatch      = decodePatch
 	DecodeNewUser    = decodeNewUser
 	ParseFilter      = parseFilter

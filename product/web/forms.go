@@ -17,8 +17,8 @@ const (
 )
 
 // decodeNewProduct reads the body of POST /products. The error is a *problem that
-// names every bad field.
-func decodeNewProduct(body []byte) (product.NewProduct, error) {
+// names every bad field. A user who creates one for itself need not say so.
+func decodeNewProduct(body []byte, scope product.Scope) (product.NewProduct, error) {
 	o, err := parseObject(body, fieldUserID, fieldName, fieldDescription, fieldPrice, fieldImages)
 	if err != nil {
 		return product.NewProduct{}, err
@@ -26,7 +26,11 @@ func decodeNewProduct(body []byte) (product.NewProduct, error) {
 	var p product.NewProduct
 	var state presence
 	p.UserID, state = o.id(fieldUserID)
-	o.require(fieldUserID, state)
+	if self, one := scope.User(); one && state == absent {
+		p.UserID = self
+	} else {
+		o.require(fieldUserID, state)
+	}
 	p.Name, state = o.text(fieldName)
 	o.require(fieldName, state)
 	p.Price, state = o.price(fieldPrice)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -103,7 +104,7 @@ func (o *observer) line(r *http.Request, route string, status, bytes int, took t
 	}
 	fields := logrus.Fields{
 		"bytes": bytes, "client_ip": clientIP(r), "duration_ms": float64(took.Microseconds()) / 1000,
-		"method": r.Method, "path": shorten(r.URL.Path, maxLoggedPath), "request_id": product.RequestID(r.Context()),
+		"method": r.Method, "path": shorten(withoutKeys(r.URL.Path), maxLoggedPath), "request_id": product.RequestID(r.Context()),
 		"route": route, "status": status,
 	}
 	if user, one := n.caller.scope.User(); one && user != uuid.Nil {
@@ -145,6 +146,17 @@ func clientIP(r *http.Request) string {
 		return r.RemoteAddr
 	}
 	return host
+}
+
+// keyText finds API keys in text, and whatever else looks like a part of one.
+var keyText = regexp.MustCompile(product.KeyMark + "[0-9A-Za-z]{7,}")
+
+// withoutKeys hides API keys that somebody has put where they do not belong.
+func withoutKeys(text string) string {
+	if !strings.Contains(text, product.KeyMark) {
+		return text
+	}
+	return keyText.ReplaceAllString(text, product.KeyMark+"***")
 }
 
 // shorten cuts text to at most limit bytes and marks the cut.

@@ -19,7 +19,7 @@ func (a *api) createProduct(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	input, err := decodeNewProduct(body)
+	input, err := decodeNewProduct(body, a.access.scope(r))
 	if err != nil {
 		return err
 	}

@@ -33,6 +33,9 @@ func (a *api) routes() []route {
 
 		{http.MethodPost, "/users", a.createUser, needAdmin},
 		{http.MethodGet, "/users/{id}", a.getUser, needKey},
+		{http.MethodPost, "/users/{id}/keys", a.createKey, needFullKey},
+		{http.MethodGet, "/users/{id}/keys", a.listKeys, needFullKey},
+		{http.MethodDelete, "/users/{id}/keys/{key}", a.revokeKey, needFullKey},
 
 		{http.MethodGet, "/admin/dead-letters", a.listDeadLetters, needAdmin},
 		{http.MethodDelete, "/admin/dead-letters", a.deleteDeadLetters, needAdmin},

@@ -32,7 +32,7 @@ type Service interface {
 	User(ctx context.Context, scope product.Scope, id uuid.UUID) (product.User, error)
 	RetryImage(ctx context.Context, scope product.Scope, id, image uuid.UUID, pre product.Precondition) (product.Snapshot, error)
 	Attempts(ctx context.Context, scope product.Scope, id, image uuid.UUID) ([]product.Attempt, error)
-	Keys
+	Accounts
 	DeadLetters
 }
 

@@ -1,0 +1,187 @@
+package product
+
+import (
+	"bytes"
+	"context"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+const (
+	// grantTime is how long a process takes a key without asking again. With
+	// the cache's Lag before it, a revoked key ends in less than five seconds.
+	grantTime = 2 * time.Second
+	// rememberedKeys bounds the valid keys, and as many others, that a process
+	// keeps in memory.
+	rememberedKeys = 10_000
+	// maxLookups is how many keys that the process has not seen are looked up in
+	// PostgreSQL at once, so that somebody who tries keys does not take all its
+	// connections, and lookupWait for how long the others wait.
+	maxLookups = 4
+	lookupWait = time.Second
+)
+
+// Grant is what a valid key allows: to act for a user.
+type Grant struct {
+	KeyID    uuid.UUID
+	UserID   uuid.UUID
+	ReadOnly bool
+}
+
+// keyring is what a process knows of keys.
+type keyring struct {
+	granted *recent[keyDigest, granted]
+	refused *recent[keyDigest, time.Time] // until when a key is not looked up again
+	lookups chan struct{}
+
+	mu   sync.Mutex
+	used map[uuid.UUID]time.Time // keys and when they were used last, not written yet
+}
+
+// granted is a key that PostgreSQL has vouched for in this process.
+type granted struct {
+	record []byte // a keyRecord as it is cached
+	keyRecord
+	until time.Time // it is taken without asking
+}
+
+// keyRecord is a valid key as it is cached.
+type keyRecord struct {
+	ID        uuid.UUID  `json:"id"`
+	UserID    uuid.UUID  `json:"user_id"`
+	ReadOnly  bool       `json:"read_only"`
+	ExpiresAt *time.Time `json:"expires_at"`
+}
+
+func newKeyring() *keyring {
+	return &keyring{
+		granted: newRecent[keyDigest, granted](rememberedKeys),
+		refused: newRecent[keyDigest, time.Time](rememberedKeys),
+		lookups: make(chan struct{}, maxLookups),
+		used:    map[uuid.UUID]time.Time{},
+	}
+}
+
+// VerifyKey gives what an API key allows. What it says holds for two seconds, also
+// where the key is revoked in that time. Errors: [ErrInvalidKey], and
+// [ErrUnavailable] where it cannot be found out now.
+//
+// PostgreSQL alone grants. A key that it has granted to this process is asked for in
+// the cache from then on, under the protocol of the products, so that known keys go
+// on while PostgreSQL is away and yet end with their revocation. A cache that somebody
+// has written to opens nothing with it: what it says has to be what PostgreSQL said.
+func (s *Service) VerifyKey(ctx context.Context, key string) (Grant, error) {
+	digest, ok := digestKey(key)
+	if !ok {
+		return Grant{}, ErrInvalidKey
+	}
+	begun := time.Now()
+	// Looking a digest up tells by its time at most something of the digest, from
+	// which nothing leads back to a key.
+	known, seen := s.keys.granted.get(digest)
+	if seen && begun.Before(known.until) {
+		return known.grant(begun)
+	}
+	if until, refused := s.keys.refused.get(digest); refused && begun.Before(until) {
+		return Grant{}, ErrInvalidKey
+	}
+	ctx, cancel := context.WithTimeout(ctx, operationTimeout+cutGrace)
+	defer cancel()
+	var err error
+	if !seen {
+		known.record, err = s.lookUpKey(ctx, digest)
+	}
+	if err == nil {
+		known.record, err = s.confirmKey(ctx, digest, known.record)
+	}
+	switch {
+	case errors.Is(err, ErrNotFound):
+		s.keys.granted.remove(digest)
+		s.keys.refused.put(digest, time.Now().Add(grantTime))
+		return Grant{}, ErrInvalidKey
+	case err != nil:
+		return Grant{}, err
+	}
+	if err := json.Unmarshal(known.record, &known.keyRecord); err != nil {
+		return Grant{}, fmt.Errorf("key record: %w", err)
+	}
+	known.until = begun.Add(grantTime)
+	s.keys.granted.put(digest, known)
+	s.keys.use(known.ID, begun)
+	return known.grant(time.Now())
+}
+
+// grant is what the key allows at a time.
+func (k granted) grant(now time.Time) (Grant, error) {
+	if k.ExpiresAt != nil && !now.Before(*k.ExpiresAt) {
+		return Grant{}, ErrInvalidKey
+	}
+	return Grant{KeyID: k.ID, UserID: k.UserID, ReadOnly: k.ReadOnly}, nil
+}
+
+// confirmKey asks the cache, or else PostgreSQL, for the record of a key that this
+// process knows.
+func (s *Service) confirmKey(ctx context.Context, digest keyDigest, known []byte) ([]byte, error) {
+	record, hit, err := s.cache.Fetch(ctx, digest.cacheKey(), "", func(ctx context.Context) ([]byte, error) {
+		return s.selectKey(ctx, digest)
+	})
+	switch {
+	case err == nil && hit && !bytes.Equal(record, known):
+		s.log.Warn("cached API key is not the one that was granted")
+		_ = s.cache.Drop(ctx, digest.cacheKey()) // a failure is counted there
+		return s.lookUpKey(ctx, digest)
+	case err == nil, isDomain(err), errors.Is(ctx.Err(), context.Canceled):
+		return record, err
+	}
+	return nil, fmt.Errorf("verify key: %w: %w", ErrUnavailable, err) // the load was waited for in vain
+}
+
+// lookUpKey is selectKey when its turn comes.
+func (s *Service) lookUpKey(ctx context.Context, digest keyDigest) ([]byte, error) {
+	late := time.NewTimer(lookupWait)
+	defer late.Stop()
+	select {
+	case s.keys.lookups <- struct{}{}:
+	case <-late.C:
+		return nil, fmt.Errorf("verify key: %w: too many look-ups", ErrUnavailable)
+	case <-ctx.Done():
+		return nil, translate(ctx, "verify key", ctx.Err())
+	}
+	defer func() { <-s.keys.lookups }()
+	return s.selectKey(ctx, digest)
+}
+
+// selectKey gives the record of a valid key, or [ErrNotFound].
+func (s *Service) selectKey(ctx context.Context, digest keyDigest) ([]byte, error) {
+	const q = `SELECT id, user_id, read_only, expires_at, sha256 FROM api_keys
+		WHERE sha256 = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())`
+	var row struct {
+		SHA256 []byte `db:"sha256"`
+		keyRow
+	}
+	err := s.store.read(ctx, "verify key", func(ctx context.Context) error {
+		return s.store.db.GetContext(ctx, &row, q, digest[:])
+	})
+	if err != nil {
+		return nil, err
+	}
+	if subtle.ConstantTimeCompare(row.SHA256, digest[:]) != 1 {
+		return nil, fmt.Errorf("verify key: %w", ErrNotFound)
+	}
+	return json.Marshal(keyRecord{ID: row.ID, UserID: row.UserID, ReadOnly: row.ReadOnly, ExpiresAt: utc(row.ExpiresAt)})
+}
+
+// use notes that a key was used. Those beyond what is remembered have to wait.
+func (k *keyring) use(id uuid.UUID, now time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if _, there := k.used[id]; there || len(k.used) < rememberedKeys {
+		k.used[id] = now
+	}
+}

@@ -40,7 +40,7 @@ type Config struct {
 
 	HTTPAddr   string        `env:"HTTP_ADDR" envDefault:":8080" help:"address of the API; on loopback alone while it is open to everybody (see ADMIN_TOKEN)"`
 	AdminAddr  string        `env:"ADMIN_ADDR" envDefault:"127.0.0.1:9090" help:"address of /metrics and /debug/pprof; off disables it"`
-	AdminToken string        `env:"ADMIN_TOKEN" secret:"true" help:"bearer token that every route but health wants, 16 characters at least; empty leaves the API open"`
+	AdminToken string        `env:"ADMIN_TOKEN" secret:"true" help:"bearer token of the administrator, 16 characters at least; empty leaves the API open to everybody"`
 	AllowOpen  bool          `env:"ALLOW_OPEN" envDefault:"false" help:"without ADMIN_TOKEN, listen beyond loopback all the same"`
 	DrainDelay time.Duration `env:"DRAIN_DELAY" envDefault:"1s" help:"time between turning unready and closing the listener on SIGTERM, for the load balancer to notice, 0s to 5s"`
 	LogLevel   string        `env:"LOG_LEVEL" envDefault:"info" help:"error, warn, info or debug"`

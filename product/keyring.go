@@ -11,12 +11,15 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/singleflight"
 )
 
 const (
 	// grantTime is how long a process takes a key without asking again. With
 	// the cache's Lag before it, a revoked key ends in less than five seconds.
 	grantTime = 2 * time.Second
+	// confirmTime is how long PostgreSQL has to confirm a key that the cache has.
+	confirmTime = 500 * time.Millisecond
 	// rememberedKeys bounds the valid keys, and as many others, that a process
 	// keeps in memory.
 	rememberedKeys = 10_000
@@ -39,6 +42,7 @@ type keyring struct {
 	granted *recent[keyDigest, granted]
 	refused *recent[keyDigest, time.Time] // until when a key is not looked up again
 	lookups chan struct{}
+	asked   singleflight.Group
 
 	mu   sync.Mutex
 	used map[uuid.UUID]time.Time // keys and when they were used last, not written yet
@@ -72,48 +76,41 @@ func newKeyring() *keyring {
 // where the key is revoked in that time. Errors: [ErrInvalidKey], and
 // [ErrUnavailable] where it cannot be found out now.
 //
-// PostgreSQL alone grants. A key that it has granted to this process is asked for in
-// the cache from then on, under the protocol of the products, so that known keys go
-// on while PostgreSQL is away and yet end with their revocation. A cache that somebody
-// has written to opens nothing with it: what it says has to be what PostgreSQL said.
+// PostgreSQL alone grants, and is asked every two seconds while it can be reached.
+// Otherwise the cache is, about keys that PostgreSQL has granted to this process
+// before: it is under the protocol of the products, so that known keys go on in an
+// outage and yet end with their revocation. Somebody who writes to it gets nothing:
+// what it says has to be what PostgreSQL said.
 func (s *Service) VerifyKey(ctx context.Context, key string) (Grant, error) {
 	digest, ok := digestKey(key)
 	if !ok {
 		return Grant{}, ErrInvalidKey
 	}
-	begun := time.Now()
+	now := time.Now()
 	// Looking a digest up tells by its time at most something of the digest, from
 	// which nothing leads back to a key.
-	known, seen := s.keys.granted.get(digest)
-	if seen && begun.Before(known.until) {
-		return known.grant(begun)
+	if known, seen := s.keys.granted.get(digest); seen && now.Before(known.until) {
+		return known.grant(now)
 	}
-	if until, refused := s.keys.refused.get(digest); refused && begun.Before(until) {
+	if until, refused := s.keys.refused.get(digest); refused && now.Before(until) {
 		return Grant{}, ErrInvalidKey
 	}
-	ctx, cancel := context.WithTimeout(ctx, operationTimeout+cutGrace)
-	defer cancel()
-	var err error
-	if !seen {
-		known.record, err = s.lookUpKey(ctx, digest)
+	// Callers with the same key ask together, so that none of them may end it.
+	found, err, _ := s.keys.asked.Do(string(digest[:]), func() (any, error) {
+		detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), operationTimeout+cutGrace)
+		defer cancel()
+		return s.askForKey(detached, digest)
+	})
+	if ctx.Err() != nil {
+		return Grant{}, translate(ctx, "verify key", ctx.Err())
 	}
-	if err == nil {
-		known.record, err = s.confirmKey(ctx, digest, known.record)
-	}
-	switch {
-	case errors.Is(err, ErrNotFound):
-		s.keys.granted.remove(digest)
-		s.keys.refused.put(digest, time.Now().Add(grantTime))
+	if errors.Is(err, ErrNotFound) {
 		return Grant{}, ErrInvalidKey
-	case err != nil:
+	}
+	if err != nil {
 		return Grant{}, err
 	}
-	if err := json.Unmarshal(known.record, &known.keyRecord); err != nil {
-		return Grant{}, fmt.Errorf("key record: %w", err)
-	}
-	known.until = begun.Add(grantTime)
-	s.keys.granted.put(digest, known)
-	s.keys.use(known.ID, begun)
+	known, _ := found.(granted)
 	return known.grant(time.Now())
 }
 
@@ -125,21 +122,66 @@ func (k granted) grant(now time.Time) (Grant, error) {
 	return Grant{KeyID: k.ID, UserID: k.UserID, ReadOnly: k.ReadOnly}, nil
 }
 
-// confirmKey asks the cache, or else PostgreSQL, for the record of a key that this
-// process knows.
-func (s *Service) confirmKey(ctx context.Context, digest keyDigest, known []byte) ([]byte, error) {
+// askForKey finds out about a key and remembers what it found, or gives
+// [ErrNotFound].
+func (s *Service) askForKey(ctx context.Context, digest keyDigest) (granted, error) {
+	begun := time.Now()
+	known, seen := s.keys.granted.get(digest)
+	var err error
+	if !seen {
+		known.record, err = s.lookUpKey(ctx, digest)
+	}
+	if err == nil {
+		known.record, err = s.confirmKey(ctx, digest, known.record, seen)
+	}
+	if errors.Is(err, ErrNotFound) {
+		s.keys.granted.remove(digest)
+		s.keys.refused.put(digest, begun.Add(grantTime))
+	}
+	if err != nil {
+		return granted{}, err
+	}
+	known.keyRecord = keyRecord{}
+	if err := json.Unmarshal(known.record, &known.keyRecord); err != nil {
+		return granted{}, fmt.Errorf("key record: %w", err)
+	}
+	known.until = begun.Add(grantTime)
+	s.keys.granted.put(digest, known)
+	s.keys.use(known.ID, begun)
+	return known, nil
+}
+
+// confirmKey sees to it that the cache has the record of a key that this process
+// knows, for the time when PostgreSQL is away, and asks PostgreSQL if that has not
+// just been done. The cache's word counts only where PostgreSQL does not answer.
+func (s *Service) confirmKey(ctx context.Context, digest keyDigest, known []byte, old bool) ([]byte, error) {
 	record, hit, err := s.cache.Fetch(ctx, digest.cacheKey(), "", func(ctx context.Context) ([]byte, error) {
 		return s.selectKey(ctx, digest)
 	})
 	switch {
-	case err == nil && hit && !bytes.Equal(record, known):
+	case err == nil && !hit, isDomain(err):
+		return record, err
+	case err != nil: // the load was waited for in vain
+		return nil, fmt.Errorf("verify key: %w: %w", ErrUnavailable, err)
+	}
+	same := bytes.Equal(record, known)
+	if !same {
 		s.log.Warn("cached API key is not the one that was granted")
 		_ = s.cache.Drop(ctx, digest.cacheKey()) // a failure is counted there
-		return s.lookUpKey(ctx, digest)
-	case err == nil, isDomain(err), errors.Is(ctx.Err(), context.Canceled):
-		return record, err
 	}
-	return nil, fmt.Errorf("verify key: %w: %w", ErrUnavailable, err) // the load was waited for in vain
+	if !old || same && s.store.down.Load() {
+		return known, nil
+	}
+	if same {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, confirmTime)
+		defer cancel()
+	}
+	record, err = s.selectKey(ctx, digest)
+	if same && errors.Is(err, ErrUnavailable) {
+		return known, nil
+	}
+	return record, err
 }
 
 // lookUpKey is selectKey when its turn comes.

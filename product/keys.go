@@ -7,7 +7,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
-	"github.com/lib/pq"
 )
 
 const (
@@ -19,15 +18,15 @@ const (
 
 // keyRow is a row of api_keys, without the digest.
 type keyRow struct {
-	ID         uuid.UUID   `db:"id"`
-	UserID     uuid.UUID   `db:"user_id"`
-	Name       string      `db:"name"`
-	Prefix     string      `db:"prefix"`
-	ReadOnly   bool        `db:"read_only"`
-	CreatedAt  time.Time   `db:"created_at"`
-	ExpiresAt  pq.NullTime `db:"expires_at"`
-	RevokedAt  pq.NullTime `db:"revoked_at"`
-	LastUsedAt pq.NullTime `db:"last_used_at"`
+	ID         uuid.UUID  `db:"id"`
+	UserID     uuid.UUID  `db:"user_id"`
+	Name       string     `db:"name"`
+	Prefix     string     `db:"prefix"`
+	ReadOnly   bool       `db:"read_only"`
+	CreatedAt  time.Time  `db:"created_at"`
+	ExpiresAt  *time.Time `db:"expires_at"`
+	RevokedAt  *time.Time `db:"revoked_at"`
+	LastUsedAt *time.Time `db:"last_used_at"`
 }
 
 const keyColumns = `id, user_id, name, prefix, read_only, created_at, expires_at, revoked_at, last_used_at`
@@ -39,11 +38,11 @@ func (r keyRow) key() APIKey {
 	}
 }
 
-func utc(t pq.NullTime) *time.Time {
-	if !t.Valid {
+func utc(t *time.Time) *time.Time {
+	if t == nil {
 		return nil
 	}
-	u := t.Time.UTC()
+	u := t.UTC()
 	return &u
 }
 

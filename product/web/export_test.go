@@ -33,3 +33,18 @@ type Problem = problem
 
 // Fault is one entry of a Problem.
 type Fault = fault
+
+// Route is a line of the route table.
+type Route struct {
+	Method, Path          string
+	Open, FullOnly, Admin bool // whom it answers; with none of them, users with any key
+}
+
+// Routes is the whole route table.
+func Routes() []Route {
+	var routes []Route
+	for _, rt := range (&api{}).routes() {
+		routes = append(routes, Route{rt.method, rt.path, rt.need == needNothing, rt.need == needFullKey, rt.need == needAdmin})
+	}
+	return routes
+}

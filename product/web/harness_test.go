@@ -206,3 +206,10 @@ func (b *logBuffer) wait(t *testing.T, message, requestID string) map[string]any
 		}
 	}
 }
+
+// text gives all that was logged so far.
+func (b *logBuffer) text() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.lines.String()
+}

@@ -32,11 +32,17 @@ func newService(t *testing.T) *product.Service {
 // newCache is a running cache that trusts Redis already.
 func newCache(t *testing.T) *cache.Cache {
 	t.Helper()
+	return newCacheWith(t, cache.Config{Probe: 100 * time.Millisecond})
+}
+
+func newCacheWith(t *testing.T, cfg cache.Config) *cache.Cache {
+	t.Helper()
 	url := os.Getenv("REDIS_URL")
 	if url == "" {
 		t.Fatal("REDIS_URL is not set: start the servers with `make up` and run the tests with `make test`")
 	}
-	c, err := cache.New(cache.Config{URL: url, Prefix: "test:" + uuid.NewString() + ":", Probe: 100 * time.Millisecond}, quiet())
+	cfg.URL, cfg.Prefix = url, "test:"+uuid.NewString()+":"
+	c, err := cache.New(cfg, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,105 @@
+package web_test
+
+import (
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"testing"
+
+	"github.com/google/uuid"
+	_ "github.com/lib/pq"
+
+	"vitrine/product"
+	"vitrine/product/producttest"
+	"vitrine/product/web"
+)
+
+const adminToken = "the token of the administrator"
+
+// accounts is a guarded API and what tests need to know of its users.
+type accounts struct {
+	*server
+	t   *testing.T
+	dsn string
+	db  *sql.DB // past the API
+}
+
+// account is a user with a key.
+type account struct{ id, key, keyID string }
+
+func newAccounts(t *testing.T) *accounts {
+	t.Helper()
+	dsn := producttest.DSN(t)
+	db, err := sql.Open("postgres", dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	service := product.NewService(producttest.Open(t, dsn), newCache(t), objectURL, quiet())
+	return &accounts{serve(t, web.Config{AdminToken: adminToken}, service), t, dsn, db}
+}
+
+func auth(token string) []string { return []string{"Authorization", "Bearer " + token} }
+
+// as makes a call with a token.
+func (a *accounts) as(token, method, path, body string, headers ...string) answer {
+	a.t.Helper()
+	return a.call(a.t, method, path, body, append(auth(token), headers...)...)
+}
+
+// must is as for a call that has to succeed; it gives the answer's data.
+func (a *accounts) must(token, method, path, body string, headers ...string) map[string]any {
+	a.t.Helper()
+	got := a.as(token, method, path, body, headers...)
+	if got.status < 200 || got.status > 299 {
+		a.t.Fatalf("%s %s: %d %s", method, path, got.status, got.raw)
+	}
+	return got.data()
+}
+
+// newAccount makes a user with a key that can do everything.
+func (a *accounts) newAccount() account {
+	a.t.Helper()
+	user := a.must(adminToken, http.MethodPost, "/users", fmt.Sprintf(`{"name":"Ada","email":"%s@example.org"}`, uuid.NewString()))
+	id, _ := user["id"].(string)
+	key, keyID := a.newKey(adminToken, id, "")
+	return account{id, key, keyID}
+}
+
+// newKey makes a key as the holder of token and gives its text and id.
+func (a *accounts) newKey(token, user, body string) (key, id string) {
+	a.t.Helper()
+	data := a.must(token, http.MethodPost, "/users/"+user+"/keys", body)
+	key, _ = data["key"].(string)
+	id, _ = data["id"].(string)
+	if key == "" || id == "" {
+		a.t.Fatal("the answer has no key")
+	}
+	return key, id
+}
+
+// ids gives the ids in a list's data.
+func (a answer) ids(t *testing.T) []string {
+	t.Helper()
+	var body struct {
+		Data []struct {
+			ID string `json:"id"`
+		} `json:"data"`
+	}
+	if err := json.Unmarshal(a.raw, &body); err != nil {
+		t.Fatalf("%v: %s", err, a.raw)
+	}
+	ids := []string{}
+	for _, d := range body.Data {
+		ids = append(ids, d.ID)
+	}
+	return ids
+}
+
+func (a *accounts) exec(q string, args ...any) {
+	a.t.Helper()
+	if _, err := a.db.ExecContext(a.t.Context(), q, args...); err != nil {
+		a.t.Fatal(err)
+	}
+}

@@ -1,0 +1,60 @@
+package web_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/google/go-cmp/cmp"
+
+	"vitrine/product/web"
+)
+
+// TestNothingIsMountedBesidesTheTable makes sure that a walk over the table passes
+// every route there is.
+func TestNothingIsMountedBesidesTheTable(t *testing.T) {
+	t.Parallel()
+	table := map[string]bool{}
+	for _, v := range web.Routes() {
+		for _, prefix := range []string{"", "/api"} {
+			table[v.Method+" "+prefix+v.Path] = true
+			if v.Method == http.MethodGet {
+				table[http.MethodHead+" "+prefix+v.Path] = true
+			}
+		}
+	}
+	router, ok := web.New(web.Config{}, nil, quiet(), nil).(chi.Routes)
+	if !ok {
+		t.Fatal("the API is no router")
+	}
+	mounted := 0
+	err := chi.Walk(router, func(method, path string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+		if mounted++; !table[method+" "+path] {
+			t.Errorf("%s %s is not in the table", method, path)
+		}
+		return nil
+	})
+	if err != nil || mounted != len(table) {
+		t.Errorf("%d of %d are mounted, %v", mounted, len(table), err)
+	}
+}
+
+// TestTableLetsIn names the routes that are open, and those that no user may call: a
+// walk believes what the table says.
+func TestTableLetsIn(t *testing.T) {
+	t.Parallel()
+	var open []string
+	for _, rt := range web.Routes() {
+		if rt.Open {
+			open = append(open, rt.Method+" "+rt.Path)
+		}
+		wantAdmin := strings.HasPrefix(rt.Path, "/admin/") || rt.Method == http.MethodPost && rt.Path == "/users"
+		if rt.Admin != wantAdmin {
+			t.Errorf("%s %s: only for the administrator is %t", rt.Method, rt.Path, rt.Admin)
+		}
+	}
+	if diff := cmp.Diff([]string{"GET /healthz", "GET /readyz"}, open); diff != "" {
+		t.Errorf("open to everybody: %s", diff)
+	}
+}

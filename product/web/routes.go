@@ -24,12 +24,14 @@ func (a *api) routes() []route {
 	return []route{
 		{http.MethodPost, "/products", a.createProduct, false},
 		{http.MethodGet, "/products", a.listProducts, false},
-		{http.MethodGet, "/products/{id}", a.getProduct, false},
+		{http.MethodGet, "/products/{id}", a.patient(a.getProduct), false},
 		{http.MethodPatch, "/products/{id}", a.patchProduct, false},
 		{http.MethodDelete, "/products/{id}", a.deleteProduct, false},
 
 		{http.MethodPost, "/products/{id}/images/{image}/retry", a.retryImage, false},
 		{http.MethodGet, "/products/{id}/images/{image}/attempts", a.listAttempts, false},
+
+		{http.MethodGet, "/events", a.streamEvents, false},
 
 		{http.MethodPost, "/users", a.createUser, false},
 		{http.MethodGet, "/users/{id}", a.getUser, false},

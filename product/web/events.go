@@ -37,13 +37,14 @@ func (a *api) streamEvents(w http.ResponseWriter, r *http.Request) error {
 		return retryLater("too_many_streams", "there are as many event streams as this process serves; try again later").with("Retry-After", "5")
 	}
 	defer a.streams.free()
-	longer, done := outlast(w, r, 0)
-	defer done()
-	s.request = longer
+	s.request = r // in the time that every request has
+	defer s.close()
 	if err := s.open(); err != nil {
 		return err
 	}
-	defer s.close()
+	longer, done := outlast(w, r, 0)
+	defer done()
+	s.request = longer
 	w.WriteHeader(http.StatusOK)
 	a.ended.WithLabelValues(s.run()).Inc()
 	return nil

@@ -15,8 +15,7 @@ const (
 	// streamWriteTimeout is how long a client may take for what is sent at once.
 	streamWriteTimeout = 5 * time.Second
 	// recheckAccess is how often it is seen to that a stream may go on.
-	recheckAccess    = 3 * time.Second
-	defaultHeartbeat = 15 * time.Second
+	recheckAccess = 3 * time.Second
 	// eventBatch is how many events are sent at once at most.
 	eventBatch = 256
 )

@@ -1,6 +1,10 @@
 package web
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"cmp"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 // slots bounds how many requests of a kind stay long at the same time.
 type slots chan struct{}
@@ -30,16 +34,13 @@ func (s slots) free() { <-s }
 
 // initLong sets up what requests need that stay long.
 func (a *api) initLong(cfg Config, reg prometheus.Registerer) {
-	streams := cfg.EventStreams
-	if streams <= 0 {
-		streams = defaultEventStreams
-	}
+	a.stop = cfg.Stopping
 	if a.heartbeat = cfg.Heartbeat; a.heartbeat <= 0 {
 		a.heartbeat = defaultHeartbeat
 	}
-	a.stop = cfg.Stopping
-	a.waiting = newSlots(maxWaiting, reg, "vitrine_http_waiting_requests", "Answers that are held because of Prefer: wait.")
-	a.streams = newSlots(streams, reg, "vitrine_event_streams", "Event streams that are open.")
+	a.waiting = newSlots(cmp.Or(cfg.Waiting, defaultWaiting), reg,
+		"vitrine_http_waiting_requests", "Answers that are held because of Prefer: wait.")
+	a.streams = newSlots(cmp.Or(cfg.EventStreams, defaultEventStreams), reg, "vitrine_event_streams", "Event streams that are open.")
 	a.ended = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "vitrine_event_streams_ended_total", Help: "Event streams that ended, by reason.",
 	}, []string{"reason"})

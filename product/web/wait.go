@@ -10,10 +10,6 @@ import (
 	"vitrine/product"
 )
 
-// maxWaiting bounds the answers that are held at the same time; whoever comes then
-// is answered at once.
-const maxWaiting = 1000
-
 type waitKey struct{}
 
 // patient lets a route hold its answer for as long as the client's Prefer header

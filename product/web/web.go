@@ -70,6 +70,9 @@ type Config struct {
 	// Stopping is closed when the process is about to end: answers that are held
 	// are given and event streams end, so that they hold nothing up. Nil means never.
 	Stopping <-chan struct{}
+	// Waiting bounds the answers that are held at the same time; 1,000 if zero. Who
+	// comes then is answered at once.
+	Waiting int
 	// EventStreams bounds the event streams at the same time; 1,000 if zero.
 	EventStreams int
 	// Heartbeat is the longest silence on an event stream; 15 s if zero.
@@ -78,7 +81,9 @@ type Config struct {
 
 const (
 	defaultRequestTimeout = 10 * time.Second
+	defaultWaiting        = 1000
 	defaultEventStreams   = 1000
+	defaultHeartbeat      = 15 * time.Second
 )
 
 // api is the state that the handlers share.

@@ -1,13 +1,17 @@
 package web_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
+	"time"
 
+	"vitrine/product"
 	"vitrine/product/web"
 )
 
@@ -93,4 +97,46 @@ func TestResumedStreamHasEveryChangeOnce(t *testing.T) {
 	}
 	writing.Wait()
 	reading.Wait()
+}
+
+// busy is the service while somebody writes at the worst moments: before a stream
+// subscribes and right after.
+type busy struct {
+	*product.Service
+	write func()
+}
+
+func (b busy) Subscribe(ctx context.Context, scope product.Scope, f product.EventFilter) (*product.Subscription, error) {
+	b.write()
+	s, err := b.Service.Subscribe(ctx, scope, f)
+	b.write()
+	return s, err
+}
+
+// TestWhatComesWhileAStreamSubscribesIsSentOnce has events that are in the log when
+// it is read, and come from the subscription too.
+func TestWhatComesWhileAStreamSubscribesIsSentOnce(t *testing.T) {
+	t.Parallel()
+	replicas, _ := newReplicas(t, 1, web.Config{})
+	r := replicas[0]
+	user := newUser(t, r.server)
+	last := int64(0)
+	write := func() {
+		newListing(t, r.server, user, "Lamp", "1")
+		last++
+		eventually(t, "the event is in the log", func() bool {
+			page, err := r.service.Events(t.Context(), product.Everything(), product.EventFilter{}, 0)
+			return err == nil && page.Last == last
+		})
+	}
+	write()
+	s := serve(t, web.Config{Heartbeat: time.Second}, busy{r.service, write}).follow(t, "?last_event_id=0")
+	var ids []string
+	for len(ids) < 3 {
+		ids = append(ids, s.expect().id)
+	}
+	write()
+	if ids = append(ids, s.expect().id); !slices.Equal(ids, []string{"1", "2", "3", "4"}) {
+		t.Errorf("events %v", ids)
+	}
 }

@@ -221,7 +221,7 @@ func (s *eventStream) flush() error {
 	if err := s.control.SetWriteDeadline(s.wrote.Add(streamWriteTimeout)); err != nil {
 		return err
 	}
-	_, err := s.writer.Write(s.buffer)
+	_, err := s.writer.Write(s.buffer) //nolint:gosec // G705: JSON in a type that no browser renders
 	s.buffer = s.buffer[:0]
 	if err != nil {
 		return err

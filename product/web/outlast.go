@@ -29,7 +29,7 @@ func withConnection(ctx context.Context) context.Context {
 func outlast(w http.ResponseWriter, r *http.Request, limit time.Duration) (longer *http.Request, done func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
 	expire := cancel
-	connection, ok := r.Context().Value(connectionKey{}).(context.Context)
+	connection, ok := r.Context().Value(connectionKey{}).(context.Context) //nolint:contextcheck // it is what r's own context came from
 	if !ok {
 		connection = r.Context()
 	}

@@ -149,7 +149,8 @@ type app struct {
 	apiListener, admListener net.Listener
 
 	draining, migrated    atomic.Bool
-	broken                chan error // the error of a part that ended uninvited
+	stopping              chan struct{} // closed with draining
+	broken                chan error    // the error of a part that ended uninvited
 	background, consumers group
 }
 
@@ -185,10 +186,11 @@ func newApp(cfg config.Config, log *logrus.Logger) (*app, error) {
 	}
 	broker := queue.New(brokerConfig, log)
 	service := product.NewService(store, redis, objects.URL, log)
+	reg.MustRegister(service.Collector())
 	a := &app{
 		cfg: cfg, log: log, store: store, cache: redis, broker: broker,
-		fetch:  imaging.NewFetcher(fetchConfig(cfg)),
-		broken: make(chan error, 1),
+		fetch:    imaging.NewFetcher(fetchConfig(cfg)),
+		stopping: make(chan struct{}), broken: make(chan error, 1),
 	}
 
 	worker := imaging.NewWorker(product.NewJobs(service), objects, a.fetch, workerConfig(cfg), log, reg)
@@ -204,6 +206,8 @@ func newApp(cfg config.Config, log *logrus.Logger) (*app, error) {
 		product.NewJobRelay(store, publisher{broker}, listener.Wake(product.KindImageJob), log).Run,
 		product.NewDeletionRelay(store, objects, listener.Wake(product.KindDeleteObjects), log).Run,
 		product.NewInvalidationRelay(store, redis, listener.Wake(product.KindInvalidate), log).Run,
+		product.NewSequencer(service, log).Run,
+		product.NewTailer(service, listener.Events(), log).Run,
 		product.NewReconciler(store, broker, log).Run,
 		product.NewReplayer(service, log).Run,
 		product.NewKeyUse(service, time.Minute, log).Run,
@@ -216,7 +220,7 @@ func newApp(cfg config.Config, log *logrus.Logger) (*app, error) {
 
 	a.api = web.NewServer(cfg.HTTPAddr, web.New(web.Config{
 		AdminToken: cfg.AdminToken,
-		Draining:   a.draining.Load,
+		Draining:   a.draining.Load, Stopping: a.stopping, EventStreams: cfg.EventStreams,
 		Checks: []web.Check{
 			{Name: "postgresql", Required: true, Check: a.checkDatabase},
 			{Name: "redis", Check: redis.Check},
@@ -374,6 +378,7 @@ func (a *app) start() {
 func (a *app) stop() error {
 	a.log.Info("Stopping")
 	a.draining.Store(true)
+	close(a.stopping)
 	ctx, cancel := context.WithTimeout(context.Background(), exitDeadline)
 	defer cancel()
 	var requests, jobs error

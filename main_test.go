@@ -206,6 +206,11 @@ func (i *instance) call(method, path string, body any) (answer, error) {
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
+	return send(client, req)
+}
+
+// send sends a request and reads its answer.
+func send(client *http.Client, req *http.Request) (answer, error) {
 	resp, err := client.Do(req)
 	if err != nil {
 		return answer{}, err

@@ -287,3 +287,43 @@ COMMENT ON COLUMN idempotency_keys.request_hash IS 'SHA-256 of the request that 
 COMMENT ON COLUMN idempotency_keys.answer IS 'The data of its answer; json and not jsonb, which would not keep its bytes.';
 COMMENT ON COLUMN idempotency_keys.expires_at IS 'From then on the key counts as unused, whether the row is still there or not.';
 CREATE INDEX IF NOT EXISTS idempotency_keys_expires_at ON idempotency_keys (expires_at);
+
+CREATE TABLE IF NOT EXISTS event_inbox (
+    id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    type         text NOT NULL,
+    product_id   uuid NOT NULL,
+    user_id      uuid NOT NULL,
+    version      bigint NOT NULL,
+    image_id     uuid,
+    image_status text,
+    occurred_at  timestamptz NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 2000);
+COMMENT ON TABLE  event_inbox IS 'Changes of products, written with them, that have no place in events yet.';
+COMMENT ON COLUMN event_inbox.id IS 'In the order of a product''s versions; across products, ids may commit out of order.';
+
+CREATE TABLE IF NOT EXISTS events (
+    position     bigint PRIMARY KEY,
+    type         text NOT NULL,
+    product_id   uuid NOT NULL,
+    user_id      uuid NOT NULL,
+    version      bigint NOT NULL,
+    image_id     uuid,
+    image_status text,
+    occurred_at  timestamptz NOT NULL
+);
+COMMENT ON TABLE  events IS 'Committed changes of products in one order for all readers; the old ones are pruned.';
+COMMENT ON COLUMN events.position IS 'Without gaps, and given out in the order in which rows become visible: who has read up to one misses nothing before it.';
+COMMENT ON COLUMN events.product_id IS 'May be deleted meanwhile.';
+COMMENT ON COLUMN events.version IS 'Of the product after the change; a deleted one counts as its next version.';
+COMMENT ON COLUMN events.image_id IS 'The one image whose state changed; null for a change of the product.';
+COMMENT ON COLUMN events.image_status IS 'State of all images after the change; null where the product was deleted.';
+
+CREATE TABLE IF NOT EXISTS event_log (
+    single boolean PRIMARY KEY DEFAULT true CONSTRAINT event_log_one_row CHECK (single),
+    last   bigint NOT NULL DEFAULT 0,
+    pruned bigint NOT NULL DEFAULT 0
+) WITH (fillfactor = 50);
+COMMENT ON TABLE  event_log IS 'Bounds of events; one row, locked by whoever gives out positions.';
+COMMENT ON COLUMN event_log.last IS 'The position given out last.';
+COMMENT ON COLUMN event_log.pruned IS 'The last position that was pruned.';
+INSERT INTO event_log DEFAULT VALUES ON CONFLICT DO NOTHING;

@@ -55,6 +55,7 @@ func (c *Config) check(p *problems) {
 	if c.AdminToken != "" && len(c.AdminToken) < 16 {
 		p.add("ADMIN_TOKEN", errors.New("has fewer than 16 characters"))
 	}
+	p.add("EVENT_STREAMS", between(c.EventStreams, 1, 100_000))
 	p.add("DRAIN_DELAY", between(c.DrainDelay, 0, 5*time.Second))
 	p.add("LOG_LEVEL", oneOf(c.LogLevel, "error", "warn", "info", "debug"))
 

@@ -45,6 +45,8 @@ type Config struct {
 	DrainDelay time.Duration `env:"DRAIN_DELAY" envDefault:"1s" help:"time between turning unready and closing the listener on SIGTERM, for the load balancer to notice, 0s to 5s"`
 	LogLevel   string        `env:"LOG_LEVEL" envDefault:"info" help:"error, warn, info or debug"`
 
+	EventStreams int `env:"EVENT_STREAMS" envDefault:"1000" help:"event streams (GET /events) that this process serves at once, 1 to 100000"`
+
 	Workers     int   `env:"WORKERS" envDefault:"4" help:"image jobs at once, 0 to 256; 0 serves the API alone"`
 	MaxAttempts int   `env:"IMAGE_MAX_ATTEMPTS" envDefault:"5" help:"tries of an image before it ends as failed, 1 to 20"`
 	MemBudget   Bytes `env:"IMAGE_MEMORY_BUDGET" envDefault:"256MiB" help:"memory that all pictures being decoded may take together, 32MiB at least"`

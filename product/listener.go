@@ -10,18 +10,19 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// Listener hears when rows are written to the outbox and wakes the relays, one
-// connection for the whole process. It is a hint beside their poll: what is said
-// while it reconnects is lost.
+// Listener hears when rows are written to the outbox and to the event log, and
+// wakes the relays and the tailer, one connection for the whole process. It is a
+// hint beside their poll: what is said while it reconnects is lost.
 type Listener struct {
-	dsn   string
-	log   *logrus.Logger
-	wakes map[Kind]chan struct{}
+	dsn    string
+	log    *logrus.Logger
+	wakes  map[Kind]chan struct{}
+	events chan struct{}
 }
 
 // NewListener makes a listener on the database that dsn names.
 func NewListener(dsn string, log *logrus.Logger) *Listener {
-	l := &Listener{dsn: dsn, log: log, wakes: make(map[Kind]chan struct{})}
+	l := &Listener{dsn: dsn, log: log, wakes: make(map[Kind]chan struct{}), events: make(chan struct{}, 1)}
 	for _, kind := range []Kind{KindImageJob, KindDeleteObjects, KindInvalidate} {
 		l.wakes[kind] = make(chan struct{}, 1)
 	}
@@ -31,6 +32,10 @@ func NewListener(dsn string, log *logrus.Logger) *Listener {
 // Wake gives the channel that says that there may be rows of a kind. It is for
 // one relay.
 func (l *Listener) Wake(kind Kind) <-chan struct{} { return l.wakes[kind] }
+
+// Events gives the channel that says that there may be new events. It is for one
+// tailer.
+func (l *Listener) Events() <-chan struct{} { return l.events }
 
 // Run listens until ctx ends. It returns at once then, even if the connection
 // hangs; what hangs ends with its socket.
@@ -46,7 +51,10 @@ func (l *Listener) Run(ctx context.Context) error {
 	}
 	listener := pq.NewListener(withConnectTimeout(l.dsn), 200*time.Millisecond, 10*time.Second, events)
 	// Listen, Ping and Close wait for the server, and for each other.
-	go func() { _ = listener.Listen(notifyChannel) }()
+	go func() {
+		_ = listener.Listen(notifyChannel)
+		_ = listener.Listen(eventChannel)
+	}()
 	defer func() {
 		go func() {
 			_ = listener.Close()
@@ -79,16 +87,25 @@ func (l *Listener) Run(ctx context.Context) error {
 	}
 }
 
-// heard wakes the relay that the notification is for; after a reconnection, when
-// n is nil, all of them.
+// heard wakes whom the notification is for; after a reconnection, when n is nil,
+// all.
 func (l *Listener) heard(n *pq.Notification) {
+	if n == nil || n.Channel == eventChannel {
+		signal(l.events)
+	}
 	for kind, wake := range l.wakes {
-		if n == nil || n.Extra == string(kind) {
-			select {
-			case wake <- struct{}{}:
-			default: // it has been woken and did not look yet
-			}
+		if n == nil || n.Channel == notifyChannel && n.Extra == string(kind) {
+			signal(wake)
 		}
+	}
+}
+
+// signal wakes the reader of a channel that has room for one signal. If there is
+// one in it, the reader has been woken and did not look yet.
+func signal(wake chan<- struct{}) {
+	select {
+	case wake <- struct{}{}:
+	default:
 	}
 }
 

@@ -128,13 +128,14 @@ func (s *Store) remakeObjects(ctx context.Context, product uuid.UUID, sha256 str
 		if err != nil {
 			return err
 		}
+		what := change{event: ProductUpdated, images: summarize(images)}
 		row.Compressed = nil
 		for i := range images {
 			if v := images[i].main(); v != nil {
 				row.Compressed = append(row.Compressed, v.Key)
 			}
 		}
-		return errors.Join(updateProduct(ctx, tx, &row), insertOutbox(ctx, tx, outbox))
+		return errors.Join(updateProduct(ctx, tx, &row, what), insertOutbox(ctx, tx, outbox))
 	})
 	if errors.Is(err, ErrNotFound) {
 		return nil

@@ -54,13 +54,19 @@ func lockProduct(ctx context.Context, tx *sqlx.Tx, scope Scope, id uuid.UUID) (p
 // insertProduct stores a new product. An unknown user is a [*ValidationError].
 func insertProduct(ctx context.Context, tx *sqlx.Tx, id uuid.UUID, n NewProduct) error {
 	const q = `
-		INSERT INTO products (id, user_id, product_name, product_description, product_price, product_images)
-		VALUES ($1, $2, $3, $4, $5, $6)`
+		WITH changed AS (
+			INSERT INTO products (id, user_id, product_name, product_description, product_price, product_images)
+			VALUES ($1, $2, $3, $4, $5, $6)
+			RETURNING id, user_id, version, updated_at
+		)
+		INSERT INTO event_inbox (` + eventColumns + `)
+		SELECT cast($7 AS text), id, user_id, version, NULL, cast($8 AS text), updated_at FROM changed`
 	sources := pq.StringArray(n.Images)
 	if sources == nil {
 		sources = pq.StringArray{}
 	}
-	_, err := tx.ExecContext(ctx, q, id, n.UserID, n.Name, n.Description, n.Price, sources)
+	_, err := tx.ExecContext(ctx, q, id, n.UserID, n.Name, n.Description, n.Price, sources,
+		ProductCreated, initialStatus(n.Images))
 	if e := pq.As(err, pqerror.ForeignKeyViolation); e != nil && e.Constraint == "products_user_id_fkey" {
 		return errUnknownUser()
 	}
@@ -70,15 +76,22 @@ func insertProduct(ctx context.Context, tx *sqlx.Tx, id uuid.UUID, n NewProduct)
 	return nil
 }
 
-// updateProduct writes a changed product as its next version.
-func updateProduct(ctx context.Context, tx *sqlx.Tx, row *productRow) error {
+// updateProduct writes a changed product as its next version, and tells the event
+// log what changed.
+func updateProduct(ctx context.Context, tx *sqlx.Tx, row *productRow, what change) error {
 	const q = `
-		UPDATE products SET product_name = $2, product_description = $3, product_price = $4, product_images = $5,
-			compressed_product_images = $6, version = version + 1, updated_at = clock_timestamp()
-		WHERE id = $1
-		RETURNING version, updated_at`
-	err := tx.QueryRowxContext(ctx, q, row.ID, row.Name, row.Description, row.Price, row.Images, row.Compressed).
-		Scan(&row.Version, &row.UpdatedAt)
+		WITH changed AS (
+			UPDATE products SET product_name = $2, product_description = $3, product_price = $4, product_images = $5,
+				compressed_product_images = $6, version = version + 1, updated_at = clock_timestamp()
+			WHERE id = $1
+			RETURNING id, user_id, version, updated_at
+		), told AS (
+			INSERT INTO event_inbox (` + eventColumns + `)
+			SELECT cast($7 AS text), id, user_id, version, cast($8 AS uuid), cast($9 AS text), updated_at FROM changed
+		)
+		SELECT version, updated_at FROM changed`
+	err := tx.QueryRowxContext(ctx, q, row.ID, row.Name, row.Description, row.Price, row.Images, row.Compressed,
+		what.event, what.image, what.images).Scan(&row.Version, &row.UpdatedAt)
 	if err != nil {
 		return fmt.Errorf("update product: %w", err)
 	}
@@ -89,9 +102,13 @@ func updateProduct(ctx context.Context, tx *sqlx.Tx, row *productRow) error {
 // caller.
 func errUnknownUser() error { return invalid("user_id", "unknown", "is not the id of a user") }
 
+// removeProduct deletes a product and tells the event log.
 func removeProduct(ctx context.Context, tx *sqlx.Tx, id uuid.UUID) error {
-	const q = `DELETE FROM products WHERE id = $1`
-	result, err := tx.ExecContext(ctx, q, id)
+	const q = `
+		WITH gone AS (DELETE FROM products WHERE id = $1 RETURNING id, user_id, version)
+		INSERT INTO event_inbox (` + eventColumns + `)
+		SELECT cast($2 AS text), id, user_id, version + 1, NULL, NULL, clock_timestamp() FROM gone`
+	result, err := tx.ExecContext(ctx, q, id, ProductDeleted)
 	if err != nil {
 		return fmt.Errorf("delete product: %w", err)
 	}

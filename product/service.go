@@ -44,11 +44,17 @@ type Service struct {
 	url   func(key string) string
 	log   *logrus.Logger
 	keys  *keyring
+
+	changed chan struct{} // says that there are changes to be put into the event log
+	hub     *hub
 }
 
 // NewService makes a service. url gives the public URL of an object's key.
 func NewService(store *Store, cache Cache, url func(key string) string, log *logrus.Logger) *Service {
-	return &Service{store: store, cache: cache, url: url, log: log, keys: newKeyring()}
+	return &Service{
+		store: store, cache: cache, url: url, log: log,
+		keys: newKeyring(), changed: make(chan struct{}, 1), hub: newHub(),
+	}
 }
 
 // newID gives a UUIDv7: later ones of this process are greater.
@@ -114,6 +120,7 @@ func (s *Service) CreateOnce(ctx context.Context, scope Scope, n NewProduct, onc
 	if err != nil {
 		return Snapshot{}, false, err
 	}
+	signal(s.changed)
 	return created, replayed, nil
 }
 

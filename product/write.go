@@ -2,6 +2,7 @@ package product
 
 import (
 	"context"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
@@ -14,6 +15,7 @@ type edit struct {
 	tx      *sqlx.Tx
 	product productRow
 	images  []imageRow // to be kept in step with what is written
+	before  []imageRow // as they were found
 	outbox  []outboxRow
 	changed bool // clients see a difference: there is a next version
 	deleted bool
@@ -57,6 +59,7 @@ func (s *Service) write(ctx context.Context, scope Scope, id uuid.UUID, doing st
 		if err := e.reload(ctx); err != nil {
 			return err
 		}
+		e.before = slices.Clone(e.images)
 		if err := f(ctx, &e); err != nil {
 			return err
 		}
@@ -75,6 +78,7 @@ func (s *Service) write(ctx context.Context, scope Scope, id uuid.UUID, doing st
 	if !e.changed {
 		return after, nil
 	}
+	signal(s.changed)
 	return after, s.publish(ctx, id, token, after, e.deleted)
 }
 
@@ -94,7 +98,7 @@ func (s *Service) finish(ctx context.Context, e *edit) (Snapshot, error) {
 			e.product.Compressed = append(e.product.Compressed, v.Key)
 		}
 	}
-	if err := updateProduct(ctx, e.tx, &e.product); err != nil {
+	if err := updateProduct(ctx, e.tx, &e.product, changeOf(e.before, e.images)); err != nil {
 		return Snapshot{}, err
 	}
 	return s.snapshot(e.product, e.images)

@@ -38,11 +38,13 @@ frontend api
 backend ready
 	balance roundrobin
 	option httpchk GET /readyz
+	http-request set-timeout server 45s if { req.hdr(prefer) -m sub -i wait } or { path /events /api/events }
 	http-response set-header X-Replica %%s
 %s
 backend alive
 	balance roundrobin
 	option httpchk GET /healthz
+	http-request set-timeout server 45s if { req.hdr(prefer) -m sub -i wait } or { path /events /api/events }
 	http-response set-header X-Replica %%s
 %s
 `

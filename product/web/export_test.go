@@ -19,8 +19,9 @@ var (
 		c, ok := parseCondition(values)
 		return c.any, c.versions, ok
 	}
-	ETag      = etag
-	AsProblem = asProblem
+	ETag          = etag
+	PreferredWait = preferredWait
+	AsProblem     = asProblem
 )
 
 // Recover is the middleware alone, round any handler.

@@ -78,11 +78,12 @@ func (a *api) panicked(w middleware.WrapResponseWriter, r *http.Request, value a
 }
 
 // deadline ends the request's context after limit. Whoever works for the request
-// gives up then, and the client gets a 503 that says so.
+// gives up then, and the client gets a 503 that says so. See [outlast] for requests
+// that are meant to take longer.
 func deadline(limit time.Duration) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			ctx, cancel := context.WithTimeout(r.Context(), limit)
+			ctx, cancel := context.WithTimeout(withConnection(r.Context()), limit)
 			defer cancel()
 			next.ServeHTTP(w, r.WithContext(ctx))
 		})

@@ -40,6 +40,8 @@ func everyCall(user string) map[string]string {
 		"POST /users":                         `{"name":"Eve","email":"eve@example.org"}`,
 		"GET /users/" + owner:                 "",
 		"GET /api/products?product_name=Lamp": "",
+		"GET /events":                         "",
+		"GET /events?last_event_id=0":         "",
 	}
 }
 

@@ -39,7 +39,7 @@ func (a *api) getProduct(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	current, err := a.service.Get(r.Context(), a.access.scope(r), id)
+	current, err := a.current(w, r, id)
 	if err != nil {
 		return err
 	}

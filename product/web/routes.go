@@ -24,12 +24,14 @@ func (a *api) routes() []route {
 	return []route{
 		{http.MethodPost, "/products", a.createProduct, needKey},
 		{http.MethodGet, "/products", a.listProducts, needKey},
-		{http.MethodGet, "/products/{id}", a.getProduct, needKey},
+		{http.MethodGet, "/products/{id}", a.patient(a.getProduct), needKey},
 		{http.MethodPatch, "/products/{id}", a.patchProduct, needKey},
 		{http.MethodDelete, "/products/{id}", a.deleteProduct, needKey},
 
 		{http.MethodPost, "/products/{id}/images/{image}/retry", a.retryImage, needKey},
 		{http.MethodGet, "/products/{id}/images/{image}/attempts", a.listAttempts, needKey},
+
+		{http.MethodGet, "/events", a.streamEvents, needKey},
 
 		{http.MethodPost, "/users", a.createUser, needAdmin},
 		{http.MethodGet, "/users/{id}", a.getUser, needKey},

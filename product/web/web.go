@@ -34,6 +34,14 @@ type Service interface {
 	Attempts(ctx context.Context, scope product.Scope, id, image uuid.UUID) ([]product.Attempt, error)
 	Accounts
 	DeadLetters
+	Changes
+}
+
+// Changes is what the API needs to let clients wait for changes.
+type Changes interface {
+	Await(ctx context.Context, scope product.Scope, id uuid.UUID, limit time.Duration, release <-chan struct{}, enough func(product.Snapshot) bool) (product.Snapshot, error)
+	Events(ctx context.Context, scope product.Scope, f product.EventFilter, after int64) (product.EventPage, error)
+	Subscribe(ctx context.Context, scope product.Scope, f product.EventFilter) (*product.Subscription, error)
 }
 
 // DeadLetters is what the API needs to let operators see and settle what got
@@ -61,9 +69,24 @@ type Config struct {
 	// Draining reports that the process is about to end: /readyz then says not
 	// ready while requests are still served. Nil means never.
 	Draining func() bool
+	// Stopping is closed when the process is about to end: answers that are held
+	// are given and event streams end, so that they hold nothing up. Nil means never.
+	Stopping <-chan struct{}
+	// Waiting bounds the answers that are held at the same time; 1,000 if zero. Who
+	// comes then is answered at once.
+	Waiting int
+	// EventStreams bounds the event streams at the same time; 1,000 if zero.
+	EventStreams int
+	// Heartbeat is the longest silence on an event stream; 15 s if zero.
+	Heartbeat time.Duration
 }
 
-const defaultRequestTimeout = 10 * time.Second
+const (
+	defaultRequestTimeout = 10 * time.Second
+	defaultWaiting        = 1000
+	defaultEventStreams   = 1000
+	defaultHeartbeat      = 15 * time.Second
+)
 
 // api is the state that the handlers share.
 type api struct {
@@ -73,6 +96,11 @@ type api struct {
 	health  *health
 	timeout time.Duration
 	router  *chi.Mux
+
+	stop             <-chan struct{} // closed when nobody is to be kept any longer
+	waiting, streams slots
+	ended            *prometheus.CounterVec // streams, by reason
+	heartbeat        time.Duration
 }
 
 // New builds the API. Its metrics are registered with reg, once per registry; nil
@@ -88,6 +116,7 @@ func New(cfg Config, service Service, log *logrus.Logger, reg prometheus.Registe
 	if a.timeout <= 0 {
 		a.timeout = defaultRequestTimeout
 	}
+	a.initLong(cfg, reg)
 	// In this order: an answer that a later one gives is logged, counted and
 	// guarded by the earlier ones.
 	a.router.Use(

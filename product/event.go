@@ -1,0 +1,141 @@
+package product
+
+import (
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// EventType says what happened to a product.
+type EventType string
+
+// The types of events. One whose name begins with "image." is about the state of
+// one image, by a worker or a retry; whatever else clients change is an update.
+const (
+	ProductCreated  EventType = "product.created"
+	ProductUpdated  EventType = "product.updated"
+	ProductDeleted  EventType = "product.deleted"
+	ImagePending    EventType = "image.pending" // it waits for its first try again, or for its next
+	ImageProcessing EventType = "image.processing"
+	ImageReady      EventType = "image.ready"
+	ImageFailed     EventType = "image.failed"
+)
+
+// Event is a committed change of a product. There is one for each of its versions,
+// in their order. Data is the JSON object that clients see; it must not be modified.
+type Event struct {
+	Position  int64 // in the log: grows by one with each event
+	Type      EventType
+	ProductID uuid.UUID
+	UserID    uuid.UUID
+	Data      []byte
+}
+
+// EventFilter selects events. Nil fields select everything.
+type EventFilter struct {
+	ProductID *uuid.UUID
+	UserID    *uuid.UUID
+}
+
+// selects reports whether the event is one of those asked for.
+func (f EventFilter) selects(e *Event) bool {
+	return (f.ProductID == nil || *f.ProductID == e.ProductID) && (f.UserID == nil || *f.UserID == e.UserID)
+}
+
+// EventPage is a part of the log. Events are those that were asked for, up to
+// Position; Last is the end of the log. Lost says that events after the position
+// that was asked for are not there any more, or that no log has ever had it.
+type EventPage struct {
+	Events   []*Event
+	Position int64
+	Last     int64
+	Lost     bool
+}
+
+// change is what a write tells the event log.
+type change struct {
+	event  EventType
+	image  uuid.NullUUID // the one that the event is about
+	images ImageStatus   // of all
+}
+
+// changeOf compares the images before and after a write. Where just one of them
+// has another state, the write was about it.
+func changeOf(before, after []imageRow) change {
+	c := change{event: ProductUpdated, images: summarize(after)}
+	if len(before) != len(after) {
+		return c
+	}
+	var moved *imageRow
+	for i := range after {
+		switch {
+		case before[i].ID != after[i].ID:
+			return c
+		case before[i].Status == after[i].Status && before[i].Attempts == after[i].Attempts:
+		case moved != nil:
+			return c
+		default:
+			moved = &after[i]
+		}
+	}
+	if moved != nil {
+		c.event = EventType("image." + string(moved.Status))
+		c.image = uuid.NullUUID{UUID: moved.ID, Valid: true}
+	}
+	return c
+}
+
+// initialStatus is the state of images that have just been named.
+func initialStatus(sources []string) ImageStatus {
+	if len(sources) == 0 {
+		return ImagesNone
+	}
+	return ImagesPending
+}
+
+// eventRow is a row of events.
+type eventRow struct {
+	Position    int64          `db:"position"`
+	Type        EventType      `db:"type"`
+	ProductID   uuid.UUID      `db:"product_id"`
+	UserID      uuid.UUID      `db:"user_id"`
+	Version     int64          `db:"version"`
+	ImageID     uuid.NullUUID  `db:"image_id"`
+	ImageStatus sql.NullString `db:"image_status"`
+	OccurredAt  time.Time      `db:"occurred_at"`
+}
+
+// wireEvent is the JSON of an event, in the order that clients see.
+type wireEvent struct {
+	Type        EventType  `json:"type"`
+	ProductID   uuid.UUID  `json:"product_id"`
+	UserID      uuid.UUID  `json:"user_id"`
+	Version     int64      `json:"version"`
+	ImageID     *uuid.UUID `json:"image_id,omitempty"`
+	ImageStatus string     `json:"image_status,omitempty"`
+	OccurredAt  wireTime   `json:"occurred_at"`
+}
+
+// events gives the rows as clients see them.
+func events(rows []eventRow) ([]*Event, error) {
+	list := make([]*Event, len(rows))
+	for i := range rows {
+		r := &rows[i]
+		w := wireEvent{
+			Type: r.Type, ProductID: r.ProductID, UserID: r.UserID, Version: r.Version,
+			ImageStatus: r.ImageStatus.String, OccurredAt: wireTime(r.OccurredAt),
+		}
+		if r.ImageID.Valid {
+			w.ImageID = &r.ImageID.UUID
+		}
+		data, err := json.Marshal(w)
+		if err != nil {
+			return nil, fmt.Errorf("encode event: %w", err)
+		}
+		list[i] = &Event{Position: r.Position, Type: r.Type, ProductID: r.ProductID, UserID: r.UserID, Data: data}
+	}
+	return list, nil
+}

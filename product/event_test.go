@@ -1,0 +1,395 @@
+package product_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"vitrine/imaging"
+	"vitrine/product"
+	"vitrine/product/producttest"
+)
+
+// told is what the tests read of an event's JSON.
+type told struct {
+	Type        string    `json:"type"`
+	ProductID   uuid.UUID `json:"product_id"`
+	UserID      uuid.UUID `json:"user_id"`
+	Version     int64     `json:"version"`
+	ImageID     uuid.UUID `json:"image_id"`
+	ImageStatus string    `json:"image_status"`
+	OccurredAt  time.Time `json:"occurred_at"`
+}
+
+func tell(t *testing.T, e *product.Event) told {
+	t.Helper()
+	var got told
+	if err := json.Unmarshal(e.Data, &got); err != nil {
+		t.Fatalf("%v: %s", err, e.Data)
+	}
+	if got.Type != string(e.Type) || got.ProductID != e.ProductID || got.UserID != e.UserID || got.OccurredAt.IsZero() {
+		t.Errorf("event %d does not fit its data %s", e.Position, e.Data)
+	}
+	return got
+}
+
+// follow runs what the event log needs: the sequencer, the tailer and the listener.
+func (c *catalogue) follow() {
+	c.t.Helper()
+	listener := product.NewListener(c.dsn, quiet())
+	run(c.t, listener.Run)
+	run(c.t, product.NewSequencer(c.Service, quiet()).Run)
+	run(c.t, product.NewTailer(c.Service, listener.Events(), quiet()).Run)
+}
+
+// twin is another process on the catalogue's servers.
+func (c *catalogue) twin() *catalogue {
+	c.t.Helper()
+	other := *c
+	other.store = producttest.Open(c.t, c.dsn)
+	other.Service = product.NewService(other.store, c.cache, objectURL, quiet())
+	other.jobs = product.NewJobs(other.Service)
+	return &other
+}
+
+func (c *catalogue) subscribe(scope product.Scope, f product.EventFilter) *product.Subscription {
+	c.t.Helper()
+	s, err := c.Subscribe(c.t.Context(), scope, f)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(s.Close)
+	return s
+}
+
+// log gives all events after a position, waiting for the last one.
+func (c *catalogue) log(scope product.Scope, f product.EventFilter, after, last int64) []*product.Event {
+	c.t.Helper()
+	var all []*product.Event
+	eventually(c.t, fmt.Sprintf("event %d", last), func() bool {
+		page, err := c.Events(c.t.Context(), scope, f, after)
+		if err != nil || page.Lost {
+			c.t.Fatalf("events after %d: %+v, %v", after, page, err)
+		}
+		all, after = append(all, page.Events...), page.Position
+		return after >= last
+	})
+	return all
+}
+
+func TestEveryVersionHasItsEvent(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	c.follow()
+	all := product.Everything()
+	sub := c.subscribe(all, product.EventFilter{})
+	w := c.create(source, source)
+	first, second := w.Images[0], w.Images[1]
+	claim := c.claim(first, "a")
+	c.settle(claim, ready(claim, digest(1)))
+	c.settle(c.claim(second, "b"), failure(imaging.CodeSourceNotFound))
+	if _, err := c.RetryImage(t.Context(), all, w.ID, second.ID, product.Precondition{}); err != nil {
+		t.Fatal(err)
+	}
+	title := "Torch"
+	if _, err := c.Patch(t.Context(), all, w.ID, product.Patch{Name: &title}, product.Precondition{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Patch(t.Context(), all, w.ID, product.Patch{Name: &title}, product.Precondition{}); err != nil {
+		t.Fatal(err) // changes nothing
+	}
+	if _, err := c.Patch(t.Context(), all, w.ID, product.Patch{Images: &[]string{source}}, product.Precondition{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Delete(t.Context(), all, w.ID, product.Precondition{}); err != nil {
+		t.Fatal(err)
+	}
+	bare := c.create()
+
+	want := []told{
+		{Type: "product.created", Version: 1, ImageStatus: "pending"},
+		{Type: "image.processing", Version: 2, ImageID: first.ID, ImageStatus: "pending"},
+		{Type: "image.ready", Version: 3, ImageID: first.ID, ImageStatus: "pending"},
+		{Type: "image.processing", Version: 4, ImageID: second.ID, ImageStatus: "pending"},
+		{Type: "image.failed", Version: 5, ImageID: second.ID, ImageStatus: "partial"},
+		{Type: "image.pending", Version: 6, ImageID: second.ID, ImageStatus: "pending"},
+		{Type: "product.updated", Version: 7, ImageStatus: "pending"},
+		{Type: "product.updated", Version: 8, ImageStatus: "ready"},
+		{Type: "product.deleted", Version: 9},
+		{Type: "product.created", Version: 1, ImageStatus: "none"},
+	}
+	live := make([]*product.Event, len(want))
+	for i := range live {
+		live[i] = receive(t, sub.Events())
+	}
+	for name, events := range map[string][]*product.Event{"live": live, "log": c.log(all, product.EventFilter{}, 0, int64(len(want)))} {
+		var got []told
+		for i, e := range events {
+			if e.Position != int64(i)+1 {
+				t.Errorf("%s: event %d has position %d", name, i, e.Position)
+			}
+			d := tell(t, e)
+			if id := map[bool]uuid.UUID{true: w.ID, false: bare.ID}[i < 9]; d.ProductID != id || d.UserID != c.user {
+				t.Errorf("%s: event %d is about %s of %s", name, i, d.ProductID, d.UserID)
+			}
+			d.ProductID, d.UserID, d.OccurredAt = uuid.Nil, uuid.Nil, time.Time{}
+			got = append(got, d)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestUndoneWritesHaveNoEvents(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	title := "Torch"
+	w := c.create()
+	_, err := c.Patch(t.Context(), product.Everything(), w.ID, product.Patch{Name: &title}, product.Precondition{Version: 7})
+	wantErr(t, err, product.ErrPrecondition)
+	_, err = c.Create(t.Context(), product.NewProduct{UserID: uuid.New(), Name: "Lamp", Price: price(t, "1")})
+	wantFields(t, err, "user_id")
+	if n := c.count("event_inbox"); n != 1 {
+		t.Errorf("%d changes, want that of the creation", n)
+	}
+}
+
+func TestLateCommitIsNotSkipped(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	c.follow()
+	sub := c.subscribe(product.Everything(), product.EventFilter{})
+
+	late, err := c.db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = late.Rollback() }()
+	lost := uuid.New()
+	const q = `INSERT INTO event_inbox (type, product_id, user_id, version, occurred_at) VALUES ('product.updated', $1, $2, 2, now())`
+	if _, err := late.ExecContext(t.Context(), q, lost, c.user); err != nil {
+		t.Fatal(err)
+	}
+	// A later change has a greater id, and is not held up by the older transaction.
+	w := c.create()
+	if e := receive(t, sub.Events()); e.ProductID != w.ID || e.Position != 1 {
+		t.Fatalf("got %d, %s", e.Position, e.Data)
+	}
+	if err := late.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if e := receive(t, sub.Events()); e.ProductID != lost || e.Position != 2 {
+		t.Fatalf("got %d, %s", e.Position, e.Data)
+	}
+	if got := c.log(product.Everything(), product.EventFilter{}, 1, 2); len(got) != 1 || got[0].ProductID != lost {
+		t.Errorf("the log has %d events after the first", len(got))
+	}
+}
+
+// TestReplicasShareOneOrder lets writers of two replicas, each with its sequencer,
+// change the same products.
+func TestReplicasShareOneOrder(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	replicas := []*catalogue{c, c.twin()}
+	var subs []*product.Subscription
+	for _, r := range replicas {
+		r.follow()
+		subs = append(subs, r.subscribe(product.Everything(), product.EventFilter{}))
+	}
+	const shared, writers, writes = 3, 4, 15
+	ids := make([]uuid.UUID, shared)
+	for i := range ids {
+		ids[i] = c.create().ID
+	}
+	var done sync.WaitGroup
+	for n := range writers {
+		done.Go(func() {
+			for i := range writes {
+				name := fmt.Sprintf("%d of %d", i, n)
+				if _, err := replicas[n%2].Patch(t.Context(), product.Everything(), ids[rand.IntN(shared)], product.Patch{Name: &name}, product.Precondition{}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	done.Wait()
+	const total = shared + writers*writes
+	for n, sub := range subs {
+		versions := map[uuid.UUID]int64{}
+		for i := range total {
+			e := receive(t, sub.Events())
+			if e.Position != int64(i)+1 {
+				t.Fatalf("replica %d: position %d, want %d", n, e.Position, i+1)
+			}
+			if v := tell(t, e).Version; v != versions[e.ProductID]+1 {
+				t.Fatalf("replica %d: version %d of %s after %d", n, v, e.ProductID, versions[e.ProductID])
+			}
+			versions[e.ProductID]++
+		}
+	}
+	if n := c.count("event_inbox"); n != 0 {
+		t.Errorf("%d changes are left in the inbox", n)
+	}
+}
+
+func TestEventsOfTheScopeAndFilterAlone(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	c.follow()
+	mine, eve := c.user, uuid.New()
+	c.exec(`INSERT INTO users (id, name, email) VALUES ($1, 'Eve', 'eve@example.org')`, eve)
+	one, other := uuid.New(), uuid.New()
+	everything := product.Everything()
+	cases := map[string]struct {
+		scope product.Scope
+		f     product.EventFilter
+		want  []uuid.UUID
+	}{
+		"admin":                      {everything, product.EventFilter{}, []uuid.UUID{one, other, one}},
+		"user":                       {product.OwnedBy(mine), product.EventFilter{}, []uuid.UUID{one, one}},
+		"another user":               {product.OwnedBy(eve), product.EventFilter{}, []uuid.UUID{other}},
+		"another user's product":     {product.OwnedBy(eve), product.EventFilter{ProductID: &one}, nil},
+		"another user's events":      {product.OwnedBy(eve), product.EventFilter{UserID: &mine}, nil},
+		"nobody":                     {product.Scope{}, product.EventFilter{}, nil},
+		"one product":                {everything, product.EventFilter{ProductID: &other}, []uuid.UUID{other}},
+		"one user's":                 {everything, product.EventFilter{UserID: &eve}, []uuid.UUID{other}},
+		"one user's, of the other's": {everything, product.EventFilter{UserID: &eve, ProductID: &one}, nil},
+	}
+	subs := map[string]*product.Subscription{}
+	for name, test := range cases {
+		subs[name] = c.subscribe(test.scope, test.f)
+	}
+	const q = `INSERT INTO event_inbox (type, product_id, user_id, version, occurred_at) VALUES
+		('product.created', $1, $2, 1, now()), ('product.created', $3, $4, 1, now()), ('product.deleted', $1, $2, 2, now())`
+	c.exec(q, one, mine, other, eve)
+	for range 3 {
+		receive(t, subs["admin"].Events())
+	}
+	subs["admin"].Reached() // the others have theirs when it gives an answer
+	for name, test := range cases {
+		var log, live []uuid.UUID
+		for _, e := range c.log(test.scope, test.f, 0, 3) {
+			log = append(log, e.ProductID)
+		}
+		if diff := cmp.Diff(test.want, log); diff != "" {
+			t.Errorf("%s: log (-want +got):\n%s", name, diff)
+		}
+		if name == "admin" {
+			continue
+		}
+		for len(subs[name].Events()) > 0 {
+			live = append(live, receive(t, subs[name].Events()).ProductID)
+		}
+		if diff := cmp.Diff(test.want, live); diff != "" {
+			t.Errorf("%s: live (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestSlowSubscriberIsCutOff(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	c.follow()
+	slow, quick := c.subscribe(product.Everything(), product.EventFilter{}), c.subscribe(product.Everything(), product.EventFilter{})
+	const many = 3000
+	c.exec(`INSERT INTO event_inbox (type, product_id, user_id, version, occurred_at)
+		SELECT 'product.updated', $1, $2, n, now() FROM generate_series(1, $3) AS n`, uuid.New(), c.user, many)
+	for i := range many {
+		if e := receive(t, quick.Events()); e.Position != int64(i)+1 {
+			t.Fatalf("position %d, want %d", e.Position, i+1)
+		}
+	}
+	n := 0
+	for e := range slow.Events() {
+		if n++; e.Position != int64(n) {
+			t.Fatalf("position %d, want %d", e.Position, n)
+		}
+	}
+	if n < 1000 || n >= many {
+		t.Errorf("cut off after %d events", n)
+	}
+	if slow.Reached() != 0 || quick.Reached() != many {
+		t.Errorf("reached %d and %d", slow.Reached(), quick.Reached())
+	}
+	// It goes on where it was.
+	if page, err := c.Events(t.Context(), product.Everything(), product.EventFilter{}, int64(n)); err != nil ||
+		page.Lost || page.Events[0].Position != int64(n)+1 || page.Last != many {
+		t.Errorf("%+v, %v", page, err)
+	}
+}
+
+func TestOldEventsArePruned(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	c.follow()
+	for range 3 {
+		c.create()
+	}
+	c.log(product.Everything(), product.EventFilter{}, 0, 3)
+	c.exec(`UPDATE events SET occurred_at = now() - CASE position WHEN 3 THEN interval '23 hours' ELSE interval '25 hours' END`)
+	c.reconcile(busy)
+	for after, lost := range map[int64]bool{0: true, 1: true, 2: false, 3: false, 4: true} {
+		page, err := c.Events(t.Context(), product.Everything(), product.EventFilter{}, after)
+		if err != nil || page.Lost != lost || page.Last != 3 {
+			t.Errorf("after %d: %+v, %v, want lost %t", after, page, err, lost)
+		}
+	}
+	if n := c.count("events"); n != 1 {
+		t.Errorf("%d events are left, want 1", n)
+	}
+	// Where all are gone, who had the last one has lost nothing.
+	c.exec(`UPDATE events SET occurred_at = now() - interval '25 hours'`)
+	c.reconcile(busy)
+	if page, err := c.Events(t.Context(), product.Everything(), product.EventFilter{}, 3); err != nil || page.Lost || page.Position != 3 {
+		t.Errorf("%+v, %v", page, err)
+	}
+}
+
+// TestEventsWithoutTheListener loses every notification: the poll finds the events.
+func TestEventsWithoutTheListener(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	dsn, err := url.Parse(c.dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := producttest.NewProxy(t, dsn.Host)
+	dsn.Host = p.Addr
+	listener := product.NewListener(dsn.String(), quiet())
+	run(t, listener.Run)
+	run(t, product.NewTailer(c.Service, listener.Events(), quiet()).Run)
+	other := c.twin()
+	run(t, product.NewSequencer(other.Service, quiet()).Run)
+
+	sub := c.subscribe(product.Everything(), product.EventFilter{})
+	p.Refuse()
+	w := other.create()
+	if e := receive(t, sub.Events()); e.ProductID != w.ID {
+		t.Errorf("got %s", e.Data)
+	}
+}
+
+func TestSubscribeWithoutTailer(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	began := time.Now()
+	_, err := c.Subscribe(t.Context(), product.Everything(), product.EventFilter{})
+	wantErr(t, err, product.ErrUnavailable)
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("took %v", took)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = c.Subscribe(ctx, product.Everything(), product.EventFilter{})
+	wantErr(t, err, context.Canceled)
+}

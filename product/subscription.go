@@ -1,0 +1,64 @@
+package product
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Subscription is the events of a filter as they happen. It is for one reader.
+type Subscription struct {
+	hub      *hub
+	scope    Scope
+	filter   EventFilter
+	events   chan *Event
+	admitted chan error
+	position int64
+}
+
+// Subscribe gives the events that come after the subscription's Position, which is
+// the end of the log at a moment during the call. The caller has to close it.
+// It needs a running [Tailer], and gives [ErrUnavailable] where that one cannot
+// read the log.
+func (s *Service) Subscribe(ctx context.Context, scope Scope, f EventFilter) (*Subscription, error) {
+	sub := &Subscription{
+		hub: s.hub, scope: scope, filter: f, events: make(chan *Event, subscriptionBuffer), admitted: make(chan error, 1),
+	}
+	s.hub.join(sub)
+	limit := time.NewTimer(operationTimeout + cutGrace)
+	defer limit.Stop()
+	var err error
+	select {
+	case err = <-sub.admitted:
+	case <-limit.C:
+		err = fmt.Errorf("%w: %w", ErrUnavailable, errNotTailing)
+	case <-ctx.Done():
+		err = translate(ctx, "wait for the event log", ctx.Err())
+	}
+	if err != nil {
+		sub.Close()
+		return nil, fmt.Errorf("subscribe: %w", err)
+	}
+	return sub, nil
+}
+
+// Position is where the subscription begins: its events come after it.
+func (s *Subscription) Position() int64 { return s.position }
+
+// Events are in the order of the log. The channel is closed when the reader is
+// more than a thousand events behind, or the log has lost some.
+func (s *Subscription) Events() <-chan *Event { return s.events }
+
+// Reached is a position up to which every event of the subscription is in the
+// channel or has been taken from it; 0 for one that was cut off.
+func (s *Subscription) Reached() int64 {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	if !s.hub.subs[s] {
+		return 0
+	}
+	return s.hub.position
+}
+
+// Close ends the subscription. It may be called twice.
+func (s *Subscription) Close() { s.hub.leave(s) }

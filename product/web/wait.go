@@ -1,0 +1,59 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+
+	"vitrine/product"
+)
+
+type waitKey struct{}
+
+// patient lets a route hold its answer for as long as the client's Prefer header
+// says, and gives it that time on top of the one that every request has.
+func (a *api) patient(h func(http.ResponseWriter, *http.Request) error) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		wait := preferredWait(r.Header.Values("Prefer"))
+		if wait == 0 || a.stopping() || !a.waiting.take() {
+			return h(w, r)
+		}
+		defer a.waiting.free()
+		r, done := outlast(w, r.WithContext(context.WithValue(r.Context(), waitKey{}, wait)), wait+a.timeout)
+		defer done()
+		if err := h(w, r); err != nil {
+			a.fail(w, r, err) // here, where the request's deadline is known
+		}
+		return nil
+	}
+}
+
+// current gives the product that a GET answers with. Where the client waits, that
+// is when its images have settled and the client does not have the product yet, or
+// when its time is over.
+func (a *api) current(w http.ResponseWriter, r *http.Request, id uuid.UUID) (product.Snapshot, error) {
+	wait, ok := r.Context().Value(waitKey{}).(time.Duration)
+	if !ok {
+		return a.service.Get(r.Context(), a.access.scope(r), id)
+	}
+	known, _ := parseCondition(r.Header.Values("If-None-Match"))
+	current, err := a.service.Await(r.Context(), a.access.scope(r), id, wait, a.stop, func(s product.Snapshot) bool {
+		return s.Settled() && (known.any || !known.holds(s.Version))
+	})
+	if err == nil && !a.stopping() {
+		prefer(w.Header(), wait)
+	}
+	return current, err
+}
+
+// stopping reports that the process is about to end: nobody is to be kept.
+func (a *api) stopping() bool {
+	select {
+	case <-a.stop:
+		return true
+	default:
+		return false
+	}
+}

@@ -64,6 +64,13 @@ COMMENT ON COLUMN products.product_price IS 'Exact amount, with the decimals it 
 COMMENT ON COLUMN products.product_images IS 'Sources of the images in their order; images is what it is made from.';
 COMMENT ON COLUMN products.compressed_product_images IS 'Object keys of the ready main variants in image order; null until something is ready.';
 COMMENT ON COLUMN products.version IS 'Grows with every change that clients can see, those of its images included.';
+ALTER TABLE products ADD COLUMN IF NOT EXISTS metadata jsonb NOT NULL DEFAULT '{}'
+    CONSTRAINT products_metadata_object CHECK (jsonb_typeof(metadata) = 'object');
+ALTER TABLE products ADD COLUMN IF NOT EXISTS external_id text
+    CONSTRAINT products_external_id_length CHECK (char_length(external_id) BETWEEN 1 AND 128);
+COMMENT ON COLUMN products.metadata IS 'What the client keeps with the product: up to 50 strings by name.';
+COMMENT ON COLUMN products.external_id IS 'The client''s own id of the product, unique among those of its user.';
+CREATE UNIQUE INDEX IF NOT EXISTS products_external_id_key ON products (user_id, external_id) WHERE external_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS products_user_id_id ON products (user_id, id DESC);
 CREATE INDEX IF NOT EXISTS products_price ON products (product_price);
 DO $$

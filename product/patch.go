@@ -12,7 +12,7 @@ import (
 // stands in the list: an image whose URL stays keeps its id, state and work done,
 // also at another position; the others are removed, and new URLs begin as
 // pending. A patch that changes nothing keeps the version. Errors:
-// [ErrNotFound], [ErrPrecondition], [*ValidationError].
+// [ErrNotFound], [ErrPrecondition], [ErrExternalIDTaken], [*ValidationError].
 func (s *Service) Patch(ctx context.Context, scope Scope, id uuid.UUID, p Patch, pre Precondition) (Snapshot, error) {
 	if err := p.Validate(); err != nil {
 		return Snapshot{}, err
@@ -21,23 +21,34 @@ func (s *Service) Patch(ctx context.Context, scope Scope, id uuid.UUID, p Patch,
 		if err := pre.check(e.product.Version); err != nil {
 			return err
 		}
-		row := &e.product
-		if p.Name != nil && *p.Name != row.Name {
-			row.Name, e.changed = *p.Name, true
-		}
-		if p.Description != nil && *p.Description != row.Description {
-			row.Description, e.changed = *p.Description, true
-		}
-		// 1.50 instead of 1.5 is a difference that clients see.
-		if p.Price != nil && p.Price.String() != row.Price.String() {
-			row.Price, e.changed = *p.Price, true
-		}
-		if p.Images == nil || slices.Equal(*p.Images, row.Images) {
-			return nil
-		}
-		e.changed = true
-		return e.setImages(ctx, *p.Images)
+		return e.apply(ctx, p)
 	})
+}
+
+// apply makes the changes of a valid patch.
+func (e *edit) apply(ctx context.Context, p Patch) error {
+	row := &e.product
+	if p.Name != nil && *p.Name != row.Name {
+		row.Name, e.changed = *p.Name, true
+	}
+	if p.Description != nil && *p.Description != row.Description {
+		row.Description, e.changed = *p.Description, true
+	}
+	// 1.50 instead of 1.5 is a difference that clients see.
+	if p.Price != nil && p.Price.String() != row.Price.String() {
+		row.Price, e.changed = *p.Price, true
+	}
+	if p.ExternalID != nil && *p.ExternalID != row.ExternalID.String {
+		row.ExternalID, e.changed = null(*p.ExternalID), true
+	}
+	if err := e.setMetadata(p.Metadata); err != nil {
+		return err
+	}
+	if p.Images == nil || slices.Equal(*p.Images, row.Images) {
+		return nil
+	}
+	e.changed = true
+	return e.setImages(ctx, *p.Images)
 }
 
 // setImages makes the product's images those of sources, in that order.

@@ -42,10 +42,18 @@ func (n NewProduct) Validate() error {
 	if n.UserID == uuid.Nil {
 		f.add("user_id", "required", "is required")
 	}
+	return append(f, n.validateFields()...).err()
+}
+
+// validateFields checks all but the owner.
+func (n NewProduct) validateFields() faults {
+	var f faults
 	f.text("product_name", n.Name, 1, maxName, false)
 	f.text("product_description", n.Description, 0, maxDescription, true)
 	f.sources("product_images", n.Images)
-	return f.err()
+	f.metadata("metadata", n.Metadata)
+	f.externalID("external_id", n.ExternalID)
+	return f
 }
 
 // Validate gives a [*ValidationError] that names every bad field, or nil.
@@ -59,6 +67,12 @@ func (p Patch) Validate() error {
 	}
 	if p.Images != nil {
 		f.sources("product_images", *p.Images)
+	}
+	if p.Metadata != nil {
+		f.metadata("metadata", p.Metadata.set())
+	}
+	if p.ExternalID != nil {
+		f.externalID("external_id", *p.ExternalID)
 	}
 	return f.err()
 }

@@ -39,7 +39,11 @@ func (a *api) getProduct(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	current, err := a.service.Get(r.Context(), a.access.scope(r), id)
+	version, err := minVersion(r.Header)
+	if err != nil {
+		return err
+	}
+	current, err := a.service.GetAtLeast(r.Context(), a.access.scope(r), id, version)
 	if err != nil {
 		return err
 	}

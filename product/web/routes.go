@@ -25,6 +25,7 @@ func (a *api) routes() []route {
 		{http.MethodPost, "/products", a.createProduct, needKey},
 		{http.MethodGet, "/products", a.listProducts, needKey},
 		{http.MethodGet, "/products/{id}", a.getProduct, needKey},
+		{http.MethodPut, "/products/{id}", a.replaceProduct, needKey},
 		{http.MethodPatch, "/products/{id}", a.patchProduct, needKey},
 		{http.MethodDelete, "/products/{id}", a.deleteProduct, needKey},
 

@@ -25,8 +25,10 @@ import (
 type Service interface {
 	CreateOnce(ctx context.Context, scope product.Scope, p product.NewProduct, once product.Idempotency) (created product.Snapshot, replayed bool, err error)
 	Get(ctx context.Context, scope product.Scope, id uuid.UUID) (product.Snapshot, error)
+	GetAtLeast(ctx context.Context, scope product.Scope, id uuid.UUID, version int64) (product.Snapshot, error)
 	List(ctx context.Context, scope product.Scope, f product.Filter) (product.Page, error)
 	Patch(ctx context.Context, scope product.Scope, id uuid.UUID, p product.Patch, pre product.Precondition) (product.Snapshot, error)
+	Replace(ctx context.Context, scope product.Scope, id uuid.UUID, n product.NewProduct, pre product.Precondition) (product.Snapshot, error)
 	Delete(ctx context.Context, scope product.Scope, id uuid.UUID, pre product.Precondition) error
 	CreateUserOnce(ctx context.Context, u product.NewUser, once product.Idempotency) (created product.User, replayed bool, err error)
 	User(ctx context.Context, scope product.Scope, id uuid.UUID) (product.User, error)

@@ -54,18 +54,21 @@ func (e *edit) apply(ctx context.Context, p Patch) error {
 // setImages makes the product's images those of sources, in that order.
 func (e *edit) setImages(ctx context.Context, sources []string) error {
 	moves, added, removed := matchImages(e.images, sources)
-	deletions, err := deleteImages(ctx, e.tx, e.product.ID, removed)
-	if err != nil {
+	if err := nameUploads(ctx, e.tx, e.product.UserID, added, inProductImages); err != nil {
 		return err
 	}
-	e.outbox = append(e.outbox, deletions...)
+	if err := e.removeImages(ctx, removed); err != nil {
+		return err
+	}
 	if err := moveImages(ctx, e.tx, moves); err != nil {
 		return err
 	}
 	for i := range added {
-		if added[i].id, err = newID(); err != nil {
+		id, err := newID()
+		if err != nil {
 			return err
 		}
+		added[i].id = id
 		e.outbox = append(e.outbox, jobRow(added[i].id, 1))
 	}
 	if err := insertImages(ctx, e.tx, e.product.ID, added); err != nil {
@@ -83,7 +86,7 @@ func (e *edit) setImages(ctx context.Context, sources []string) error {
 // matchImages finds for every source the image that has it already, the first
 // one first, and gives the new positions of those that move, the images to be
 // added (without ids) and the ids of those that are left over.
-func matchImages(images []imageRow, sources []string) (moves map[uuid.UUID]int, added []newImage, removed []uuid.UUID) {
+func matchImages(images []imageRow, sources []string) (moves map[uuid.UUID]int, added []pendingImage, removed []uuid.UUID) {
 	moves = make(map[uuid.UUID]int)
 	bySource := make(map[string][]*imageRow)
 	for i := range images {
@@ -92,7 +95,7 @@ func matchImages(images []imageRow, sources []string) (moves map[uuid.UUID]int, 
 	for position, source := range sources {
 		candidates := bySource[source]
 		if len(candidates) == 0 {
-			added = append(added, newImage{position: position, source: source})
+			added = append(added, pendingImage{position: position, source: source})
 			continue
 		}
 		if candidates[0].Position != position {

@@ -94,6 +94,7 @@ func (r *Reconciler) steps(ctx context.Context) []step {
 		{"unfiled failures", fileBatch, fileUnfiled},
 		{"old idempotency keys", purgeBatch, purgeKeys},
 		{"old replays", reconcileBatch, purgeReplays},
+		{"old uploads", reconcileBatch, purgeUploads},
 	}
 	if time.Now().Before(r.renew) {
 		return steps

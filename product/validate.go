@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/uuid"
+
+	"vitrine/imaging"
 )
 
 // The bounds of the fields, in characters unless a name says bytes.
@@ -132,8 +134,8 @@ func (f *faults) sources(field string, sources []string) {
 	}
 }
 
-// source checks the form of an image's URL. Whether its host may be fetched from
-// is found out when it is fetched, from the address that is dialled.
+// source checks the form of an image's URL or of an upload's name. Whether a host
+// may be fetched from is found out when it is, from the address that is dialled.
 func (f *faults) source(field, s string) {
 	switch {
 	case s == "":
@@ -144,6 +146,12 @@ func (f *faults) source(field, s string) {
 		return
 	case !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }):
 		f.add(field, "invalid_characters", "must be valid UTF-8 without spaces and control characters")
+		return
+	}
+	if strings.HasPrefix(s, imaging.UploadScheme) {
+		if _, ok := parseUploadSource(s); !ok {
+			f.unknownUpload(field)
+		}
 		return
 	}
 	u, err := url.Parse(s)

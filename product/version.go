@@ -24,7 +24,7 @@ func (s *Service) GetAtLeast(ctx context.Context, scope Scope, id uuid.UUID, ver
 	if err != nil {
 		return Snapshot{}, err
 	}
-	if found.Source == FromCache && latest.Version > found.Version {
+	if found.Source != FromDatabase && latest.Version > found.Version {
 		// It must not happen, and must not happen twice. A failure is counted there.
 		_ = s.cache.Drop(ctx, cacheKey(id))
 	}

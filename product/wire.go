@@ -46,6 +46,7 @@ type wireImage struct {
 	ID          uuid.UUID      `json:"id"`
 	Position    int            `json:"position"`
 	Source      string         `json:"source"`
+	Alt         *string        `json:"alt"`
 	Status      imaging.Status `json:"status"`
 	Error       *wireError     `json:"error"`
 	URL         *string        `json:"url"`
@@ -95,11 +96,16 @@ func (s *Service) encode(p productRow, images []imageRow) ([]byte, error) {
 	for i := range images {
 		w.Images[i] = s.wireImage(&images[i])
 	}
+	return encodeJSON(w)
+}
+
+// encodeJSON gives the JSON of what clients see.
+func encodeJSON(w any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false) // URLs stay readable
 	if err := e.Encode(w); err != nil {
-		return nil, fmt.Errorf("encode product: %w", err)
+		return nil, fmt.Errorf("encode %T: %w", w, err)
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
@@ -114,7 +120,7 @@ func orNil(s sql.NullString) *string {
 
 func (s *Service) wireImage(r *imageRow) wireImage {
 	w := wireImage{
-		ID: r.ID, Position: r.Position, Source: r.Source, Status: r.Status, Attempts: r.Attempts,
+		ID: r.ID, Position: r.Position, Source: r.Source, Alt: orNil(r.Alt), Status: r.Status, Attempts: r.Attempts,
 		Placeholder: orNil(r.Placeholder), Variants: []wireVariant{},
 	}
 	if r.ErrorCode.Valid {

@@ -28,6 +28,8 @@ func asProblem(ctx context.Context, err error) *problem {
 		return newProblem(http.StatusNotFound, "not_found", "there is nothing with this id")
 	case errors.Is(err, product.ErrExternalIDTaken):
 		return taken(fieldExternalID, "another product of this user has this external_id")
+	case errors.Is(err, product.ErrTooManyImages):
+		return newProblem(http.StatusConflict, "too_many_images", "the product has as many images as it can")
 	case errors.Is(err, product.ErrConflict):
 		return newProblem(http.StatusConflict, "conflict", "it exists already")
 	case errors.Is(err, product.ErrPrecondition):
@@ -60,6 +62,8 @@ func outOfReach(ctx context.Context, err error) *problem {
 		return newProblem(statusClientClosed, "client_closed_request", "the client closed the connection")
 	case errors.Is(err, product.ErrUnavailable):
 		return retryLater("unavailable", "the service cannot reach its database; try again soon")
+	case errors.Is(err, product.ErrObjectStore):
+		return retryLater("object_store_unavailable", "the service cannot reach its object store; try again soon")
 	}
 	return internal()
 }

@@ -9,7 +9,7 @@ import (
 	"vitrine/product"
 )
 
-// The names of a product's and a user's fields in bodies.
+// The names of fields in bodies.
 const (
 	fieldUserID      = "user_id"
 	fieldName        = "product_name"
@@ -18,6 +18,10 @@ const (
 	fieldImages      = "product_images"
 	fieldMetadata    = "metadata"
 	fieldExternalID  = "external_id"
+	fieldSource      = "source"
+	fieldAlt         = "alt"
+	fieldPosition    = "position"
+	fieldFile        = "file"
 )
 
 // decodeNewProduct reads the body of POST /products. The error is a *problem that
@@ -120,6 +124,60 @@ func decodePatch(body []byte) (product.Patch, error) {
 	return p, o.verdict(p)
 }
 
+// decodeNewImage reads the JSON body of POST /products/{id}/images.
+func decodeNewImage(body []byte) (product.NewImage, error) {
+	o, err := parseObject(body, fieldSource, fieldAlt, fieldPosition)
+	if err != nil {
+		return product.NewImage{}, err
+	}
+	var n product.NewImage
+	var state presence
+	n.Source, state = o.text(fieldSource)
+	o.require(fieldSource, state)
+	if alt, state := o.text(fieldAlt); state == given {
+		n.Alt = &alt
+	}
+	if position, state := o.whole(fieldPosition); state == given {
+		n.Position = &position
+	}
+	return n, o.verdict(n)
+}
+
+// decodeImagePatch reads a merge patch of an image (RFC 7396): null removes the alt
+// text, and a position cannot be null.
+func decodeImagePatch(body []byte) (product.ImagePatch, error) {
+	o, err := parseObject(body, fieldAlt, fieldPosition)
+	if err != nil {
+		return product.ImagePatch{}, err
+	}
+	var p product.ImagePatch
+	switch alt, state := o.text(fieldAlt); state {
+	case given:
+		p.Alt = &alt
+	case null:
+		p.NoAlt = true
+	}
+	if position, state := o.whole(fieldPosition); state == given {
+		p.Position = &position
+	} else if state == null {
+		o.require(fieldPosition, state)
+	}
+	return p, o.verdict(p)
+}
+
+// decodeNewUpload reads the body of POST /uploads.
+func decodeNewUpload(body []byte) (user uuid.UUID, err error) {
+	o, err := parseObject(body, fieldUserID)
+	if err != nil {
+		return uuid.Nil, err
+	}
+	user, _ = o.id(fieldUserID)
+	if len(o.faults) > 0 {
+		return uuid.Nil, o.refusal()
+	}
+	return user, nil
+}
+
 // decodeNewUser reads the body of POST /users.
 func decodeNewUser(body []byte) (product.NewUser, error) {
 	o, err := parseObject(body, "name", "email")
@@ -149,6 +207,11 @@ func (o *object) verdict(input interface{ Validate() error }) error {
 			o.fault(f.Field, f.Code, f.Detail)
 		}
 	}
+	return o.refusal()
+}
+
+// refusal is the *problem of the faults that were noted.
+func (o *object) refusal() error {
 	p := badFields(o.faults)
 	if o.dropped > 0 {
 		p.Detail = fmt.Sprintf("the body has invalid fields; errors names %d of them, %d more are left out", len(o.faults), o.dropped)

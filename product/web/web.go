@@ -9,6 +9,7 @@ package web
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"time"
 
@@ -35,7 +36,23 @@ type Service interface {
 	RetryImage(ctx context.Context, scope product.Scope, id, image uuid.UUID, pre product.Precondition) (product.Snapshot, error)
 	Attempts(ctx context.Context, scope product.Scope, id, image uuid.UUID) ([]product.Attempt, error)
 	Accounts
+	Images
 	DeadLetters
+}
+
+// Images is what the API needs for the images of a product one by one.
+type Images interface {
+	AddImageOnce(ctx context.Context, scope product.Scope, id uuid.UUID, n product.NewImage, pre product.Precondition, once product.Idempotency) (added product.ImageSnapshot, replayed bool, err error)
+	Image(ctx context.Context, scope product.Scope, id, image uuid.UUID, version int64) (product.ImageSnapshot, error)
+	PatchImage(ctx context.Context, scope product.Scope, id, image uuid.UUID, p product.ImagePatch, pre product.Precondition) (product.ImageSnapshot, error)
+	DeleteImage(ctx context.Context, scope product.Scope, id, image uuid.UUID, pre product.Precondition) (product.Snapshot, error)
+}
+
+// Uploads is what the API needs to take files.
+type Uploads interface {
+	MaxBytes() int64
+	Presign(ctx context.Context, scope product.Scope, user uuid.UUID) (product.Upload, error)
+	Receive(ctx context.Context, scope product.Scope, id uuid.UUID, body io.Reader) (source string, err error)
 }
 
 // DeadLetters is what the API needs to let operators see and settle what got
@@ -58,6 +75,11 @@ type Config struct {
 	AdminToken string
 	// RequestTimeout bounds each request, from its header to its answer; 10 s if zero.
 	RequestTimeout time.Duration
+	// Uploads takes the files that clients send. Nil means that there is no place
+	// for files: images are added by URL alone.
+	Uploads Uploads
+	// UploadTimeout bounds each request that brings a file; 60 s if zero.
+	UploadTimeout time.Duration
 	// Checks are what /readyz reports on, in this order.
 	Checks []Check
 	// Draining reports that the process is about to end: /readyz then says not
@@ -65,7 +87,10 @@ type Config struct {
 	Draining func() bool
 }
 
-const defaultRequestTimeout = 10 * time.Second
+const (
+	defaultRequestTimeout = 10 * time.Second
+	defaultUploadTimeout  = time.Minute
+)
 
 // api is the state that the handlers share.
 type api struct {
@@ -74,6 +99,7 @@ type api struct {
 	access  access
 	health  *health
 	timeout time.Duration
+	uploads uploads
 	router  *chi.Mux
 }
 
@@ -90,6 +116,10 @@ func New(cfg Config, service Service, log *logrus.Logger, reg prometheus.Registe
 	if a.timeout <= 0 {
 		a.timeout = defaultRequestTimeout
 	}
+	if cfg.UploadTimeout <= 0 {
+		cfg.UploadTimeout = defaultUploadTimeout
+	}
+	a.uploads = uploads{cfg.Uploads, cfg.UploadTimeout}
 	// In this order: an answer that a later one gives is logged, counted and
 	// guarded by the earlier ones.
 	a.router.Use(

@@ -271,7 +271,7 @@ func FuzzDecode(f *testing.F) {
 		"", "{}", "null", newProduct("", ""), newProduct(`"product_images"`, `["http://a/b",""]`),
 		newProduct("product_price", "1e-400000000"), newProduct("product_name", `"\ud83d\ude00\u0000"`),
 		`{"a":{"a":{"a":[[[{"a":1}]]]}}}`, `{"product_name":"a","product_name":"b"} {}`, "{\"\xff\":1}", nested(40),
-		`{"name":"A","email":"a@example.org"}`,
+		`{"name":"A","email":"a@example.org"}`, `{"source":"upload:uploads/a/b","alt":"","position":-0}`, `{"alt":null,"position":1e2}`,
 	} {
 		f.Add([]byte(seed))
 	}
@@ -288,6 +288,11 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 		_, err = web.DecodePatch(body)
+		outcome(t, err)
+		if n, err := web.DecodeNewImage(body); err == nil && strings.ContainsRune(n.Source, 0) {
+			t.Errorf("source %q came through", n.Source)
+		}
+		_, err = web.DecodeImagePatch(body)
 		outcome(t, err)
 		_, err = web.DecodeNewUser(body)
 		outcome(t, err)

@@ -107,15 +107,20 @@ func (a *api) readPart(r *http.Request, id uuid.UUID, f *imageForm, o *object, n
 		f.Alt = &alt
 		o.refuse(product.ImagePatch{Alt: f.Alt})
 	default:
-		position, err := strconv.Atoi(string(text))
-		if err != nil {
-			o.fault(name, "invalid", "must be a whole number")
-			return nil
-		}
-		f.Position = &position
+		f.Position = o.wholeText(name, string(text))
 		o.refuse(product.ImagePatch{Position: f.Position})
 	}
 	return nil
+}
+
+// wholeText reads a whole number from a form's text, nil where it is none.
+func (o *object) wholeText(name, text string) *int {
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		o.fault(name, "invalid", "must be a whole number")
+		return nil
+	}
+	return &n
 }
 
 // refuse notes what the domain finds wrong.

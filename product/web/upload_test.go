@@ -341,3 +341,29 @@ func TestCreateUpload(t *testing.T) {
 	s := serve(t, web.Config{}, nil)
 	wantProblem(t, s.call(t, http.MethodPost, "/uploads", `{}`), 404, "no_such_route")
 }
+
+// TestWithoutTheObjectStore has only forms fail: naming and preparing need none.
+func TestWithoutTheObjectStore(t *testing.T) {
+	t.Parallel()
+	store := producttest.DB(t)
+	objects, err := storage.New(storage.Config{Endpoint: "http://127.0.0.1:1", Bucket: "none", AccessKey: "a", SecretKey: "b"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := web.Config{Uploads: product.NewUploads(store, objects, 1000)}
+	g := &gallery{t: t, server: serve(t, cfg, product.NewService(store, newCache(t), objects.URL, quiet()))}
+	path, _ := newPictured(t, g.server)
+	user, _ := g.call(t, http.MethodGet, path, "").data()["user_id"].(string)
+	a := g.call(t, http.MethodPost, "/uploads", `{"user_id":"`+user+`"}`)
+	if a.status != http.StatusCreated {
+		t.Errorf("%d %s", a.status, a.raw)
+	}
+	if a := g.call(t, http.MethodPost, path+"/images", `{"source":"`+fmt.Sprint(a.data()["source"])+`"}`); a.status != http.StatusCreated {
+		t.Errorf("%d %s", a.status, a.raw)
+	}
+	failed := g.add(path, nil, field{"file", "a.gif", gif})
+	wantProblem(t, failed, http.StatusServiceUnavailable, "object_store_unavailable")
+	if failed.header.Get("Retry-After") != "1" {
+		t.Errorf("%v", failed.header)
+	}
+}

@@ -175,7 +175,7 @@ func newApp(cfg config.Config, log *logrus.Logger) (*app, error) {
 	}
 	objects, err := storage.New(storage.Config{
 		Endpoint: cfg.S3Endpoint, Region: cfg.AWSRegion, Bucket: cfg.S3Bucket, AccessKey: cfg.AWSAccessKey,
-		SecretKey: cfg.AWSSecretKey, PublicURL: cfg.S3PublicURL, Unmanaged: !cfg.S3ManageBucket, Connections: cfg.Workers,
+		SecretKey: cfg.AWSSecretKey, PublicURL: cfg.S3PublicURL, UploadURL: cfg.S3UploadURL, Unmanaged: !cfg.S3ManageBucket, Connections: cfg.Workers,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("S3_ENDPOINT: %w", err)
@@ -193,7 +193,7 @@ func newApp(cfg config.Config, log *logrus.Logger) (*app, error) {
 		stopping: make(chan struct{}), broken: make(chan error, 1),
 	}
 
-	worker := imaging.NewWorker(product.NewJobs(service), objects, a.fetch, workerConfig(cfg), log, reg)
+	worker := imaging.NewWorker(product.NewJobs(service), jobObjects{objects}, a.fetch, workerConfig(cfg), log, reg)
 	broker.Handle(func(ctx context.Context, d queue.Delivery) queue.Verdict {
 		return verdicts[worker.Handle(ctx, d.Body)]
 	})
@@ -220,6 +220,7 @@ func newApp(cfg config.Config, log *logrus.Logger) (*app, error) {
 
 	a.api = web.NewServer(cfg.HTTPAddr, web.New(web.Config{
 		AdminToken: cfg.AdminToken,
+		Uploads:    product.NewUploads(store, objects, int64(cfg.FetchMaxBytes)),
 		Draining:   a.draining.Load, Stopping: a.stopping, EventStreams: cfg.EventStreams,
 		Checks: []web.Check{
 			{Name: "postgresql", Required: true, Check: a.checkDatabase},
@@ -278,6 +279,17 @@ func (p publisher) Publish(ctx context.Context, messages []product.Message) []er
 		out[i] = queue.Message{ID: m.ID, Body: m.Body}
 	}
 	return p.broker.Publish(ctx, out)
+}
+
+// jobObjects lets the workers store variants and read uploads.
+type jobObjects struct{ *storage.Store }
+
+func (o jobObjects) Open(ctx context.Context, key string) (io.ReadCloser, int64, error) {
+	body, size, err := o.Store.Open(ctx, key)
+	if errors.Is(err, storage.ErrNotFound) {
+		err = errors.Join(imaging.ErrNoUpload, err)
+	}
+	return body, size, err
 }
 
 // sweptObjects lets the sweeper see the store's objects.

@@ -64,6 +64,13 @@ COMMENT ON COLUMN products.product_price IS 'Exact amount, with the decimals it 
 COMMENT ON COLUMN products.product_images IS 'Sources of the images in their order; images is what it is made from.';
 COMMENT ON COLUMN products.compressed_product_images IS 'Object keys of the ready main variants in image order; null until something is ready.';
 COMMENT ON COLUMN products.version IS 'Grows with every change that clients can see, those of its images included.';
+ALTER TABLE products ADD COLUMN IF NOT EXISTS metadata jsonb NOT NULL DEFAULT '{}'
+    CONSTRAINT products_metadata_object CHECK (jsonb_typeof(metadata) = 'object');
+ALTER TABLE products ADD COLUMN IF NOT EXISTS external_id text
+    CONSTRAINT products_external_id_length CHECK (char_length(external_id) BETWEEN 1 AND 128);
+COMMENT ON COLUMN products.metadata IS 'What the client keeps with the product: up to 50 strings by name.';
+COMMENT ON COLUMN products.external_id IS 'The client''s own id of the product, unique among those of its user.';
+CREATE UNIQUE INDEX IF NOT EXISTS products_external_id_key ON products (user_id, external_id) WHERE external_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS products_user_id_id ON products (user_id, id DESC);
 CREATE INDEX IF NOT EXISTS products_price ON products (product_price);
 DO $$
@@ -111,7 +118,7 @@ CREATE TABLE IF NOT EXISTS images (
 ) WITH (fillfactor = 85);
 COMMENT ON TABLE  images IS 'One row per image of a product.';
 COMMENT ON COLUMN images.position IS 'Place in the product, from 0 without gaps.';
-COMMENT ON COLUMN images.source IS 'URL that the image is fetched from.';
+COMMENT ON COLUMN images.source IS 'URL that the image is fetched from, or upload: and the key of an upload.';
 COMMENT ON COLUMN images.generation IS 'Grows when the work starts anew; jobs of an older generation are dropped.';
 COMMENT ON COLUMN images.attempts IS 'Tries begun, those excepted that ended by a fault of our own dependencies.';
 COMMENT ON COLUMN images.deferrals IS 'Tries in a row that did not count in attempts; grows the backoff.';
@@ -130,9 +137,23 @@ COMMENT ON COLUMN images.source_sha256 IS 'Digest of the source; set before the 
 COMMENT ON COLUMN images.format IS 'Format of the source; width, height in pixels after its orientation was applied.';
 COMMENT ON COLUMN images.placeholder IS 'Small stand-in to show while the picture loads.';
 COMMENT ON COLUMN images.variants IS '[{name, key, width, height, bytes, format}], the main variant first.';
+ALTER TABLE images ADD COLUMN IF NOT EXISTS alt text CONSTRAINT images_alt_length CHECK (char_length(alt) <= 500);
+COMMENT ON COLUMN images.alt IS 'What the picture shows, in words; empty for one that only decorates, null where nobody has said.';
+CREATE INDEX IF NOT EXISTS images_upload ON images (source) WHERE starts_with(source, 'upload:');
 CREATE INDEX IF NOT EXISTS images_pending ON images (queued_at) WHERE status = 'pending';
 CREATE INDEX IF NOT EXISTS images_processing ON images (lease_until) WHERE status = 'processing';
 CREATE INDEX IF NOT EXISTS images_unfiled ON images (settled_at) WHERE status = 'failed' AND NOT dead_lettered;
+
+CREATE TABLE IF NOT EXISTS uploads (
+    id         uuid PRIMARY KEY,
+    user_id    uuid NOT NULL CONSTRAINT uploads_user_id_fkey REFERENCES users (id),
+    kept_until timestamptz NOT NULL DEFAULT now() + interval '1 day',
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE  uploads IS 'Files that clients have sent, or may yet send, to be the sources of images. The row is there before the object, uploads/<user_id>/<id>.';
+COMMENT ON COLUMN uploads.user_id IS 'Whose products may name it.';
+COMMENT ON COLUMN uploads.kept_until IS 'When to look whether an image names it; later by a day whenever one begins or ceases to.';
+CREATE INDEX IF NOT EXISTS uploads_kept_until ON uploads (kept_until);
 
 CREATE TABLE IF NOT EXISTS image_attempts (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -44,6 +44,7 @@ func (c *Config) check(p *problems) {
 	}
 	p.add("S3_ENDPOINT", checkURL(c.S3Endpoint, "http", "https"))
 	p.add("S3_PUBLIC_URL", checkURL(c.S3PublicURL, "http", "https"))
+	p.add("S3_UPLOAD_URL", checkURL(c.S3UploadURL, "http", "https"))
 	if (c.AWSAccessKey == "") != (c.AWSSecretKey == "") {
 		p.add("AWS_ACCESS_KEY", errors.New("must be set together with AWS_SECRET_KEY"))
 	}
@@ -153,12 +154,17 @@ func (c *Config) derive() {
 		c.RabbitMQURLs = []string{c.RabbitMQURL}
 	}
 	if c.S3PublicURL == "" {
-		c.S3PublicURL = c.publicURL()
+		c.S3PublicURL = c.bucketURL()
+	}
+	if c.S3UploadURL == "" {
+		c.S3UploadURL = c.bucketURL()
 	}
 	c.S3PublicURL = strings.TrimRight(c.S3PublicURL, "/")
+	c.S3UploadURL = strings.TrimRight(c.S3UploadURL, "/")
 }
 
-func (c *Config) publicURL() string {
+// bucketURL is the bucket at its server.
+func (c *Config) bucketURL() string {
 	if c.S3Endpoint != "" {
 		return strings.TrimRight(c.S3Endpoint, "/") + "/" + c.S3Bucket
 	}

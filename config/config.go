@@ -32,8 +32,9 @@ type Config struct {
 	S3Endpoint     string `env:"S3_ENDPOINT" help:"S3 server as http:// or https:// URL; empty means AWS"`
 	S3Bucket       string `env:"S3_BUCKET_NAME" envDefault:"vitrine" help:"bucket of the pictures"`
 	S3PublicURL    string `env:"S3_PUBLIC_URL" help:"URL under which clients read the bucket; by default the endpoint and the bucket"`
+	S3UploadURL    string `env:"S3_UPLOAD_URL" help:"URL of the bucket that clients post files to directly; by default the endpoint and the bucket"`
 	S3ManageBucket bool   `env:"S3_MANAGE_BUCKET" envDefault:"true" help:"create the bucket and let everybody read products/ in it; false where somebody else sees to that"`
-	S3Sweep        bool   `env:"S3_SWEEP" envDefault:"true" help:"delete objects under products/ that no image has, after a day; false where installations share a bucket"`
+	S3Sweep        bool   `env:"S3_SWEEP" envDefault:"true" help:"delete objects that nothing in the database has, after a day; false where installations share a bucket"`
 	AWSRegion      string `env:"AWS_REGION" envDefault:"us-east-1" help:"region of the bucket"`
 	AWSAccessKey   string `env:"AWS_ACCESS_KEY" secret:"true" help:"S3 access key"`
 	AWSSecretKey   string `env:"AWS_SECRET_KEY" secret:"true" help:"S3 secret key"`

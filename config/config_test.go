@@ -25,10 +25,10 @@ func TestLoadDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := []any{c.DatabaseURL, c.RedisURL, c.RabbitMQURLs, c.S3PublicURL, c.HTTPAddr, c.Workers, c.MemBudget, c.FetchTimeout}
+	got := []any{c.DatabaseURL, c.RedisURL, c.RabbitMQURLs, c.S3PublicURL, c.S3UploadURL, c.HTTPAddr, c.Workers, c.MemBudget, c.FetchTimeout}
 	want := []any{
 		"postgres://postgres@localhost:5432/vitrine?sslmode=prefer", "redis://localhost:6379",
-		[]string{"amqp://guest:guest@localhost:5672/"}, "https://vitrine.s3.us-east-1.amazonaws.com",
+		[]string{"amqp://guest:guest@localhost:5672/"}, "https://vitrine.s3.us-east-1.amazonaws.com", "https://vitrine.s3.us-east-1.amazonaws.com",
 		"127.0.0.1:8080", 4, config.Bytes(256 << 20), 15 * time.Second,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -67,7 +67,7 @@ func TestLoadReportsEveryBadVariable(t *testing.T) {
 	for _, bad := range []string{
 		"DATABASE_URL=mysql://u:hunter2@h/d", "DB_PORT=0", "DB_SSLMODE=maybe", "DB_MAX_CONNS=1", "DATABASE_URL=postgres://u:12#hunter2@h/d", "REDIS_URL=http://:hunter2@h",
 		"REDIS_PORT=x", "RABBITMQ_URL=amqp://u:hunter2@", "RABBITMQ_URLS=amqp://a,hunter2", "QUEUE_PREFIX=a b", "S3_ENDPOINT=localhost:9000",
-		"S3_PUBLIC_URL=ftp://x", "S3_MANAGE_BUCKET=maybe", "S3_SWEEP=2", "AWS_ACCESS_KEY=hunter2", "HTTP_ADDR=0.0.0.0:80", "HTTP_ADDR=nonsense",
+		"S3_PUBLIC_URL=ftp://x", "S3_UPLOAD_URL=x", "S3_MANAGE_BUCKET=maybe", "S3_SWEEP=2", "AWS_ACCESS_KEY=hunter2", "HTTP_ADDR=0.0.0.0:80", "HTTP_ADDR=nonsense",
 		"ADMIN_ADDR=1", "ADMIN_TOKEN=hunter2", "ALLOW_OPEN=2", "DRAIN_DELAY=1h", "EVENT_STREAMS=0", "LOG_LEVEL=loud", "WORKERS=-1",
 		"WORKERS=many", "IMAGE_MAX_ATTEMPTS=0", "IMAGE_MEMORY_BUDGET=1MiB", "IMAGE_MAX_PIXELS=0", "IMAGE_MAX_SIDE=70000",
 		"IMAGE_DECODE_TIMEOUT=1", "FETCH_TIMEOUT=0s", "FETCH_MAX_BYTES=-1", "FETCH_MAX_BYTES=65MiB", "FETCH_MAX_BYTES=9999999999GiB", "FETCH_ALLOW_CIDRS=10.0.0.1",

@@ -53,6 +53,7 @@ const (
 	CodeSourceDenied      Code = "source_denied"      // 401, 403 and the like
 	CodeSourceRejected    Code = "source_rejected"    // any other answer that is no picture
 	CodeSourceUnavailable Code = "source_unavailable" // 429 or 5xx, also after retries
+	CodeUploadNotFound    Code = "upload_not_found"   // nothing was uploaded under the key
 	CodeBodyTooLarge      Code = "body_too_large"     // more bytes than FETCH_MAX_BYTES
 	CodeUnsupportedFormat Code = "unsupported_format" // not JPEG, PNG, GIF or WebP
 	CodeCorruptImage      Code = "corrupt_image"      // cannot be decoded

@@ -52,7 +52,7 @@ func DecodeJob(body []byte) (Job, error) {
 type Claim struct {
 	Job
 	ProductID uuid.UUID
-	Source    string // URL
+	Source    string // URL, or UploadScheme and a key
 	Attempt   int    // this try's number, from 1; counted before the work begins
 	Deferrals int    // tries before this one, in a row, that did not count
 	Owner     string // the lease's owner, unique to this claim
@@ -93,6 +93,7 @@ type JobStore interface {
 // ObjectStore keeps objects under keys. Put is idempotent.
 type ObjectStore interface {
 	Put(ctx context.Context, key, contentType string, body []byte) error
+	UploadStore
 }
 
 // Verdict says what becomes of a job's message.

@@ -203,6 +203,14 @@ func (o *objects) Put(ctx context.Context, key, contentType string, body []byte)
 	return err
 }
 
+func (o *objects) Open(ctx context.Context, key string) (io.ReadCloser, int64, error) {
+	body, info, _, err := minio.Core{Client: o.client}.GetObject(ctx, o.bucket, key, minio.GetObjectOptions{})
+	if minio.ToErrorResponse(err).Code == minio.NoSuchKey {
+		err = imaging.ErrNoUpload
+	}
+	return body, info.Size, err
+}
+
 func (o *objects) ensure(t *testing.T) {
 	t.Helper()
 	err := o.client.MakeBucket(t.Context(), o.bucket, minio.MakeBucketOptions{})

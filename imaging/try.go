@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -138,8 +139,13 @@ func (t *try) produce(ctx context.Context) (digest, *Processed, error) {
 	return d, processed, nil
 }
 
-// fetch downloads the source, unless its host is failing and the picture can wait.
+// fetch gets the source: an upload, or what is downloaded, unless its host is
+// failing and the picture can wait.
 func (t *try) fetch(ctx context.Context) (src Source, release func(), err error) {
+	if strings.HasPrefix(t.claim.Source, UploadScheme) {
+		u := uploads{t.worker.objects, t.worker.fetch.cfg.MaxBytes}
+		return u.fetch(ctx, t.claim.Source, t.worker.process.Reserve)
+	}
 	ended, err := t.worker.hosts.ask(t.claim.Source)
 	switch {
 	case err == nil:

@@ -2,6 +2,7 @@ package product
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 )
 
@@ -10,6 +11,9 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrConflict says that a value which has to be unique is taken.
 	ErrConflict = errors.New("conflict")
+	// ErrExternalIDTaken says that another product of the user has the external
+	// id. It is an [ErrConflict].
+	ErrExternalIDTaken = fmt.Errorf("external id is taken: %w", ErrConflict)
 	// ErrPrecondition says that the product's version is not the one that the
 	// caller named: somebody changed it in between.
 	ErrPrecondition = errors.New("version does not match")
@@ -23,8 +27,8 @@ var (
 	ErrUnavailable = errors.New("database unavailable")
 )
 
-// FieldError is one bad field of an input. Field is its JSON or parameter name,
-// with the index behind a slash for list elements: product_images/1.
+// FieldError is one bad field of an input. Field is its parameter name or its JSON
+// pointer without the first slash (RFC 6901): product_images/1.
 type FieldError struct {
 	Field  string
 	Code   string // for programs: required, too_long, out_of_range, ...
@@ -51,6 +55,11 @@ func (e *ValidationError) Error() string {
 		parts[i] = e.Fields[i].Error()
 	}
 	return "invalid input: " + strings.Join(parts, "; ")
+}
+
+// PointerToken escapes a name for a JSON pointer (RFC 6901, section 3).
+func PointerToken(name string) string {
+	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
 }
 
 // invalid makes the error of an input with one bad field.

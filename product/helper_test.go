@@ -191,6 +191,7 @@ type wireImage struct {
 	ID       uuid.UUID `json:"id"`
 	Position int       `json:"position"`
 	Source   string    `json:"source"`
+	Alt      *string   `json:"alt"`
 	Status   string    `json:"status"`
 	Attempts int       `json:"attempts"`
 	URL      *string   `json:"url"`

@@ -44,17 +44,25 @@ func (i Idempotency) begin(ctx context.Context, tx *sqlx.Tx) ([]byte, error) {
 	// A statement of its own, later than the lock: it sees what the one who had
 	// the lock before has committed. It is asked without the lock as well, since
 	// another one who repeats the request may have it.
+	answer, err := i.first(ctx, tx)
+	if err == nil && answer == nil && !alone {
+		return nil, ErrKeyInProgress
+	}
+	return answer, err
+}
+
+// first gives what the first request with the key was answered, as far as it is
+// known by now; nil where it is not.
+func (i Idempotency) first(ctx context.Context, db sqlx.QueryerContext) ([]byte, error) {
 	const q = `SELECT request_hash, answer FROM idempotency_keys WHERE owner = $1 AND key = $2 AND expires_at > now()`
 	var first struct {
 		Request []byte `db:"request_hash"`
 		Answer  []byte `db:"answer"`
 	}
-	err := tx.GetContext(ctx, &first, q, i.Owner, i.Key)
+	err := sqlx.GetContext(ctx, db, &first, q, i.Owner, i.Key)
 	switch {
-	case errors.Is(err, sql.ErrNoRows) && alone:
-		return nil, nil
 	case errors.Is(err, sql.ErrNoRows):
-		return nil, ErrKeyInProgress
+		return nil, nil
 	case err != nil:
 		return nil, fmt.Errorf("look up idempotency key: %w", err)
 	case !bytes.Equal(first.Request, i.Request[:]):

@@ -20,6 +20,7 @@ type imageRow struct {
 	ID             uuid.UUID      `db:"id"`
 	Position       int            `db:"position"`
 	Source         string         `db:"source"`
+	Alt            sql.NullString `db:"alt"`
 	Status         imaging.Status `db:"status"`
 	Attempts       int            `db:"attempts"`
 	ErrorCode      sql.NullString `db:"error_code"`
@@ -30,7 +31,7 @@ type imageRow struct {
 	Variants       variants       `db:"variants"`
 }
 
-const imageColumns = `id, position, source, status, attempts, error_code, error_detail, error_retryable,
+const imageColumns = `id, position, source, alt, status, attempts, error_code, error_detail, error_retryable,
 	source_sha256, placeholder, variants`
 
 // main is the variant that stands for a ready image, or nil.
@@ -72,27 +73,29 @@ func selectImages(ctx context.Context, tx *sqlx.Tx, product uuid.UUID) ([]imageR
 	return rows, nil
 }
 
-// newImage is an image to be inserted.
-type newImage struct {
+// pendingImage is an image to be inserted.
+type pendingImage struct {
 	id       uuid.UUID
 	position int
 	source   string
+	alt      sql.NullString
 }
 
 // insertImages stores new images as pending.
-func insertImages(ctx context.Context, tx *sqlx.Tx, product uuid.UUID, images []newImage) error {
+func insertImages(ctx context.Context, tx *sqlx.Tx, product uuid.UUID, images []pendingImage) error {
 	if len(images) == 0 {
 		return nil
 	}
 	ids, positions, sources := make([]string, len(images)), make([]int64, len(images)), make([]string, len(images))
+	alts := make([]sql.NullString, len(images))
 	for i, n := range images {
-		ids[i], positions[i], sources[i] = n.id.String(), int64(n.position), n.source
+		ids[i], positions[i], sources[i], alts[i] = n.id.String(), int64(n.position), n.source, n.alt
 	}
 	const q = `
-		INSERT INTO images (id, product_id, position, source, request_id)
-		SELECT n.id, $1, n.position, n.source, $2
-		FROM unnest(cast($3 AS uuid[]), cast($4 AS integer[]), cast($5 AS text[])) AS n (id, position, source)`
-	_, err := tx.ExecContext(ctx, q, product, RequestID(ctx), pq.Array(ids), pq.Array(positions), pq.Array(sources))
+		INSERT INTO images (id, product_id, position, source, alt, request_id)
+		SELECT n.id, $1, n.position, n.source, n.alt, $2
+		FROM unnest(cast($3 AS uuid[]), cast($4 AS integer[]), cast($5 AS text[]), cast($6 AS text[])) AS n (id, position, source, alt)`
+	_, err := tx.ExecContext(ctx, q, product, RequestID(ctx), pq.Array(ids), pq.Array(positions), pq.Array(sources), pq.Array(alts))
 	if err != nil {
 		return fmt.Errorf("insert images: %w", err)
 	}

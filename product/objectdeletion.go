@@ -19,9 +19,11 @@ const deletionTime = 8 * time.Second
 // ObjectDeleter removes objects. What is not there is no error.
 type ObjectDeleter interface {
 	DeletePrefix(ctx context.Context, prefix string) error
+	Delete(ctx context.Context, key string) error
 }
 
-// NewDeletionRelay makes the relay that deletes the objects of removed images.
+// NewDeletionRelay makes the relay that deletes the objects of removed images and
+// of uploads that are no longer kept.
 //
 // A deletion that was begun and is not known to have ended may have removed what
 // a worker has stored since: an image that has the digest by then is made again.
@@ -31,6 +33,9 @@ func NewDeletionRelay(store *Store, objects ObjectDeleter, wake <-chan struct{},
 		var p deletionPayload
 		if err := json.Unmarshal(row.Payload, &p); err != nil {
 			return fmt.Errorf("deletion of objects: %w", err)
+		}
+		if p.Upload != "" { // its row is gone: nothing can need the object again
+			return objects.Delete(ctx, p.Upload)
 		}
 		if !p.Begun {
 			if err := store.markDeletion(ctx, row.ID, p); err != nil {

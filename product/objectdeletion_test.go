@@ -11,7 +11,7 @@ import (
 	"vitrine/product/producttest"
 )
 
-// deleter records prefixes and calls f before it answers.
+// deleter records prefixes and keys and calls f before it answers.
 type deleter struct {
 	f    func() error
 	seen chan string
@@ -24,6 +24,8 @@ func (d deleter) DeletePrefix(_ context.Context, prefix string) error {
 	d.seen <- prefix
 	return nil
 }
+
+func (d deleter) Delete(ctx context.Context, key string) error { return d.DeletePrefix(ctx, key) }
 
 func TestDeletionRelay(t *testing.T) {
 	t.Parallel()

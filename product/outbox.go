@@ -17,7 +17,7 @@ type Kind string
 // The kinds of outbox rows.
 const (
 	KindImageJob      Kind = "image_job"      // send a job to the queue
-	KindDeleteObjects Kind = "delete_objects" // delete what is stored under one digest
+	KindDeleteObjects Kind = "delete_objects" // delete what is stored under one digest, or an upload
 	KindInvalidate    Kind = "invalidate"     // drop a product or an API key from the cache
 )
 
@@ -42,6 +42,9 @@ type deletionPayload struct {
 	ProductID uuid.UUID `json:"product_id"`
 	SHA256    string    `json:"sha256"`
 	Begun     bool      `json:"begun,omitempty"` // and not known to have ended
+	// Upload is the key of an upload that nobody can name any more; it stands in
+	// the place of the others.
+	Upload string `json:"upload,omitempty"`
 }
 
 // invalidationPayload names a product, or any other key of the cache.

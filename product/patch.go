@@ -12,7 +12,7 @@ import (
 // stands in the list: an image whose URL stays keeps its id, state and work done,
 // also at another position; the others are removed, and new URLs begin as
 // pending. A patch that changes nothing keeps the version. Errors:
-// [ErrNotFound], [ErrPrecondition], [*ValidationError].
+// [ErrNotFound], [ErrPrecondition], [ErrExternalIDTaken], [*ValidationError].
 func (s *Service) Patch(ctx context.Context, scope Scope, id uuid.UUID, p Patch, pre Precondition) (Snapshot, error) {
 	if err := p.Validate(); err != nil {
 		return Snapshot{}, err
@@ -21,40 +21,54 @@ func (s *Service) Patch(ctx context.Context, scope Scope, id uuid.UUID, p Patch,
 		if err := pre.check(e.product.Version); err != nil {
 			return err
 		}
-		row := &e.product
-		if p.Name != nil && *p.Name != row.Name {
-			row.Name, e.changed = *p.Name, true
-		}
-		if p.Description != nil && *p.Description != row.Description {
-			row.Description, e.changed = *p.Description, true
-		}
-		// 1.50 instead of 1.5 is a difference that clients see.
-		if p.Price != nil && p.Price.String() != row.Price.String() {
-			row.Price, e.changed = *p.Price, true
-		}
-		if p.Images == nil || slices.Equal(*p.Images, row.Images) {
-			return nil
-		}
-		e.changed = true
-		return e.setImages(ctx, *p.Images)
+		return e.apply(ctx, p)
 	})
+}
+
+// apply makes the changes of a valid patch.
+func (e *edit) apply(ctx context.Context, p Patch) error {
+	row := &e.product
+	if p.Name != nil && *p.Name != row.Name {
+		row.Name, e.changed = *p.Name, true
+	}
+	if p.Description != nil && *p.Description != row.Description {
+		row.Description, e.changed = *p.Description, true
+	}
+	// 1.50 instead of 1.5 is a difference that clients see.
+	if p.Price != nil && p.Price.String() != row.Price.String() {
+		row.Price, e.changed = *p.Price, true
+	}
+	if p.ExternalID != nil && *p.ExternalID != row.ExternalID.String {
+		row.ExternalID, e.changed = null(*p.ExternalID), true
+	}
+	if err := e.setMetadata(p.Metadata); err != nil {
+		return err
+	}
+	if p.Images == nil || slices.Equal(*p.Images, row.Images) {
+		return nil
+	}
+	e.changed = true
+	return e.setImages(ctx, *p.Images)
 }
 
 // setImages makes the product's images those of sources, in that order.
 func (e *edit) setImages(ctx context.Context, sources []string) error {
 	moves, added, removed := matchImages(e.images, sources)
-	deletions, err := deleteImages(ctx, e.tx, e.product.ID, removed)
-	if err != nil {
+	if err := nameUploads(ctx, e.tx, e.product.UserID, added, inProductImages); err != nil {
 		return err
 	}
-	e.outbox = append(e.outbox, deletions...)
+	if err := e.removeImages(ctx, removed); err != nil {
+		return err
+	}
 	if err := moveImages(ctx, e.tx, moves); err != nil {
 		return err
 	}
 	for i := range added {
-		if added[i].id, err = newID(); err != nil {
+		id, err := newID()
+		if err != nil {
 			return err
 		}
+		added[i].id = id
 		e.outbox = append(e.outbox, jobRow(added[i].id, 1))
 	}
 	if err := insertImages(ctx, e.tx, e.product.ID, added); err != nil {
@@ -72,7 +86,7 @@ func (e *edit) setImages(ctx context.Context, sources []string) error {
 // matchImages finds for every source the image that has it already, the first
 // one first, and gives the new positions of those that move, the images to be
 // added (without ids) and the ids of those that are left over.
-func matchImages(images []imageRow, sources []string) (moves map[uuid.UUID]int, added []newImage, removed []uuid.UUID) {
+func matchImages(images []imageRow, sources []string) (moves map[uuid.UUID]int, added []pendingImage, removed []uuid.UUID) {
 	moves = make(map[uuid.UUID]int)
 	bySource := make(map[string][]*imageRow)
 	for i := range images {
@@ -81,7 +95,7 @@ func matchImages(images []imageRow, sources []string) (moves map[uuid.UUID]int, 
 	for position, source := range sources {
 		candidates := bySource[source]
 		if len(candidates) == 0 {
-			added = append(added, newImage{position: position, source: source})
+			added = append(added, pendingImage{position: position, source: source})
 			continue
 		}
 		if candidates[0].Position != position {

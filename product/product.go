@@ -17,13 +17,15 @@ import (
 )
 
 // NewProduct is what a client gives to create a product. Images are http or
-// https URLs in the order they are to be shown.
+// https URLs, or name uploads, in the order they are to be shown.
 type NewProduct struct {
 	UserID      uuid.UUID
 	Name        string
 	Description string
 	Price       Price
 	Images      []string
+	Metadata    Metadata
+	ExternalID  string // unique among those of the user; empty for none
 }
 
 // Patch changes a product. A nil field stays as it is.
@@ -32,6 +34,8 @@ type Patch struct {
 	Description *string
 	Price       *Price
 	Images      *[]string
+	Metadata    *MetadataPatch
+	ExternalID  *string // empty removes it
 }
 
 // Precondition makes a write depend on the product's version. Zero: no condition.

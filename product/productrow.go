@@ -2,6 +2,7 @@ package product
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -21,13 +22,15 @@ type productRow struct {
 	Price       Price          `db:"product_price"`
 	Images      pq.StringArray `db:"product_images"`
 	Compressed  pq.StringArray `db:"compressed_product_images"`
+	Metadata    Metadata       `db:"metadata"`
+	ExternalID  sql.NullString `db:"external_id"`
 	Version     int64          `db:"version"`
 	CreatedAt   time.Time      `db:"created_at"`
 	UpdatedAt   time.Time      `db:"updated_at"`
 }
 
 const productColumns = `id, user_id, product_name, product_description, product_price, product_images,
-	compressed_product_images, version, created_at, updated_at`
+	compressed_product_images, metadata, external_id, version, created_at, updated_at`
 
 // selectProduct gives the row of a product in the scope, or [ErrNotFound].
 func selectProduct(ctx context.Context, tx *sqlx.Tx, scope Scope, id uuid.UUID) (productRow, error) {
@@ -55,23 +58,23 @@ func lockProduct(ctx context.Context, tx *sqlx.Tx, scope Scope, id uuid.UUID) (p
 func insertProduct(ctx context.Context, tx *sqlx.Tx, id uuid.UUID, n NewProduct) error {
 	const q = `
 		WITH changed AS (
-			INSERT INTO products (id, user_id, product_name, product_description, product_price, product_images)
-			VALUES ($1, $2, $3, $4, $5, $6)
+			INSERT INTO products (id, user_id, product_name, product_description, product_price, product_images, metadata, external_id)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 			RETURNING id, user_id, version, updated_at
 		)
 		INSERT INTO event_inbox (` + eventColumns + `)
-		SELECT cast($7 AS text), id, user_id, version, NULL, cast($8 AS text), updated_at FROM changed`
+		SELECT cast($9 AS text), id, user_id, version, NULL, cast($10 AS text), updated_at FROM changed`
 	sources := pq.StringArray(n.Images)
 	if sources == nil {
 		sources = pq.StringArray{}
 	}
-	_, err := tx.ExecContext(ctx, q, id, n.UserID, n.Name, n.Description, n.Price, sources,
+	_, err := tx.ExecContext(ctx, q, id, n.UserID, n.Name, n.Description, n.Price, sources, n.Metadata, null(n.ExternalID),
 		ProductCreated, initialStatus(n.Images))
 	if e := pq.As(err, pqerror.ForeignKeyViolation); e != nil && e.Constraint == "products_user_id_fkey" {
 		return errUnknownUser()
 	}
 	if err != nil {
-		return fmt.Errorf("insert product: %w", err)
+		return fmt.Errorf("insert product: %w", uniqueExternalID(err))
 	}
 	return nil
 }
@@ -82,20 +85,28 @@ func updateProduct(ctx context.Context, tx *sqlx.Tx, row *productRow, what chang
 	const q = `
 		WITH changed AS (
 			UPDATE products SET product_name = $2, product_description = $3, product_price = $4, product_images = $5,
-				compressed_product_images = $6, version = version + 1, updated_at = clock_timestamp()
+				compressed_product_images = $6, metadata = $7, external_id = $8, version = version + 1, updated_at = clock_timestamp()
 			WHERE id = $1
 			RETURNING id, user_id, version, updated_at
 		), told AS (
 			INSERT INTO event_inbox (` + eventColumns + `)
-			SELECT cast($7 AS text), id, user_id, version, cast($8 AS uuid), cast($9 AS text), updated_at FROM changed
+			SELECT cast($9 AS text), id, user_id, version, cast($10 AS uuid), cast($11 AS text), updated_at FROM changed
 		)
 		SELECT version, updated_at FROM changed`
 	err := tx.QueryRowxContext(ctx, q, row.ID, row.Name, row.Description, row.Price, row.Images, row.Compressed,
-		what.event, what.image, what.images).Scan(&row.Version, &row.UpdatedAt)
+		row.Metadata, row.ExternalID, what.event, what.image, what.images).Scan(&row.Version, &row.UpdatedAt)
 	if err != nil {
-		return fmt.Errorf("update product: %w", err)
+		return fmt.Errorf("update product: %w", uniqueExternalID(err))
 	}
 	return nil
+}
+
+// uniqueExternalID tells the one value that has to be unique from other errors.
+func uniqueExternalID(err error) error {
+	if e := pq.As(err, pqerror.UniqueViolation); e != nil && e.Constraint == "products_external_id_key" {
+		return ErrExternalIDTaken
+	}
+	return err
 }
 
 // errUnknownUser refuses a product for a user that does not exist, or not for the

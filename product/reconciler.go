@@ -95,6 +95,7 @@ func (r *Reconciler) steps(ctx context.Context) []step {
 		{"old idempotency keys", purgeBatch, purgeKeys},
 		{"old replays", reconcileBatch, purgeReplays},
 		{"old events", purgeBatch, purgeEvents},
+		{"old uploads", reconcileBatch, purgeUploads},
 	}
 	if time.Now().Before(r.renew) {
 		return steps

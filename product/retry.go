@@ -31,14 +31,7 @@ func (s *Service) RetryImage(ctx context.Context, scope Scope, id, image uuid.UU
 	})
 }
 
-func (e *edit) has(image uuid.UUID) bool {
-	for i := range e.images {
-		if e.images[i].ID == image {
-			return true
-		}
-	}
-	return false
-}
+func (e *edit) has(image uuid.UUID) bool { return e.image(image) != nil }
 
 // anyGeneration restarts an image whatever its generation is.
 const anyGeneration = 0

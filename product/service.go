@@ -106,6 +106,9 @@ func (s *Service) CreateOnce(ctx context.Context, scope Scope, n NewProduct, onc
 		if err := insertProduct(ctx, tx, id, n); err != nil {
 			return err
 		}
+		if err := nameUploads(ctx, tx, n.UserID, images, inProductImages); err != nil {
+			return err
+		}
 		if err := insertImages(ctx, tx, id, images); err != nil {
 			return err
 		}
@@ -125,14 +128,14 @@ func (s *Service) CreateOnce(ctx context.Context, scope Scope, n NewProduct, onc
 }
 
 // newImages makes pending images at consecutive positions, and their jobs.
-func newImages(sources []string) ([]newImage, []outboxRow, error) {
-	images, jobs := make([]newImage, len(sources)), make([]outboxRow, len(sources))
+func newImages(sources []string) ([]pendingImage, []outboxRow, error) {
+	images, jobs := make([]pendingImage, len(sources)), make([]outboxRow, len(sources))
 	for i, source := range sources {
 		id, err := newID()
 		if err != nil {
 			return nil, nil, err
 		}
-		images[i], jobs[i] = newImage{id, i, source}, jobRow(id, 1)
+		images[i], jobs[i] = pendingImage{id: id, position: i, source: source}, jobRow(id, 1)
 	}
 	return images, jobs, nil
 }
@@ -206,11 +209,9 @@ func (s *Service) Delete(ctx context.Context, scope Scope, id uuid.UUID, pre Pre
 		for i := range e.images {
 			ids[i] = e.images[i].ID
 		}
-		deletions, err := deleteImages(ctx, e.tx, id, ids)
-		if err != nil {
+		if err := e.removeImages(ctx, ids); err != nil {
 			return err
 		}
-		e.outbox = append(e.outbox, deletions...)
 		e.changed, e.deleted = true, true
 		return removeProduct(ctx, e.tx, id)
 	})

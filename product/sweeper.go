@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -49,7 +50,7 @@ type SweepConfig struct {
 	Page     int           // objects that are looked at together: 1,000, which is the most
 }
 
-// Sweeper deletes objects that no image has: what a worker had stored when its
+// Sweeper deletes objects that no image has, and uploads that are not known: what a worker had stored when its
 // product was deleted, when the process ended before it could write the result
 // down, or what was restored together with an older database. All replicas
 // together go through the objects once in an interval, page by page.
@@ -136,24 +137,52 @@ func (s *Store) releaseSweep(ctx context.Context, after, next string, wait time.
 }
 
 // sweep looks at the page behind after and gives where the next one begins and
-// when.
+// when. The uploads come after what is made from them.
 func (s *Sweeper) sweep(ctx context.Context, after string) (next string, wait time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, pageTime)
 	defer cancel()
-	page, err := s.objects.List(ctx, sweptPrefix, after, s.cfg.Page)
-	if err != nil {
-		return "", 0, fmt.Errorf("list objects: %w", err)
+	if !strings.HasPrefix(after, uploadPrefix) {
+		next, err = s.sweepPage(ctx, sweptPrefix, after, s.sweepDigests)
+		if err != nil || next != "" {
+			return next, sweepPause, err
+		}
+		after = ""
 	}
-	unused, err := s.store.unused(ctx, digests(page, time.Now().Add(-s.cfg.Age)))
+	next, err = s.sweepPage(ctx, uploadPrefix, after, s.sweepUploads)
+	if next == "" {
+		return "", s.cfg.Interval, err
+	}
+	return next, sweepPause, err
+}
+
+// sweepPage looks at a page of the objects under a prefix and gives the last key on
+// it; "" where there are no more.
+func (s *Sweeper) sweepPage(
+	ctx context.Context, prefix, after string, sweep func(context.Context, []Object, time.Time) error,
+) (next string, err error) {
+	page, err := s.objects.List(ctx, prefix, after, s.cfg.Page)
 	if err != nil {
-		return "", 0, err
+		return "", fmt.Errorf("list objects: %w", err)
+	}
+	if err := sweep(ctx, page, time.Now().Add(-s.cfg.Age)); err != nil || len(page) < s.cfg.Page {
+		return "", err
+	}
+	return page[len(page)-1].Key, nil
+}
+
+// sweepDigests deletes what is older than a time and made from sources that no
+// image has.
+func (s *Sweeper) sweepDigests(ctx context.Context, page []Object, before time.Time) error {
+	unused, err := s.store.unused(ctx, digests(page, before))
+	if err != nil {
+		return err
 	}
 	deleted := 0
 	for _, d := range unused {
 		_, err := s.store.deleteObjects(ctx, s.objects, d.Product, d.SHA256)
 		switch {
 		case ctx.Err() != nil:
-			return "", 0, errors.Join(ctx.Err(), err)
+			return errors.Join(ctx.Err(), err)
 		case err != nil: // the others first; this one's turn comes again with the next search
 			s.log.WithError(err).WithField("prefix", objectPrefix(d.Product, d.SHA256)).Warn("objects without an image are not deleted")
 		default:
@@ -163,10 +192,7 @@ func (s *Sweeper) sweep(ctx context.Context, after string) (next string, wait ti
 	if deleted > 0 {
 		s.log.WithField("digests", deleted).Info("objects without an image deleted")
 	}
-	if len(page) < s.cfg.Page {
-		return "", s.cfg.Interval, nil
-	}
-	return page[len(page)-1].Key, sweepPause, nil
+	return nil
 }
 
 // digest names the objects that are made from one source of one product.

@@ -26,6 +26,16 @@ type bucket struct {
 	t *testing.T
 }
 
+// newAnonymous is a store that nobody lets in.
+func newAnonymous(t *testing.T) *storage.Store {
+	t.Helper()
+	store, err := storage.New(storage.Config{Endpoint: os.Getenv("S3_ENDPOINT"), Bucket: "test-" + strings.ToLower(rand.Text())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store
+}
+
 func newBucket(t *testing.T) bucket {
 	t.Helper()
 	get := func(name string) string {
@@ -94,7 +104,7 @@ func (b bucket) put(keys ...string) {
 func (b bucket) keys() []string {
 	b.t.Helper()
 	var keys []string
-	for _, prefix := range []string{"other/", "products/"} {
+	for _, prefix := range []string{"other/", "products/", "uploads/"} {
 		objects, err := b.Store.List(b.t.Context(), prefix, "", 1000)
 		if err != nil {
 			b.t.Fatal(err)

@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/uuid"
+
+	"vitrine/imaging"
 )
 
 // The bounds of the fields, in characters unless a name says bytes.
@@ -42,10 +44,18 @@ func (n NewProduct) Validate() error {
 	if n.UserID == uuid.Nil {
 		f.add("user_id", "required", "is required")
 	}
+	return append(f, n.validateFields()...).err()
+}
+
+// validateFields checks all but the owner.
+func (n NewProduct) validateFields() faults {
+	var f faults
 	f.text("product_name", n.Name, 1, maxName, false)
 	f.text("product_description", n.Description, 0, maxDescription, true)
 	f.sources("product_images", n.Images)
-	return f.err()
+	f.metadata("metadata", n.Metadata)
+	f.externalID("external_id", n.ExternalID)
+	return f
 }
 
 // Validate gives a [*ValidationError] that names every bad field, or nil.
@@ -59,6 +69,12 @@ func (p Patch) Validate() error {
 	}
 	if p.Images != nil {
 		f.sources("product_images", *p.Images)
+	}
+	if p.Metadata != nil {
+		f.metadata("metadata", p.Metadata.set())
+	}
+	if p.ExternalID != nil {
+		f.externalID("external_id", *p.ExternalID)
 	}
 	return f.err()
 }
@@ -118,8 +134,8 @@ func (f *faults) sources(field string, sources []string) {
 	}
 }
 
-// source checks the form of an image's URL. Whether its host may be fetched from
-// is found out when it is fetched, from the address that is dialled.
+// source checks the form of an image's URL or of an upload's name. Whether a host
+// may be fetched from is found out when it is, from the address that is dialled.
 func (f *faults) source(field, s string) {
 	switch {
 	case s == "":
@@ -130,6 +146,12 @@ func (f *faults) source(field, s string) {
 		return
 	case !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }):
 		f.add(field, "invalid_characters", "must be valid UTF-8 without spaces and control characters")
+		return
+	}
+	if strings.HasPrefix(s, imaging.UploadScheme) {
+		if _, ok := parseUploadSource(s); !ok {
+			f.unknownUpload(field)
+		}
 		return
 	}
 	u, err := url.Parse(s)

@@ -2,6 +2,7 @@ package product
 
 import (
 	"bytes"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -34,6 +35,8 @@ type wireProduct struct {
 	Price       Price       `json:"product_price"`
 	Images      []wireImage `json:"images"`
 	ImageStatus ImageStatus `json:"image_status"`
+	Metadata    Metadata    `json:"metadata"`
+	ExternalID  *string     `json:"external_id"`
 	Version     int64       `json:"version"`
 	CreatedAt   wireTime    `json:"created_at"`
 	UpdatedAt   wireTime    `json:"updated_at"`
@@ -43,6 +46,7 @@ type wireImage struct {
 	ID          uuid.UUID      `json:"id"`
 	Position    int            `json:"position"`
 	Source      string         `json:"source"`
+	Alt         *string        `json:"alt"`
 	Status      imaging.Status `json:"status"`
 	Error       *wireError     `json:"error"`
 	URL         *string        `json:"url"`
@@ -83,6 +87,7 @@ func (s *Service) encode(p productRow, images []imageRow) ([]byte, error) {
 		ID: p.ID, UserID: p.UserID, Name: p.Name, Description: p.Description,
 		Sources: append([]string{}, p.Images...), Price: p.Price,
 		Images: make([]wireImage, len(images)), ImageStatus: summarize(images),
+		Metadata: p.Metadata, ExternalID: orNil(p.ExternalID),
 		Version: p.Version, CreatedAt: wireTime(p.CreatedAt), UpdatedAt: wireTime(p.UpdatedAt),
 	}
 	for _, key := range p.Compressed {
@@ -91,25 +96,35 @@ func (s *Service) encode(p productRow, images []imageRow) ([]byte, error) {
 	for i := range images {
 		w.Images[i] = s.wireImage(&images[i])
 	}
+	return encodeJSON(w)
+}
+
+// encodeJSON gives the JSON of what clients see.
+func encodeJSON(w any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false) // URLs stay readable
 	if err := e.Encode(w); err != nil {
-		return nil, fmt.Errorf("encode product: %w", err)
+		return nil, fmt.Errorf("encode %T: %w", w, err)
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
+// orNil gives what JSON shows of a column that may be null.
+func orNil(s sql.NullString) *string {
+	if !s.Valid {
+		return nil
+	}
+	return &s.String
+}
+
 func (s *Service) wireImage(r *imageRow) wireImage {
 	w := wireImage{
-		ID: r.ID, Position: r.Position, Source: r.Source, Status: r.Status, Attempts: r.Attempts,
-		Variants: []wireVariant{},
+		ID: r.ID, Position: r.Position, Source: r.Source, Alt: orNil(r.Alt), Status: r.Status, Attempts: r.Attempts,
+		Placeholder: orNil(r.Placeholder), Variants: []wireVariant{},
 	}
 	if r.ErrorCode.Valid {
 		w.Error = &wireError{r.ErrorCode.String, r.ErrorDetail.String, r.ErrorRetryable.Bool}
-	}
-	if r.Placeholder.Valid {
-		w.Placeholder = &r.Placeholder.String
 	}
 	main := r.main()
 	if main == nil {

@@ -25,24 +25,28 @@ const maxListing = 1000
 func (s *Store) Put(ctx context.Context, key, contentType string, body []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	err := s.put(ctx, key, contentType, body)
+	return s.put(ctx, key, body, minio.PutObjectOptions{ContentType: contentType, CacheControl: cacheControl})
+}
+
+func (s *Store) put(ctx context.Context, key string, body []byte, opts minio.PutObjectOptions) error {
+	opts.DisableMultipart = true
+	return s.inBucket(ctx, "put object", func() error {
+		// A reader that can seek and a known size let the client repeat the request.
+		_, err := s.client.PutObject(ctx, s.bucket, key, bytes.NewReader(body), int64(len(body)), opts)
+		return err
+	})
+}
+
+// inBucket makes the bucket where f finds that it is missing, and calls f again.
+func (s *Store) inBucket(ctx context.Context, op string, f func() error) error {
+	err := f()
 	if !s.unmanaged && code(err) == minio.NoSuchBucket {
 		if err := s.Ensure(ctx); err != nil {
 			return err
 		}
-		err = s.put(ctx, key, contentType, body)
+		err = f()
 	}
-	return classify("put object", err)
-}
-
-func (s *Store) put(ctx context.Context, key, contentType string, body []byte) error {
-	// A reader that can seek and a known size let the client repeat the request.
-	_, err := s.client.PutObject(ctx, s.bucket, key, bytes.NewReader(body), int64(len(body)), minio.PutObjectOptions{
-		ContentType:      contentType,
-		CacheControl:     cacheControl,
-		DisableMultipart: true,
-	})
-	return err
+	return classify(op, err)
 }
 
 // Object is what a listing tells of an object.
@@ -76,6 +80,17 @@ func (s *Store) List(ctx context.Context, prefix, after string, limit int) ([]Ob
 	}
 	// The client ends its iteration without an error when ctx ends.
 	return objects, classify("list objects", ctx.Err())
+}
+
+// Delete deletes an object. Nothing there is no error.
+func (s *Store) Delete(ctx context.Context, key string) error {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	err := s.client.RemoveObject(ctx, s.bucket, key, minio.RemoveObjectOptions{})
+	if code(err) == minio.NoSuchBucket {
+		return nil
+	}
+	return classify("delete object", err)
 }
 
 // DeletePrefix deletes all objects whose key begins with prefix, which must have

@@ -2,7 +2,8 @@
 // other that speaks the protocol. It knows keys and bytes only.
 //
 // Everybody may read the objects under [PublicPrefix] at [Store.URL], and nobody
-// may list them.
+// may list them. Nobody may read any other object, and only who was given a form by
+// [Store.PresignPost] may store one.
 package storage
 
 import (
@@ -20,6 +21,9 @@ import (
 
 // PublicPrefix begins the keys that everybody may read.
 const PublicPrefix = "products/"
+
+// ErrNotFound says that there is no object under a key.
+var ErrNotFound = errors.New("storage: no such object")
 
 // checkTimeout bounds [Store.Check].
 const checkTimeout = 2 * time.Second
@@ -39,6 +43,9 @@ type Config struct {
 	// PublicURL is where clients read the bucket, without the key. When empty
 	// it is the bucket's URL at the endpoint.
 	PublicURL string
+	// UploadURL is where clients post files to, the bucket's own address. When
+	// empty it is that at the endpoint.
+	UploadURL string
 	// Unmanaged says that somebody else creates the bucket and lets everybody
 	// read PublicPrefix in it. Ensure does nothing then.
 	Unmanaged bool
@@ -53,8 +60,10 @@ type Store struct {
 	bucket    string
 	region    string
 	publicURL string
+	uploadURL string
 	unmanaged bool
 	timeout   time.Duration
+	streams   chan struct{} // one for each stream that may be stored at the same time
 }
 
 // New makes a store. It does no I/O; an error means that Config is wrong.
@@ -88,7 +97,11 @@ func New(cfg Config) (*Store, error) {
 			lookup = minio.BucketLookupAuto
 		}
 	}
-	public, err := cfg.publicURL()
+	public, err := cfg.bucketURL("public URL", cfg.PublicURL)
+	if err != nil {
+		return nil, err
+	}
+	upload, err := cfg.bucketURL("upload URL", cfg.UploadURL)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +116,10 @@ func New(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("storage: endpoint: %w", err)
 	}
-	return &Store{client, cfg.Bucket, cfg.Region, public, cfg.Unmanaged, cfg.Timeout}, nil
+	return &Store{
+		client: client, bucket: cfg.Bucket, region: cfg.Region, publicURL: public, uploadURL: upload,
+		unmanaged: cfg.Unmanaged, timeout: cfg.Timeout, streams: make(chan struct{}, maxStreams),
+	}, nil
 }
 
 // URL gives the address at which everybody reads the object.
@@ -116,10 +132,11 @@ func (s *Store) URL(key string) string {
 	return s.publicURL + "/" + strings.Join(segments, "/")
 }
 
-func (cfg Config) publicURL() (string, error) {
+// bucketURL is given, or else the bucket's address at the endpoint.
+func (cfg Config) bucketURL(name, given string) (string, error) {
 	switch {
-	case cfg.PublicURL != "":
-		u, err := webURL("public URL", cfg.PublicURL)
+	case given != "":
+		u, err := webURL(name, given)
 		if err != nil {
 			return "", err
 		}

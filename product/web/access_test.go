@@ -14,7 +14,7 @@ func TestAdminTokenGuardsEveryRouteButHealth(t *testing.T) {
 	s := serve(t, web.Config{AdminToken: token}, nil)
 	for _, route := range []string{
 		"POST /products", "GET /products", "HEAD /products", "GET /products/" + owner, "PATCH /products/" + owner,
-		"DELETE /products/" + owner, "POST /users", "GET /users/" + owner, "GET /products/nothing",
+		"PUT /products/" + owner, "DELETE /products/" + owner, "POST /users", "GET /users/" + owner, "GET /products/nothing",
 	} {
 		method, path, _ := strings.Cut(route, " ")
 		for _, prefix := range []string{"", "/api"} {

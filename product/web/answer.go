@@ -37,9 +37,11 @@ func write(w http.ResponseWriter, r *http.Request, status int, contentType strin
 }
 
 // describe sets the headers that tell a client which state of a product it got.
-func describe(h http.Header, s product.Snapshot) {
-	h.Set("ETag", etag(s.Version))
-	h.Set("Product-Version", strconv.FormatInt(s.Version, 10))
+func describe(h http.Header, s product.Snapshot) { describeVersion(h, s.Version) }
+
+func describeVersion(h http.Header, version int64) {
+	h.Set("ETag", etag(version))
+	h.Set("Product-Version", strconv.FormatInt(version, 10))
 }
 
 // markCache says whether the answer comes from the cache, for people in X-Cache and

@@ -29,12 +29,7 @@ const (
 // page on the web could write to a service that is open on the loopback.
 func readBody(w http.ResponseWriter, r *http.Request, types ...string) ([]byte, error) {
 	if !hasType(r.Header, types) {
-		p := newProblem(http.StatusUnsupportedMediaType, "unsupported_media_type",
-			"the body must be "+strings.Join(types, " or ")+" in UTF-8, and Content-Type must say so")
-		if r.Method == http.MethodPatch {
-			p = p.with("Accept-Patch", strings.Join(types, ", ")) // RFC 5789
-		}
-		return nil, p.with("Accept", strings.Join(types, ", "))
+		return nil, unsupportedType(r, types)
 	}
 	if coding := r.Header.Values("Content-Encoding"); len(coding) > 0 && !slices.Equal(coding, []string{"identity"}) {
 		return nil, newProblem(http.StatusUnsupportedMediaType, "unsupported_content_encoding",
@@ -49,22 +44,38 @@ func readBody(w http.ResponseWriter, r *http.Request, types ...string) ([]byte, 
 		_ = http.NewResponseController(w).SetReadDeadline(deadline)
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	return body, nil
+}
+
+// unreadable says why a body could not be read to its end.
+func unreadable(err error) *problem {
 	var large *http.MaxBytesError
 	switch {
-	case err == nil:
-		return body, nil
 	case errors.As(err, &large):
-		return nil, tooLarge()
+		return tooLarge()
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, newProblem(http.StatusRequestTimeout, "request_timeout",
+		return newProblem(http.StatusRequestTimeout, "request_timeout",
 			"the body did not arrive in time").with("Connection", "close")
 	}
-	return nil, badRequest("unreadable_body", "the body breaks off or is not framed correctly").with("Connection", "close")
+	return badRequest("unreadable_body", "the body breaks off or is not framed correctly").with("Connection", "close")
 }
 
 func tooLarge() *problem {
 	return newProblem(http.StatusRequestEntityTooLarge, "body_too_large",
 		fmt.Sprintf("the body is larger than %d bytes", maxBody)).with("Connection", "close")
+}
+
+// unsupportedType refuses a body that is of none of the types.
+func unsupportedType(r *http.Request, types []string) *problem {
+	p := newProblem(http.StatusUnsupportedMediaType, "unsupported_media_type",
+		"the body must be "+strings.Join(types, " or ")+" in UTF-8, and Content-Type must say so")
+	if r.Method == http.MethodPatch {
+		p = p.with("Accept-Patch", strings.Join(types, ", ")) // RFC 5789
+	}
+	return p.with("Accept", strings.Join(types, ", "))
 }
 
 // hasType reports whether the one Content-Type is among types, in UTF-8.

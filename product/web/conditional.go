@@ -70,6 +70,25 @@ func notModified(r *http.Request, version int64) bool {
 	return ok && c.holds(version)
 }
 
+// minVersionHeader carries a Product-Version that the client has seen: what it
+// reads must not be older.
+const minVersionHeader = "Min-Version"
+
+// minVersion reads the header, 0 where there is none.
+func minVersion(h http.Header) (int64, error) {
+	values := h.Values(minVersionHeader)
+	if len(values) == 0 {
+		return 0, nil
+	}
+	if len(values) == 1 {
+		version, err := strconv.ParseInt(values[0], 10, 64)
+		if err == nil && version > 0 && strconv.FormatInt(version, 10) == values[0] {
+			return version, nil
+		}
+	}
+	return 0, badHeader(minVersionHeader, "invalid_version", "must be one version as Product-Version gives it, such as 7")
+}
+
 // matchNothing is a version that no product has.
 const matchNothing = -1
 

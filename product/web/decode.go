@@ -20,8 +20,10 @@ const (
 	// maxFaults bounds the errors of one answer: a body of one MiB can hold
 	// more than a hundred thousand unknown fields.
 	maxFaults = 100
-	// maxNameInFault is the longest unknown name, in bytes, that an answer repeats.
+	// maxNameInFault is the longest unknown name, in bytes, that an answer repeats,
+	// and maxKeyInFault the longest key of an object of strings.
 	maxNameInFault = 64
+	maxKeyInFault  = 256
 )
 
 // object is a JSON object taken apart: its known members, not yet typed, and
@@ -108,7 +110,7 @@ func (o *object) unknown(name string, known []string) {
 		o.fault("", "unknown_field", fmt.Sprintf("there is no field with a name of %d bytes", len(name)))
 		return
 	}
-	field := pointerToken(name)
+	field := product.PointerToken(name)
 	for _, k := range known {
 		if strings.EqualFold(k, name) {
 			o.fault(field, "unknown_field", "is not a known field; names are case-sensitive, did you mean "+k+"?")
@@ -163,9 +165,4 @@ func malformed(err error) error {
 		return badRequest("malformed_json", fmt.Sprintf("the body is not valid JSON at byte %d", syntax.ByteOffset))
 	}
 	return badRequest("malformed_json", "the body is not valid JSON")
-}
-
-// pointerToken escapes a name for a JSON pointer (RFC 6901, section 3).
-func pointerToken(name string) string {
-	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
 }

@@ -137,6 +137,14 @@ func TestDecodeNewProductNamesEveryBadField(t *testing.T) {
 		"user id is no UUID":      {newProduct("user_id", `"7"`), map[string]string{"/user_id": "invalid_uuid"}},
 		"user id in braces":       {newProduct("user_id", `"{`+owner+`}"`), map[string]string{"/user_id": "invalid_uuid"}},
 		"user id without hyphens": {newProduct("user_id", `"`+strings.ReplaceAll(owner, "-", "")+`"`), map[string]string{"/user_id": "invalid_uuid"}},
+		"null metadata":           {newProduct(`"metadata"`, "null"), nil},
+		"metadata is a string":    {newProduct(`"metadata"`, `"a"`), map[string]string{"/metadata": "wrong_type"}},
+		"metadata of all kinds":   {newProduct(`"metadata"`, `{"a":1,"b":null,"c":{},"d/e":[],"f":"g","f":"h"}`), map[string]string{"/metadata/a": "wrong_type", "/metadata/b": "wrong_type", "/metadata/c": "wrong_type", "/metadata/d~1e": "wrong_type", "/metadata/f": "duplicate_field"}},
+		"metadata with NUL":       {newProduct(`"metadata"`, `{"a":"\u0000"}`), map[string]string{"/metadata/a": "nul_character"}},
+		"metadata with long key":  {newProduct(`"metadata"`, `{"`+strings.Repeat("k", 300)+`":1}`), map[string]string{"/metadata": "wrong_type"}},
+		"external id is a number": {newProduct(`"external_id"`, `7`), map[string]string{"/external_id": "wrong_type"}},
+		"external id is empty":    {newProduct(`"external_id"`, `""`), map[string]string{"/external_id": "required"}},
+		"null external id":        {newProduct(`"external_id"`, `null`), nil},
 		"images are a string":     {newProduct(`"product_images"`, `"http://a/"`), map[string]string{"/product_images": "wrong_type"}},
 		"images hold no strings":  {newProduct(`"product_images"`, `["http://a/b",5,null,{}]`), map[string]string{"/product_images/1": "wrong_type", "/product_images/2": "wrong_type", "/product_images/3": "wrong_type"}},
 		"unreadable and refused": {
@@ -197,6 +205,7 @@ func TestDecodePatchTellsAbsentFromNull(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	id := "L1"
 	empty, name, none, some := "", "b", []string(nil), []string{"http://a/b"}
 	for body, want := range map[string]product.Patch{
 		`{}`:                                {},
@@ -206,6 +215,11 @@ func TestDecodePatchTellsAbsentFromNull(t *testing.T) {
 		`{"product_price":3.10}`:            {Price: &price},
 		`{"product_images":null}`:           {Images: &none},
 		`{"product_images":["http://a/b"]}`: {Images: &some},
+		`{"external_id":"L1"}`:              {ExternalID: &id},
+		`{"external_id":null}`:              {ExternalID: &empty},
+		`{"metadata":null}`:                 {Metadata: &product.MetadataPatch{Clear: true}},
+		`{"metadata":{}}`:                   {Metadata: &product.MetadataPatch{Keys: map[string]*string{}}},
+		`{"metadata":{"a":null,"b":"b"}}`:   {Metadata: &product.MetadataPatch{Keys: map[string]*string{"a": nil, "b": &name}}},
 	} {
 		got, err := web.DecodePatch([]byte(body))
 		if err != nil {
@@ -257,7 +271,7 @@ func FuzzDecode(f *testing.F) {
 		"", "{}", "null", newProduct("", ""), newProduct(`"product_images"`, `["http://a/b",""]`),
 		newProduct("product_price", "1e-400000000"), newProduct("product_name", `"\ud83d\ude00\u0000"`),
 		`{"a":{"a":{"a":[[[{"a":1}]]]}}}`, `{"product_name":"a","product_name":"b"} {}`, "{\"\xff\":1}", nested(40),
-		`{"name":"A","email":"a@example.org"}`,
+		`{"name":"A","email":"a@example.org"}`, `{"source":"upload:uploads/a/b","alt":"","position":-0}`, `{"alt":null,"position":1e2}`,
 	} {
 		f.Add([]byte(seed))
 	}
@@ -274,6 +288,11 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 		_, err = web.DecodePatch(body)
+		outcome(t, err)
+		if n, err := web.DecodeNewImage(body); err == nil && strings.ContainsRune(n.Source, 0) {
+			t.Errorf("source %q came through", n.Source)
+		}
+		_, err = web.DecodeImagePatch(body)
 		outcome(t, err)
 		_, err = web.DecodeNewUser(body)
 		outcome(t, err)

@@ -26,11 +26,18 @@ func asProblem(ctx context.Context, err error) *problem {
 		return badFields(invalid.Fields)
 	case errors.Is(err, product.ErrNotFound):
 		return newProblem(http.StatusNotFound, "not_found", "there is nothing with this id")
+	case errors.Is(err, product.ErrExternalIDTaken):
+		return taken(fieldExternalID, "another product of this user has this external_id")
+	case errors.Is(err, product.ErrTooManyImages):
+		return newProblem(http.StatusConflict, "too_many_images", "the product has as many images as it can")
 	case errors.Is(err, product.ErrConflict):
 		return newProblem(http.StatusConflict, "conflict", "it exists already")
 	case errors.Is(err, product.ErrPrecondition):
 		return newProblem(http.StatusPreconditionFailed, "precondition_failed",
 			"the product has changed: its version is not the one that If-Match names")
+	case errors.Is(err, product.ErrVersionNotReached):
+		return headerProblem(http.StatusPreconditionFailed, minVersionHeader, "version_not_reached",
+			"names a version that the product has not reached")
 	case errors.Is(err, product.ErrKeyReused):
 		return headerProblem(http.StatusUnprocessableEntity, keyHeader, "idempotency_key_reused",
 			"was used for another request already; each request needs a key of its own")
@@ -55,6 +62,8 @@ func outOfReach(ctx context.Context, err error) *problem {
 		return newProblem(statusClientClosed, "client_closed_request", "the client closed the connection")
 	case errors.Is(err, product.ErrUnavailable):
 		return retryLater("unavailable", "the service cannot reach its database; try again soon")
+	case errors.Is(err, product.ErrObjectStore):
+		return retryLater("object_store_unavailable", "the service cannot reach its object store; try again soon")
 	}
 	return internal()
 }

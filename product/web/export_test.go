@@ -13,6 +13,8 @@ var (
 	DecodeNewProduct = func(body []byte) (product.NewProduct, error) { return decodeNewProduct(body, product.Everything()) }
 	DecodeNewKey     = decodeNewKey
 	DecodePatch      = decodePatch
+	DecodeNewImage   = decodeNewImage
+	DecodeImagePatch = decodeImagePatch
 	DecodeNewUser    = decodeNewUser
 	ParseFilter      = parseFilter
 	ParseCondition   = func(values []string) (all bool, versions []int64, ok bool) {

@@ -91,6 +91,70 @@ func (o *object) price(name string) (product.Price, presence) {
 	return price, given
 }
 
+// strings reads a member that is an object of strings; nil stands for null, which
+// only a merge patch may have there. What is wrong with a key or its value is noted
+// under its own pointer.
+func (o *object) strings(name string, nulls bool) (map[string]*string, presence) {
+	value, state := o.member(name)
+	if state != given {
+		return nil, state
+	}
+	if value.Kind() != '{' {
+		o.wrongType(name, "an object of strings", value)
+		return nil, bad
+	}
+	dec := jsontext.NewDecoder(bytes.NewReader(value), jsontext.AllowDuplicateNames(true))
+	if _, err := dec.ReadToken(); err != nil {
+		return nil, bad
+	}
+	members := map[string]*string{}
+	for dec.PeekKind() != '}' {
+		token, err := dec.ReadToken()
+		if err != nil {
+			return nil, bad // cannot be: the value was read once before
+		}
+		key := token.String() // before the next read, which voids the token
+		element, err := dec.ReadValue()
+		if err != nil {
+			return nil, bad
+		}
+		field := name
+		if key != "" && len(key) <= maxKeyInFault {
+			field += "/" + product.PointerToken(key)
+		}
+		if _, twice := members[key]; twice {
+			o.fault(field, "duplicate_field", "is given more than once")
+			continue
+		}
+		members[key] = nil
+		if element.Kind() == 'n' && nulls {
+			continue
+		}
+		if text, state := o.string(field, element); state == given {
+			members[key] = &text
+		}
+	}
+	return members, given
+}
+
+// whole reads a whole number that fits into an int.
+func (o *object) whole(name string) (int, presence) {
+	value, state := o.member(name)
+	if state != given {
+		return 0, state
+	}
+	n, err := strconv.Atoi(string(value))
+	if value.Kind() != '0' {
+		o.wrongType(name, "a whole number", value)
+		return 0, bad
+	}
+	if err != nil {
+		o.fault(name, "invalid", "must be a whole number")
+		return 0, bad
+	}
+	return n, given
+}
+
 // member gives a member's raw value; it is given, null or absent.
 func (o *object) member(name string) (jsontext.Value, presence) {
 	value, ok := o.members[name]

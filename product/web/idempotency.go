@@ -25,14 +25,23 @@ func (a *api) readOnce(w http.ResponseWriter, r *http.Request) ([]byte, product.
 	if err != nil || key == "" {
 		return body, product.Idempotency{}, err
 	}
-	return body, product.Idempotency{Owner: callerOf(r.Context()).name, Key: key, Request: requestDigest(r, body)}, nil
+	return body, a.once(r, key, body), nil
+}
+
+// once names a request by its caller's key, if there is one, and all that it asks
+// for.
+func (a *api) once(r *http.Request, key string, body []byte) product.Idempotency {
+	if key == "" {
+		return product.Idempotency{}
+	}
+	return product.Idempotency{Owner: callerOf(r.Context()).name, Key: key, Request: requestDigest(r, body)}
 }
 
 // requestDigest is the SHA-256 of all that the request asks for. A route is the
 // same under both of its paths.
 func requestDigest(r *http.Request, body []byte) (digest [sha256.Size]byte) {
 	h := sha256.New()
-	h.Write([]byte(r.Method + " " + routeOf(r) + "\n"))
+	h.Write([]byte(r.Method + " " + strings.TrimPrefix(r.URL.Path, apiPrefix) + "\n"))
 	h.Write(body)
 	h.Sum(digest[:0])
 	return digest

@@ -39,7 +39,11 @@ func (a *api) getProduct(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	current, err := a.current(w, r, id)
+	version, err := minVersion(r.Header)
+	if err != nil {
+		return err
+	}
+	current, err := a.current(w, r, id, version)
 	if err != nil {
 		return err
 	}

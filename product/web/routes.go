@@ -25,13 +25,19 @@ func (a *api) routes() []route {
 		{http.MethodPost, "/products", a.createProduct, needKey},
 		{http.MethodGet, "/products", a.listProducts, needKey},
 		{http.MethodGet, "/products/{id}", a.patient(a.getProduct), needKey},
+		{http.MethodPut, "/products/{id}", a.replaceProduct, needKey},
 		{http.MethodPatch, "/products/{id}", a.patchProduct, needKey},
 		{http.MethodDelete, "/products/{id}", a.deleteProduct, needKey},
 
+		{http.MethodPost, "/products/{id}/images", a.addImage, needKey},
+		{http.MethodGet, "/products/{id}/images/{image}", a.getImage, needKey},
+		{http.MethodPatch, "/products/{id}/images/{image}", a.patchImage, needKey},
+		{http.MethodDelete, "/products/{id}/images/{image}", a.deleteImage, needKey},
 		{http.MethodPost, "/products/{id}/images/{image}/retry", a.retryImage, needKey},
 		{http.MethodGet, "/products/{id}/images/{image}/attempts", a.listAttempts, needKey},
 
 		{http.MethodGet, "/events", a.streamEvents, needKey},
+		{http.MethodPost, "/uploads", a.createUpload, needKey},
 
 		{http.MethodPost, "/users", a.createUser, needAdmin},
 		{http.MethodGet, "/users/{id}", a.getUser, needKey},

@@ -32,16 +32,19 @@ func (a *api) patient(h func(http.ResponseWriter, *http.Request) error) func(htt
 
 // current gives the product that a GET answers with. Where the client waits, that
 // is when its images have settled and the client does not have the product yet, or
-// when its time is over.
-func (a *api) current(w http.ResponseWriter, r *http.Request, id uuid.UUID) (product.Snapshot, error) {
+// when its time is over. It is not older than version.
+func (a *api) current(w http.ResponseWriter, r *http.Request, id uuid.UUID, version int64) (product.Snapshot, error) {
 	wait, ok := r.Context().Value(waitKey{}).(time.Duration)
 	if !ok {
-		return a.service.Get(r.Context(), a.access.scope(r), id)
+		return a.service.GetAtLeast(r.Context(), a.access.scope(r), id, version)
 	}
 	known, _ := parseCondition(r.Header.Values("If-None-Match"))
 	current, err := a.service.Await(r.Context(), a.access.scope(r), id, wait, a.stop, func(s product.Snapshot) bool {
-		return s.Settled() && (known.any || !known.holds(s.Version))
+		return s.Version >= version && s.Settled() && (known.any || !known.holds(s.Version))
 	})
+	if err == nil && current.Version < version {
+		current, err = a.service.GetAtLeast(r.Context(), a.access.scope(r), id, version)
+	}
 	if err == nil && !a.stopping() {
 		prefer(w.Header(), wait)
 	}

@@ -9,6 +9,7 @@ package web
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"time"
 
@@ -25,14 +26,17 @@ import (
 type Service interface {
 	CreateOnce(ctx context.Context, scope product.Scope, p product.NewProduct, once product.Idempotency) (created product.Snapshot, replayed bool, err error)
 	Get(ctx context.Context, scope product.Scope, id uuid.UUID) (product.Snapshot, error)
+	GetAtLeast(ctx context.Context, scope product.Scope, id uuid.UUID, version int64) (product.Snapshot, error)
 	List(ctx context.Context, scope product.Scope, f product.Filter) (product.Page, error)
 	Patch(ctx context.Context, scope product.Scope, id uuid.UUID, p product.Patch, pre product.Precondition) (product.Snapshot, error)
+	Replace(ctx context.Context, scope product.Scope, id uuid.UUID, n product.NewProduct, pre product.Precondition) (product.Snapshot, error)
 	Delete(ctx context.Context, scope product.Scope, id uuid.UUID, pre product.Precondition) error
 	CreateUserOnce(ctx context.Context, u product.NewUser, once product.Idempotency) (created product.User, replayed bool, err error)
 	User(ctx context.Context, scope product.Scope, id uuid.UUID) (product.User, error)
 	RetryImage(ctx context.Context, scope product.Scope, id, image uuid.UUID, pre product.Precondition) (product.Snapshot, error)
 	Attempts(ctx context.Context, scope product.Scope, id, image uuid.UUID) ([]product.Attempt, error)
 	Accounts
+	Images
 	DeadLetters
 	Changes
 }
@@ -42,6 +46,21 @@ type Changes interface {
 	Await(ctx context.Context, scope product.Scope, id uuid.UUID, limit time.Duration, release <-chan struct{}, enough func(product.Snapshot) bool) (product.Snapshot, error)
 	Events(ctx context.Context, scope product.Scope, f product.EventFilter, after int64) (product.EventPage, error)
 	Subscribe(ctx context.Context, scope product.Scope, f product.EventFilter) (*product.Subscription, error)
+}
+
+// Images is what the API needs for the images of a product one by one.
+type Images interface {
+	AddImageOnce(ctx context.Context, scope product.Scope, id uuid.UUID, n product.NewImage, pre product.Precondition, once product.Idempotency) (added product.ImageSnapshot, replayed bool, err error)
+	Image(ctx context.Context, scope product.Scope, id, image uuid.UUID, version int64) (product.ImageSnapshot, error)
+	PatchImage(ctx context.Context, scope product.Scope, id, image uuid.UUID, p product.ImagePatch, pre product.Precondition) (product.ImageSnapshot, error)
+	DeleteImage(ctx context.Context, scope product.Scope, id, image uuid.UUID, pre product.Precondition) (product.Snapshot, error)
+}
+
+// Uploads is what the API needs to take files.
+type Uploads interface {
+	MaxBytes() int64
+	Presign(ctx context.Context, scope product.Scope, user uuid.UUID) (product.Upload, error)
+	Receive(ctx context.Context, scope product.Scope, id uuid.UUID, body io.Reader) (source string, err error)
 }
 
 // DeadLetters is what the API needs to let operators see and settle what got
@@ -64,6 +83,11 @@ type Config struct {
 	AdminToken string
 	// RequestTimeout bounds each request, from its header to its answer; 10 s if zero.
 	RequestTimeout time.Duration
+	// Uploads takes the files that clients send. Nil means that there is no place
+	// for files: images are added by URL alone.
+	Uploads Uploads
+	// UploadTimeout bounds each request that brings a file; 60 s if zero.
+	UploadTimeout time.Duration
 	// Checks are what /readyz reports on, in this order.
 	Checks []Check
 	// Draining reports that the process is about to end: /readyz then says not
@@ -86,6 +110,7 @@ const (
 	defaultWaiting        = 1000
 	defaultEventStreams   = 1000
 	defaultHeartbeat      = 15 * time.Second
+	defaultUploadTimeout  = time.Minute
 )
 
 // api is the state that the handlers share.
@@ -95,6 +120,7 @@ type api struct {
 	access  access
 	health  *health
 	timeout time.Duration
+	uploads uploads
 	router  *chi.Mux
 
 	stop             <-chan struct{} // closed when nobody is to be kept any longer
@@ -117,6 +143,10 @@ func New(cfg Config, service Service, log *logrus.Logger, reg prometheus.Registe
 		a.timeout = defaultRequestTimeout
 	}
 	a.initLong(cfg, reg)
+	if cfg.UploadTimeout <= 0 {
+		cfg.UploadTimeout = defaultUploadTimeout
+	}
+	a.uploads = uploads{cfg.Uploads, cfg.UploadTimeout}
 	// In this order: an answer that a later one gives is logged, counted and
 	// guarded by the earlier ones.
 	a.router.Use(

@@ -1,0 +1,99 @@
+package product
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jmoiron/sqlx"
+)
+
+// order gives the ids of the product's images in their order.
+func (e *edit) order() []uuid.UUID {
+	ids := make([]uuid.UUID, len(e.images))
+	for i := range e.images {
+		ids[i] = e.images[i].ID
+	}
+	return ids
+}
+
+// arrange gives images the places that they have in order. One that the product
+// does not have yet, or any more, leaves its place free.
+func (e *edit) arrange(ctx context.Context, order []uuid.UUID) error {
+	moves := map[uuid.UUID]int{}
+	for position, id := range order {
+		if row := e.image(id); row != nil && row.Position != position {
+			moves[id] = position
+		}
+	}
+	return moveImages(ctx, e.tx, moves)
+}
+
+// image is the row of an image of the product, or nil.
+func (e *edit) image(id uuid.UUID) *imageRow {
+	for i := range e.images {
+		if e.images[i].ID == id {
+			return &e.images[i]
+		}
+	}
+	return nil
+}
+
+// imageSnapshot shows an image in the version that the edit leads to: under the lock
+// nobody else makes one.
+func (s *Service) imageSnapshot(e *edit, image uuid.UUID) (ImageSnapshot, error) {
+	row := e.image(image)
+	if row == nil {
+		return ImageSnapshot{}, fmt.Errorf("image %s is not there after the change", image)
+	}
+	version := e.product.Version
+	if e.changed {
+		version++
+	}
+	data, err := encodeJSON(s.wireImage(row))
+	return ImageSnapshot{ID: image, Version: version, Data: data}, err
+}
+
+// imageAnswer is an image as it is kept with an idempotency key.
+type imageAnswer struct {
+	ID      uuid.UUID       `json:"id"`
+	Version int64           `json:"version"`
+	Image   json.RawMessage `json:"image"`
+}
+
+// keepImage is keep for an added image.
+func (i Idempotency) keepImage(ctx context.Context, tx *sqlx.Tx, added ImageSnapshot) error {
+	// Not json.Marshal, which would write some characters in another way.
+	answer, err := encodeJSON(imageAnswer{added.ID, added.Version, added.Data})
+	if err != nil {
+		return err
+	}
+	return i.keep(ctx, tx, answer)
+}
+
+// imageSnapshotOf reads what keepImage has kept.
+func imageSnapshotOf(answer []byte) (ImageSnapshot, error) {
+	var kept imageAnswer
+	if err := json.Unmarshal(answer, &kept); err != nil {
+		return ImageSnapshot{}, fmt.Errorf("first answer: %w", err)
+	}
+	return ImageSnapshot{ID: kept.ID, Version: kept.Version, Data: kept.Image}, nil
+}
+
+// firstImage gives the image that the first request with the key has added; its
+// zero value where there was none.
+func (s *Service) firstImage(ctx context.Context, once Idempotency) (first ImageSnapshot, err error) {
+	if once.Key == "" {
+		return ImageSnapshot{}, nil
+	}
+	err = s.store.read(ctx, "look up idempotency key", func(ctx context.Context) error {
+		answer, err := once.first(ctx, s.store.db)
+		if err != nil || answer == nil {
+			return err
+		}
+		first, err = imageSnapshotOf(answer)
+		return err
+	})
+	return first, err
+}

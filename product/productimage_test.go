@@ -1,0 +1,300 @@
+package product_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"vitrine/imaging"
+	"vitrine/product"
+)
+
+// shown reads an image's JSON.
+func shown(t *testing.T, s product.ImageSnapshot) wireImage {
+	t.Helper()
+	var image wireImage
+	if err := json.Unmarshal(s.Data, &image); err != nil || image.ID != s.ID {
+		t.Fatalf("%v: %s of %s", err, s.Data, s.ID)
+	}
+	return image
+}
+
+func (c *catalogue) addImage(id uuid.UUID, n product.NewImage) wireImage {
+	c.t.Helper()
+	s, _, err := c.AddImageOnce(c.t.Context(), product.Everything(), id, n, product.Precondition{}, product.Idempotency{})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return c.sameImage(id, s)
+}
+
+func (c *catalogue) patchImage(id, image uuid.UUID, p product.ImagePatch) wireImage {
+	c.t.Helper()
+	s, err := c.PatchImage(c.t.Context(), product.Everything(), id, image, p, product.Precondition{})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return c.sameImage(id, s)
+}
+
+// sameImage checks that the product shows what the image's own snapshot does.
+func (c *catalogue) sameImage(id uuid.UUID, s product.ImageSnapshot) wireImage {
+	c.t.Helper()
+	image, w := shown(c.t, s), c.get(id)
+	if diff := cmp.Diff(w.Images[image.Position], image); diff != "" || s.Version != w.Version {
+		c.t.Fatalf("version %d in version %d (-product +image):\n%s", s.Version, w.Version, diff)
+	}
+	again, err := c.Image(c.t.Context(), product.Everything(), id, image.ID, s.Version)
+	if err != nil || string(again.Data) != string(s.Data) || again.Version != s.Version {
+		c.t.Fatalf("read %s in version %d, %v; was %s", again.Data, again.Version, err, s.Data)
+	}
+	return image
+}
+
+// places checks the order of the product's images, and that it has no gaps.
+func (c *catalogue) places(id uuid.UUID, want ...uuid.UUID) {
+	c.t.Helper()
+	w := c.get(id)
+	for i, image := range w.Images {
+		if image.Position != i || w.Sources[i] != image.Source {
+			c.t.Errorf("image %d of %q is %+v", i, w.Sources, image)
+		}
+	}
+	if diff := cmp.Diff(want, ids(w.Images)); diff != "" {
+		c.t.Errorf("order (-want +got):\n%s", diff)
+	}
+}
+
+func TestAddImages(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	w := c.create()
+	a := c.addImage(w.ID, product.NewImage{Source: source})
+	if a.Alt != nil || a.Status != "pending" {
+		t.Errorf("%+v", a)
+	}
+	b := c.addImage(w.ID, product.NewImage{Source: source + "?b", Alt: new("")})
+	first := c.addImage(w.ID, product.NewImage{Source: source + "?first", Alt: new("A lamp\non a <table>"), Position: new(0)})
+	middle := c.addImage(w.ID, product.NewImage{Source: source, Position: new(2)})
+	last := c.addImage(w.ID, product.NewImage{Source: source, Position: new(4)})
+	c.places(w.ID, first.ID, a.ID, middle.ID, b.ID, last.ID)
+	if *b.Alt != "" || *first.Alt != "A lamp\non a <table>" {
+		t.Errorf("%q, %q", *b.Alt, *first.Alt)
+	}
+	for _, image := range []wireImage{a, b, first, middle, last} {
+		if n := c.count("outbox WHERE kind = 'image_job' AND subject = $1", image.ID); n != 1 {
+			t.Errorf("%d jobs", n)
+		}
+	}
+	add := func(n product.NewImage) error {
+		_, _, err := c.AddImageOnce(t.Context(), product.Everything(), w.ID, n, product.Precondition{}, product.Idempotency{})
+		return err
+	}
+	wantFields(t, add(product.NewImage{Source: source, Position: new(6)}), "position")
+	wantFields(t, add(product.NewImage{Source: "ftp://x", Alt: new(strings.Repeat("ä", 501)), Position: new(-1)}), "source", "alt", "position")
+	if v := c.get(w.ID).Version; v != 6 {
+		t.Errorf("version %d", v)
+	}
+	for i := range 15 {
+		c.addImage(w.ID, product.NewImage{Source: fmt.Sprint(source, i), Alt: new(strings.Repeat("ä", 500)), Position: new(i)})
+	}
+	wantErr(t, add(product.NewImage{Source: source}), product.ErrTooManyImages)
+}
+
+func TestMoveImages(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	w := c.create(source, source+"?b", source+"?c", source+"?d")
+	i := ids(w.Images)
+	claim := c.claim(w.Images[3], "w")
+	c.settle(claim, ready(claim, digest(1)))
+	c.exec(`DELETE FROM outbox`)
+	move := func(image uuid.UUID, to int, want ...uuid.UUID) {
+		t.Helper()
+		c.patchImage(w.ID, image, product.ImagePatch{Position: &to})
+		c.places(w.ID, want...)
+	}
+	move(i[3], 0, i[3], i[0], i[1], i[2])
+	if got := c.get(w.ID); got.Images[0].Status != "ready" || got.Images[0].Attempts != 1 || len(got.Compressed) != 1 {
+		t.Errorf("the work is gone: %+v", got)
+	}
+	move(i[3], 2, i[0], i[1], i[3], i[2])
+	move(i[0], 3, i[1], i[3], i[2], i[0])
+	version := c.get(w.ID).Version
+	move(i[0], 3, i[1], i[3], i[2], i[0])
+	if v := c.get(w.ID).Version; v != version {
+		t.Errorf("a move to the same place made version %d of %d", v, version)
+	}
+	_, err := c.PatchImage(t.Context(), product.Everything(), w.ID, i[0], product.ImagePatch{Position: new(4)}, product.Precondition{})
+	wantFields(t, err, "position")
+	if n := c.count("outbox"); n != 0 {
+		t.Errorf("%d outbox rows for moves", n)
+	}
+}
+
+// TestAltStaysWithItsImage follows an alt text through everything that happens to an
+// image.
+func TestAltStaysWithItsImage(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	w := c.create(source, source+"?b")
+	image := w.Images[1]
+	c.patchImage(w.ID, image.ID, product.ImagePatch{Alt: new("A lamp")})
+	where := 1
+	check := func(after string) {
+		t.Helper()
+		if got := c.get(w.ID).Images[where]; got.ID != image.ID || got.Alt == nil || *got.Alt != "A lamp" {
+			t.Errorf("after %s: %+v", after, got)
+		}
+	}
+	check("a patch")
+	claim := c.claim(image, "w")
+	check("a claim")
+	outcome := failure(imaging.CodeConnectFailed)
+	outcome.Retry = true
+	c.settle(claim, outcome)
+	check("a try in vain")
+	claim = c.claim(image, "w")
+	c.settle(claim, failure(imaging.CodeSourceNotFound))
+	check("the failure")
+	if _, err := c.RetryImage(t.Context(), product.Everything(), w.ID, image.ID, product.Precondition{}); err != nil {
+		t.Fatal(err)
+	}
+	check("a retry")
+	c.patchImage(w.ID, image.ID, product.ImagePatch{Position: new(0)})
+	where = 0
+	check("a move")
+	c.setImages(w.ID, source, source+"?c", source+"?b")
+	where = 2
+	check("another list of sources")
+	images := []string{source + "?b"}
+	if _, err := c.Replace(t.Context(), product.Everything(), w.ID, product.NewProduct{Name: "Lamp", Images: images}, product.Precondition{}); err != nil {
+		t.Fatal(err)
+	}
+	where = 0
+	check("a replacement")
+	version := c.get(w.ID).Version
+	for _, p := range []product.ImagePatch{{}, {Alt: new("A lamp")}} {
+		if c.patchImage(w.ID, image.ID, p); c.get(w.ID).Version != version {
+			t.Errorf("%+v made a version", p)
+		}
+	}
+	if got := c.patchImage(w.ID, image.ID, product.ImagePatch{NoAlt: true}); got.Alt != nil {
+		t.Errorf("%q", *got.Alt)
+	}
+}
+
+func TestDeleteImage(t *testing.T) {
+	t.Parallel()
+	c, b := newCatalogue(t), newBucket(t)
+	w := c.create(source, source+"?b", source+"?same")
+	i := ids(w.Images)
+	for n, image := range w.Images {
+		claim := c.claim(image, "w")
+		outcome := ready(claim, digest(n%2)) // the third has the bytes of the first
+		c.settle(claim, outcome)
+		for _, v := range outcome.Result.Variants {
+			b.put(v.Key)
+		}
+	}
+	if keys := b.keys(); len(keys) != 4 {
+		t.Errorf("two of three pictures are different: %q", keys)
+	}
+	run(t, product.NewDeletionRelay(c.store, b, nil, quiet()).Run)
+	remove := func(image uuid.UUID) {
+		t.Helper()
+		s, err := c.DeleteImage(t.Context(), product.Everything(), w.ID, image, product.Precondition{})
+		if err != nil || s.Version != c.get(w.ID).Version {
+			t.Fatal(s.Version, err)
+		}
+		eventually(t, "the deletion is done", func() bool { return c.count("outbox WHERE kind = 'delete_objects'") == 0 })
+	}
+	remove(i[0])
+	c.places(w.ID, i[1], i[2])
+	if keys := b.keys(); len(keys) != 4 {
+		t.Errorf("objects that another image has are gone, left are %q", keys)
+	}
+	remove(i[2])
+	if keys := b.keys(); len(keys) != 2 || !strings.Contains(keys[0], digest(1)) {
+		t.Errorf("left are %q", keys)
+	}
+	remove(i[1])
+	if keys, got := b.keys(), c.get(w.ID); len(keys) != 0 || got.ImageStatus != "none" || got.Compressed != nil {
+		t.Errorf("left are %q, %+v", keys, got)
+	}
+	_, err := c.DeleteImage(t.Context(), product.Everything(), w.ID, i[1], product.Precondition{})
+	wantErr(t, err, product.ErrNotFound)
+}
+
+// TestImagesOfOthersAreNotThere asks for each image with the wrong product, and as
+// somebody else.
+func TestImagesOfOthersAreNotThere(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	w, other := c.create(source), c.create(source)
+	for name, at := range map[string]struct {
+		scope       product.Scope
+		id, image   uuid.UUID
+		addIsDenied bool
+	}{
+		"another product's": {product.Everything(), w.ID, other.Images[0].ID, false},
+		"none":              {product.OwnedBy(c.user), w.ID, uuid.New(), false},
+		"another user's":    {product.OwnedBy(uuid.New()), w.ID, w.Images[0].ID, true},
+		"no product":        {product.Everything(), uuid.New(), w.Images[0].ID, true},
+	} {
+		_, err := c.Image(t.Context(), at.scope, at.id, at.image, 0)
+		errs := map[string]error{"get": err}
+		_, errs["patch"] = c.PatchImage(t.Context(), at.scope, at.id, at.image, product.ImagePatch{Alt: new("x")}, product.Precondition{Version: 99})
+		_, errs["delete"] = c.DeleteImage(t.Context(), at.scope, at.id, at.image, product.Precondition{Version: 99})
+		if at.addIsDenied {
+			_, _, errs["add"] = c.AddImageOnce(t.Context(), at.scope, at.id, product.NewImage{Source: source}, product.Precondition{}, product.Idempotency{})
+		}
+		for method, err := range errs {
+			t.Log(name, method)
+			wantErr(t, err, product.ErrNotFound)
+		}
+	}
+	if c.get(w.ID).Version != 1 || c.get(other.ID).Version != 1 {
+		t.Error("something was changed")
+	}
+}
+
+func TestAddImageOnce(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	w := c.create()
+	add := func(pre product.Precondition, request string) (product.ImageSnapshot, bool, error) {
+		n := product.NewImage{Source: source, Alt: new("<é>")}
+		return c.AddImageOnce(t.Context(), product.Everything(), w.ID, n, pre, key("k", request))
+	}
+	first, replayed, err := add(product.Precondition{Version: 1}, "a")
+	if err != nil || replayed {
+		t.Fatal(replayed, err)
+	}
+	c.patchImage(w.ID, first.ID, product.ImagePatch{Alt: new("changed")})
+	check := func() {
+		t.Helper()
+		// The condition was met by the first request.
+		again, replayed, err := add(product.Precondition{Version: 1}, "a")
+		if err != nil || !replayed {
+			t.Fatal(replayed, err)
+		}
+		if diff := cmp.Diff(first, again); diff != "" {
+			t.Errorf("(-first +again):\n%s", diff)
+		}
+		_, _, err = add(product.Precondition{}, "b")
+		wantErr(t, err, product.ErrKeyReused)
+	}
+	check()
+	if n := len(c.get(w.ID).Images); n != 1 {
+		t.Errorf("%d images", n)
+	}
+	if err := c.Delete(t.Context(), product.Everything(), w.ID, product.Precondition{}); err != nil {
+		t.Fatal(err)
+	}
+	check()
+}

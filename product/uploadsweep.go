@@ -1,0 +1,61 @@
+package product
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/lib/pq"
+)
+
+// sweepUploads deletes files that are older than a time and have no row: those that
+// came when theirs was gone already, or were restored without the database. Rows are
+// made before their file comes and never again, so that nothing can name them.
+func (s *Sweeper) sweepUploads(ctx context.Context, page []Object, before time.Time) error {
+	var old []string
+	for _, object := range page {
+		if _, ok := parseUploadKey(object.Key); ok && object.Modified.Before(before) {
+			old = append(old, object.Key)
+		}
+	}
+	unknown, err := s.store.unknownUploads(ctx, old)
+	if err != nil {
+		return err
+	}
+	deleted := 0
+	for _, key := range unknown {
+		err := s.objects.Delete(ctx, key)
+		switch {
+		case ctx.Err() != nil:
+			return errors.Join(ctx.Err(), err)
+		case err != nil: // the others first; this one's turn comes again with the next search
+			s.log.WithError(err).WithField("key", key).Warn("upload without a row is not deleted")
+		default:
+			deleted++
+		}
+	}
+	if deleted > 0 {
+		s.log.WithField("uploads", deleted).Info("uploads without a row deleted")
+	}
+	return nil
+}
+
+// unknownUploads gives the keys that have no row, nor an image that names them.
+func (s *Store) unknownUploads(ctx context.Context, keys []string) ([]string, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	const q = `
+		SELECT o.key
+		FROM unnest(cast($1 AS text[])) AS o (key)
+		WHERE NOT EXISTS (
+				SELECT 1 FROM uploads
+				WHERE id = cast(split_part(o.key, '/', 3) AS uuid) AND user_id = cast(split_part(o.key, '/', 2) AS uuid))
+			AND NOT EXISTS (
+				SELECT 1 FROM images WHERE starts_with(source, 'upload:') AND source = 'upload:' || o.key)`
+	var unknown []string
+	err := s.read(ctx, "unknown uploads", func(ctx context.Context) error {
+		return s.db.SelectContext(ctx, &unknown, q, pq.Array(keys))
+	})
+	return unknown, err
+}

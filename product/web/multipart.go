@@ -1,0 +1,149 @@
+package web
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"vitrine/product"
+)
+
+const (
+	typeForm = "multipart/form-data" // RFC 7578
+	// maxFormText is the longest text field of a form in bytes: an alt text needs
+	// 2,000 at most.
+	maxFormText = 4 << 10
+)
+
+// imageForm is a form with a picture in it. Its JSON says all that it asks for.
+type imageForm struct {
+	source string // of the stored file
+
+	Digest   []byte  `json:"file"` // SHA-256
+	Alt      *string `json:"alt,omitempty"`
+	Position *int    `json:"position,omitempty"`
+}
+
+// readForm takes a form apart and stores its file on the way: it is never held as
+// a whole. The error is a *problem, or one of the service's.
+func (a *api) readForm(w http.ResponseWriter, r *http.Request, id uuid.UUID) (imageForm, error) {
+	parts, err := formParts(w, r, a.uploads.to.MaxBytes()+formOverhead)
+	if err != nil {
+		return imageForm{}, err
+	}
+	var f imageForm
+	o := &object{} // of the faults
+	seen := map[string]bool{}
+	for {
+		part, err := parts.NextRawPart()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return imageForm{}, a.unreadableForm(err)
+		}
+		name := part.FormName()
+		if seen[name] {
+			o.fault(name, "duplicate_field", "is given more than once")
+			continue
+		}
+		if name == fieldFile || name == fieldAlt || name == fieldPosition {
+			seen[name] = true
+		}
+		if err := a.readPart(r, id, &f, o, name, part); err != nil {
+			return imageForm{}, err
+		}
+	}
+	if !seen[fieldFile] {
+		o.fault(fieldFile, "required", "is required")
+	}
+	if len(o.faults) > 0 {
+		return imageForm{}, o.refusal()
+	}
+	return f, nil
+}
+
+// formParts gives the parts of a form of limit bytes at most.
+func formParts(w http.ResponseWriter, r *http.Request, limit int64) (*multipart.Reader, error) {
+	_, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || params["boundary"] == "" || len(params["boundary"]) > 70 { // RFC 2046, section 5.1.1
+		return nil, badRequest("malformed_form", "Content-Type must name the boundary of the form's parts")
+	}
+	return multipart.NewReader(http.MaxBytesReader(w, r.Body, limit), params["boundary"]), nil
+}
+
+// readPart reads one field of the form. Of an unusable form only the faults of the
+// fields before its file are told: what comes after it is read no more.
+func (a *api) readPart(r *http.Request, id uuid.UUID, f *imageForm, o *object, name string, part *multipart.Part) (err error) {
+	switch name {
+	case fieldFile:
+		if len(o.faults) > 0 {
+			return o.refusal() // before a file is stored in vain
+		}
+		f.source, f.Digest, err = a.receive(r, id, part)
+		return err
+	case fieldAlt, fieldPosition:
+	default:
+		o.unknown(name, []string{fieldFile, fieldAlt, fieldPosition})
+		return nil
+	}
+	text, err := io.ReadAll(io.LimitReader(part, maxFormText+1))
+	switch {
+	case err != nil:
+		return a.unreadableForm(err)
+	case len(text) > maxFormText:
+		o.fault(name, "too_long", fmt.Sprintf("must have at most %d bytes", maxFormText))
+	case !utf8.Valid(text):
+		o.fault(name, "invalid_characters", "must be valid UTF-8")
+	case name == fieldAlt:
+		alt := string(text)
+		f.Alt = &alt
+		o.refuse(product.ImagePatch{Alt: f.Alt})
+	default:
+		f.Position = o.wholeText(name, string(text))
+		o.refuse(product.ImagePatch{Position: f.Position})
+	}
+	return nil
+}
+
+// wholeText reads a whole number from a form's text, nil where it is none.
+func (o *object) wholeText(name, text string) *int {
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		o.fault(name, "invalid", "must be a whole number")
+		return nil
+	}
+	return &n
+}
+
+// refuse notes what the domain finds wrong.
+func (o *object) refuse(input interface{ Validate() error }) {
+	var invalid *product.ValidationError
+	if errors.As(input.Validate(), &invalid) {
+		for _, f := range invalid.Fields {
+			o.fault(f.Field, f.Code, f.Detail)
+		}
+	}
+}
+
+// unreadableForm says why a form could not be read to its end.
+func (a *api) unreadableForm(err error) *problem {
+	var large *http.MaxBytesError
+	p := unreadable(err)
+	switch {
+	case errors.As(err, &large):
+		p.Detail = fmt.Sprintf("the form is larger than %d bytes", large.Limit)
+		p.Message = p.Detail
+	case p.Code == "unreadable_body":
+		p.Detail = "the form breaks off or is not made as RFC 7578 says"
+		p.Message = p.Detail
+	}
+	return p
+}

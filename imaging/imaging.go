@@ -112,6 +112,9 @@ type Result struct {
 	Width        int
 	Height       int
 	Variants     []Variant // the main variant first
+	Placeholder  string    // ThumbHash, in base64
+	AverageColor string    // #rrggbb in sRGB; empty where nothing of the picture is opaque
+	Animated     bool      // the source moves; the variants show its first frame
 }
 
 var (

@@ -84,6 +84,9 @@ type Processed struct {
 	Format        Format // of the source
 	Width, Height int    // of the source, upright
 	Renditions    []Rendition
+	Placeholder   string        // ThumbHash, in base64
+	AverageColor  string        // #rrggbb in sRGB; empty where nothing of the picture is opaque
+	Animated      bool          // the source has more frames than the one that was decoded
 	DecodeTime    time.Duration // wall time, without waiting for memory or a CPU
 	TransformTime time.Duration
 
@@ -212,5 +215,7 @@ func transform(img image.Image, h header, sourceBytes int) (*Processed, error) {
 			Width: w, Height: ht, Format: format, Body: body,
 		})
 	}
+	stand := newStandIn(scaled)
+	result.Placeholder, result.AverageColor = stand.placeholder, stand.averageColor
 	return result, nil
 }

@@ -40,19 +40,21 @@ type wireProduct struct {
 }
 
 type wireImage struct {
-	ID          uuid.UUID      `json:"id"`
-	Position    int            `json:"position"`
-	Source      string         `json:"source"`
-	Status      imaging.Status `json:"status"`
-	Error       *wireError     `json:"error"`
-	URL         *string        `json:"url"`
-	Width       *int           `json:"width"`
-	Height      *int           `json:"height"`
-	Bytes       *int64         `json:"bytes"`
-	Format      *string        `json:"format"`
-	Placeholder *string        `json:"placeholder"`
-	Variants    []wireVariant  `json:"variants"`
-	Attempts    int            `json:"attempts"`
+	ID           uuid.UUID      `json:"id"`
+	Position     int            `json:"position"`
+	Source       string         `json:"source"`
+	Status       imaging.Status `json:"status"`
+	Error        *wireError     `json:"error"`
+	URL          *string        `json:"url"`
+	Width        *int           `json:"width"`
+	Height       *int           `json:"height"`
+	Bytes        *int64         `json:"bytes"`
+	Format       *string        `json:"format"`
+	Placeholder  *string        `json:"placeholder"`
+	AverageColor *string        `json:"average_color"`
+	Animated     bool           `json:"animated"`
+	Variants     []wireVariant  `json:"variants"`
+	Attempts     int            `json:"attempts"`
 }
 
 type wireError struct {
@@ -102,7 +104,7 @@ func (s *Service) encode(p productRow, images []imageRow) ([]byte, error) {
 
 func (s *Service) wireImage(r *imageRow) wireImage {
 	w := wireImage{
-		ID: r.ID, Position: r.Position, Source: r.Source, Status: r.Status, Attempts: r.Attempts,
+		ID: r.ID, Position: r.Position, Source: r.Source, Status: r.Status, Attempts: r.Attempts, Animated: r.Animated,
 		Variants: []wireVariant{},
 	}
 	if r.ErrorCode.Valid {
@@ -110,6 +112,9 @@ func (s *Service) wireImage(r *imageRow) wireImage {
 	}
 	if r.Placeholder.Valid {
 		w.Placeholder = &r.Placeholder.String
+	}
+	if r.AverageColor.Valid {
+		w.AverageColor = &r.AverageColor.String
 	}
 	main := r.main()
 	if main == nil {

@@ -7,6 +7,7 @@ type pngHead struct {
 	depth, colour byte
 	interlaced    bool
 	transparent   bool // has a tRNS chunk
+	moves         bool // has frames beyond the picture itself
 	orientation   orientation
 }
 
@@ -36,6 +37,8 @@ func readPNGHead(src []byte) pngHead {
 			}
 		case "tRNS":
 			head.transparent = true
+		case "acTL":
+			head.moves = len(content) == 8 && binary.BigEndian.Uint32(content) > 1
 		case "eXIf":
 			head.orientation = exifOrientation(content)
 		case "IDAT":

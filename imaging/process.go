@@ -186,7 +186,7 @@ func (p *Processor) compute(ctx context.Context, d *decoder, h header) (*Process
 
 // transform makes the renditions of a decoded picture.
 func transform(img image.Image, h header, sourceBytes int) (*Processed, error) {
-	result := &Processed{Format: h.format, Width: h.width, Height: h.height}
+	result := &Processed{Format: h.format, Width: h.width, Height: h.height, Animated: h.animated}
 	width, height := fit(h.width, h.height, Sizes[0].Side)
 	scaled, opaque := scaleSource(img, h, width, height)
 	scaled = turn(scaled, h.orientation)

@@ -17,7 +17,7 @@ type raster struct {
 }
 
 // newRaster gives the raster of img on a canvas of width x height, which is larger
-// than img for a GIF whose first frame does not fill it: the rest is transparent.
+// than img for a frame that does not fill it: the rest is transparent.
 func newRaster(img image.Image, width, height int) *raster {
 	r := &raster{width: width, height: height, opaque: true}
 	read := r.reader(img)
@@ -62,6 +62,8 @@ func (r *raster) reader(img image.Image) func(y int, buf []byte) []byte {
 		return func(y int, buf []byte) []byte { return fromCMYK(buf, m.Pix[y*m.Stride:y*m.Stride+n]) }
 	case *image.Paletted:
 		return r.paletted(m)
+	case *image.YCbCr:
+		return func(y int, buf []byte) []byte { return fromYCbCr(buf, m, y) }
 	case *image.NYCbCrA:
 		return func(y int, buf []byte) []byte { return r.fromNYCbCrA(buf, m, y) }
 	}
@@ -135,15 +137,24 @@ func (r *raster) paletted(m *image.Paletted) func(y int, buf []byte) []byte {
 	}
 }
 
-// fromNYCbCrA serves lossy WebP with an alpha plane: its luma and chroma are in
-// the limited range, see [widen].
-func (r *raster) fromNYCbCrA(buf []byte, m *image.NYCbCrA, y int) []byte {
+// fromYCbCr serves lossy WebP: its luma and chroma are in the limited range, see
+// [widen].
+func fromYCbCr(buf []byte, m *image.YCbCr, y int) []byte {
 	y += m.Rect.Min.Y
 	for x := range m.Rect.Dx() {
 		yi, ci := m.YOffset(x+m.Rect.Min.X, y), m.COffset(x+m.Rect.Min.X, y)
 		d := (*[4]byte)(buf[4*x:])
 		d[0], d[1], d[2] = color.YCbCrToRGB(fullLuma[m.Y[yi]], fullChroma[m.Cb[ci]], fullChroma[m.Cr[ci]])
-		d[3] = m.A[m.AOffset(x+m.Rect.Min.X, y)]
+		d[3] = 255
+	}
+	return buf
+}
+
+func (r *raster) fromNYCbCrA(buf []byte, m *image.NYCbCrA, y int) []byte {
+	fromYCbCr(buf, &m.YCbCr, y)
+	alpha := m.A[y*m.AStride:]
+	for x := range m.Rect.Dx() {
+		buf[4*x+3] = alpha[x]
 	}
 	return r.premultiply(buf, buf)
 }

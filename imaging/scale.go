@@ -41,6 +41,9 @@ const decodedSide = 2000
 func scaleSource(img image.Image, h header, width, height int) (scaled image.Image, opaque bool) {
 	switch m := img.(type) {
 	case *image.YCbCr:
+		if h.still != nil && !h.still.fills(h) {
+			break
+		}
 		out := scalePlanar(m, h.area(), width, height, h.orientation)
 		if h.format == WebP {
 			widen(out)

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/image/webp"
 
+	"vitrine/imaging/icc"
 	"vitrine/imaging/jpeg"
 )
 
@@ -102,6 +103,7 @@ type header struct {
 	quality       int  // of a JPEG, 1 to 100; 0 where it has none
 	lossless      bool // the file keeps each pixel as it is
 	animated      bool // it has more frames than the one that is decoded
+	colours       colourSource
 
 	// How it is to be decoded.
 	jpeg        jpeg.Header
@@ -157,6 +159,7 @@ func (h *header) inspect(src []byte) {
 		head := readPNGHead(src)
 		h.orientation, h.lossless, h.animated = head.orientation, true, head.moves
 		h.decodeBytes = head.decodeBytes(h.width, h.height)
+		h.colours = colourSource{space: head.space(), png: head.colours, deep: head.depth == 16}
 	case GIF:
 		// An interlaced frame is put in order through a copy.
 		h.lossless, h.animated = true, gifMoves(src)
@@ -165,6 +168,7 @@ func (h *header) inspect(src []byte) {
 		head := readWebPHead(src)
 		h.orientation, h.lossless = head.orientation, head.lossless
 		h.decodeBytes = head.decodeBytes(h.width, h.height, len(src))
+		h.colours = colourSource{space: icc.RGB, profile: head.profile}
 	}
 }
 

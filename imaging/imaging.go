@@ -115,6 +115,7 @@ type Result struct {
 	Placeholder  string    // ThumbHash, in base64
 	AverageColor string    // #rrggbb in sRGB; empty where nothing of the picture is opaque
 	Animated     bool      // the source moves; the variants show its first frame
+	Note         string    // for the picture's owner: what could not be done; usually empty
 }
 
 var (

@@ -15,6 +15,7 @@ type webpHead struct {
 	frames      int        // of it
 	still       *webpStill // the first of them
 	orientation orientation
+	profile     []byte // of its colours
 }
 
 // readWebPHead walks all chunks. The decoder allocates by the sizes that they
@@ -60,6 +61,8 @@ func (head *webpHead) take(id string, content []byte) {
 		head.alpha = true
 	case "VP8L":
 		head.lossless = true
+	case "ICCP":
+		head.profile = content
 	case "EXIF":
 		// Some writers keep the prefix that the block has in JPEG files.
 		if len(content) > 6 && string(content[:6]) == "Exif\x00\x00" {

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"image"
 	"io"
+
+	"vitrine/imaging/icc"
 )
 
 // webpStill is the first frame of an animated WebP (RFC 9649, section 2.7.1.2): a
@@ -54,6 +56,7 @@ func (h *header) takeStill(head webpHead) {
 	h.width, h.height = head.canvas.X, head.canvas.Y
 	h.orientation, h.animated, h.still = head.orientation, head.frames > 1, head.still
 	h.lossless = head.still.head.lossless
+	h.colours = colourSource{space: icc.RGB, profile: head.profile}
 	size := head.still.at.Size()
 	h.decodeBytes = head.still.head.decodeBytes(size.X, size.Y, len(head.still.alpha)+len(head.still.pixels))
 }

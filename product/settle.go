@@ -142,7 +142,7 @@ func newAttempt(c imaging.Claim, o imaging.Outcome) *attemptRow {
 	}
 	switch {
 	case o.Result != nil:
-		r.Outcome = outcomeReady
+		r.Outcome, r.Detail = outcomeReady, null(storable(o.Result.Note))
 		return r
 	case !o.Retry:
 		r.Outcome = outcomeFailed

@@ -38,14 +38,20 @@ func newStandIn(smallest image.Image) standIn {
 
 // toRGBA gives one of the pictures that scaleDown makes as premultiplied RGBA.
 func toRGBA(img image.Image) *image.RGBA {
-	if m, ok := img.(*image.RGBA); ok {
+	w := img.Bounds().Dx()
+	out := image.NewRGBA(img.Bounds())
+	switch m := img.(type) {
+	case *image.RGBA:
 		return m
-	}
-	b := img.Bounds()
-	out := image.NewRGBA(b)
-	for y := b.Min.Y; y < b.Max.Y; y++ {
-		for x := b.Min.X; x < b.Max.X; x++ {
-			out.SetRGBA(x, y, color.RGBAModel.Convert(img.At(x, y)).(color.RGBA))
+	case *image.Gray:
+		for i, v := range m.Pix {
+			*(*[4]byte)(out.Pix[4*i:]) = [4]byte{v, v, v, 255}
+		}
+	case *image.YCbCr:
+		for i := range w * m.Rect.Dy() {
+			c := m.COffset(i%w, i/w)
+			r, g, b := color.YCbCrToRGB(m.Y[m.YOffset(i%w, i/w)], m.Cb[c], m.Cr[c])
+			*(*[4]byte)(out.Pix[4*i:]) = [4]byte{r, g, b, 255}
 		}
 	}
 	return out

@@ -29,6 +29,18 @@ func AnimatedWebP(canvas image.Point, frames ...Frame) []byte {
 	return riff(chunks...)
 }
 
+// AnimatedFrom adds frames to what an extended WebP says before its pixels.
+func AnimatedFrom(extended []byte, frames ...Frame) []byte {
+	size := image.Pt(1+get24(extended[24:]), 1+get24(extended[27:]))
+	made := AnimatedWebP(size, frames...)
+	head, profile := made[12:12+8+10], extended[30:]
+	head[8] |= extended[20]
+	profile = profile[:8+binary.LittleEndian.Uint32(profile[4:])+binary.LittleEndian.Uint32(profile[4:])&1]
+	return riff(head, profile, made[30:])
+}
+
+func get24(b []byte) int { return int(b[0]) | int(b[1])<<8 | int(b[2])<<16 }
+
 // bitstream gives the chunks of a WebP that have pixels and alpha.
 func bitstream(file []byte) (out []byte) {
 	for rest := file[12:]; len(rest) >= 8; {

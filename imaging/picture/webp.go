@@ -52,3 +52,8 @@ func riff(chunks ...[]byte) []byte {
 	content := append([]byte("WEBP"), bytes.Join(chunks, nil)...)
 	return append(binary.LittleEndian.AppendUint32([]byte("RIFF"), uint32(len(content))), content...)
 }
+
+// WithWebPChunk puts a chunk at the end of a WebP.
+func WithWebPChunk(file []byte, name string, content []byte) []byte {
+	return riff(file[12:], riffChunk(name, content))
+}

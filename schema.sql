@@ -116,6 +116,9 @@ CREATE TABLE IF NOT EXISTS images (
         (status = 'failed') = (error_code IS NOT NULL AND error_detail IS NOT NULL AND error_retryable IS NOT NULL)),
     CONSTRAINT images_result_when_ready CHECK (status <> 'ready' OR (source_sha256 IS NOT NULL AND jsonb_array_length(variants) > 0))
 ) WITH (fillfactor = 85);
+ALTER TABLE images ADD COLUMN IF NOT EXISTS average_color text
+    CONSTRAINT images_average_color_form CHECK (average_color ~ '^#[0-9a-f]{6}$');
+ALTER TABLE images ADD COLUMN IF NOT EXISTS animated boolean NOT NULL DEFAULT false;
 COMMENT ON TABLE  images IS 'One row per image of a product.';
 COMMENT ON COLUMN images.position IS 'Place in the product, from 0 without gaps.';
 COMMENT ON COLUMN images.source IS 'URL that the image is fetched from, or upload: and the key of an upload.';
@@ -135,7 +138,9 @@ COMMENT ON COLUMN images.dead_lettered IS 'Whether the failure of this generatio
 COMMENT ON COLUMN images.request_id IS 'Of the request that caused the work.';
 COMMENT ON COLUMN images.source_sha256 IS 'Digest of the source; set before the first object is stored under it.';
 COMMENT ON COLUMN images.format IS 'Format of the source; width, height in pixels after its orientation was applied.';
-COMMENT ON COLUMN images.placeholder IS 'Small stand-in to show while the picture loads.';
+COMMENT ON COLUMN images.placeholder IS 'ThumbHash in base64, to show while the picture loads.';
+COMMENT ON COLUMN images.average_color IS 'Mean in sRGB; null until ready, and where nothing of the picture is opaque.';
+COMMENT ON COLUMN images.animated IS 'Whether the source moves; the variants show its first frame.';
 COMMENT ON COLUMN images.variants IS '[{name, key, width, height, bytes, format}], the main variant first.';
 ALTER TABLE images ADD COLUMN IF NOT EXISTS alt text CONSTRAINT images_alt_length CHECK (char_length(alt) <= 500);
 COMMENT ON COLUMN images.alt IS 'What the picture shows, in words; empty for one that only decorates, null where nobody has said.';

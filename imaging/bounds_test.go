@@ -53,6 +53,8 @@ func TestEstimateCoversWhatDecodingAllocates(t *testing.T) {
 		"webp lossless":          picture.WebP(photo),
 		"webp lossless drawing":  picture.WebP(picture.Graphic(401, 397)),
 		"webp lossy":             picture.LossyWebP(401, 397),
+		"webp of frames": picture.AnimatedWebP(image.Pt(3000, 2000),
+			picture.Frame{At: image.Rect(100, 100, 501, 497), File: picture.LossyWebP(401, 397)}),
 	}
 	for name, src := range tests {
 		estimate, err := imaging.Estimate(src)
@@ -223,7 +225,9 @@ func FuzzProcess(f *testing.F) {
 		picture.JPEG(photo, 80, 6), sampled(photo, true, -1, 0x22, 0x11, 0x11), sampled(photo, false, 2, 0x11, 0x11, 0x11, 0x11),
 		picture.PNG(picture.Logo(12, 9)), picture.RarePNG(photo, picture.PNGKind{Colour: 4, Depth: 16, Interlaced: true}),
 		picture.GIF(picture.Graphic(16, 16)), picture.AnimatedGIF(picture.Graphic(20, 20), image.Rect(3, 4, 9, 11)),
-		picture.WebP(picture.Logo(16, 12)), picture.LossyWebP(20, 20), picture.GIFBomb(), picture.WebPBomb(),
+		picture.WebP(picture.Logo(16, 12)), picture.LossyWebP(20, 20), picture.AnimatedWebP(image.Pt(30, 20),
+			picture.Frame{At: image.Rect(2, 4, 22, 14), File: picture.WithAlpha(picture.LossyWebP(20, 10), 20, 10, func(x, _ int) byte { return byte(x) })}),
+		picture.GIFOf(8, 8, 2), picture.APNG(picture.PNG(picture.Logo(9, 9)), 2), picture.GIFBomb(), picture.WebPBomb(),
 		picture.ScanBomb(16, 2), picture.WithEXIF(picture.JPEG(photo, 50, 1), picture.EXIFLoop()), picture.HTML(),
 	} {
 		f.Add(seed)

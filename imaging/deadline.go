@@ -1,9 +1,9 @@
 package imaging
 
 import (
-	"bytes"
 	"context"
 	"errors"
+	"io"
 	"time"
 )
 
@@ -47,7 +47,7 @@ const readStep = 128
 // decoders that know nothing of clocks.
 type meteredReader struct {
 	clock *clock
-	src   *bytes.Reader
+	src   io.Reader
 }
 
 func (r *meteredReader) Read(p []byte) (int, error) {

@@ -1,7 +1,6 @@
 package imaging
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -47,11 +46,11 @@ func (d *decoder) decode(ctx context.Context, h header, planes []byte) (img imag
 	if h.format == JPEG && !h.standard {
 		img, err = jpeg.Decode(d.src, jpeg.Options{Scale: h.scale, Stop: clock.check, MaxPasses: maxPasses, Buf: planes})
 	} else {
-		img, err = decodeFormat(&meteredReader{clock, bytes.NewReader(d.src)}, h.format)
+		img, err = decodeFormat(&meteredReader{clock, h.reader(d.src)}, h.format)
 	}
 	switch {
 	case err == nil:
-		return img, nil
+		return h.place(img)
 	case errors.Is(clock.err, errDecodeTimeout):
 		return nil, bad(CodeDecodeTimeout, fmt.Sprintf("decoding took more than %s of CPU time", limit), err)
 	case clock.err != nil:

@@ -14,6 +14,12 @@ func Estimate(src []byte) (int64, error) {
 	return h.decodeBytes, err
 }
 
+// WorkBytes gives what decoding and transforming src is said to take at most.
+func WorkBytes(src []byte) (int64, error) {
+	h, err := readHeader(src)
+	return h.workBytes(), err
+}
+
 // Decode decodes src and gives nothing but the error.
 func Decode(ctx context.Context, src []byte, limit time.Duration) error {
 	h, err := readHeader(src)

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/image/webp"
 
+	"vitrine/imaging/icc"
 	"vitrine/imaging/jpeg"
 )
 
@@ -101,6 +102,8 @@ type header struct {
 	orientation   orientation
 	quality       int  // of a JPEG, 1 to 100; 0 where it has none
 	lossless      bool // the file keeps each pixel as it is
+	animated      bool // it has more frames than the one that is decoded
+	colours       colourSource
 
 	// How it is to be decoded.
 	jpeg        jpeg.Header
@@ -108,6 +111,7 @@ type header struct {
 	scale       int   // the decoded picture is width/scale by height/scale pixels
 	decodeBytes int64 // what decoding allocates at most, beside the source
 	planeBytes  int64 // the part of it that the decoder takes from its caller
+	still       *webpStill
 }
 
 // readHeader tells format and size of a picture without decoding it. Nothing it
@@ -122,8 +126,13 @@ func readHeader(src []byte) (header, error) {
 	case JPEG:
 		return h, h.readJPEG(src)
 	case WebP:
-		if err := h.inspectWebP(src); err != nil {
-			return header{}, err
+		head := readWebPHead(src)
+		if head.broken {
+			return header{}, bad(CodeCorruptImage, "the picture is damaged or incomplete", nil)
+		}
+		if head.still != nil {
+			h.takeStill(head)
+			return h, nil
 		}
 	}
 	var config image.Config
@@ -148,29 +157,19 @@ func (h *header) inspect(src []byte) {
 	switch h.format {
 	case PNG:
 		head := readPNGHead(src)
-		h.orientation, h.lossless = head.orientation, true
+		h.orientation, h.lossless, h.animated = head.orientation, true, head.moves
 		h.decodeBytes = head.decodeBytes(h.width, h.height)
+		h.colours = colourSource{space: head.space(), png: head.colours, deep: head.depth == 16}
 	case GIF:
 		// An interlaced frame is put in order through a copy.
-		h.lossless = true
+		h.lossless, h.animated = true, gifMoves(src)
 		h.decodeBytes = 2 * int64(h.width) * int64(h.height)
 	case WebP:
 		head := readWebPHead(src)
 		h.orientation, h.lossless = head.orientation, head.lossless
 		h.decodeBytes = head.decodeBytes(h.width, h.height, len(src))
+		h.colours = colourSource{space: icc.RGB, profile: head.profile}
 	}
-}
-
-// inspectWebP refuses what the decoder must not see or cannot handle.
-func (h *header) inspectWebP(src []byte) error {
-	head := readWebPHead(src)
-	switch {
-	case head.broken:
-		return bad(CodeCorruptImage, "the picture is damaged or incomplete", nil)
-	case head.animated:
-		return bad(CodeUnsupportedFormat, "animated WebP pictures are not supported", nil)
-	}
-	return nil
 }
 
 // bad is a failure that lies in the picture: it stays as it is.

@@ -113,6 +113,10 @@ type Result struct {
 	Width        int
 	Height       int
 	Variants     []Variant // the main variant first
+	Placeholder  string    // ThumbHash, in base64
+	AverageColor string    // #rrggbb in sRGB; empty where nothing of the picture is opaque
+	Animated     bool      // the source moves; the variants show its first frame
+	Note         string    // for the picture's owner: what could not be done; usually empty
 }
 
 var (

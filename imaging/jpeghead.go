@@ -29,6 +29,7 @@ func (h *header) readJPEG(src []byte) error {
 	}
 	h.jpeg = head
 	h.width, h.height, h.quality = head.Width, head.Height, head.Quality
+	h.colours = colourSource{space: jpegSpace(head.Components), pieces: head.ICC}
 	if exif := head.EXIF; exif.Length > 0 {
 		h.orientation = exifOrientation(src[exif.Offset : exif.Offset+exif.Length])
 	}

@@ -7,7 +7,9 @@ type pngHead struct {
 	depth, colour byte
 	interlaced    bool
 	transparent   bool // has a tRNS chunk
+	moves         bool // has frames beyond the picture itself
 	orientation   orientation
+	colours       pngColours
 }
 
 // Colour types of PNG, section 11.2.1.
@@ -36,6 +38,10 @@ func readPNGHead(src []byte) pngHead {
 			}
 		case "tRNS":
 			head.transparent = true
+		case "iCCP", "cICP", "sRGB", "gAMA", "cHRM":
+			head.colours.take(string(rest[4:8]), content)
+		case "acTL":
+			head.moves = len(content) == 8 && binary.BigEndian.Uint32(content) > 1
 		case "eXIf":
 			head.orientation = exifOrientation(content)
 		case "IDAT":

@@ -84,6 +84,10 @@ type Processed struct {
 	Format        Format // of the source
 	Width, Height int    // of the source, upright
 	Renditions    []Rendition
+	Placeholder   string        // ThumbHash, in base64
+	AverageColor  string        // #rrggbb in sRGB; empty where nothing of the picture is opaque
+	Animated      bool          // the source has more frames than the one that was decoded
+	Note          string        // for the picture's owner: what could not be done; usually empty
 	DecodeTime    time.Duration // wall time, without waiting for memory or a CPU
 	TransformTime time.Duration
 
@@ -105,8 +109,8 @@ func (p *Processor) Reserve(ctx context.Context, n int64) (release func(), err e
 
 // Process makes the variants of the picture in src, in the order of [Sizes]. It
 // waits for memory and a CPU until ctx ends. A failure is an [*Error] with stage
-// decode or transform, or ctx's error. The results carry no metadata; colours are
-// taken for sRGB.
+// decode or transform, or ctx's error. The results carry no metadata; their
+// colours are sRGB.
 func (p *Processor) Process(ctx context.Context, src []byte) (*Processed, error) {
 	h, err := readHeader(src)
 	if err != nil {
@@ -154,7 +158,7 @@ func (p *Processor) admit(ctx context.Context, d *decoder, h header) (*Processed
 // workBytes is what decoding and transforming takes at most.
 func (h header) workBytes() int64 {
 	w, ht := fit(h.width, h.height, Sizes[0].Side)
-	return h.decodeBytes + outputBytes*int64(w)*int64(ht) + scratchBytes
+	return h.decodeBytes + h.colours.bytes(int64(w)*int64(ht)) + outputBytes*int64(w)*int64(ht) + scratchBytes
 }
 
 // compute does the part that needs a CPU.
@@ -173,7 +177,7 @@ func (p *Processor) compute(ctx context.Context, d *decoder, h header) (*Process
 		return nil, err
 	}
 	decoded := time.Now()
-	result, err := transform(img, h, len(d.src))
+	result, err := transform(img, h, d.src)
 	if err != nil {
 		return nil, err
 	}
@@ -182,15 +186,17 @@ func (p *Processor) compute(ctx context.Context, d *decoder, h header) (*Process
 }
 
 // transform makes the renditions of a decoded picture.
-func transform(img image.Image, h header, sourceBytes int) (*Processed, error) {
-	result := &Processed{Format: h.format, Width: h.width, Height: h.height}
+func transform(img image.Image, h header, src []byte) (*Processed, error) {
+	colours := h.colours.read(src)
+	result := &Processed{Format: h.format, Width: h.width, Height: h.height, Animated: h.animated, Note: colours.note}
 	width, height := fit(h.width, h.height, Sizes[0].Side)
-	scaled, opaque := scaleSource(img, h, width, height)
+	scaled, opaque := scaleSource(img, h, colours, width, height)
 	scaled = turn(scaled, h.orientation)
+	colours.convert(scaled)
 	if h.orientation.swapsSides() {
 		result.Width, result.Height = h.height, h.width
 	}
-	e := &encoder{source: h, bytes: sourceBytes, opaque: opaque}
+	e := &encoder{source: h, bytes: len(src), opaque: opaque}
 	for i, size := range Sizes {
 		w, ht := fit(result.Width, result.Height, size.Side)
 		if i > 0 {
@@ -212,5 +218,7 @@ func transform(img image.Image, h header, sourceBytes int) (*Processed, error) {
 			Width: w, Height: ht, Format: format, Body: body,
 		})
 	}
+	stand := newStandIn(scaled)
+	result.Placeholder, result.AverageColor = stand.placeholder, stand.averageColor
 	return result, nil
 }

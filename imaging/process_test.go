@@ -320,7 +320,6 @@ func TestProcessRefuses(t *testing.T) {
 		{"html", picture.HTML(), imaging.CodeUnsupportedFormat},
 		{"bmp", []byte("BM\x3a\x00\x00\x00\x00\x00\x00\x00\x36\x00\x00\x00"), imaging.CodeUnsupportedFormat},
 		{"tiff", []byte("II*\x00\x08\x00\x00\x00\x00\x00\x00\x00"), imaging.CodeUnsupportedFormat},
-		{"animated webp", picture.AnimatedWebP(photo), imaging.CodeUnsupportedFormat},
 		{"jpeg of four unnamed inks", noAdobe, imaging.CodeUnsupportedFormat},
 		{"jpeg cut off", picture.Truncated(picture.JPEG(photo, 90, 1)), imaging.CodeCorruptImage},
 		{"png cut off", picture.Truncated(picture.PNG(photo)), imaging.CodeCorruptImage},

@@ -13,13 +13,14 @@ import (
 type raster struct {
 	width, height int
 	opaque        bool
+	deep          *deepTables // for samples of 16 bits; nil takes them for sRGB
 	row           func(y int, buf []byte) []byte
 }
 
 // newRaster gives the raster of img on a canvas of width x height, which is larger
-// than img for a GIF whose first frame does not fill it: the rest is transparent.
-func newRaster(img image.Image, width, height int) *raster {
-	r := &raster{width: width, height: height, opaque: true}
+// than img for a frame that does not fill it: the rest is transparent.
+func newRaster(img image.Image, width, height int, deep *deepTables) *raster {
+	r := &raster{width: width, height: height, opaque: true, deep: deep}
 	read := r.reader(img)
 	frame := img.Bounds()
 	if frame == image.Rect(0, 0, width, height) {
@@ -53,15 +54,17 @@ func (r *raster) reader(img image.Image) func(y int, buf []byte) []byte {
 			return r.premultiply(buf, m.Pix[y*m.Stride:y*m.Stride+n])
 		}
 	case *image.RGBA64:
-		return func(y int, buf []byte) []byte { return narrow(buf, m.Pix[y*m.Stride:y*m.Stride+2*n]) }
+		return func(y int, buf []byte) []byte { return r.narrow(buf, m.Pix[y*m.Stride:y*m.Stride+2*n]) }
 	case *image.NRGBA64:
 		return func(y int, buf []byte) []byte {
-			return r.premultiply(buf, narrow(buf, m.Pix[y*m.Stride:y*m.Stride+2*n]))
+			return r.premultiply(buf, r.narrow(buf, m.Pix[y*m.Stride:y*m.Stride+2*n]))
 		}
 	case *image.CMYK:
 		return func(y int, buf []byte) []byte { return fromCMYK(buf, m.Pix[y*m.Stride:y*m.Stride+n]) }
 	case *image.Paletted:
 		return r.paletted(m)
+	case *image.YCbCr:
+		return func(y int, buf []byte) []byte { return fromYCbCr(buf, m, y) }
 	case *image.NYCbCrA:
 		return func(y int, buf []byte) []byte { return r.fromNYCbCrA(buf, m, y) }
 	}
@@ -87,6 +90,13 @@ func (r *raster) premultiply(dst, src []byte) []byte {
 func scale255(v, a byte) byte {
 	t := uint32(v)*uint32(a) + 128
 	return byte((t + t>>8) >> 8)
+}
+
+func (r *raster) narrow(dst, src []byte) []byte {
+	if r.deep != nil {
+		return r.deep.narrowRGBA(dst, src)
+	}
+	return narrow(dst, src)
 }
 
 // narrow rounds big-endian 16-bit samples to 8 bits.
@@ -135,15 +145,24 @@ func (r *raster) paletted(m *image.Paletted) func(y int, buf []byte) []byte {
 	}
 }
 
-// fromNYCbCrA serves lossy WebP with an alpha plane: its luma and chroma are in
-// the limited range, see [widen].
-func (r *raster) fromNYCbCrA(buf []byte, m *image.NYCbCrA, y int) []byte {
+// fromYCbCr serves lossy WebP: its luma and chroma are in the limited range, see
+// [widen].
+func fromYCbCr(buf []byte, m *image.YCbCr, y int) []byte {
 	y += m.Rect.Min.Y
 	for x := range m.Rect.Dx() {
 		yi, ci := m.YOffset(x+m.Rect.Min.X, y), m.COffset(x+m.Rect.Min.X, y)
 		d := (*[4]byte)(buf[4*x:])
 		d[0], d[1], d[2] = color.YCbCrToRGB(fullLuma[m.Y[yi]], fullChroma[m.Cb[ci]], fullChroma[m.Cr[ci]])
-		d[3] = m.A[m.AOffset(x+m.Rect.Min.X, y)]
+		d[3] = 255
+	}
+	return buf
+}
+
+func (r *raster) fromNYCbCrA(buf []byte, m *image.NYCbCrA, y int) []byte {
+	fromYCbCr(buf, &m.YCbCr, y)
+	alpha := m.A[y*m.AStride:]
+	for x := range m.Rect.Dx() {
+		buf[4*x+3] = alpha[x]
 	}
 	return r.premultiply(buf, buf)
 }

@@ -38,18 +38,25 @@ const decodedSide = 2000
 // scaleSource makes the main picture of a decoded one, as stored: YCbCr 4:2:0, gray
 // or premultiplied RGBA, whichever it is nearest to. opaque says that the whole
 // source is.
-func scaleSource(img image.Image, h header, width, height int) (scaled image.Image, opaque bool) {
+func scaleSource(img image.Image, h header, c colours, width, height int) (scaled image.Image, opaque bool) {
 	switch m := img.(type) {
 	case *image.YCbCr:
+		if h.still != nil && !h.still.fills(h) {
+			break
+		}
 		out := scalePlanar(m, h.area(), width, height, h.orientation)
 		if h.format == WebP {
 			widen(out)
 		}
 		return out, true
 	case *image.Gray, *image.Gray16:
-		return scaleGray(m, h.area(), width, height), true
+		return scaleGray(m, h.area(), c.deep, width, height), true
+	case *image.CMYK:
+		if c.transform != nil {
+			return scaleInks(m, c.transform, width, height), true
+		}
 	}
-	r := newRaster(img, h.width, h.height)
+	r := newRaster(img, h.width, h.height, c.deep)
 	out := image.NewRGBA(image.Rect(0, 0, width, height))
 	resize.Scale(out.Pix, out.Stride, r.source(), resize.Fit(width, r.width), resize.Fit(height, r.height))
 	return out, r.opaque
@@ -68,7 +75,7 @@ func wholeArea(img image.Image) area {
 	return area{float64(size.X), float64(size.Y)}
 }
 
-func scaleGray(img image.Image, from area, width, height int) *image.Gray {
+func scaleGray(img image.Image, from area, deep *deepTables, width, height int) *image.Gray {
 	size := img.Bounds().Size()
 	source := resize.Source{Width: size.X, Height: size.Y, Channels: 1}
 	switch m := img.(type) {
@@ -76,7 +83,11 @@ func scaleGray(img image.Image, from area, width, height int) *image.Gray {
 		source = resize.Plane(m.Pix, m.Stride, size.X, size.Y, 1)
 	case *image.Gray16:
 		source.Row = func(y int, buf []byte) []byte {
-			return narrow(buf, m.Pix[y*m.Stride:y*m.Stride+2*size.X])
+			row := m.Pix[y*m.Stride : y*m.Stride+2*size.X]
+			if deep != nil {
+				return deep.narrowGray(buf, row)
+			}
+			return narrow(buf, row)
 		}
 	}
 	out := image.NewGray(image.Rect(0, 0, width, height))
@@ -92,7 +103,7 @@ func scaleDown(img image.Image, width, height int) image.Image {
 	case *image.YCbCr:
 		return scalePlanar(m, wholeArea(m), width, height, upright)
 	case *image.Gray:
-		return scaleGray(m, wholeArea(m), width, height)
+		return scaleGray(m, wholeArea(m), nil, width, height)
 	case *image.RGBA:
 		out := image.NewRGBA(image.Rect(0, 0, width, height))
 		size := m.Rect.Size()

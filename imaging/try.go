@@ -98,6 +98,8 @@ func (t *try) work(ctx context.Context) (*Result, error) {
 	return &Result{
 		SourceSHA256: src.sha256, SourceBytes: src.bytes, SourceFormat: string(processed.Format),
 		Width: processed.Width, Height: processed.Height, Variants: variants,
+		Placeholder: processed.Placeholder, AverageColor: processed.AverageColor, Animated: processed.Animated,
+		Note: processed.Note,
 	}, nil
 }
 

@@ -1,14 +1,21 @@
 package imaging
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"image"
+)
 
 // webpHead is what a WebP's chunks say (RFC 9649, section 2).
 type webpHead struct {
 	broken      bool // a chunk claims more bytes than there are
-	animated    bool
 	alpha       bool // has an alpha plane of its own
 	lossless    bool
+	canvas      image.Point
+	animated    bool       // is a sequence of frames, though it may be one alone
+	frames      int        // of it
+	still       *webpStill // the first of them
 	orientation orientation
+	profile     []byte // of its colours
 }
 
 // readWebPHead walks all chunks. The decoder allocates by the sizes that they
@@ -33,17 +40,29 @@ func readWebPHead(src []byte) webpHead {
 		head.take(string(rest[:4]), rest[8:8+size])
 		rest = rest[min(8+size+size&1, uint64(len(rest))):]
 	}
+	if head.animated {
+		head.broken = head.still == nil || !head.still.at.In(image.Rectangle{Max: head.canvas})
+	}
 	return head
 }
 
 func (head *webpHead) take(id string, content []byte) {
 	switch id {
 	case "VP8X":
-		head.animated = len(content) > 0 && content[0]&0x02 != 0
+		if len(content) == 10 {
+			head.animated = content[0]&0x02 != 0
+			head.canvas = image.Pt(1+uint24(content[4:]), 1+uint24(content[7:]))
+		}
+	case "ANMF":
+		if head.frames++; head.frames == 1 {
+			head.still = readWebPStill(content)
+		}
 	case "ALPH":
 		head.alpha = true
 	case "VP8L":
 		head.lossless = true
+	case "ICCP":
+		head.profile = content
 	case "EXIF":
 		// Some writers keep the prefix that the block has in JPEG files.
 		if len(content) > 6 && string(content[:6]) == "Exif\x00\x00" {

@@ -48,6 +48,9 @@ func TestHandleStoresVariants(t *testing.T) {
 		if row.Status != "ready" || len(row.Result.Variants) != 3 {
 			t.Fatalf("%s: %+v", path, row)
 		}
+		if r := row.Result; len(r.Placeholder) < 8 || len(r.AverageColor) != 7 || r.Animated || r.Note != "" {
+			t.Errorf("%s: %+v", path, r)
+		}
 		keys := map[string]bool{}
 		for i, v := range row.Result.Variants {
 			keys[v.Key] = true

@@ -271,6 +271,8 @@ func ready(claim imaging.Claim, sha256 string) imaging.Outcome {
 		Stage: imaging.StageStore, Started: time.Now(), Duration: 1500 * time.Millisecond,
 		Result: &imaging.Result{
 			SourceSHA256: sha256, SourceBytes: 5000, SourceFormat: "png", Width: 2000, Height: 1000,
+			Placeholder: "1QcSHQRnh493V4dIh4eXh1h4kJUI", AverageColor: "#12ab9f", Animated: true,
+			Note: "the colours may look different",
 			Variants: []imaging.Variant{
 				{Name: "main", Key: prefix + "main.jpg", Width: 1600, Height: 800, Bytes: 900, Format: "jpeg"},
 				{Name: "small", Key: prefix + "small.jpg", Width: 200, Height: 100, Bytes: 90, Format: "jpeg"},

@@ -28,11 +28,13 @@ type imageRow struct {
 	ErrorRetryable sql.NullBool   `db:"error_retryable"`
 	SHA256         sql.NullString `db:"source_sha256"`
 	Placeholder    sql.NullString `db:"placeholder"`
+	AverageColor   sql.NullString `db:"average_color"`
+	Animated       bool           `db:"animated"`
 	Variants       variants       `db:"variants"`
 }
 
 const imageColumns = `id, position, source, alt, status, attempts, error_code, error_detail, error_retryable,
-	source_sha256, placeholder, variants`
+	source_sha256, placeholder, average_color, animated, variants`
 
 // main is the variant that stands for a ready image, or nil.
 func (r *imageRow) main() *imaging.Variant {

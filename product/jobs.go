@@ -128,7 +128,8 @@ func claimImage(ctx context.Context, tx *sqlx.Tx, c *imaging.Claim, lease time.D
 			lease_owner = $3, lease_until = clock_timestamp() + $4 * interval '1 microsecond'
 		FROM old WHERE images.id = old.id
 		RETURNING images.id, images.position, images.source, images.alt, images.status, images.attempts, images.deferrals, images.error_code,
-			images.error_detail, images.error_retryable, images.source_sha256, images.placeholder, images.variants,
+			images.error_detail, images.error_retryable, images.source_sha256, images.placeholder, images.average_color, images.animated,
+			images.variants,
 			coalesce(old.mine, false) AS mine, old.attempts AS old_attempts, old.claimed_at AS old_claimed_at, old.lease_owner AS old_owner,
 			old.lease_until AS old_until, old.request_id AS old_request_id`
 	var row claimedRow

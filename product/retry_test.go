@@ -137,7 +137,7 @@ func TestAttempts(t *testing.T) {
 		attempts[i].StartedAt = someTime
 	}
 	want := []product.Attempt{
-		{Generation: 2, Attempt: 1, Stage: "store", Outcome: "ready", Worker: "w-again", RequestID: "r-again", StartedAt: someTime, Duration: ready(claim, "").Duration},
+		{Generation: 2, Attempt: 1, Stage: "store", Outcome: "ready", Detail: "the colours may look different", Worker: "w-again", RequestID: "r-again", StartedAt: someTime, Duration: ready(claim, "").Duration},
 		{Generation: 1, Attempt: 2, Stage: "fetch", Outcome: "failed", Code: "source_not_found", Detail: "the source answered 404", Worker: "w-2", RequestID: "r-job", StartedAt: someTime, Duration: retry.Duration},
 		{Generation: 1, Attempt: 1, Stage: "fetch", Outcome: "retry", Code: "source_unavailable", Detail: "the source answered 404", Worker: "w-1", RequestID: "r-job", StartedAt: someTime, Duration: retry.Duration},
 	}

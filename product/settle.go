@@ -65,11 +65,13 @@ const unclaim = ` claimed_at = NULL, lease_until = NULL, lease_owner = NULL `
 func setReady(ctx context.Context, e *edit, c imaging.Claim, r *imaging.Result) (imageRow, error) {
 	const q = `
 		UPDATE images SET status = 'ready', settled_at = clock_timestamp(), deferrals = 0, source_sha256 = $4,
-			source_bytes = $5, format = $6, width = $7, height = $8, variants = cast($9 AS jsonb),` + unclaim + fence +
+			source_bytes = $5, format = $6, width = $7, height = $8, variants = cast($9 AS jsonb),
+			placeholder = $10, average_color = $11, animated = $12,` + unclaim + fence +
 		`RETURNING ` + imageColumns
 	var row imageRow
 	err := e.tx.GetContext(ctx, &row, q, c.ImageID, c.Generation, c.Owner, r.SourceSHA256,
-		r.SourceBytes, r.SourceFormat, r.Width, r.Height, variants(r.Variants))
+		r.SourceBytes, r.SourceFormat, r.Width, r.Height, variants(r.Variants),
+		null(r.Placeholder), null(r.AverageColor), r.Animated)
 	return row, err
 }
 
@@ -140,7 +142,7 @@ func newAttempt(c imaging.Claim, o imaging.Outcome) *attemptRow {
 	}
 	switch {
 	case o.Result != nil:
-		r.Outcome = outcomeReady
+		r.Outcome, r.Detail = outcomeReady, null(storable(o.Result.Note))
 		return r
 	case !o.Retry:
 		r.Outcome = outcomeFailed

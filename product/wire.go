@@ -43,20 +43,22 @@ type wireProduct struct {
 }
 
 type wireImage struct {
-	ID          uuid.UUID      `json:"id"`
-	Position    int            `json:"position"`
-	Source      string         `json:"source"`
-	Alt         *string        `json:"alt"`
-	Status      imaging.Status `json:"status"`
-	Error       *wireError     `json:"error"`
-	URL         *string        `json:"url"`
-	Width       *int           `json:"width"`
-	Height      *int           `json:"height"`
-	Bytes       *int64         `json:"bytes"`
-	Format      *string        `json:"format"`
-	Placeholder *string        `json:"placeholder"`
-	Variants    []wireVariant  `json:"variants"`
-	Attempts    int            `json:"attempts"`
+	ID           uuid.UUID      `json:"id"`
+	Position     int            `json:"position"`
+	Source       string         `json:"source"`
+	Alt          *string        `json:"alt"`
+	Status       imaging.Status `json:"status"`
+	Error        *wireError     `json:"error"`
+	URL          *string        `json:"url"`
+	Width        *int           `json:"width"`
+	Height       *int           `json:"height"`
+	Bytes        *int64         `json:"bytes"`
+	Format       *string        `json:"format"`
+	Placeholder  *string        `json:"placeholder"`
+	AverageColor *string        `json:"average_color"`
+	Animated     bool           `json:"animated"`
+	Variants     []wireVariant  `json:"variants"`
+	Attempts     int            `json:"attempts"`
 }
 
 type wireError struct {
@@ -120,8 +122,8 @@ func orNil(s sql.NullString) *string {
 
 func (s *Service) wireImage(r *imageRow) wireImage {
 	w := wireImage{
-		ID: r.ID, Position: r.Position, Source: r.Source, Alt: orNil(r.Alt), Status: r.Status, Attempts: r.Attempts,
-		Placeholder: orNil(r.Placeholder), Variants: []wireVariant{},
+		ID: r.ID, Position: r.Position, Source: r.Source, Alt: orNil(r.Alt), Status: r.Status, Attempts: r.Attempts, Animated: r.Animated,
+		Placeholder: orNil(r.Placeholder), AverageColor: orNil(r.AverageColor), Variants: []wireVariant{},
 	}
 	if r.ErrorCode.Valid {
 		w.Error = &wireError{r.ErrorCode.String, r.ErrorDetail.String, r.ErrorRetryable.Bool}

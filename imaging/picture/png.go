@@ -112,6 +112,13 @@ func (kind PNGKind) samples(out []byte, c color.Color) []byte {
 	return out
 }
 
+// WithPNGChunk puts a chunk behind a PNG's header.
+func WithPNGChunk(file []byte, name string, content []byte) []byte {
+	const header = 8 + 12 + 13
+	out := appendChunk(append([]byte{}, file[:header]...), name, content)
+	return append(out, file[header:]...)
+}
+
 func appendChunk(out []byte, name string, content []byte) []byte {
 	out = binary.BigEndian.AppendUint32(out, uint32(len(content)))
 	start := len(out)

@@ -17,18 +17,6 @@ func WebP(img image.Image) []byte {
 	return out.Bytes()
 }
 
-// AnimatedWebP writes a WebP of two frames.
-func AnimatedWebP(img image.Image) []byte {
-	var out bytes.Buffer
-	err := nativewebp.EncodeAll(&out, &nativewebp.Animation{
-		Images: []image.Image{img, img}, Durations: []uint{100, 100}, Disposals: []uint{0, 0},
-	}, nil)
-	if err != nil {
-		panic(err)
-	}
-	return out.Bytes()
-}
-
 // WebPWithEXIF puts an orientation into a WebP of one chunk of lossless data.
 func WebPWithEXIF(file []byte, size image.Point, orientation int) []byte {
 	const hasEXIF = 0x08
@@ -63,4 +51,9 @@ func riffChunk(name string, content []byte) []byte {
 func riff(chunks ...[]byte) []byte {
 	content := append([]byte("WEBP"), bytes.Join(chunks, nil)...)
 	return append(binary.LittleEndian.AppendUint32([]byte("RIFF"), uint32(len(content))), content...)
+}
+
+// WithWebPChunk puts a chunk at the end of a WebP.
+func WithWebPChunk(file []byte, name string, content []byte) []byte {
+	return riff(file[12:], riffChunk(name, content))
 }

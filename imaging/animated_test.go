@@ -1,0 +1,134 @@
+package imaging_test
+
+import (
+	"bytes"
+	"errors"
+	"image"
+	"image/color"
+	"testing"
+
+	"vitrine/imaging"
+	"vitrine/imaging/picture"
+)
+
+func TestProcessTellsAnimations(t *testing.T) {
+	t.Parallel()
+	photo := picture.Photo(60, 40, 1)
+	png := picture.PNG(photo)
+	whole := picture.Frame{At: photo.Rect, File: picture.WebP(photo)}
+	commented := picture.GIFOf(60, 40, 2) // with an extension before the first frame
+	const at = 13
+	commented = append(append(append([]byte{}, commented[:at]...), "\x21\xfe\x03abc\x00"...), commented[at:]...)
+	tests := []struct {
+		name string
+		src  []byte
+		want bool
+	}{
+		{"jpeg", picture.JPEG(photo, 80, 1), false},
+		{"gif", picture.GIF(photo), false},
+		{"gif of one frame", picture.GIFOf(60, 40, 1), false},
+		{"gif of two frames", picture.GIFOf(60, 40, 2), true},
+		{"gif of fifty frames", picture.GIFOf(60, 40, 50), true},
+		{"gif with a comment", commented, true},
+		{"gif with frames of their own colours", picture.AnimatedGIF(photo, image.Rect(3, 4, 50, 30)), true},
+		{"gif cut off in its second frame", commented[:len(commented)-20], true},
+		{"png", png, false},
+		{"png of one frame", picture.APNG(png, 1), false},
+		{"png of two frames", picture.APNG(png, 2), true},
+		{"webp", picture.WebP(photo), false},
+		{"webp of one frame", picture.AnimatedWebP(photo.Rect.Size(), whole), false},
+		{"webp of two frames", picture.AnimatedWebP(photo.Rect.Size(), whole, whole), true},
+	}
+	for _, test := range tests {
+		if got := process(t, test.src); got.Animated != test.want {
+			t.Errorf("%s: animated is %v", test.name, got.Animated)
+		} else if got.Width != 60 || got.Height != 40 {
+			t.Errorf("%s: %d x %d", test.name, got.Width, got.Height)
+		}
+	}
+}
+
+// The first frame of an animated WebP comes out as its file alone would, on a
+// canvas that is transparent around it; what follows is never looked into.
+func TestProcessTakesTheFirstFrameOfAWebP(t *testing.T) {
+	t.Parallel()
+	photo, logo := picture.Photo(60, 40, 1), picture.Logo(60, 40)
+	lossy := picture.LossyWebP(60, 40)
+	sheer := picture.WithAlpha(lossy, 60, 40, func(x, _ int) byte { return byte(4 * x) })
+	broken := picture.Frame{At: image.Rect(0, 0, 60, 40), File: append([]byte("RIFF....WEBP"), "VP8L\x04\x00\x00\x00\xde\xad\xbe\xef"...)}
+	for name, file := range map[string][]byte{
+		"lossless": picture.WebP(photo), "lossless with alpha": picture.WebP(logo), "lossy": lossy, "lossy with alpha": sheer,
+	} {
+		want := open(t, process(t, file).Renditions[0])
+		whole := picture.AnimatedWebP(image.Pt(60, 40), picture.Frame{At: image.Rect(0, 0, 60, 40), File: file}, broken)
+		if d := meanDifference(open(t, process(t, whole).Renditions[0]), want); d > 0 {
+			t.Errorf("%s: differs by %.3f", name, d)
+		}
+		at := image.Rect(20, 10, 80, 50)
+		placed := picture.AnimatedWebP(image.Pt(100, 70), picture.Frame{At: at, File: file}, broken)
+		got := process(t, placed)
+		if got.Width != 100 || got.Height != 70 || got.Renditions[0].Format != imaging.PNG {
+			t.Errorf("%s: %s of %d x %d", name, got.Renditions[0].Format, got.Width, got.Height)
+		}
+		m := open(t, got.Renditions[0])
+		for _, p := range []image.Point{{0, 0}, {19, 30}, {80, 30}, {50, 9}, {50, 50}, {99, 69}} {
+			if _, _, _, a := m.At(p.X, p.Y).RGBA(); a != 0 {
+				t.Errorf("%s: %v is not transparent", name, p)
+			}
+		}
+		part := m.(interface {
+			SubImage(image.Rectangle) image.Image
+		}).SubImage(at)
+		if d := meanDifference(part, want); d > 7 { // want may be a JPEG
+			t.Errorf("%s: differs by %.3f on its canvas", name, d)
+		}
+	}
+}
+
+func TestProcessRefusesBadAnimations(t *testing.T) {
+	t.Parallel()
+	size := image.Pt(60, 40)
+	file := picture.WebP(picture.Photo(60, 40, 1))
+	at := func(r image.Rectangle) []byte { return picture.AnimatedWebP(size, picture.Frame{At: r, File: file}) }
+	good := at(image.Rectangle{Max: size})
+	anmf := bytes.Index(good, []byte("ANMF"))
+	change := func(offset int, v byte) []byte {
+		out := bytes.Clone(good)
+		out[anmf+8+offset] = v
+		return out
+	}
+	huge := picture.AnimatedWebP(image.Pt(12001, 100), picture.Frame{At: image.Rectangle{Max: size}, File: file})
+	for name, test := range map[string]struct {
+		src  []byte
+		want imaging.Code
+	}{
+		"no frame":                    {picture.AnimatedWebP(size), imaging.CodeCorruptImage},
+		"frame beyond the canvas":     {at(image.Rect(2, 0, 62, 40)), imaging.CodeCorruptImage},
+		"frame smaller than it says":  {at(image.Rect(0, 0, 58, 40)), imaging.CodeCorruptImage},
+		"frame of huge offset":        {change(2, 0xff), imaging.CodeCorruptImage},
+		"frame without picture":       {change(16, 'X'), imaging.CodeCorruptImage},
+		"chunk longer than its frame": {change(22, 1), imaging.CodeCorruptImage},
+		"canvas too wide":             {huge, imaging.CodeImageTooLarge},
+		"empty frame":                 {picture.AnimatedWebP(size, picture.Frame{At: image.Rectangle{Max: size}, File: file[:12]}), imaging.CodeCorruptImage},
+	} {
+		_, err := imaging.NewProcessor(imaging.ProcessConfig{}).Process(t.Context(), test.src)
+		var got *imaging.Error
+		if !errors.As(err, &got) || got.Code != test.want || got.Transient {
+			t.Errorf("%s: error is %v", name, err)
+		}
+	}
+}
+
+// A first frame of a few pixels on the largest canvas is neither slow nor large.
+func TestProcessTakesALargeCanvas(t *testing.T) {
+	t.Parallel()
+	dot := picture.Frame{At: image.Rect(6000, 2000, 6060, 2040), File: picture.WebP(picture.Photo(60, 40, 1))}
+	got := process(t, picture.AnimatedWebP(image.Pt(12000, 3000), dot, dot))
+	m := open(t, got.Renditions[0])
+	if got.Width != 12000 || m.Bounds() != image.Rect(0, 0, 1600, 400) {
+		t.Fatalf("%d wide, main variant %v", got.Width, m.Bounds())
+	}
+	if c := color.NRGBAModel.Convert(m.At(803, 269)).(color.NRGBA); c.A < 200 {
+		t.Errorf("the frame is not where it belongs: %v", c)
+	}
+}

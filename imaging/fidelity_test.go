@@ -1,0 +1,330 @@
+package imaging_test
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+	"math"
+	"testing"
+
+	"vitrine/imaging"
+	"vitrine/imaging/deltae"
+	"vitrine/imaging/picture"
+)
+
+// closeEnough is a CIEDE2000 that the quantisation of two JPEGs can add up to; most
+// fields differ by less than one.
+const closeEnough = 2
+
+// encodings are all ways in which a picture of opaque colours can come. Gray ones
+// are apart.
+func encodings(m image.Image) map[string][]byte {
+	files := map[string][]byte{
+		"png": picture.PNG(m), "webp": picture.WebP(m), "webp animated": picture.AnimatedWebP(m.Bounds().Size(), picture.Frame{At: m.Bounds(), File: picture.WebP(m)}),
+		"jpeg standard": picture.JPEG(m, 95, 1),
+		"jpeg rgb":      sampled(m, false, 0, 0x11, 0x11, 0x11),
+	}
+	for name, sampling := range samplings {
+		if len(sampling) == 3 {
+			files["jpeg "+name] = sampled(m, false, -1, sampling...)
+			files["jpeg progressive "+name] = sampled(m, true, -1, sampling...)
+		}
+	}
+	for name, sampling := range map[string][]byte{"": {0x11, 0x11, 0x11, 0x11}, " 4:2:0": {0x22, 0x11, 0x11, 0x22}} {
+		for _, progressive := range []bool{false, true} {
+			files[fmt.Sprintf("jpeg cmyk%s %v", name, progressive)] = sampled(m, progressive, 0, sampling...)
+			files[fmt.Sprintf("jpeg ycck%s %v", name, progressive)] = sampled(m, progressive, 2, sampling...)
+		}
+	}
+	for _, colour := range []byte{2, 6} {
+		for _, depth := range []byte{8, 16} {
+			for _, interlaced := range []bool{false, true} {
+				kind := picture.PNGKind{Colour: colour, Depth: depth, Interlaced: interlaced}
+				files[fmt.Sprintf("png %+v", kind)] = picture.RarePNG(m, kind)
+			}
+		}
+	}
+	return files
+}
+
+// Every encoding of a picture gives its colours, to a CIEDE2000 of two; unlike a
+// mean over a photograph that catches a colour that is off.
+func TestProcessKeepsColours(t *testing.T) {
+	t.Parallel()
+	m := fields()
+	want := func(x, y int) color.Color { return m.At(x*patch+patch/2, y*patch+patch/2) }
+	files := encodings(m)
+	files["gif"], files["png palette"] = picture.GIF(m), picture.PNG(picture.Paletted(m))
+	for name, src := range files {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			expected := want
+			if name == "gif" || name == "png palette" {
+				p := picture.Paletted(m)
+				expected = func(x, y int) color.Color { return p.At(x*patch+patch/2, y*patch+patch/2) }
+			}
+			if d := compareFields(open(t, process(t, src).Renditions[0]), expected); d > closeEnough {
+				t.Errorf("CIEDE2000 %.2f", d)
+			}
+		})
+	}
+}
+
+func TestProcessKeepsGrayAndTransparency(t *testing.T) {
+	t.Parallel()
+	gray, sheer := grayFields(), sheerFields()
+	holes := picture.Paletted(sheer) // of nothing, where a field is half transparent
+	keyed := fields()
+	key := keyed.NRGBAAt(0, 0)
+	for i := range 7 * patch * 7 * patch {
+		if x, y := i%(7*patch), i/(7*patch); keyed.NRGBAAt(x, y) == key {
+			keyed.SetNRGBA(x, y, color.NRGBA{})
+		}
+	}
+	grayKey := grayFields()
+	for i := range 7 * patch * 7 * patch {
+		if x, y := i%(7*patch), i/(7*patch); grayKey.NRGBAAt(x, y).R == 50 {
+			grayKey.SetNRGBA(x, y, color.NRGBA{})
+		}
+	}
+	sheerGray := patches(func(x, y int) color.NRGBA {
+		v := byte(40 * x)
+		return color.NRGBA{v, v, v, byte(255 - 35*y)}
+	})
+	rare := func(m image.Image, colour, depth byte, interlaced bool, transparent color.Color) []byte {
+		return picture.RarePNG(m, picture.PNGKind{Colour: colour, Depth: depth, Interlaced: interlaced, Transparent: transparent})
+	}
+	type file struct {
+		src  []byte
+		want image.Image
+	}
+	files := map[string]file{
+		"gray jpeg": {sampled(gray, false, -1, 0x11), gray}, "gray progressive": {sampled(gray, true, -1, 0x22), gray},
+		"palette with transparency": {picture.PNG(holes), holes}, "gif with transparency": {picture.GIF(sheer), holes},
+		"colour made transparent":    {rare(fields(), 2, 8, false, key), keyed},
+		"colour of 16 bits":          {rare(fields(), 2, 16, true, key), keyed},
+		"gray made transparent":      {rare(grayFields(), 0, 8, false, color.Gray{Y: 50}), grayKey},
+		"gray of 16 bits":            {rare(grayFields(), 0, 16, false, color.Gray{Y: 50}), grayKey},
+		"webp with alpha":            {picture.WebP(sheer), sheer},
+		"gray made clear interlaced": {rare(grayFields(), 0, 8, true, color.Gray{Y: 50}), grayKey},
+	}
+	for _, depth := range []byte{8, 16} {
+		for _, interlaced := range []bool{false, true} {
+			name := fmt.Sprintf("%d %v", depth, interlaced)
+			files["gray "+name] = file{rare(gray, 0, depth, interlaced, nil), gray}
+			files["gray and alpha "+name] = file{rare(sheerGray, 4, depth, interlaced, nil), sheerGray}
+			files["rgba "+name] = file{rare(sheer, 6, depth, interlaced, nil), sheer}
+		}
+	}
+	for name, f := range files {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := open(t, process(t, f.src).Renditions[0])
+			for i := range 49 {
+				x, y := i%7*patch+patch/2, i/7*patch+patch/2
+				got, want := color.NRGBAModel.Convert(m.At(x, y)).(color.NRGBA), color.NRGBAModel.Convert(f.want.At(x, y)).(color.NRGBA)
+				if d := int(got.A) - int(want.A); d < -1 || d > 1 {
+					t.Fatalf("field %d: alpha is %d, want %d", i, got.A, want.A)
+				}
+				if want.A == 0 {
+					continue
+				}
+				if d := deltae.CIEDE2000(lab(got), lab(want)); d > closeEnough {
+					t.Errorf("field %d: %v, want %v: CIEDE2000 %.2f", i, got, want, d)
+				}
+			}
+		})
+	}
+}
+
+// The narrowest pictures that there are keep their colours in every encoding.
+func TestProcessTakesLinesAndDots(t *testing.T) {
+	t.Parallel()
+	for _, size := range []image.Point{{1, 1}, {1, 12000}, {12000, 1}, {2, 3}, {17, 1}} {
+		m := image.NewNRGBA(image.Rectangle{Max: size})
+		draw.Draw(m, m.Rect, image.NewUniform(color.NRGBA{0xe8, 0x5d, 0x2a, 255}), image.Point{}, draw.Src)
+		files := encodings(m)
+		files["gif"] = picture.GIF(m)
+		for name, src := range files {
+			t.Run(fmt.Sprintf("%v %s", size, name), func(t *testing.T) {
+				t.Parallel()
+				got := process(t, src)
+				want := color.Color(m.At(0, 0))
+				if name == "gif" {
+					want = picture.Paletted(m).At(0, 0)
+				}
+				if got.Width != size.X || got.Height != size.Y {
+					t.Errorf("%d x %d", got.Width, got.Height)
+				}
+				for _, r := range got.Renditions {
+					p := open(t, r)
+					for _, at := range []image.Point{{0, 0}, {r.Width / 2, r.Height / 2}, {r.Width - 1, r.Height - 1}} {
+						if d := deltae.CIEDE2000(lab(p.At(at.X, at.Y)), lab(want)); d > closeEnough {
+							t.Errorf("%s: CIEDE2000 %.2f at %v", r.Name, d, at)
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
+// All orientations of all formats that have one put every field in its place, in
+// its colour, also where the colours are converted.
+func TestProcessTurnsColours(t *testing.T) {
+	t.Parallel()
+	m, gray := fields(), grayFields()
+	p3 := picture.MatrixProfile(picture.DisplayP3, picture.SRGBCurve())
+	for o := 1; o <= 8; o++ {
+		stored, storedGray := picture.Stored(m, o), picture.Stored(gray, o)
+		exif := func(file []byte) []byte { return picture.WithEXIF(file, picture.EXIF(o)) }
+		type file struct {
+			src  []byte
+			want image.Image
+		}
+		files := map[string]file{
+			"png":  {picture.RarePNG(stored, picture.PNGKind{Colour: 2, Depth: 8, Orientation: o}), m},
+			"webp": {picture.WebPWithEXIF(picture.WebP(stored), stored.Rect.Size(), o), m},
+			"gray": {exif(sampled(storedGray, false, -1, 0x11)), gray},
+			"inks": {exif(sampled(stored, false, 2, 0x11, 0x11, 0x11, 0x11)), m},
+			"p3":   {exif(picture.JPEGWithICC(picture.JPEG(stored, 95, 1), p3, 60000)), nil},
+			"cmyk": {exif(picture.JPEGWithICC(sampled(stored, false, 0, 0x11, 0x11, 0x11, 0x11), press(), 60000)), nil},
+		}
+		for name, sampling := range samplings {
+			if len(sampling) == 3 {
+				files[name] = file{exif(sampled(stored, o%2 == 0, -1, sampling...)), m}
+			}
+		}
+		for name, f := range files {
+			t.Run(fmt.Sprintf("%s %d", name, o), func(t *testing.T) {
+				t.Parallel()
+				var want func(x, y int) color.Color
+				switch name {
+				case "p3":
+					want = converted(t, p3, m)
+				case "cmyk":
+					want = converted(t, press(), m)
+				default:
+					want = func(x, y int) color.Color { return f.want.At(x*patch+patch/2, y*patch+patch/2) }
+				}
+				if d := compareFields(open(t, process(t, f.src).Renditions[0]), want); d > closeEnough {
+					t.Errorf("CIEDE2000 %.2f", d)
+				}
+			})
+		}
+	}
+}
+
+// Nothing of a source but its picture ends up in what is stored: not its metadata,
+// not its names and comments, and not what follows its end.
+func TestProcessLeavesNothingElse(t *testing.T) {
+	t.Parallel()
+	marker := []byte("\x9d\x17\xc3\x5e\x81\xfa\x02\x6b\xd8\x44\xb0\x1f\x93\xe7\x2c\x58\xa6\x0d\x79\xf1\x35\xcb\x62\x8e\x14\xd9\x4a\xb7\x03\x6f\x90\xec")
+	photo, logo := picture.Photo(300, 200, 1), picture.Logo(64, 48)
+	profile := picture.MatrixProfile(picture.DisplayP3, picture.SRGBCurve())
+	marked := append(bytes.Clone(profile), marker...)
+	segment := func(n byte, prefix string) []byte {
+		content := append([]byte(prefix), marker...)
+		return append([]byte{0xff, n, 0, byte(len(content) + 2)}, content...)
+	}
+	jpeg := func(base []byte) []byte {
+		out := picture.WithEXIF(picture.JPEGWithICC(base, marked, 60000), append(picture.EXIF(6), marker...))
+		extra := bytes.Join([][]byte{
+			segment(0xe1, "http://ns.adobe.com/xap/1.0/\x00"), segment(0xfe, ""), segment(0xe5, "unknown"), segment(0xed, "Photoshop 3.0\x00"),
+		}, nil)
+		out = append(append(append([]byte{}, out[:2]...), extra...), out[2:]...)
+		return append(out, marker...)
+	}
+	png := func(base []byte) []byte {
+		out := picture.PNGWithICC(base, marked)
+		for _, name := range []string{"tEXt", "eXIf", "zTXt", "iTXt", "prVt"} {
+			out = picture.WithPNGChunk(out, name, append([]byte("Comment\x00"), marker...))
+		}
+		return append(out, marker...)
+	}
+	gif := picture.AnimatedGIF(logo, image.Rect(4, 4, 50, 40))
+	comment := append(append([]byte("\x21\xfe\x20"), marker...), 0)
+	gif = append(append(append([]byte{}, gif[:len(gif)-1]...), comment...), gif[len(gif)-1])
+	webp := picture.WithWebPChunk(picture.WithWebPChunk(picture.WebPWithICC(picture.WebP(photo), marked, 300, 200), "XMP ", marker), "EXIF", append(picture.EXIF(1), marker...))
+	tests := map[string][]byte{
+		"jpeg": jpeg(picture.JPEG(photo, 90, 1)), "small jpeg": jpeg(picture.JPEG(picture.Photo(20, 20, 2), 50, 1)),
+		"progressive": jpeg(sampled(photo, true, -1, 0x22, 0x11, 0x11)), "cmyk": jpeg(sampled(photo, false, 0, 0x11, 0x11, 0x11, 0x11)),
+		"gray": jpeg(sampled(photo, false, -1, 0x11)),
+		"png":  png(picture.PNG(photo)), "transparent png": png(picture.PNG(logo)), "palette": png(picture.PNG(picture.Paletted(logo))),
+		"gif": append(gif, marker...), "webp": append(webp, marker...),
+		"animated webp": append(picture.AnimatedFrom(picture.WebPWithICC(picture.WebP(logo), marked, 64, 48), picture.Frame{At: logo.Rect, File: picture.WebP(logo)}), marker...),
+	}
+	for name, src := range tests {
+		if !bytes.Contains(src, marker) {
+			t.Fatalf("%s is not marked", name)
+		}
+		for _, r := range process(t, src).Renditions {
+			for i := range len(marker) - 8 { // nor a part of it
+				if bytes.Contains(r.Body, marker[i:i+8]) {
+					t.Errorf("%s: %s holds a part of the source beside its picture", name, r.Object)
+					break
+				}
+			}
+			checkBare(t, name, r)
+		}
+	}
+}
+
+// checkBare looks for parts of a file that have nothing to do with its picture.
+func checkBare(t *testing.T, name string, r imaging.Rendition) {
+	t.Helper()
+	var foreign []string
+	if r.Format == imaging.PNG {
+		for rest := r.Body[8:]; len(rest) >= 12; {
+			size := int(rest[0])<<24 | int(rest[1])<<16 | int(rest[2])<<8 | int(rest[3])
+			switch chunk := string(rest[4:8]); chunk {
+			case "IHDR", "PLTE", "tRNS", "IDAT", "IEND":
+			default:
+				foreign = append(foreign, chunk)
+			}
+			rest = rest[12+size:]
+		}
+	} else {
+		for rest := r.Body[2:]; rest[1] != 0xda; rest = rest[2+int(rest[2])<<8+int(rest[3]):] {
+			if rest[1] >= 0xe0 {
+				foreign = append(foreign, fmt.Sprintf("segment %x", rest[1]))
+			}
+		}
+		if !bytes.HasSuffix(r.Body, []byte{0xff, 0xd9}) {
+			foreign = append(foreign, "tail")
+		}
+	}
+	if len(foreign) > 0 {
+		t.Errorf("%s: %s has %v", name, r.Object, foreign)
+	}
+}
+
+// A photograph keeps its mean colour through each of the ways, to a fraction of a
+// level: a bias would be seen where two pictures meet.
+func TestProcessHasNoBias(t *testing.T) {
+	t.Parallel()
+	photo := picture.Photo(300, 200, 3)
+	want := meanColour(photo)
+	for name, src := range encodings(photo) {
+		got := meanColour(open(t, process(t, src).Renditions[0]))
+		for c := range got {
+			if d := math.Abs(got[c] - want[c]); d > 1 {
+				t.Errorf("%s: channel %d has a mean of %.2f, want %.2f", name, c, got[c], want[c])
+			}
+		}
+	}
+}
+
+func meanColour(m image.Image) (mean [3]float64) {
+	size := m.Bounds().Size()
+	for y := range size.Y {
+		for x := range size.X {
+			for c, v := range onWhite(m, x, y) {
+				mean[c] += v / float64(size.X*size.Y)
+			}
+		}
+	}
+	return mean
+}

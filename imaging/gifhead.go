@@ -1,0 +1,52 @@
+package imaging
+
+// Blocks of a GIF (CompuServe's GIF89a specification, sections 18 to 27).
+const (
+	gifExtension = 0x21
+	gifFrame     = 0x2c
+)
+
+// gifMoves reports whether a GIF has a second frame. It looks at the lengths of
+// blocks alone, and no further than that frame.
+func gifMoves(src []byte) bool {
+	const head = 6 + 7
+	if len(src) < head {
+		return false
+	}
+	rest := skip(src[head:], colourTable(src[10]))
+	for frames := 0; len(rest) > 0; {
+		switch rest[0] {
+		case gifExtension:
+			rest = skipBlocks(skip(rest, 2))
+		case gifFrame:
+			if frames++; frames == 2 {
+				return true
+			}
+			if len(rest) < 10 {
+				return false
+			}
+			rest = skipBlocks(skip(rest, 10+colourTable(rest[9])+1)) // 1 for the size of codes
+		default: // the end, or damage
+			return false
+		}
+	}
+	return false
+}
+
+// colourTable is the size in bytes of the table that the flags announce.
+func colourTable(flags byte) int {
+	if flags&0x80 == 0 {
+		return 0
+	}
+	return 3 << (flags&7 + 1)
+}
+
+func skip(b []byte, n int) []byte { return b[min(n, len(b)):] }
+
+// skipBlocks skips sub-blocks and the empty one that ends them.
+func skipBlocks(b []byte) []byte {
+	for len(b) > 0 && b[0] != 0 {
+		b = skip(b, 1+int(b[0]))
+	}
+	return skip(b, 1)
+}

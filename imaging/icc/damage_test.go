@@ -1,0 +1,152 @@
+package icc_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"testing"
+	"time"
+
+	"vitrine/imaging/icc"
+	"vitrine/imaging/picture"
+)
+
+func small() map[string][]byte {
+	return map[string][]byte{
+		"matrix":  picture.MatrixProfile(picture.DisplayP3, picture.SRGBCurve()),
+		"sampled": picture.MatrixProfile(picture.AdobeRGB, picture.SampledCurve(4, fromSRGB)),
+		"gray":    picture.GrayProfile(picture.GammaCurve(2.2)),
+		"mft1":    picture.TableProfile("RGB ", "mft1", 2, displayLab),
+		"mft2":    picture.TableProfile("CMYK", "mft2", 2, inkLab),
+		"mAB":     picture.TableProfile("CMYK", "mAB ", 2, inkLab),
+	}
+}
+
+// use does with a profile all that can be done.
+func use(t *testing.T, data []byte) {
+	t.Helper()
+	transform, err := icc.Parse(data)
+	if err != nil {
+		if !errors.Is(err, icc.ErrMalformed) && !errors.Is(err, icc.ErrUnsupported) {
+			t.Fatalf("error is %v", err)
+		}
+		return
+	}
+	pixels := cube(51)
+	switch transform.Space() {
+	case icc.CMYK:
+		row := make([]byte, 256)
+		for i := range row {
+			row[i] = byte(i)
+		}
+		transform.CMYK(make([]byte, 4*256), [4][]byte{row, row, row, row})
+	case icc.Gray:
+		transform.Gray(bytes.Clone(pixels))
+		transform.RGB(pixels)
+	default:
+		transform.RGB(pixels)
+	}
+	transform.Identity()
+}
+
+// No damage makes it panic, and none of the lengths and counts in a profile make it work for long.
+func TestDamage(t *testing.T) {
+	t.Parallel()
+	for name, profile := range small() {
+		began := time.Now()
+		for n := range len(profile) {
+			use(t, profile[:n])
+		}
+		for at := range len(profile) {
+			for _, v := range []byte{0, 1, 0x7f, 0x80, 0xff} {
+				if at > 400 && v != 0xff { // most of a table is samples
+					continue
+				}
+				damaged := bytes.Clone(profile)
+				damaged[at] = v
+				use(t, damaged)
+			}
+		}
+		t.Logf("%s: %d bytes in %v", name, len(profile), time.Since(began))
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	t.Parallel()
+	change := func(profile []byte, at int, v ...byte) []byte {
+		out := bytes.Clone(profile)
+		copy(out[at:], v)
+		return out
+	}
+	matrix, table := small()["matrix"], small()["mft2"]
+	content := 128 + 4 + 12 // of the only tag
+	bomb := change(table, content+10, 255)
+	for name, test := range map[string]struct {
+		profile []byte
+		want    error
+	}{
+		"nothing":              {nil, icc.ErrMalformed},
+		"header alone":         {matrix[:128], icc.ErrMalformed},
+		"no signature":         {change(matrix, 36, 'x'), icc.ErrMalformed},
+		"billions of tags":     {change(matrix, 128, 0xff, 0xff, 0xff, 0xff), icc.ErrMalformed},
+		"more tags than bytes": {change(matrix[:200], 128, 0, 0, 0, 100), icc.ErrMalformed},
+		"device link":          {change(matrix, 12, []byte("link")...), icc.ErrUnsupported},
+		"six inks":             {change(table, 16, []byte("6CLR")...), icc.ErrUnsupported},
+		"another connection":   {change(matrix, 20, []byte("Luv ")...), icc.ErrUnsupported},
+		"no curves":            {picture.Profile("GRAY", "XYZ "), icc.ErrMalformed},
+		"no table":             {picture.Profile("CMYK", "Lab "), icc.ErrMalformed},
+		"tag beyond the end":   {change(table, 128+8, 0x7f, 0xff, 0xff, 0xff), icc.ErrMalformed},
+		"grid beyond the end":  {change(table, content+10, 3), icc.ErrMalformed},
+		"grid of one point":    {change(table, content+10, 1), icc.ErrMalformed},
+		"grid of billions":     {bomb, icc.ErrUnsupported},
+		"curve of billions":    {picture.GrayProfile([]byte("curv\x00\x00\x00\x00\xff\xff\xff\xff\x00\x00")), icc.ErrMalformed},
+		"unknown curve":        {picture.GrayProfile(picture.ParametricCurve(9, 1)), icc.ErrMalformed},
+		"curve cut off":        {picture.GrayProfile(picture.ParametricCurve(4, 1)), icc.ErrMalformed},
+		"too large":            {append(matrix, make([]byte, icc.MaxBytes)...), icc.ErrUnsupported},
+	} {
+		if _, err := icc.Parse(test.profile); !errors.Is(err, test.want) {
+			t.Errorf("%s: error is %v, want %v", name, err, test.want)
+		}
+	}
+}
+
+// The largest tables that are taken cost a fraction of a second.
+func TestLargestTable(t *testing.T) {
+	t.Parallel()
+	profile := picture.TableProfile("CMYK", "mft2", 23, inkLab)
+	began := time.Now()
+	use(t, profile)
+	if took := time.Since(began); took > 2*time.Second { // on a machine that does other things
+		t.Errorf("took %v", took)
+	}
+	binary.BigEndian.PutUint32(profile[128+4+8:], 1<<31)
+	use(t, profile)
+}
+
+func FuzzParse(f *testing.F) {
+	for _, profile := range small() {
+		f.Add(profile)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) { use(t, data) })
+}
+
+func BenchmarkRGB(b *testing.B) {
+	for name, profile := range map[string][]byte{
+		"matrix": picture.MatrixProfile(picture.DisplayP3, picture.SRGBCurve()),
+		"table":  picture.TableProfile("RGB ", "mft2", 17, displayLab),
+	} {
+		transform, err := icc.Parse(profile)
+		if err != nil {
+			b.Fatal(err)
+		}
+		pixels := picture.Photo(256, 256, 1).Pix
+		row := make([]byte, len(pixels))
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(pixels) / 4))
+			for b.Loop() {
+				copy(row, pixels)
+				transform.RGB(row)
+			}
+		})
+	}
+}

@@ -1,0 +1,153 @@
+package icc
+
+import "math"
+
+// Transform turns the colours of one space into sRGB. Immutable; safe for concurrent use.
+type Transform struct {
+	space  Space
+	curves [3]Transfer // of a matrix profile; of gray, all are the same
+	toRGB  matrix      // from linear light to linear sRGB
+
+	direct *[3][256]byte // each channel for itself: gray, and primaries that are sRGB's
+	linear [3][256]int32 // linear light of stored values, in linearUnit
+	fixed  [9]int        // toRGB in matrixUnit
+	grid   *grid
+}
+
+const (
+	linearUnit = 1 << 16
+	matrixUnit = 1 << 14
+	sumUnit    = linearUnit * matrixUnit / encodeSteps
+)
+
+// tolerance is how far a matrix may be from another for both to be called the same: it moves no channel of a saturated
+// colour visibly.
+const tolerance = 0.002
+
+// NewGray gives the transform for gray with that transfer function.
+func NewGray(transfer Transfer) *Transform {
+	t := &Transform{space: Gray, curves: [3]Transfer{transfer, transfer, transfer}, toRGB: identity}
+	t.compile()
+	return t
+}
+
+// NewRGB gives the transform for RGB with those primaries and transfer function. The error is [ErrMalformed].
+func NewRGB(p Primaries, transfer Transfer) (*Transform, error) {
+	toXYZ, ok := p.toXYZ()
+	if !ok {
+		return nil, ErrMalformed
+	}
+	return newShaper(fromXYZ.times(toXYZ), [3]Transfer{transfer, transfer, transfer}), nil
+}
+
+var identity = matrix{0: 1, 4: 1, 8: 1}
+
+func newShaper(toRGB matrix, curves [3]Transfer) *Transform {
+	t := &Transform{space: RGB, curves: curves, toRGB: toRGB}
+	t.compile()
+	return t
+}
+
+// compile makes the tables for 8-bit samples.
+func (t *Transform) compile() {
+	plain := true
+	for i, v := range t.toRGB {
+		plain = plain && math.Abs(v-identity[i]) <= tolerance
+		t.fixed[i] = int(math.Round(math.Max(-8, math.Min(v, 8)) * matrixUnit))
+	}
+	if plain {
+		t.direct = new([3][256]byte)
+	}
+	for k := range t.linear {
+		for i := range t.linear[k] {
+			v := unit(t.curves[k](float64(i) / 255))
+			t.linear[k][i] = int32(math.Round(v * linearUnit))
+			if plain {
+				t.direct[k][i] = level(encode(v))
+			}
+		}
+	}
+}
+
+// Space tells what the transform takes.
+func (t *Transform) Space() Space { return t.space }
+
+// Identity reports whether the transform changes no colour by more than a level or so: it is sRGB already.
+func (t *Transform) Identity() bool {
+	if t.direct == nil {
+		return false
+	}
+	for i := range 256 {
+		for k := range t.direct {
+			if d := int(t.direct[k][i]) - i; d < -1 || d > 1 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// Deep gives tables that turn 16-bit samples into 8-bit ones with sRGB's transfer function, so that nothing of what a
+// dark or linear picture holds gets lost, and the transform for those. Both are nil where there is no such way; the
+// transform alone is nil where none is needed.
+func (t *Transform) Deep() (tables *[3][1 << 16]byte, rest *Transform) {
+	if t.grid != nil {
+		return nil, nil
+	}
+	tables = new([3][1 << 16]byte)
+	for k := range tables {
+		if k > 0 && t.space == Gray {
+			tables[k] = tables[0]
+			continue
+		}
+		for i := range tables[k] {
+			tables[k][i] = level(encodeExtended(unit(t.curves[k](float64(i) / (1<<16 - 1)))))
+		}
+	}
+	rest = newShaper(t.toRGB, [3]Transfer{Linear, Linear, Linear})
+	rest.space = t.space
+	if rest.Identity() {
+		return tables, nil
+	}
+	return tables, rest
+}
+
+// Gray converts samples of gray in place.
+func (t *Transform) Gray(row []byte) {
+	for i, v := range row {
+		row[i] = t.direct[0][v]
+	}
+}
+
+// RGB converts pixels of four bytes in place, of which the last is left alone: they must not be premultiplied. A
+// transform of gray takes each of the three for gray.
+func (t *Transform) RGB(row []byte) {
+	switch {
+	case t.grid != nil:
+		t.grid.rgb(row)
+	case t.direct != nil:
+		for i := 0; i+4 <= len(row); i += 4 {
+			p := (*[4]byte)(row[i:])
+			p[0], p[1], p[2] = t.direct[0][p[0]], t.direct[1][p[1]], t.direct[2][p[2]]
+		}
+	default:
+		t.shape(row)
+	}
+}
+
+func (t *Transform) shape(row []byte) {
+	bytes := encodeBytes()
+	m := &t.fixed
+	for i := 0; i+4 <= len(row); i += 4 {
+		p := (*[4]byte)(row[i:])
+		r, g, b := int(t.linear[0][p[0]]), int(t.linear[1][p[1]]), int(t.linear[2][p[2]])
+		p[0] = bytes[step(m[0]*r+m[1]*g+m[2]*b)]
+		p[1] = bytes[step(m[3]*r+m[4]*g+m[5]*b)]
+		p[2] = bytes[step(m[6]*r+m[7]*g+m[8]*b)]
+	}
+}
+
+func step(sum int) int { return min(max((sum+sumUnit/2)/sumUnit, 0), encodeSteps) }
+
+// CMYK converts a row of inks, 255 being full, to opaque pixels of four bytes.
+func (t *Transform) CMYK(dst []byte, inks [4][]byte) { t.grid.cmyk(dst, inks) }

@@ -21,13 +21,14 @@ type productRow struct {
 	Price       Price          `db:"product_price"`
 	Images      pq.StringArray `db:"product_images"`
 	Compressed  pq.StringArray `db:"compressed_product_images"`
+	ImageStatus ImageStatus    `db:"image_status"` // of the images as they were written last
 	Version     int64          `db:"version"`
 	CreatedAt   time.Time      `db:"created_at"`
 	UpdatedAt   time.Time      `db:"updated_at"`
 }
 
 const productColumns = `id, user_id, product_name, product_description, product_price, product_images,
-	compressed_product_images, version, created_at, updated_at`
+	compressed_product_images, image_status, version, created_at, updated_at`
 
 // selectProduct gives the row of a product in the scope, or [ErrNotFound].
 func selectProduct(ctx context.Context, tx *sqlx.Tx, scope Scope, id uuid.UUID) (productRow, error) {
@@ -74,10 +75,10 @@ func insertProduct(ctx context.Context, tx *sqlx.Tx, id uuid.UUID, n NewProduct)
 func updateProduct(ctx context.Context, tx *sqlx.Tx, row *productRow) error {
 	const q = `
 		UPDATE products SET product_name = $2, product_description = $3, product_price = $4, product_images = $5,
-			compressed_product_images = $6, version = version + 1, updated_at = clock_timestamp()
+			compressed_product_images = $6, image_status = $7, version = version + 1, updated_at = clock_timestamp()
 		WHERE id = $1
 		RETURNING version, updated_at`
-	err := tx.QueryRowxContext(ctx, q, row.ID, row.Name, row.Description, row.Price, row.Images, row.Compressed).
+	err := tx.QueryRowxContext(ctx, q, row.ID, row.Name, row.Description, row.Price, row.Images, row.Compressed, row.ImageStatus).
 		Scan(&row.Version, &row.UpdatedAt)
 	if err != nil {
 		return fmt.Errorf("update product: %w", err)

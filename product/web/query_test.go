@@ -38,7 +38,7 @@ func TestParseFilterNamesEveryBadParameter(t *testing.T) {
 		"min_price=0x10":                {"min_price": "invalid"},
 		"min_price=1e999999999":         {"min_price": "out_of_range"},
 		"min_price=+1":                  {"min_price": "invalid"}, // a plus is a blank
-		"Limit=1&q=x":                   {"Limit": "unknown_parameter", "q": "unknown_parameter"},
+		"Limit=1&Q=x":                   {"Limit": "unknown_parameter", "Q": "unknown_parameter"},
 		"=1":                            {"": "unknown_parameter"},
 		"product_name=%zz":              {"product_name": "malformed_parameter"},
 		"product_name=%":                {"product_name": "malformed_parameter"},

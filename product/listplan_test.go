@@ -11,7 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
 
 	"vitrine/product"
 )
@@ -33,7 +35,6 @@ type planNode struct {
 // parameters, before it runs.
 type explainer struct {
 	sqlx.QueryerContext
-	t     *testing.T
 	plans []explained
 }
 
@@ -123,54 +124,63 @@ func parts(t *testing.T) map[string][]func(*product.Filter) {
 	}
 }
 
-// planFilters are the lists that are explained: every part of a filter alone and
-// hundreds of random combinations, in every order, for users with few and with many
-// products and for all.
+// planFilters are the lists that are explained: every part of a filter alone, in every
+// order, and random combinations, for users with few and with many products and for
+// all.
 func planFilters(t *testing.T, m *million, random *rand.Rand) []product.Filter {
 	var filters []product.Filter
-	all := parts(t)
-	add := func(f product.Filter, sort product.Sort) {
+	add := func(f product.Filter, sort product.Sort, users ...string) {
 		f.Sort = sort
-		for _, user := range []string{"", "most", "thousands", "few"} {
+		for _, user := range users {
+			f.UserID = nil
 			if id, ok := m.users[user]; ok {
 				f.UserID = &id
 			}
 			filters = append(filters, f)
 		}
 	}
+	all := parts(t)
+	names, users := slices.Sorted(maps.Keys(all)), []string{"all", "most", "thousands", "few"}
 	for _, sort := range product.Sorts {
-		add(product.Filter{Limit: 100, Total: true}, sort)
-		for _, part := range all {
-			for _, set := range part {
+		add(product.Filter{Limit: 100, Total: true}, sort, users...)
+		for _, name := range names {
+			for _, set := range all[name] {
 				f := product.Filter{Total: random.IntN(4) == 0}
 				set(&f)
-				add(f, sort)
+				add(f, sort, "all", users[1+random.IntN(3)])
 			}
 		}
 	}
-	names := slices.Sorted(maps.Keys(all))
-	for range 60 {
+	for range 120 {
 		f := product.Filter{Limit: 1 + random.IntN(100), Total: random.IntN(4) == 0}
 		random.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
 		for _, name := range names[:2+random.IntN(len(names)-1)] {
 			all[name][random.IntN(len(all[name]))](&f)
 		}
-		add(f, product.Sorts[random.IntN(len(product.Sorts))])
+		add(f, product.Sorts[random.IntN(len(product.Sorts))], users[random.IntN(len(users))])
 	}
 	return filters
 }
 
-// TestListPlansOnAMillionProducts explains the statements of lists as they run. It is
+// TestListsOfAMillionProducts looks at lists where it matters how they are read. It is
 // not parallel, so that its loading comes before the tests that measure time.
-func TestListPlansOnAMillionProducts(t *testing.T) {
+func TestListsOfAMillionProducts(t *testing.T) {
 	m := newMillion(t)
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
+	t.Run("plans", func(t *testing.T) { m.explain(t, random) })
+	t.Run("walks", func(t *testing.T) { m.walk(t, random) })
+}
+
+// explain reads the plans of the statements of lists, as they run: each reads no table
+// from end to end, sorts no more than a set that one index gave, and reads no more rows
+// than promised, those included that it throws away.
+func (m *million) explain(t *testing.T, random *rand.Rand) {
 	began, lists, statements, most, blocks, slowest := time.Now(), 0, 0, 0, 0, explained{}
 	for _, f := range planFilters(t, m, random) {
 		for range 2 { // the first page and the second one
-			e := &explainer{t: t}
+			e := &explainer{}
 			ids, page, err := m.service.ListThrough(t.Context(), product.Everything(), f, func(tx sqlx.QueryerContext) sqlx.QueryerContext {
 				e.QueryerContext = tx
 				return e
@@ -178,38 +188,90 @@ func TestListPlansOnAMillionProducts(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %v", describe(f), err)
 			}
-			lists++
-			sum, sorted := 0, float64(product.ReadLimit)
-			if plain := (product.Filter{UserID: f.UserID, Sort: f.Sort, Limit: f.Limit, Cursor: f.Cursor, Total: f.Total}); f == plain {
-				sorted = 0
+			rows := e.check(t, f)
+			if len(ids) < f.Limit && page.HasMore && rows < product.ReadLimit {
+				t.Errorf("%s: gives up after %d rows", describe(f), rows)
 			}
+			lists, statements, most = lists+1, statements+len(e.plans), max(most, rows)
 			for _, x := range e.plans {
-				statements++
-				rows := x.plan.rowsRead()
-				sum += rows
 				blocks = max(blocks, x.plan.Hit+x.plan.Read)
 				if x.millis > slowest.millis {
 					slowest = x
 				}
-				for _, fault := range x.plan.faults(sorted) {
-					t.Errorf("%s: %s in %s", describe(f), fault, x.query)
-				}
-				if rows > 2*product.ReadLimit+1 {
-					t.Errorf("%s: reads %d rows in %s", describe(f), rows, x.query)
-				}
 			}
-			most = max(most, sum)
-			if len(ids) < f.Limit && page.HasMore && sum < product.ReadLimit {
-				t.Errorf("%s: gives up after %d rows", describe(f), sum)
-			}
-			if !page.HasMore {
+			if f.Cursor = page.Next; !page.HasMore {
 				break
 			}
-			f.Cursor = page.Next
 		}
 	}
 	t.Logf("%d lists, %d statements in %.1f s; a list reads up to %d rows, a statement up to %d blocks; the slowest took %.0f ms: %s",
 		lists, statements, time.Since(began).Seconds(), most, blocks, slowest.millis, slowest.query)
+}
+
+// check reports what the plans of a list do that they must not, and gives the rows
+// that they read.
+func (e *explainer) check(t *testing.T, f product.Filter) (rows int) {
+	sorted := float64(product.ReadLimit)
+	if f == (product.Filter{UserID: f.UserID, Sort: f.Sort, Limit: f.Limit, Cursor: f.Cursor, Total: f.Total}) {
+		sorted = 0 // there is an index for it
+	}
+	for _, x := range e.plans {
+		for _, fault := range x.plan.faults(sorted) {
+			t.Errorf("%s: %s in %s", describe(f), fault, x.query)
+		}
+		// A product is looked up for each row of product_states.
+		if n := x.plan.rowsRead(); n > 2*product.ReadLimit+1 {
+			t.Errorf("%s: reads %d rows in %s", describe(f), n, x.query)
+		}
+		rows += x.plan.rowsRead()
+	}
+	return rows
+}
+
+// walk goes through whole lists, those too whose matches are rarer than a page's
+// reading, and compares them with what a plain statement gives.
+func (m *million) walk(t *testing.T, random *rand.Rand) {
+	db, most := openDB(t, m.dsn), m.users["most"]
+	for _, list := range []struct {
+		product.Filter
+		plain string
+		empty bool // some pages are, although others follow
+	}{
+		{product.Filter{Query: "antique"}, `product_description LIKE '%antique%'`, true},
+		{product.Filter{Query: "antique", Name: "zq"}, `false`, true},
+		{product.Filter{Name: "oak 1"}, `product_name LIKE '%oak 1%'`, false},
+		{product.Filter{ImageStatus: product.ImagesFailed, Query: "-kitchen"}, `image_status = 'failed' AND product_description NOT LIKE '%kitchen%'`, false},
+		{product.Filter{ImageStatus: product.ImagesPartial}, `image_status = 'partial'`, false},
+	} {
+		f := list.Filter
+		f.UserID, f.Limit, f.Sort = &most, 100, product.DefaultSort
+		order := "created_at DESC, id DESC"
+		if !list.empty && random.IntN(2) == 0 {
+			f.Sort, order = "product_name", `lower(product_name) COLLATE "C", id`
+		}
+		var want, got []uuid.UUID
+		if err := db.QueryRowContext(t.Context(), `SELECT coalesce(array_agg(id ORDER BY `+order+`), '{}') FROM products WHERE user_id = $1 AND `+list.plain, most).
+			Scan(pq.Array(&want)); err != nil {
+			t.Fatal(err)
+		}
+		empty := false
+		for {
+			ids, page, err := m.service.ListThrough(t.Context(), product.OwnedBy(most), f, func(tx sqlx.QueryerContext) sqlx.QueryerContext { return tx })
+			if err != nil {
+				t.Fatalf("%s: %v", describe(f), err)
+			}
+			got, empty = append(got, ids...), empty || len(ids) == 0 && page.HasMore
+			if f.Cursor = page.Next; !page.HasMore {
+				break
+			}
+		}
+		if !slices.Equal(want, got) {
+			t.Errorf("%s: %d products, want %d", describe(f), len(got), len(want))
+		}
+		if list.empty && !empty {
+			t.Errorf("%s: no empty page: the list shows nothing of rare matches", describe(f))
+		}
+	}
 }
 
 // describe writes a filter for people.

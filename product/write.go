@@ -98,6 +98,7 @@ func (s *Service) finish(ctx context.Context, e *edit) (Snapshot, error) {
 			e.product.Compressed = append(e.product.Compressed, v.Key)
 		}
 	}
+	e.product.ImageStatus = summarize(e.images)
 	if err := updateProduct(ctx, e.tx, &e.product, changeOf(e.before, e.images)); err != nil {
 		return Snapshot{}, err
 	}

@@ -216,7 +216,11 @@ func newApp(cfg config.Config, log *logrus.Logger) (*app, error) {
 
 	a.api = web.NewServer(cfg.HTTPAddr, web.New(web.Config{
 		AdminToken: cfg.AdminToken,
-		Draining:   a.draining.Load,
+		Limits: web.Limits{
+			PerKey: cfg.RateLimit, PerAddress: cfg.RateLimitAddress, Counter: redis, Prefix: cfg.Installation() + ":",
+			TrustedProxies: cfg.TrustedProxies, ProxyHeader: cfg.ProxyHeader, MaxRequests: cfg.MaxRequests,
+		},
+		Draining: a.draining.Load,
 		Checks: []web.Check{
 			{Name: "postgresql", Required: true, Check: a.checkDatabase},
 			{Name: "redis", Check: redis.Check},

@@ -9,9 +9,9 @@ import (
 const (
 	// gatePatience is how long a client's call waits for a place at PostgreSQL.
 	// When all are taken for longer, more of them would only wait in vain.
-	gatePatience = 250 * time.Millisecond
+	gatePatience = 500 * time.Millisecond
 	// gateQueue bounds those that wait, for each place.
-	gateQueue = 8
+	gateQueue = 32
 )
 
 // gate turns clients' calls away while PostgreSQL has enough to do. It leaves a
@@ -30,7 +30,7 @@ type sheddableKey struct{}
 
 // Sheddable marks what is done under the context as a client's call: it ends with
 // [ErrOverloaded], before it has begun, where it does not get a place at PostgreSQL
-// in a quarter of a second.
+// in half a second.
 func Sheddable(ctx context.Context) context.Context {
 	return context.WithValue(ctx, sheddableKey{}, true)
 }

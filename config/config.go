@@ -46,8 +46,8 @@ type Config struct {
 	LogLevel   string        `env:"LOG_LEVEL" envDefault:"info" help:"error, warn, info or debug"`
 
 	RateLimit        int            `env:"RATE_LIMIT" envDefault:"1200" help:"requests a minute for each API key, up to 1000000; 0 is no limit"`
-	RateLimitAddress int            `env:"RATE_LIMIT_ADDRESS" envDefault:"2400" help:"requests a minute for each client address but those of this machine, up to 1000000; 0 is no limit"`
-	TrustedProxies   []netip.Prefix `env:"TRUSTED_PROXIES" help:"networks of the proxies in front, comma-separated; from them alone the client's address is taken from a header"`
+	RateLimitAddress int            `env:"RATE_LIMIT_ADDRESS" envDefault:"2400" help:"requests a minute for each client address, up to 1000000; 0 is no limit"`
+	TrustedProxies   []netip.Prefix `env:"TRUSTED_PROXIES" help:"networks of the proxies in front, comma-separated: they alone may name a client's address"`
 	ProxyHeader      string         `env:"TRUSTED_PROXY_HEADER" envDefault:"X-Forwarded-For" help:"the header in which they name the client: X-Forwarded-For or Forwarded"`
 	MaxRequests      int            `env:"MAX_REQUESTS" envDefault:"1000" help:"requests at once in this process, 4 to 100000; the others get a 503"`
 

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -185,14 +184,26 @@ func (l *rateLimits) refuse(w http.ResponseWriter, uses []use, states []limit.St
 // allowed (q requests in w seconds), and how many are left (r) for the next t seconds,
 // after which there is one more.
 func (l *rateLimits) describe(h http.Header, uses []use, states []limit.State) {
-	policies, left := make([]string, len(uses)), make([]string, len(uses))
+	var policies, left []byte
 	for i, u := range uses {
-		policies[i] = fmt.Sprintf("%q;q=%d;w=%d", u.policy, u.Quota, seconds(l.limiter.Window()))
-		left[i] = fmt.Sprintf("%q;r=%d;t=%d", u.policy, states[i].Left, seconds(states[i].Wait))
+		policies = appendItem(policies, u.policy, ";q=", u.Quota, ";w=", seconds(l.limiter.Window()))
+		left = appendItem(left, u.policy, ";r=", states[i].Left, ";t=", seconds(states[i].Wait))
 	}
 	// As the draft spells them, and not as net/http would.
-	h["RateLimit-Policy"] = []string{strings.Join(policies, ", ")}
-	h["RateLimit"] = []string{strings.Join(left, ", ")}
+	h["RateLimit-Policy"] = []string{string(policies)}
+	h["RateLimit"] = []string{string(left)}
+}
+
+// appendItem appends a string with two parameters to a list (RFC 9651).
+func appendItem(to []byte, name, first string, x int, second string, y int) []byte {
+	if len(to) == 0 {
+		to = make([]byte, 0, 96) // for two items
+	} else {
+		to = append(to, ", "...)
+	}
+	to = append(append(append(to, '"'), name...), '"')
+	to = strconv.AppendInt(append(to, first...), int64(x), 10)
+	return strconv.AppendInt(append(to, second...), int64(y), 10)
 }
 
 // seconds rounds up.

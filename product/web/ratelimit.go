@@ -163,15 +163,15 @@ func (l *rateLimits) take(w http.ResponseWriter, r *http.Request, uses []use) er
 // refuse gives the problem of a request that is beyond one of the limits.
 func (l *rateLimits) refuse(w http.ResponseWriter, uses []use, states []limit.State) error {
 	l.describe(w.Header(), uses, states)
-	worst := 0
+	var u use
+	var longest time.Duration // until the last of the limits that are reached lets one pass
 	for i, s := range states {
-		if s.Left == 0 && (states[worst].Left > 0 || s.Wait > states[worst].Wait) {
-			worst = i
+		if s.Left == 0 && s.Wait >= longest {
+			u, longest = uses[i], s.Wait
 		}
 	}
-	u := uses[worst]
 	l.limited.WithLabelValues(u.policy).Inc()
-	wait := strconv.Itoa(max(seconds(states[worst].Wait), 1))
+	wait := strconv.Itoa(max(seconds(longest), 1))
 	whose := map[string]string{
 		policyAddress: "requests from this address", policyKey: "requests with this API key",
 		policyFailures: "requests with no valid token from this address",

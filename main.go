@@ -222,6 +222,10 @@ func newApp(cfg config.Config, log *logrus.Logger) (*app, error) {
 		AdminToken: cfg.AdminToken,
 		Uploads:    product.NewUploads(store, objects, int64(cfg.FetchMaxBytes)),
 		Draining:   a.draining.Load, Stopping: a.stopping, EventStreams: cfg.EventStreams,
+		Limits: web.Limits{
+			PerKey: cfg.RateLimit, PerAddress: cfg.RateLimitAddress, Counter: redis, Prefix: cfg.Installation() + ":",
+			TrustedProxies: cfg.TrustedProxies, ProxyHeader: cfg.ProxyHeader, MaxRequests: cfg.MaxRequests,
+		},
 		Checks: []web.Check{
 			{Name: "postgresql", Required: true, Check: a.checkDatabase},
 			{Name: "redis", Check: redis.Check},

@@ -20,9 +20,10 @@ const adminToken = "the token of the administrator"
 // accounts is a guarded API and what tests need to know of its users.
 type accounts struct {
 	*server
-	t   *testing.T
-	dsn string
-	db  *sql.DB // past the API
+	t       *testing.T
+	dsn     string
+	db      *sql.DB // past the API
+	service *product.Service
 }
 
 // account is a user with a key.
@@ -37,7 +38,7 @@ func newAccounts(t *testing.T) *accounts {
 	}
 	t.Cleanup(func() { _ = db.Close() })
 	service := product.NewService(producttest.Open(t, dsn), newCache(t), objectURL, quiet())
-	return &accounts{serve(t, web.Config{AdminToken: adminToken}, service), t, dsn, db}
+	return &accounts{serve(t, web.Config{AdminToken: adminToken}, service), t, dsn, db, service}
 }
 
 func auth(token string) []string { return []string{"Authorization", "Bearer " + token} }

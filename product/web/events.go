@@ -37,6 +37,7 @@ func (a *api) streamEvents(w http.ResponseWriter, r *http.Request) error {
 		return retryLater("too_many_streams", "there are as many event streams as this process serves; try again later").with("Retry-After", "5")
 	}
 	defer a.streams.free()
+	leavePlace(r.Context())
 	s.request = r // in the time that every request has
 	defer s.close()
 	if err := s.open(); err != nil {

@@ -192,7 +192,7 @@ func TestRevocationOnAnotherServer(t *testing.T) {
 	t.Parallel()
 	a := newAccounts(t)
 	second := product.NewService(producttest.Open(t, a.dsn), newCache(t), objectURL, quiet())
-	b := &accounts{serve(t, web.Config{AdminToken: adminToken}, second), t, a.dsn, a.db}
+	b := &accounts{serve(t, web.Config{AdminToken: adminToken}, second), t, a.dsn, a.db, second}
 	u := a.newAccount()
 	path := "/users/" + u.id
 	a.must(u.key, http.MethodGet, path, "")
@@ -230,7 +230,7 @@ func TestKeysWithoutPostgreSQL(t *testing.T) {
 	// Without Redis nothing is left: on a busy machine it may take its time.
 	patient := newCacheWith(t, cache.Config{Timeout: time.Second, Probe: time.Second})
 	service := product.NewService(producttest.Open(t, dsn.String()), patient, objectURL, quiet())
-	b := &accounts{serve(t, web.Config{AdminToken: adminToken}, service), t, a.dsn, a.db}
+	b := &accounts{serve(t, web.Config{AdminToken: adminToken}, service), t, a.dsn, a.db, service}
 	path := "/products/" + fmt.Sprint(b.must(u.key, http.MethodPost, "/products", `{"product_name":"Lamp","product_price":1}`)["id"])
 	eventually(t, "the product is cached", func() bool {
 		return b.as(u.key, http.MethodGet, path, "").header.Get("X-Cache") == "HIT"

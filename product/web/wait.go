@@ -21,6 +21,7 @@ func (a *api) patient(h func(http.ResponseWriter, *http.Request) error) func(htt
 			return h(w, r)
 		}
 		defer a.waiting.free()
+		leavePlace(r.Context())
 		r, done := outlast(w, r.WithContext(context.WithValue(r.Context(), waitKey{}, wait)), wait+a.timeout)
 		defer done()
 		if err := h(w, r); err != nil {

@@ -93,7 +93,7 @@ type use struct {
 // at its token; so is one with too many failures, unless its token was right before:
 // neighbours behind one address must not lock each other out. The count itself comes
 // after check, so that address and key are counted in one go.
-func (l *rateLimits) guard(w http.ResponseWriter, r *http.Request, check func() (key string, err error)) error {
+func (l *rateLimits) guard(w http.ResponseWriter, r *http.Request, check func(*http.Request) (key string, err error)) error {
 	uses := make([]use, 0, 2)
 	address, failures, byAddress := l.ofAddress(r)
 	if byAddress {
@@ -110,7 +110,7 @@ func (l *rateLimits) guard(w http.ResponseWriter, r *http.Request, check func() 
 			return l.refuse(w, []use{failures}, []limit.State{state})
 		}
 	}
-	key, err := check()
+	key, err := check(r)
 	switch {
 	case byAddress && isUnauthorized(err):
 		uses = append(uses, failures)

@@ -93,7 +93,7 @@ func (a *api) guarded(rt route) http.Handler {
 	}
 	return a.handle(func(w http.ResponseWriter, r *http.Request) error {
 		var who caller
-		err := a.limits.guard(w, r, func() (key string, err error) {
+		err := a.limits.guard(w, r, func(r *http.Request) (key string, err error) {
 			who, err = a.access.check(r)
 			noteCaller(r.Context(), who)
 			return who.limited(), err

@@ -50,7 +50,13 @@ func newShedder(cfg Limits, reg prometheus.Registerer) *shedder {
 		s.maxBodies = defaultMaxBodies
 	}
 	if reg != nil {
-		reg.MustRegister(s.count)
+		reg.MustRegister(s.count,
+			prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+				Name: "vitrine_http_requests_in_flight", Help: "Requests under way, probes not counted.",
+			}, func() float64 { return float64(s.requests.Load()) }),
+			prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+				Name: "vitrine_http_body_bytes", Help: "Bytes of the bodies of requests under way.",
+			}, func() float64 { return float64(s.bodies.Load()) }))
 	}
 	return s
 }

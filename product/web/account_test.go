@@ -37,8 +37,10 @@ func newAccounts(t *testing.T) *accounts {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	service := product.NewService(producttest.Open(t, dsn), newCache(t), objectURL, quiet())
-	return &accounts{serve(t, web.Config{AdminToken: adminToken}, service), t, dsn, db, service}
+	store := producttest.Open(t, dsn)
+	service := product.NewService(store, newCache(t), objectURL, quiet())
+	cfg := web.Config{AdminToken: adminToken, Uploads: product.NewUploads(store, unreachableObjects(t), 1000)}
+	return &accounts{serve(t, cfg, service), t, dsn, db, service}
 }
 
 func auth(token string) []string { return []string{"Authorization", "Bearer " + token} }

@@ -23,11 +23,15 @@ type visit struct {
 // walkBodies are valid bodies for the routes that read one; USER stands for the id
 // of the user whose things the walk names.
 var walkBodies = map[string]string{
-	"POST /products":                  `{"user_id":"USER","product_name":"Lamp","product_price":1}`,
-	"PATCH /products/{id}":            `{"product_name":"Torch"}`,
-	"POST /users":                     `{"name":"Eve","email":"eve@example.org"}`,
-	"POST /users/{id}/keys":           `{"name":"laptop"}`,
-	"POST /admin/dead-letters/replay": `{"all":true}`,
+	"POST /products":                      `{"user_id":"USER","product_name":"Lamp","product_price":1}`,
+	"PUT /products/{id}":                  `{"product_name":"Torch","product_price":1}`,
+	"PATCH /products/{id}":                `{"product_name":"Torch"}`,
+	"POST /products/{id}/images":          `{"source":"https://img.example/eve.jpg"}`,
+	"PATCH /products/{id}/images/{image}": `{"alt":"Eve"}`,
+	"POST /uploads":                       `{"user_id":"USER"}`,
+	"POST /users":                         `{"name":"Eve","email":"eve@example.org"}`,
+	"POST /users/{id}/keys":               `{"name":"laptop"}`,
+	"POST /admin/dead-letters/replay":     `{"all":true}`,
 }
 
 var parameter = regexp.MustCompile(`^\{(\w+)\}$`)

@@ -39,6 +39,7 @@ func newAccounts(t *testing.T) *accounts {
 	t.Cleanup(func() { _ = db.Close() })
 	store := producttest.Open(t, dsn)
 	service := product.NewService(store, newCache(t), objectURL, quiet())
+	tellChanges(t, dsn, service)
 	cfg := web.Config{AdminToken: adminToken, Uploads: product.NewUploads(store, unreachableObjects(t), 1000)}
 	return &accounts{serve(t, cfg, service), t, dsn, db, service}
 }

@@ -53,7 +53,10 @@ func readBody(w http.ResponseWriter, r *http.Request, types ...string) ([]byte, 
 // unreadable says why a body could not be read to its end.
 func unreadable(err error) *problem {
 	var large *http.MaxBytesError
+	var p *problem
 	switch {
+	case errors.As(err, &p):
+		return p
 	case errors.As(err, &large):
 		return tooLarge()
 	case errors.Is(err, errNoBodyMemory):

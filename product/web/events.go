@@ -55,7 +55,7 @@ func (a *api) streamEvents(w http.ResponseWriter, r *http.Request) error {
 func (a *api) newEventStream(w http.ResponseWriter, r *http.Request) (*eventStream, error) {
 	q := parseQuery(r.URL.RawQuery, eventParameters)
 	s := &eventStream{
-		api: a, control: http.NewResponseController(w), writer: w, wrote: time.Now(),
+		api: a, control: http.NewResponseController(w), writer: w, wrote: time.Now(), checked: time.Now(),
 		filter: product.EventFilter{ProductID: q.id("product_id"), UserID: q.id("user_id")},
 	}
 	if text, ok := q.values["last_event_id"]; ok {

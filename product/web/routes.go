@@ -104,7 +104,9 @@ func (a *api) guarded(rt route) http.Handler {
 		if err := rt.need.admits(who, r.Method); err != nil {
 			return err
 		}
-		return rt.handler(w, r.WithContext(withCaller(r.Context(), who)))
+		r = r.WithContext(withCaller(r.Context(), who))
+		r.Body = &guardedBody{r.Body, func() error { _, err := a.access.check(r); return err }}
+		return rt.handler(w, r)
 	})
 }
 

@@ -46,6 +46,9 @@ func (a *api) current(w http.ResponseWriter, r *http.Request, id uuid.UUID, vers
 	if err == nil && current.Version < version {
 		current, err = a.service.GetAtLeast(r.Context(), a.access.scope(r), id, version)
 	}
+	if err == nil {
+		_, err = a.access.check(r) // a key may have ended meanwhile
+	}
 	if err == nil && !a.stopping() {
 		prefer(w.Header(), wait)
 	}

@@ -81,7 +81,7 @@ func walk(t *testing.T, user string, ids map[string]string) []visit {
 func (a *accounts) visit(v visit, headers ...string) answer {
 	a.t.Helper()
 	headers = append(headers, "X-Request-ID", "walk")
-	if v.Route.Path == "/events" && v.Method == http.MethodGet {
+	if v.Path == "/events" && v.Method == http.MethodGet {
 		return a.peek(v.path, headers)
 	}
 	return a.call(a.t, v.Method, v.path, v.body, headers...)

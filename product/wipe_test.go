@@ -55,7 +55,7 @@ func TestQueueWiped(t *testing.T) {
 		for range 2 {
 			broker := queue.New(queue.Config{URLs: []string{url}, Prefix: prefix}, quiet())
 			run(t, broker.Run)
-			run(t, product.NewJobRelay(c.store, sender{broker}, nil, quiet()).Run)
+			run(t, product.NewJobRelay(c.store, sender{broker}, freely, nil, quiet()).Run)
 			run(t, product.NewReconciler(c.store, broker, quiet()).Run)
 			brokers = append(brokers, broker)
 		}

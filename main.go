@@ -203,7 +203,7 @@ func newApp(cfg config.Config, log *logrus.Logger) (*app, error) {
 	listener := product.NewListener(cfg.DatabaseURL, log)
 	a.upkeep = []func(context.Context) error{
 		listener.Run,
-		product.NewJobRelay(store, publisher{broker}, product.JobLimits{PerOwner: cfg.OwnerJobs},
+		product.NewJobRelay(store, publisher{broker}, product.JobLimits{PerOwner: cfg.OwnerJobs, Waiting: 2 * cfg.Workers},
 			listener.Wake(product.KindImageJob), log).Run,
 		product.NewDeletionRelay(store, objects, listener.Wake(product.KindDeleteObjects), log).Run,
 		product.NewInvalidationRelay(store, redis, listener.Wake(product.KindInvalidate), log).Run,

@@ -20,8 +20,9 @@ const (
 	// ownersWeighed is how many owners a claim compares at least, to give the
 	// turn to the one with the fewest jobs in flight.
 	ownersWeighed = 32
-	// turnHolder is how long a frozen process can keep the others from claiming.
-	turnHolder = 2 * time.Second
+	// turnHolder is how long a frozen process can keep the others from claiming:
+	// less than they wait for a lock.
+	turnHolder = lockTimeout / 2
 )
 
 // lineUp puts image jobs whose time has come into their owners' lines, those of
@@ -96,7 +97,7 @@ const (
 const claimQuery = `
 	WITH RECURSIVE busy AS MATERIALIZED (` + inFlight + `
 	), room AS MATERIALIZED (
-		SELECT cast(least(:batch, :waiting - greatest(:depth, coalesce(sum(lately), 0))) AS integer) AS jobs FROM busy
+		SELECT cast(greatest(0, least(:batch, :waiting - greatest(:depth, coalesce(sum(lately), 0)))) AS integer) AS jobs FROM busy
 	), walk AS (
 		SELECT owner, owner AS first, 1 AS seen
 		FROM (SELECT coalesce(` + nextInLine + `, ` + firstInLine + `) AS owner
@@ -123,8 +124,7 @@ const claimQuery = `
 		LIMIT (SELECT jobs FROM room)
 	), taken AS (
 		UPDATE outbox SET claim = :claim, claimed_until = clock_timestamp() + :claim_time * interval '1 microsecond'
-		WHERE id = ANY (ARRAY (
-			SELECT id FROM outbox WHERE id = ANY (ARRAY (SELECT id FROM chosen)) FOR UPDATE SKIP LOCKED))
+		WHERE id = ANY (ARRAY (SELECT id FROM chosen)) AND (claimed_until IS NULL OR claimed_until < statement_timestamp())
 		RETURNING id, subject, payload, request_id, attempts
 	), marked AS (
 		UPDATE images SET sent = true, queued_at = clock_timestamp()
@@ -150,23 +150,33 @@ type claimedJob struct {
 // be quicker: what is marked late would say that the job is still on its way. One
 // that somebody has locked stays unmarked, and counts again once a worker has it.
 func (s *Store) claimJobs(ctx context.Context, claim, after uuid.UUID, depth int, limits JobLimits) (jobs []claimedJob, err error) {
-	const turn = `
-		SELECT set_config('idle_in_transaction_session_timeout', $1, true),
-			pg_advisory_xact_lock(hashtextextended('vitrine job relay ' || current_schema(), 0))`
-	q, args, err := sqlx.Named(claimQuery, map[string]any{
-		"claim": claim, "after": after, "depth": depth, "batch": jobBatch, "weighed": ownersWeighed,
-		"waiting": limits.Waiting, "per_owner": limits.PerOwner, "claim_time": claimTime.Microseconds(),
-		"sent_for": sentFor.Microseconds(), "sent_lately": sentLately.Microseconds(),
-	})
+	q, args, err := s.db.BindNamed(claimQuery, claimArgs(claim, after, depth, limits))
 	if err != nil {
 		return nil, err
 	}
-	q = s.db.Rebind(q)
 	err = s.inTx(ctx, "claim jobs", func(ctx context.Context, tx *sqlx.Tx) error {
-		if _, err := tx.ExecContext(ctx, turn, millis(turnHolder)); err != nil {
+		if err := takeTurn(ctx, tx); err != nil {
 			return err
 		}
 		return tx.SelectContext(ctx, &jobs, q, args...)
 	})
 	return jobs, err
+}
+
+// takeTurn waits until no other relay is claiming jobs. Each schema has its own
+// turns.
+func takeTurn(ctx context.Context, tx *sqlx.Tx) error {
+	const q = `
+		SELECT set_config('idle_in_transaction_session_timeout', $1, true),
+			pg_advisory_xact_lock(hashtextextended('vitrine job relay ' || current_schema(), 0))`
+	_, err := tx.ExecContext(ctx, q, millis(turnHolder))
+	return err
+}
+
+func claimArgs(claim, after uuid.UUID, depth int, limits JobLimits) map[string]any {
+	return map[string]any{
+		"claim": claim, "after": after, "depth": depth, "batch": jobBatch, "weighed": ownersWeighed,
+		"waiting": limits.Waiting, "per_owner": limits.PerOwner, "claim_time": claimTime.Microseconds(),
+		"sent_for": sentFor.Microseconds(), "sent_lately": sentLately.Microseconds(),
+	}
 }

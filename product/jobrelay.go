@@ -27,10 +27,10 @@ type Publisher interface {
 	Depth(ctx context.Context) (int, error)
 }
 
-// maxWaiting is how many jobs wait in the queue unless a limit says otherwise: so
-// many are in front of whoever has just come. Workers take them from there while
-// the relay fetches the next, which takes it some hundredths of a second.
-const maxWaiting = 32
+// minWaiting is how many jobs may always wait in the queue: so many are in front of
+// whoever has just come. Workers take them from there while the relay fetches the
+// next, which takes it some hundredths of a second. It does so when half are left.
+const minWaiting = 32
 
 // jobBatch is how many jobs are sent together at most.
 const jobBatch = 100
@@ -40,7 +40,8 @@ type JobLimits struct {
 	// PerOwner is how many jobs of one owner are in flight at once: on their way
 	// to the queue, in it, or at work.
 	PerOwner int
-	// Waiting is how many jobs of all owners wait in the queue, about; 0 means 32.
+	// Waiting is how many jobs of all owners wait in the queue, about, and 32 at
+	// least. Twice the workers of a replica keep it busy.
 	Waiting int
 }
 
@@ -48,9 +49,7 @@ type JobLimits struct {
 // their owners and within limits: the backlog stays in the outbox. An owner's jobs
 // go in the order in which they became due.
 func NewJobRelay(store *Store, publisher Publisher, limits JobLimits, wake <-chan struct{}, log *logrus.Logger) *Relay {
-	if limits.Waiting <= 0 {
-		limits.Waiting = maxWaiting
-	}
+	limits.Waiting = max(limits.Waiting, minWaiting)
 	relay := NewRelay(store, KindImageJob, jobBatch, func(ctx context.Context, rows []Row) []error {
 		return publishJobs(ctx, publisher, rows)
 	}, wake, log)
@@ -79,7 +78,7 @@ func (c *jobClaimer) claim(ctx context.Context, claim uuid.UUID) ([]Row, prospec
 	if err != nil {
 		return nil, idle, fmt.Errorf("depth of the queue: %w", err)
 	}
-	if depth >= c.limits.Waiting {
+	if depth > c.limits.Waiting/2 {
 		return nil, held, nil
 	}
 	jobs, err := c.store.claimJobs(ctx, claim, c.after, depth, c.limits)

@@ -203,7 +203,8 @@ func newApp(cfg config.Config, log *logrus.Logger) (*app, error) {
 	listener := product.NewListener(cfg.DatabaseURL, log)
 	a.upkeep = []func(context.Context) error{
 		listener.Run,
-		product.NewJobRelay(store, publisher{broker}, listener.Wake(product.KindImageJob), log).Run,
+		product.NewJobRelay(store, publisher{broker}, product.JobLimits{PerOwner: cfg.OwnerJobs, Waiting: 2 * cfg.Workers},
+			listener.Wake(product.KindImageJob), log).Run,
 		product.NewDeletionRelay(store, objects, listener.Wake(product.KindDeleteObjects), log).Run,
 		product.NewInvalidationRelay(store, redis, listener.Wake(product.KindInvalidate), log).Run,
 		product.NewSequencer(service, log).Run,
@@ -284,6 +285,8 @@ func (p publisher) Publish(ctx context.Context, messages []product.Message) []er
 	}
 	return p.broker.Publish(ctx, out)
 }
+
+func (p publisher) Depth(ctx context.Context) (int, error) { return p.broker.Depth(ctx) }
 
 // jobObjects lets the workers store variants and read uploads.
 type jobObjects struct{ *storage.Store }

@@ -196,6 +196,7 @@ CREATE TABLE IF NOT EXISTS images (
 ALTER TABLE images ADD COLUMN IF NOT EXISTS average_color text
     CONSTRAINT images_average_color_form CHECK (average_color ~ '^#[0-9a-f]{6}$');
 ALTER TABLE images ADD COLUMN IF NOT EXISTS animated boolean NOT NULL DEFAULT false;
+ALTER TABLE images ADD COLUMN IF NOT EXISTS sent boolean NOT NULL DEFAULT false;
 COMMENT ON TABLE  images IS 'One row per image of a product.';
 COMMENT ON COLUMN images.position IS 'Place in the product, from 0 without gaps.';
 COMMENT ON COLUMN images.source IS 'URL that the image is fetched from, or upload: and the key of an upload.';
@@ -203,6 +204,7 @@ COMMENT ON COLUMN images.generation IS 'Grows when the work starts anew; jobs of
 COMMENT ON COLUMN images.attempts IS 'Tries begun, those excepted that ended by a fault of our own dependencies.';
 COMMENT ON COLUMN images.deferrals IS 'Tries in a row that did not count in attempts; grows the backoff.';
 COMMENT ON COLUMN images.queued_at IS 'When the latest job for the image went, or is due to go, to the queue; not claimed before.';
+COMMENT ON COLUMN images.sent IS 'A job for it was taken from the outbox to be sent, and no worker has begun since; while a job waits in the outbox it says nothing.';
 COMMENT ON COLUMN images.claimed_at IS 'When the try under way began.';
 COMMENT ON COLUMN images.lease_until IS 'Until when the try under way has the image for itself.';
 COMMENT ON COLUMN images.lease_owner IS 'Who has it: unique to one claim.';
@@ -224,6 +226,7 @@ COMMENT ON COLUMN images.alt IS 'What the picture shows, in words; empty for one
 CREATE INDEX IF NOT EXISTS images_upload ON images (source) WHERE starts_with(source, 'upload:');
 CREATE INDEX IF NOT EXISTS images_pending ON images (queued_at) WHERE status = 'pending';
 CREATE INDEX IF NOT EXISTS images_processing ON images (lease_until) WHERE status = 'processing';
+CREATE INDEX IF NOT EXISTS images_in_flight ON images (product_id) WHERE status = 'processing' OR status = 'pending' AND sent;
 CREATE INDEX IF NOT EXISTS images_unfiled ON images (settled_at) WHERE status = 'failed' AND NOT dead_lettered;
 
 CREATE TABLE IF NOT EXISTS uploads (
@@ -273,8 +276,12 @@ CREATE TABLE IF NOT EXISTS outbox (
     claimed_until timestamptz,
     claim         uuid
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 2000);
+ALTER TABLE outbox ADD COLUMN IF NOT EXISTS owner uuid;
+ALTER TABLE outbox ADD COLUMN IF NOT EXISTS in_line boolean NOT NULL DEFAULT false;
 COMMENT ON TABLE  outbox IS 'What has to happen outside the database, written with the change that causes it and removed when done.';
 COMMENT ON COLUMN outbox.subject IS 'What the row is about: the image of an image_job, the product or API key otherwise.';
+COMMENT ON COLUMN outbox.owner IS 'Of an image_job in line: whose product it is for; the nil UUID where that is gone.';
+COMMENT ON COLUMN outbox.in_line IS 'Of an image_job: it is due and stands in its owner''s line. A job that is written without is lined up when it is due.';
 COMMENT ON COLUMN outbox.trace_context IS 'W3C traceparent of the request that caused the row.';
 COMMENT ON COLUMN outbox.attempts IS 'Times it was tried in vain.';
 COMMENT ON COLUMN outbox.available_at IS 'Not to be done before.';
@@ -282,6 +289,8 @@ COMMENT ON COLUMN outbox.claimed_until IS 'Until when one relay has the row for 
 COMMENT ON COLUMN outbox.claim IS 'Which batch of which relay that is.';
 CREATE INDEX IF NOT EXISTS outbox_due ON outbox (kind, available_at);
 CREATE INDEX IF NOT EXISTS outbox_subject ON outbox (subject);
+CREATE INDEX IF NOT EXISTS outbox_line ON outbox (owner, available_at, id) WHERE kind = 'image_job' AND in_line;
+CREATE INDEX IF NOT EXISTS outbox_to_line_up ON outbox (available_at) WHERE kind = 'image_job' AND NOT in_line;
 
 CREATE TABLE IF NOT EXISTS dead_letters (
     id             uuid PRIMARY KEY,

@@ -2,6 +2,7 @@ package product
 
 import (
 	"context"
+	"errors"
 
 	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
@@ -47,3 +48,26 @@ func Position(f Filter) (key string, id uuid.UUID, ok bool) {
 	}
 	return p.key, p.id, true
 }
+
+// ExplainJobClaim claims jobs, gives what that took as EXPLAIN tells it in JSON, and
+// undoes it.
+func ExplainJobClaim(ctx context.Context, s *Store, after uuid.UUID, limits JobLimits) (plan []byte, err error) {
+	q, args, err := s.db.BindNamed(`EXPLAIN (ANALYZE, FORMAT JSON)`+claimQuery, claimArgs(uuid.New(), after, 0, limits))
+	if err != nil {
+		return nil, err
+	}
+	undo := errors.New("undone")
+	err = s.inTx(ctx, "explain", func(ctx context.Context, tx *sqlx.Tx) error {
+		return errors.Join(undo, takeTurn(ctx, tx), tx.GetContext(ctx, &plan, q, args...))
+	})
+	if plan == nil {
+		return nil, err
+	}
+	return plan, nil
+}
+
+// PublishJobs is the handler of the job relay.
+var PublishJobs = publishJobs
+
+// Free tells the job relay what a worker tells it.
+func (s *Store) Free() { s.free() }

@@ -27,6 +27,8 @@ type Store struct {
 	gate *gate
 	// down says that the last operation found PostgreSQL out of reach or too slow.
 	down atomic.Bool
+	// freed tells the job relay that a job has left the queue, or its worker.
+	freed chan struct{}
 }
 
 // Open makes a store. It does not connect: that happens at the first use.
@@ -42,7 +44,7 @@ func Open(cfg Config) (*Store, error) {
 	db.SetMaxOpenConns(cfg.MaxOpen)
 	db.SetMaxIdleConns(cfg.MaxOpen) // the default of 2 opens and closes under load
 	db.SetConnMaxLifetime(30 * time.Minute)
-	return &Store{db: db, gate: newGate(cfg.MaxOpen)}, nil
+	return &Store{db: db, gate: newGate(cfg.MaxOpen), freed: make(chan struct{}, 1)}, nil
 }
 
 // Close ends all connections. It may be called twice.

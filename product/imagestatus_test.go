@@ -131,3 +131,18 @@ func TestMigrateFillsWhatListsNeed(t *testing.T) {
 		}
 	}
 }
+
+// TestImagesTouchNoIndexOfProducts holds the indexes of products to what keeps the
+// steps of an image cheap: none is on what such a step changes.
+func TestImagesTouchNoIndexOfProducts(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	var touched string
+	c.scan(&touched, `
+		SELECT coalesce(string_agg(DISTINCT indexdef, '; '), '') FROM pg_indexes
+		WHERE schemaname = current_schema() AND tablename = 'products'
+			AND indexdef ~ '\m(image_status|updated_at|version|compressed_product_images)\M'`)
+	if touched != "" {
+		t.Error(touched)
+	}
+}

@@ -83,7 +83,7 @@ func plainOrder(sort product.Sort) string {
 // churn creates, changes and deletes products until ctx ends, those in ids among them.
 func (c *catalogue) churn(ctx context.Context, random *rand.Rand, ids []uuid.UUID) error {
 	ids = slices.Clone(ids)
-	for {
+	for ctx.Err() == nil {
 		i := random.IntN(len(ids))
 		var err error
 		switch random.IntN(3) {
@@ -100,13 +100,11 @@ func (c *catalogue) churn(ctx context.Context, random *rand.Rand, ids []uuid.UUI
 				ids = append(slices.Delete(ids, i, i+1), ids[0])
 			}
 		}
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil && !errors.Is(err, product.ErrNotFound):
+		if err != nil && ctx.Err() == nil && !errors.Is(err, product.ErrNotFound) {
 			return err
 		}
 	}
+	return nil
 }
 
 // TestWalksWhileProductsChange walks through random lists while other products come,

@@ -288,7 +288,7 @@ func TestSettleReady(t *testing.T) {
 		return map[string]any{"name": name, "url": base + name + ".jpg", "width": width, "height": height, "bytes": bytes, "format": "jpeg"}
 	}
 	want := map[string]any{
-		"id": w.Images[0].ID.String(), "position": 0.0, "source": source, "status": "ready", "error": nil,
+		"id": w.Images[0].ID.String(), "position": 0.0, "source": source, "alt": nil, "status": "ready", "error": nil,
 		"url": base + "main.jpg", "width": 1600.0, "height": 800.0, "bytes": 900.0, "format": "jpeg", "placeholder": "1QcSHQRnh493V4dIh4eXh1h4kJUI", "average_color": "#12ab9f", "animated": true,
 		"variants": []any{variant("main", 1600, 800, 900), variant("small", 200, 100, 90)}, "attempts": 1.0,
 	}

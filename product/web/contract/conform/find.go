@@ -2,6 +2,7 @@ package conform
 
 import (
 	"encoding/json"
+	"math/big"
 	"net/http"
 	"slices"
 	"strings"
@@ -39,7 +40,7 @@ func (o *Operation) takes(segments []string) bool {
 	}
 	for i, want := range o.segments {
 		if strings.HasPrefix(want, "{") {
-			if segments[i] == "" {
+			if segments[i] == "" && i == len(segments)-1 { // the router takes nothing for a name, but not at the end
 				return false
 			}
 		} else if segments[i] != want {
@@ -64,7 +65,9 @@ func (s Schema) ValidText(text string) bool {
 func typed(schema map[string]any, text string) any {
 	switch schema["type"] {
 	case "integer", "number":
-		if json.Valid([]byte(text)) {
+		// Valid JSON that is no number, or one of more digits than can be compared,
+		// stays a text, which does not fit.
+		if _, ok := new(big.Rat).SetString(text); ok && json.Valid([]byte(text)) {
 			return json.Number(text)
 		}
 	case "boolean":

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strings"
 )
 
@@ -198,7 +199,7 @@ func (d *Document) exampleText(schema *object) string {
 func (d *Document) curl(op operation) string {
 	var b strings.Builder
 	b.WriteString("curl -s")
-	if op.Method != "GET" {
+	if op.Method != http.MethodGet {
 		b.WriteString(" -X " + op.Method)
 	}
 	path := op.Path

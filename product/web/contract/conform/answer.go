@@ -31,18 +31,15 @@ var transport = []string{
 // /api or not.
 func (c *Contract) Check(method, path string, a Answer) error {
 	op, allowed := c.Find(method, path)
-	response := Response{}
 	switch {
-	case op != nil:
-		documented, ok := op.Responses[a.Status]
-		if !ok {
-			return fmt.Errorf("status %d of %s %s is not documented: %.300s", a.Status, op.Method, op.Path, a.Body)
-		}
-		response = documented
-	case len(allowed) > 0:
+	case op == nil && len(allowed) > 0:
 		return c.checkRouting(a, method == http.MethodHead, http.StatusMethodNotAllowed, "method_not_allowed", strings.Join(allowed, ", "))
-	default:
+	case op == nil:
 		return c.checkRouting(a, method == http.MethodHead, http.StatusNotFound, "no_such_route", "")
+	}
+	response, documented := op.Responses[a.Status]
+	if !documented {
+		return fmt.Errorf("status %d of %s %s is not documented: %.300s", a.Status, op.Method, op.Path, a.Body)
 	}
 	var wrong []error
 	note := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }

@@ -86,13 +86,15 @@ func (w *worker) spoilValue(r *request) {
 	}
 	for range 1 + w.rnd.IntN(2) {
 		names := sortedNames(o)
-		switch name := ""; {
+		switch {
 		case len(names) == 0 || w.chance(5):
 			o[pick(w, "id", "Product_Name", "unknown", "a/b~c", strings.Repeat("n", 300), "__proto__")] = pick(w, w.oddValues()...)
+		case w.chance(10):
+			clear(o)
 		case w.chance(4):
 			delete(o, pick(w, names...))
 		default:
-			name = pick(w, names...)
+			name := pick(w, names...)
 			if list, ok := o[name].([]any); ok && len(list) > 0 && w.chance(2) {
 				list[w.rnd.IntN(len(list))] = pick(w, w.oddValues()...)
 			} else {

@@ -38,9 +38,6 @@ func (w *worker) story(ctx context.Context) error {
 	t.read(made)
 	t.change()
 	t.remove()
-	if t.err == errEnough {
-		return errEnough
-	}
 	return t.err
 }
 

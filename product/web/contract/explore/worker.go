@@ -3,6 +3,7 @@ package explore
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -92,10 +93,10 @@ func (w *worker) operation() *conform.Operation {
 }
 
 // errEnough says that all requests were sent.
-var errEnough = fmt.Errorf("there were enough requests")
+var errEnough = errors.New("there were enough requests")
 
 func (w *worker) done(err error) error {
-	if err == errEnough {
+	if errors.Is(err, errEnough) {
 		return nil
 	}
 	return err

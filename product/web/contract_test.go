@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"vitrine/imaging"
 	"vitrine/product/web"
 	"vitrine/product/web/contract"
 )
@@ -27,9 +28,40 @@ func TestRoutesAndDocumentAreTheSame(t *testing.T) {
 		}
 		inDocument = append(inDocument, line)
 	}
+	var inRouter []string
+	for _, rt := range web.Routes() {
+		line := rt.Method + " " + rt.Path
+		if rt.Open {
+			line += " open"
+		}
+		inRouter = append(inRouter, line)
+	}
 	slices.Sort(inDocument)
-	if diff := cmp.Diff(inDocument, slices.Sorted(slices.Values(web.Routes()))); diff != "" {
+	slices.Sort(inRouter)
+	if diff := cmp.Diff(inDocument, inRouter); diff != "" {
 		t.Errorf("routes (-document +router):\n%s", diff)
+	}
+}
+
+// Whom a route is for is documented by the problems of those whom it is not for.
+func TestWhomRoutesAnswerIsDocumented(t *testing.T) {
+	t.Parallel()
+	routes := map[string]web.Route{}
+	for _, rt := range web.Routes() {
+		routes[rt.Method+" "+rt.Path] = rt
+	}
+	for _, op := range documented.Operations {
+		rt := routes[op.Method+" "+op.Path]
+		var want []string
+		switch {
+		case rt.Admin:
+			want = []string{"admin_only"}
+		case !rt.Open && (rt.FullOnly || op.Method != http.MethodGet):
+			want = []string{"read_only_key"}
+		}
+		if diff := cmp.Diff(want, op.Codes(http.StatusForbidden)); diff != "" {
+			t.Errorf("%s %s: codes of 403 (-router +document):\n%s", op.Method, op.Path, diff)
+		}
 	}
 }
 
@@ -170,8 +202,13 @@ func collectLiteral(literal *ast.CompositeLit, codes map[string]int) {
 }
 
 // note adds a code. An argument that is no literal is a code that was named
-// elsewhere.
+// elsewhere, or a picture's.
 func note(value ast.Expr, status int, codes map[string]int) {
+	if call, ok := value.(*ast.CallExpr); ok && len(call.Args) == 1 {
+		if constant, ok := call.Args[0].(*ast.SelectorExpr); ok && constant.Sel.Name == "CodeUnsupportedFormat" {
+			codes[string(imaging.CodeUnsupportedFormat)] = status
+		}
+	}
 	literal, ok := value.(*ast.BasicLit)
 	if !ok || literal.Kind != token.STRING {
 		return

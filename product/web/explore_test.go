@@ -15,7 +15,8 @@ import (
 func TestRequestsMadeOfTheDocument(t *testing.T) {
 	t.Parallel()
 	const token = "explorer"
-	s := serve(t, web.Config{AdminToken: token, Checks: []web.Check{{Name: "postgresql", Required: true, Check: up}}}, newService(t))
+	s := newGallery(t, 20<<20, web.Config{AdminToken: token, Checks: []web.Check{{Name: "postgresql", Required: true, Check: up}}})
+	watch(t, s.dsn, s.service)
 	report, err := explore.Run(t.Context(), explore.Config{
 		URL: s.url, Token: token, Requests: 2000, Workers: 4, Limit: 2 * time.Minute, Seed: rand.Uint64(), Sources: "http://127.0.0.1:9",
 	}, documented)

@@ -44,18 +44,24 @@ func newReplicas(t *testing.T, n int, cfg web.Config) (replicas []*replica, dsn 
 		store := producttest.Open(t, u.String())
 		t.Cleanup(r.database.Refuse) // before the store is closed, which would wait for a frozen server
 		r.service = product.NewService(store, c, objectURL, quiet())
-		listener := product.NewListener(u.String(), quiet())
-		for _, part := range []func(context.Context) error{
-			listener.Run, product.NewSequencer(r.service, quiet()).Run, product.NewTailer(r.service, listener.Events(), quiet()).Run,
-		} {
-			inBackground(t, part)
-		}
+		watch(t, u.String(), r.service)
 		cfg := cfg
 		cfg.Stopping = r.stop
 		r.server = serve(t, cfg, r.service)
 		replicas = append(replicas, r)
 	}
 	return replicas, dsn
+}
+
+// watch runs what tells the service of changes until the test ends.
+func watch(t *testing.T, dsn string, service *product.Service) {
+	t.Helper()
+	listener := product.NewListener(dsn, quiet())
+	for _, part := range []func(context.Context) error{
+		listener.Run, product.NewSequencer(service, quiet()).Run, product.NewTailer(service, listener.Events(), quiet()).Run,
+	} {
+		inBackground(t, part)
+	}
 }
 
 // inBackground runs a part until the test ends.

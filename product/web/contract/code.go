@@ -1,5 +1,7 @@
 package contract
 
+import "slices"
+
 // Code is a word that an answer has for programs, and what it means.
 type Code struct {
 	Code    string
@@ -29,7 +31,13 @@ var Faults = []Code{
 	{"too_precise", "The number has more decimals than the field takes."},
 	{"out_of_range", "The value is lower or higher than the field, or a field beside it, allows."},
 	{"unknown", "It is the id of nothing."},
+	{"unknown_upload", "It names an upload that the user has not made."},
+	{"immutable", "It cannot be changed."},
 	{"taken", "Something else has this value, which has to be unique."},
+	{"invalid_key", "A name in the object is empty, too long, or has control characters."},
+	{"unsupported_format", "The file is not a JPEG, PNG, GIF or WebP picture."},
+	{"invalid_event_id", "It is not the id of an event."},
+	{"conflict", "It cannot be given together with another field."},
 	{"exactly_one", "Exactly one of several fields, or a filter, has to be given."},
 	{"not_applicable", "The parameter has no meaning together with another one."},
 	{"unknown_parameter", "The route has no such query parameter."},
@@ -50,6 +58,7 @@ var Pictures = []Code{
 	{"source_denied", "The source answered 401, 403 or the like."},
 	{"source_rejected", "The source gave any other answer that is no picture."},
 	{"source_unavailable", "The source answered 429 or 5xx, also after retries."},
+	{"upload_not_found", "Nothing was uploaded under the source's name."},
 	{"body_too_large", "The file is larger than the service takes."},
 	{"unsupported_format", "The file is not a JPEG, PNG, GIF or WebP picture, or is an animated WebP."},
 	{"corrupt_image", "The picture is damaged or incomplete."},
@@ -78,7 +87,9 @@ func codesOf(table string) []any {
 	case "faults":
 		add(Faults)
 		for _, code := range headerFaults {
-			codes = append(codes, code)
+			if !slices.Contains(codes, any(code)) {
+				codes = append(codes, code)
+			}
 		}
 	case "pictures":
 		add(Pictures)
@@ -88,5 +99,6 @@ func codesOf(table string) []any {
 
 // headerFaults are the problems whose errors name a header, with the same code.
 var headerFaults = []string{
-	"invalid_entity_tag", "invalid_idempotency_key", "idempotency_in_progress", "idempotency_key_reused",
+	"invalid_entity_tag", "invalid_version", "invalid_event_id", "invalid_idempotency_key", "not_supported",
+	"idempotency_in_progress", "idempotency_key_reused", "version_not_reached",
 }

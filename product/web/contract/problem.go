@@ -73,6 +73,30 @@ var Problems = []Problem{
 		Detail:  `the header If-Match must be * or a list of entity tags such as "7"`,
 	},
 	{
+		Code: "invalid_version", Status: http.StatusBadRequest, Title: "Min-Version cannot be read",
+		Meaning: "The header Min-Version is not one version as Product-Version gives it. It is not ignored, since the answer could then be older than wanted.",
+		Remedy:  "Send the Product-Version of an earlier answer back as it was.",
+		Detail:  "the header Min-Version must be one version as Product-Version gives it, such as 7",
+	},
+	{
+		Code: "invalid_event_id", Status: http.StatusBadRequest, Title: "Last-Event-ID cannot be read",
+		Meaning: "The header Last-Event-ID is not the id of an event.",
+		Remedy:  "Send the id of the last event that came, as it was; or no header, to get only what happens from now on.",
+		Detail:  "the header Last-Event-ID must be the id of an event",
+	},
+	{
+		Code: "malformed_form", Status: http.StatusBadRequest, Title: "The form has no boundary",
+		Meaning: "The Content-Type of a form does not say what stands between its parts.",
+		Remedy:  "Let the HTTP library write the form and its Content-Type; do not set the header by hand.",
+		Detail:  "Content-Type must name the boundary of the form's parts",
+	},
+	{
+		Code: "not_supported", Status: http.StatusBadRequest, Title: "The header is not taken here",
+		Meaning: "The request has an Idempotency-Key, and the answer to it holds a secret, which is not kept for another answer.",
+		Remedy:  "Leave the header out. After a lost answer list the API keys and revoke the one that nobody got.",
+		Detail:  "the header Idempotency-Key is not taken here: the answer holds a secret, which is not kept",
+	},
+	{
 		Code: "invalid_idempotency_key", Status: http.StatusBadRequest, Title: "The idempotency key cannot be used",
 		Meaning: "The header Idempotency-Key is given more than once, empty, longer than 255 characters, or has others than visible ASCII characters.",
 		Remedy:  "Use a new UUID for each request, and the same one when it is repeated.",
@@ -89,6 +113,18 @@ var Problems = []Problem{
 		Meaning: "The bearer token is none that this service knows.",
 		Remedy:  "Check the token for missing or additional characters, and that it belongs to this installation.",
 		Detail:  "the bearer token is not valid", Headers: []string{"WWW-Authenticate"},
+	},
+	{
+		Code: "read_only_key", Status: http.StatusForbidden, Title: "The API key may only read",
+		Meaning: "The request would change something or is about API keys, and its own API key is read-only.",
+		Remedy:  "Use a key that is not read-only.",
+		Detail:  "the API key may only read",
+	},
+	{
+		Code: "admin_only", Status: http.StatusForbidden, Title: "Only the administrator may do this",
+		Meaning: "The route is the administrator's, and the request came with a user's API key.",
+		Remedy:  "Use the administrator's token.",
+		Detail:  "only the administrator may do this",
 	},
 	{
 		Code: "not_found", Status: http.StatusNotFound, Title: "There is nothing with this id",
@@ -133,16 +169,40 @@ var Problems = []Problem{
 		Detail:  "the image has not failed: there is nothing to retry",
 	},
 	{
+		Code: "too_many_images", Status: http.StatusConflict, Title: "The product is full",
+		Meaning: "The product has 20 pictures, which is as many as it can.",
+		Remedy:  "Remove a picture first.",
+		Detail:  "the product has as many images as it can",
+	},
+	{
+		Code: "too_many_keys", Status: http.StatusConflict, Title: "The user has enough keys",
+		Meaning: "The user has 10 valid API keys, which is as many as are allowed.",
+		Remedy:  "Revoke one that is not needed any more; last_used_at says which.",
+		Detail:  "the user has as many valid API keys as are allowed; revoke one first",
+	},
+	{
 		Code: "precondition_failed", Status: http.StatusPreconditionFailed, Title: "It has changed in between",
 		Meaning: "The product's version is not the one that If-Match names: somebody, or the work on its pictures, was faster. Nothing was changed.",
 		Remedy:  "Read the product, apply the change to what it is now, and send it with the new ETag.",
 		Detail:  "the product has changed: its version is not the one that If-Match names",
 	},
 	{
+		Code: "version_not_reached", Status: http.StatusPreconditionFailed, Title: "There is no such version yet",
+		Meaning: "The product has no version as late as the one that Min-Version names.",
+		Remedy:  "Take versions from the Product-Version of answers about this product.",
+		Detail:  "the header Min-Version names a version that the product has not reached",
+	},
+	{
 		Code: "body_too_large", Status: http.StatusRequestEntityTooLarge, Title: "The body is too large",
-		Meaning: "The body has more than 1 MiB.",
+		Meaning: "The body has more than 1 MiB, or a form more than its file may have and a little.",
 		Remedy:  "Send less: the largest valid body has a tenth of that. Pictures are named by URL and not sent along.",
 		Detail:  "the body is larger than 1048576 bytes", Headers: []string{"Connection"},
+	},
+	{
+		Code: "file_too_large", Status: http.StatusRequestEntityTooLarge, Title: "The file is too large",
+		Meaning: "The file in the form has more bytes than the service takes.",
+		Remedy:  "Send a smaller picture; the detail says how large it may be.",
+		Detail:  "the file is larger than 20971520 bytes", Headers: []string{"Connection"},
 	},
 	{
 		Code: "unsupported_media_type", Status: http.StatusUnsupportedMediaType, Title: "The body's type is not supported",
@@ -191,6 +251,24 @@ var Problems = []Problem{
 		Meaning: "The service cannot reach its database right now. Of a write it is not known whether it happened.",
 		Remedy:  "Wait for Retry-After and send it again, a write with its Idempotency-Key.",
 		Detail:  "the service cannot reach its database; try again soon", Headers: []string{"Retry-After"},
+	},
+	{
+		Code: "object_store_unavailable", Status: http.StatusServiceUnavailable, Title: "The object store is out of reach",
+		Meaning: "The service cannot reach the store that files are kept in. Nothing was added.",
+		Remedy:  "Wait for Retry-After and send it again, a write with its Idempotency-Key.",
+		Detail:  "the service cannot reach its object store; try again soon", Headers: []string{"Retry-After"},
+	},
+	{
+		Code: "stopping", Status: http.StatusServiceUnavailable, Title: "The process is about to end",
+		Meaning: "The process that was asked for a stream of events is about to end.",
+		Remedy:  "Connect again: another process answers. Send the last event id, and nothing is missed.",
+		Detail:  "this process is about to end; connect again", Headers: []string{"Retry-After"},
+	},
+	{
+		Code: "too_many_streams", Status: http.StatusServiceUnavailable, Title: "There are too many streams",
+		Meaning: "The process serves as many streams of events as it can.",
+		Remedy:  "Wait for Retry-After and connect again; let one stream serve several parts of a program.",
+		Detail:  "there are as many event streams as this process serves; try again later", Headers: []string{"Retry-After"},
 	},
 }
 

@@ -128,6 +128,18 @@ func parse(contentType string, body []byte) (any, error) {
 	return jsonschema.UnmarshalJSON(bytes.NewReader(body))
 }
 
+// CheckEvent holds the data of a server-sent event to the document.
+func (c *Contract) CheckEvent(data []byte) error {
+	v, err := parse("application/json", data)
+	if err == nil {
+		err = c.event.Validate(v)
+	}
+	if err != nil {
+		return fmt.Errorf("event %.300q: %w", data, err)
+	}
+	return nil
+}
+
 // checkProblem checks what of a problem repeats other parts of the answer.
 func checkProblem(v any, a Answer, note func(string, ...any)) {
 	p, _ := v.(map[string]any)

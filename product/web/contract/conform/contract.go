@@ -22,6 +22,7 @@ type Contract struct {
 	root     map[string]any
 	compiler *jsonschema.Compiler
 	problem  *jsonschema.Schema
+	event    *jsonschema.Schema
 }
 
 // Operation is one method of one path.
@@ -31,6 +32,7 @@ type Operation struct {
 	Open       bool   // needs no authorization
 	Parameters []Parameter
 	Bodies     []Body // none where the operation has no body
+	Bodiless   bool   // the body may be left out
 	Responses  map[int]Response
 
 	segments []string
@@ -89,6 +91,9 @@ func New(document []byte) (*Contract, error) {
 	if c.problem, err = c.compiler.Compile(resource + "#/components/schemas/Problem"); err != nil {
 		return nil, err
 	}
+	if c.event, err = c.compiler.Compile(resource + "#/components/schemas/Event"); err != nil {
+		return nil, err
+	}
 	paths := member(root, "paths")
 	for _, path := range sorted(paths) {
 		item := member(paths, path)
@@ -121,6 +126,8 @@ func (c *Contract) operation(path, method string, item map[string]any) (*Operati
 		}
 	}
 	at += "/" + method
+	required, _ := member(raw, "requestBody")["required"].(bool)
+	op.Bodiless = !required
 	content := member(raw, "requestBody", "content")
 	for _, contentType := range sorted(content) {
 		s, err := c.schema(at + "/requestBody/content/" + token(contentType) + "/schema")

@@ -2,6 +2,7 @@ package conform
 
 import (
 	"encoding/json"
+	"fmt"
 	"math/big"
 	"net/http"
 	"slices"
@@ -48,6 +49,20 @@ func (o *Operation) takes(segments []string) bool {
 		}
 	}
 	return true
+}
+
+// Codes gives the codes that the operation's problems with a status may have.
+func (o *Operation) Codes(status int) []string {
+	all, _ := o.Responses[status].Content[problemType].Raw["allOf"].([]any)
+	var codes []string
+	for _, part := range all {
+		schema, _ := part.(map[string]any)
+		list, _ := member(schema, "properties", "code")["enum"].([]any)
+		for _, code := range list {
+			codes = append(codes, fmt.Sprint(code))
+		}
+	}
+	return codes
 }
 
 // inOrder sorts methods as the service lists them.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
+	"slices"
 
 	"vitrine/product/web/contract/conform"
 )
@@ -20,6 +21,21 @@ func (m *memory) add(thing map[string]string) {
 	if len(m.things) > maxThings {
 		m.things = m.things[1:]
 	}
+}
+
+// forget removes a thing, and whatever else is a part of it.
+func (m *memory) forget(gone map[string]string) {
+	if gone == nil {
+		return
+	}
+	m.things = slices.DeleteFunc(m.things, func(thing map[string]string) bool {
+		for name, value := range gone {
+			if thing[name] != value {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 // with gives a thing that has all the names, nil where there is none.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"vitrine/product/web/contract/conform"
@@ -18,11 +19,15 @@ func (w *worker) spoil(r *request) {
 	for {
 		switch w.rnd.IntN(10) {
 		case 0, 1, 2:
-			if r.value != nil {
+			if r.value != nil && !r.form() {
 				w.spoilValue(r)
 				return
 			}
 		case 3, 4:
+			if r.form() {
+				w.spoilForm(r)
+				return
+			}
 			if r.value != nil {
 				w.spoilBytes(r)
 				return
@@ -47,16 +52,6 @@ func (w *worker) spoil(r *request) {
 			return
 		}
 	}
-}
-
-// bodySchema is that of the body which the request says it has.
-func (r *request) bodySchema() conform.Schema {
-	for _, body := range r.op.Bodies {
-		if body.Type == r.header.Get("Content-Type") {
-			return body.Schema
-		}
-	}
-	return conform.Schema{}
 }
 
 // oddValues are wrong nearly everywhere.
@@ -103,7 +98,7 @@ func (w *worker) spoilValue(r *request) {
 		}
 	}
 	r.body, r.about = encode(o), "another value"
-	if v, err := reread(r.body); err != nil || !r.bodySchema().Valid(v) {
+	if v, err := reread(r.body); err != nil || !r.schema.Valid(v) {
 		r.expect = refused
 	}
 }
@@ -147,6 +142,9 @@ func (w *worker) spoilBytes(r *request) {
 		}
 		r.body, r.about, r.expect = body, "other bytes", anything
 	}
+	if r.op.Bodiless && len(bytes.TrimSpace(r.body)) == 0 {
+		r.expect = anything
+	}
 }
 
 // spoilType says something wrong of the body.
@@ -175,12 +173,7 @@ func (w *worker) spoilQuery(r *request) {
 			known = append(known, p)
 		}
 	}
-	strict := false
-	for _, response := range r.op.Responses {
-		for _, schema := range response.Content {
-			strict = strict || bytes.Contains(encode(schema.Raw), []byte(`"invalid_parameters"`))
-		}
-	}
+	strict := slices.Contains(r.op.Codes(http.StatusBadRequest), "invalid_parameters")
 	wrong := true
 	if len(known) > 0 && w.rnd.IntN(4) > 0 {
 		p := pick(w, known...)
@@ -230,7 +223,7 @@ func (w *worker) spoilPath(r *request) {
 func (w *worker) spoilHeader(r *request) {
 	name := pick(w, "If-Match", "If-Match", "If-None-Match", "Idempotency-Key", "X-Request-ID", "Authorization", "Accept", "Accept-Encoding",
 		"Accept-Language", "Range", "Prefer", "Cookie", "X-Forwarded-For", "X-Http-Method-Override", "If-Modified-Since", "If-Unmodified-Since", "If-Range", "Origin", "Forwarded")
-	value := pick(w, "", " ", "*", `"`, `"1"`, `W/"1"`, `"1", "2",`, `w/"1"`, "1", "x", "\xff\xfe", "bytes=0-9", "text/html;q=x", "wait=99999999999999999999", "respond-async, wait=1",
+	value := pick(w, "", " ", "*", `"`, `"1"`, `W/"1"`, `"1", "2",`, `w/"1"`, "1", "x", "\xff\xfe", "bytes=0-9", "text/html;q=x", "respond-async, wait=0", "wait=1;a",
 		strings.Repeat("a", 8000), strings.Repeat(`"1",`, 2000), "Bearer", "Bearer x y", "Basic eDp5", fmt.Sprint(w.rnd.Uint64()), "PUT", "::1, 127.0.0.1")
 	r.header[name] = []string{value}
 	if w.chance(5) {

@@ -111,10 +111,7 @@ func (t *tale) change() {
 		if r == nil || len(r.op.Bodies) == 0 || t.err != nil {
 			continue
 		}
-		body := r.op.Bodies[0]
-		r.header.Set("Content-Type", body.Type)
-		r.value = t.fitting(body.Schema)
-		r.body = encode(r.value)
+		t.fillBody(r, r.op.Bodies[0])
 		if conditional(r.op) {
 			r.header.Set("If-Match", `W/"987654321"`)
 			t.want(r, t.step(r), http.StatusPreconditionFailed)

@@ -7,11 +7,12 @@ import (
 	"vitrine/product/web/contract/conform"
 )
 
-// Faults that no schema can tell: they depend on what is stored, or on another
-// field or parameter.
+// Faults that no schema can tell: they depend on what is stored, on whose key it
+// is, or on another field or parameter.
 var (
-	substance      = []string{"unknown", "taken", "exactly_one"}
+	substance      = []string{"unknown", "taken", "exactly_one", "unknown_upload", "immutable"}
 	substanceQuery = []string{"unknown", "exactly_one", "not_applicable", "out_of_range", "invalid"}
+	substanceAt    = map[string]string{"/user_id": "required", "/position": "out_of_range", "/metadata": "too_many"}
 )
 
 // ofSubstance reports whether an answer refuses a request for what it asks and not
@@ -25,6 +26,7 @@ func ofSubstance(a conform.Answer) bool {
 	var p struct {
 		Code   string `json:"code"`
 		Errors []struct {
+			Pointer   string `json:"pointer"`
 			Parameter string `json:"parameter"`
 			Code      string `json:"code"`
 		} `json:"errors"`
@@ -35,7 +37,7 @@ func ofSubstance(a conform.Answer) bool {
 	if json.Unmarshal(a.Body, &p) != nil {
 		return false
 	}
-	if p.Code == "idempotency_key_reused" {
+	if p.Code == "idempotency_key_reused" || p.Code == "file_too_large" {
 		return true
 	}
 	for _, e := range p.Errors {
@@ -43,7 +45,7 @@ func ofSubstance(a conform.Answer) bool {
 		if e.Parameter != "" {
 			codes = substanceQuery
 		}
-		if !slices.Contains(codes, e.Code) {
+		if !slices.Contains(codes, e.Code) && substanceAt[e.Pointer] != e.Code {
 			return false
 		}
 	}

@@ -88,12 +88,21 @@ func (w *worker) object(schema map[string]any, depth int) any {
 	}
 	v := map[string]any{}
 	for _, name := range sortedNames(properties) {
+		property, ok := properties[name].(map[string]any)
 		need, said := must[name]
-		if said && !need || !said && w.chance(2) {
+		// What names a thing is mostly given, since much depends on it.
+		if said && !need || !said && w.rnd.IntN(8) < map[bool]int{true: 1, false: 4}[property["x-from"] != nil] {
 			continue
 		}
-		if property, ok := properties[name].(map[string]any); ok {
+		if ok {
 			v[name] = w.value(property, depth+1)
+		}
+	}
+	others, open := schema["additionalProperties"].(map[string]any)
+	names, _ := schema["propertyNames"].(map[string]any)
+	for range w.rnd.IntN(4) {
+		if open {
+			v[w.text(names)] = w.value(others, depth+1)
 		}
 	}
 	return v
@@ -156,7 +165,7 @@ func (w *worker) text(schema map[string]any) string {
 		}
 		return uuid.UUID(id).String()
 	case "date-time":
-		at := time.Unix(1_700_000_000+w.rnd.Int64N(200_000_000), 0).UTC()
+		at := time.Unix(1_900_000_000+w.rnd.Int64N(200_000_000), 0).UTC() // what has an end must not have it behind it
 		return pick(w, at, at.In(time.FixedZone("", 3600*(w.rnd.IntN(20)-10)))).Format(time.RFC3339)
 	case "uri": // never another host than the one that was named
 		return w.cfg.Sources + "/" + pick(w, "good.png", "missing.png", "bad.png", "slow.png") + pick(w, "", "?v="+fmt.Sprint(w.rnd.IntN(50)), "#ü", "%20/ä")
@@ -196,9 +205,18 @@ func sortedNames(o map[string]any) []string {
 	return names
 }
 
-// equal says whether two values of JSON are the same; 1.5 and 1.50 are.
+// equal says whether what is stored, b, is what was sent: 1.5 and 1.50 are the same,
+// and of an object the members that were sent, of which null means none.
 func equal(a, b any) bool {
 	switch a := a.(type) {
+	case map[string]any:
+		stored, ok := b.(map[string]any)
+		for name, v := range a {
+			if s, there := stored[name]; v == nil && there || v != nil && !equal(v, s) {
+				return false
+			}
+		}
+		return ok
 	case json.Number:
 		n, ok := b.(json.Number)
 		x, okX := new(big.Rat).SetString(a.String())

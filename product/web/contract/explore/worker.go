@@ -37,7 +37,9 @@ type request struct {
 	path   string // escaped, with the query
 	header http.Header
 	body   []byte
-	value  any // that the body was made of
+	schema conform.Schema    // of the body
+	value  any               // that the body was made of
+	thing  map[string]string // that the path names
 	expect expectation
 	about  string // what is wrong with it, for the report
 }
@@ -124,7 +126,12 @@ func (w *worker) send(ctx context.Context, r *request, kind string) (conform.Ans
 	}
 	defer func() { _ = res.Body.Close() }()
 	a := conform.Answer{Status: res.StatusCode, Header: res.Header}
-	if a.Body, err = io.ReadAll(res.Body); err != nil {
+	if res.Header.Get("Content-Type") == typeEvents {
+		a.Body, err = w.readEvents(res.Body)
+	} else {
+		a.Body, err = io.ReadAll(res.Body)
+	}
+	if err != nil {
 		return a, fmt.Errorf("%s: %w", r, err)
 	}
 	op, _ := w.contract.Find(r.method, path)
@@ -134,8 +141,11 @@ func (w *worker) send(ctx context.Context, r *request, kind string) (conform.Ans
 		w.note(op.Method+" "+op.Path, a.Status)
 	}
 	w.judge(r, op, path, a)
-	if op != nil && a.Status < 300 {
+	switch {
+	case op != nil && a.Status < 300:
 		w.learn(op, a)
+	case a.Status == http.StatusNotFound && w.chance(2): // what is gone is asked for now and then
+		w.memory.forget(r.thing)
 	}
 	return a, nil
 }
@@ -163,15 +173,17 @@ func (w *worker) valid(op *conform.Operation) *request {
 		r.method = http.MethodHead
 	}
 	if w.cfg.Token != "" && !op.Open {
-		r.header.Set("Authorization", "Bearer "+w.cfg.Token)
+		r.header.Set("Authorization", "Bearer "+w.token())
 	}
 	if w.chance(4) {
 		r.path = "/api"
 	}
-	r.path += w.fill(op)
+	path, thing := w.fill(op)
+	r.path += path
+	r.thing = thing
 	query := url.Values{}
 	for _, p := range op.Parameters {
-		if p.In == "path" || !p.Required && !w.chance(3) {
+		if p.In == "path" || !p.Required && !w.chance(3) || p.Schema.Raw["x-costly"] == true && !w.chance(8) {
 			continue
 		}
 		text, ok := w.parameter(p)
@@ -186,26 +198,42 @@ func (w *worker) valid(op *conform.Operation) *request {
 	if len(query) > 0 {
 		r.path += "?" + query.Encode()
 	}
-	if len(op.Bodies) > 0 {
-		body := pick(w, op.Bodies...)
-		r.header.Set("Content-Type", body.Type)
-		r.value = w.fitting(body.Schema)
-		r.body = encode(r.value)
+	if len(op.Bodies) > 0 && !(op.Bodiless && w.chance(4)) {
+		w.fillBody(r, pick(w, op.Bodies...))
 	}
 	return r
 }
 
+// fillBody gives the request a body that the document allows.
+func (w *worker) fillBody(r *request, body conform.Body) {
+	r.schema, r.value = body.Schema, w.fitting(body.Schema)
+	r.header.Set("Content-Type", body.Type)
+	if body.Type == typeForm {
+		w.writeForm(r)
+		return
+	}
+	r.body = encode(r.value)
+}
+
+// token is the one that may do everything, and sometimes a user's API key.
+func (w *worker) token() string {
+	if known := w.memory.with(w, []string{"token"}); known != nil && w.chance(6) {
+		return known["token"]
+	}
+	return w.cfg.Token
+}
+
 // fill writes values for the names in the operation's path: those of a thing that
 // is there, or was, if there is one.
-func (w *worker) fill(op *conform.Operation) string {
-	path := op.Path
+func (w *worker) fill(op *conform.Operation) (path string, known map[string]string) {
+	path = op.Path
 	var names []string
 	for _, p := range op.Parameters {
 		if p.In == "path" {
 			names = append(names, source(p.Schema))
 		}
 	}
-	known := w.memory.with(w, names)
+	known = w.memory.with(w, names)
 	for _, p := range op.Parameters {
 		if p.In != "path" {
 			continue
@@ -216,7 +244,7 @@ func (w *worker) fill(op *conform.Operation) string {
 		}
 		path = strings.ReplaceAll(path, "{"+p.Name+"}", url.PathEscape(text))
 	}
-	return path
+	return path, known
 }
 
 // parameter makes the text of a parameter, or says that there is none to be had.

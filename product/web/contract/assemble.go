@@ -39,6 +39,7 @@ func assemble(files fs.FS) (*Document, error) {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
+	routing := root.child("x-problem-groups").list("routing")
 	if err := complete(root); err != nil {
 		return nil, err
 	}
@@ -46,7 +47,7 @@ func assemble(files fs.FS) (*Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Document{root: root, json: append(text, '\n')}, nil
+	return &Document{root: root, json: append(text, '\n'), routing: routing}, nil
 }
 
 func readYAML(files fs.FS, name string) (*object, error) {

@@ -17,8 +17,9 @@ var sources embed.FS
 
 // Document is the whole contract. It does not change.
 type Document struct {
-	root *object
-	json []byte
+	root    *object
+	json    []byte
+	routing []any // codes of the answers to what no operation takes
 }
 
 // Load gives the document, assembled at the first call. It panics where the

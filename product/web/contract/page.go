@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"html/template"
+	"slices"
 	"strings"
 )
 
@@ -65,7 +66,7 @@ func (d *Document) ProblemPage(code string) []byte {
 		}
 	})
 	page.Everywhere = len(page.Operations) == all
-	page.Routing = len(page.Operations) == 0 && p.Status != statusClientClosed
+	page.Routing = slices.Contains(d.routing, any(code))
 	return render("problem", page)
 }
 

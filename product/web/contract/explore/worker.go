@@ -198,7 +198,7 @@ func (w *worker) valid(op *conform.Operation) *request {
 	if len(query) > 0 {
 		r.path += "?" + query.Encode()
 	}
-	if len(op.Bodies) > 0 && !(op.Bodiless && w.chance(4)) {
+	if len(op.Bodies) > 0 && (!op.Bodiless || !w.chance(4)) {
 		w.fillBody(r, pick(w, op.Bodies...))
 	}
 	return r

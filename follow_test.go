@@ -55,7 +55,7 @@ func TestFollowing(t *testing.T) {
 	if got := next(t, events); got != "product.created" {
 		t.Errorf("event %s", got)
 	}
-	if took := api.terminate(); took > 5*time.Second {
+	if took := api.terminate(); took > requestGrace { // then it would have cut them off
 		t.Errorf("the end took %s", took)
 	}
 	if api.err != nil {
@@ -69,8 +69,7 @@ func TestFollowing(t *testing.T) {
 	}
 }
 
-// patient is a client for answers that take long. It opens no connection in
-// advance, which the server would wait for at its end.
+// patient is a client for answers that take long.
 var patient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
 // held asks for a path and is ready to wait.

@@ -203,7 +203,8 @@ func newApp(cfg config.Config, log *logrus.Logger) (*app, error) {
 	listener := product.NewListener(cfg.DatabaseURL, log)
 	a.upkeep = []func(context.Context) error{
 		listener.Run,
-		product.NewJobRelay(store, publisher{broker}, listener.Wake(product.KindImageJob), log).Run,
+		product.NewJobRelay(store, publisher{broker}, product.JobLimits{PerOwner: cfg.OwnerJobs, Waiting: 2 * cfg.Workers},
+			listener.Wake(product.KindImageJob), log).Run,
 		product.NewDeletionRelay(store, objects, listener.Wake(product.KindDeleteObjects), log).Run,
 		product.NewInvalidationRelay(store, redis, listener.Wake(product.KindInvalidate), log).Run,
 		product.NewSequencer(service, log).Run,
@@ -222,6 +223,10 @@ func newApp(cfg config.Config, log *logrus.Logger) (*app, error) {
 		AdminToken: cfg.AdminToken,
 		Uploads:    product.NewUploads(store, objects, int64(cfg.FetchMaxBytes)),
 		Draining:   a.draining.Load, Stopping: a.stopping, EventStreams: cfg.EventStreams,
+		Limits: web.Limits{
+			PerKey: cfg.RateLimit, PerAddress: cfg.RateLimitAddress, Counter: redis, Prefix: cfg.Installation() + ":",
+			TrustedProxies: cfg.TrustedProxies, ProxyHeader: cfg.ProxyHeader, MaxRequests: cfg.MaxRequests,
+		},
 		Checks: []web.Check{
 			{Name: "postgresql", Required: true, Check: a.checkDatabase},
 			{Name: "redis", Check: redis.Check},
@@ -280,6 +285,8 @@ func (p publisher) Publish(ctx context.Context, messages []product.Message) []er
 	}
 	return p.broker.Publish(ctx, out)
 }
+
+func (p publisher) Depth(ctx context.Context) (int, error) { return p.broker.Depth(ctx) }
 
 // jobObjects lets the workers store variants and read uploads.
 type jobObjects struct{ *storage.Store }

@@ -2,12 +2,12 @@
 -- one applied last; every statement may be repeated.
 
 -- Substring search on names uses trigrams. The extension is a trusted one, so a
--- database's owner may create it; without it the search works, but scans.
+-- database's owner may create it; without it the search works, but by reading names.
 DO $$
 BEGIN
     CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA public;
 EXCEPTION WHEN insufficient_privilege OR undefined_file OR feature_not_supported THEN
-    RAISE NOTICE 'pg_trgm is not to be had: product name search will scan';
+    RAISE NOTICE 'pg_trgm is not to be had: product name search will read names';
 END
 $$;
 
@@ -71,8 +71,59 @@ ALTER TABLE products ADD COLUMN IF NOT EXISTS external_id text
 COMMENT ON COLUMN products.metadata IS 'What the client keeps with the product: up to 50 strings by name.';
 COMMENT ON COLUMN products.external_id IS 'The client''s own id of the product, unique among those of its user.';
 CREATE UNIQUE INDEX IF NOT EXISTS products_external_id_key ON products (user_id, external_id) WHERE external_id IS NOT NULL;
-CREATE INDEX IF NOT EXISTS products_user_id_id ON products (user_id, id DESC);
-CREATE INDEX IF NOT EXISTS products_price ON products (product_price);
+
+-- What the images of a product are together. It is written with the product's next
+-- version, and for a new product here: its images are pending, if it has any.
+CREATE OR REPLACE FUNCTION first_image_status() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.image_status := coalesce(NEW.image_status, CASE WHEN cardinality(NEW.product_images) = 0 THEN 'none' ELSE 'pending' END);
+    RETURN NEW;
+END
+$$;
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'products'::regclass AND attname = 'image_status') THEN
+        RETURN;
+    END IF;
+    ALTER TABLE products ADD COLUMN image_status text NOT NULL DEFAULT 'none' CONSTRAINT products_image_status_known
+        CHECK (image_status IN ('none', 'pending', 'partial', 'ready', 'failed'));
+    ALTER TABLE products ALTER COLUMN image_status DROP DEFAULT;
+    IF to_regclass('images') IS NOT NULL THEN -- of an earlier release
+        UPDATE products SET image_status = found.summary
+        FROM (SELECT product_id, CASE
+                  WHEN bool_or(status NOT IN ('ready', 'failed')) THEN 'pending'
+                  WHEN bool_and(status = 'ready') THEN 'ready'
+                  WHEN bool_and(status = 'failed') THEN 'failed'
+                  ELSE 'partial' END AS summary
+              FROM images GROUP BY product_id) AS found
+        WHERE products.id = found.product_id;
+    END IF;
+END
+$$;
+COMMENT ON COLUMN products.image_status IS 'The states of the images together.';
+CREATE OR REPLACE TRIGGER products_first_image_status BEFORE INSERT ON products
+    FOR EACH ROW EXECUTE FUNCTION first_image_status();
+
+-- Stored, so that a look at a product needs no parsing of its texts. English stems are
+-- the same on both sides of a search, so that words of other languages are found too.
+ALTER TABLE products ADD COLUMN IF NOT EXISTS search tsvector
+    GENERATED ALWAYS AS (to_tsvector('pg_catalog.english', product_name || ' ' || product_description)) STORED;
+COMMENT ON COLUMN products.search IS 'Words of name and description for full-text search.';
+
+-- The indexes of products are on what no image changes, so that the results of images
+-- touch none of them (HOT updates); those on what they do change belong to
+-- product_states. Each order of a list is there twice, over all products and over each
+-- user's: most lists are one user's, who may have one product or most of them.
+DROP INDEX IF EXISTS products_user_id_id;
+CREATE INDEX IF NOT EXISTS products_created ON products (created_at, id);
+CREATE INDEX IF NOT EXISTS products_user_created ON products (user_id, created_at, id);
+CREATE INDEX IF NOT EXISTS products_price_id ON products (product_price, id);
+CREATE INDEX IF NOT EXISTS products_user_price ON products (user_id, product_price, id);
+CREATE INDEX IF NOT EXISTS products_name ON products ((lower(product_name) COLLATE "C"), id);
+CREATE INDEX IF NOT EXISTS products_user_name ON products (user_id, (lower(product_name) COLLATE "C"), id);
+DROP INDEX IF EXISTS products_price;
+-- For rare words and parts of names.
+CREATE INDEX IF NOT EXISTS products_search ON products USING gin (search);
 DO $$
 BEGIN
     CREATE INDEX IF NOT EXISTS products_name_trgm ON products USING gin (product_name gin_trgm_ops);
@@ -80,6 +131,32 @@ EXCEPTION WHEN undefined_object THEN
     RAISE NOTICE 'no trigram index on product names';
 END
 $$;
+
+CREATE TABLE IF NOT EXISTS product_states (
+    product_id   uuid PRIMARY KEY CONSTRAINT product_states_product_id_fkey REFERENCES products (id) ON DELETE CASCADE,
+    user_id      uuid NOT NULL,
+    image_status text NOT NULL,
+    updated_at   timestamptz NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0.02);
+COMMENT ON TABLE  product_states IS 'Copy of what changes with every step of an image, apart from products for its indexes'' sake. A trigger keeps it.';
+CREATE INDEX IF NOT EXISTS product_states_updated ON product_states (updated_at, product_id);
+CREATE INDEX IF NOT EXISTS product_states_user_updated ON product_states (user_id, updated_at, product_id);
+CREATE INDEX IF NOT EXISTS product_states_status ON product_states (image_status, user_id);
+
+CREATE OR REPLACE FUNCTION copy_product_state() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO product_states (product_id, user_id, image_status, updated_at)
+    VALUES (NEW.id, NEW.user_id, NEW.image_status, NEW.updated_at)
+    ON CONFLICT (product_id) DO UPDATE SET user_id = NEW.user_id, image_status = NEW.image_status, updated_at = NEW.updated_at;
+    RETURN NULL;
+END
+$$;
+CREATE OR REPLACE TRIGGER products_copy_state AFTER INSERT OR UPDATE OF user_id, image_status, updated_at ON products
+    FOR EACH ROW EXECUTE FUNCTION copy_product_state();
+INSERT INTO product_states (product_id, user_id, image_status, updated_at)
+SELECT id, user_id, image_status, updated_at FROM products
+WHERE NOT EXISTS (SELECT FROM product_states)
+ON CONFLICT DO NOTHING;
 
 CREATE TABLE IF NOT EXISTS images (
     id              uuid PRIMARY KEY,
@@ -119,6 +196,7 @@ CREATE TABLE IF NOT EXISTS images (
 ALTER TABLE images ADD COLUMN IF NOT EXISTS average_color text
     CONSTRAINT images_average_color_form CHECK (average_color ~ '^#[0-9a-f]{6}$');
 ALTER TABLE images ADD COLUMN IF NOT EXISTS animated boolean NOT NULL DEFAULT false;
+ALTER TABLE images ADD COLUMN IF NOT EXISTS sent boolean NOT NULL DEFAULT false;
 COMMENT ON TABLE  images IS 'One row per image of a product.';
 COMMENT ON COLUMN images.position IS 'Place in the product, from 0 without gaps.';
 COMMENT ON COLUMN images.source IS 'URL that the image is fetched from, or upload: and the key of an upload.';
@@ -126,6 +204,7 @@ COMMENT ON COLUMN images.generation IS 'Grows when the work starts anew; jobs of
 COMMENT ON COLUMN images.attempts IS 'Tries begun, those excepted that ended by a fault of our own dependencies.';
 COMMENT ON COLUMN images.deferrals IS 'Tries in a row that did not count in attempts; grows the backoff.';
 COMMENT ON COLUMN images.queued_at IS 'When the latest job for the image went, or is due to go, to the queue; not claimed before.';
+COMMENT ON COLUMN images.sent IS 'A job for it was taken from the outbox to be sent, and no worker has begun since; while a job waits in the outbox it says nothing.';
 COMMENT ON COLUMN images.claimed_at IS 'When the try under way began.';
 COMMENT ON COLUMN images.lease_until IS 'Until when the try under way has the image for itself.';
 COMMENT ON COLUMN images.lease_owner IS 'Who has it: unique to one claim.';
@@ -147,6 +226,7 @@ COMMENT ON COLUMN images.alt IS 'What the picture shows, in words; empty for one
 CREATE INDEX IF NOT EXISTS images_upload ON images (source) WHERE starts_with(source, 'upload:');
 CREATE INDEX IF NOT EXISTS images_pending ON images (queued_at) WHERE status = 'pending';
 CREATE INDEX IF NOT EXISTS images_processing ON images (lease_until) WHERE status = 'processing';
+CREATE INDEX IF NOT EXISTS images_in_flight ON images (product_id) WHERE status = 'processing' OR status = 'pending' AND sent;
 CREATE INDEX IF NOT EXISTS images_unfiled ON images (settled_at) WHERE status = 'failed' AND NOT dead_lettered;
 
 CREATE TABLE IF NOT EXISTS uploads (
@@ -196,8 +276,12 @@ CREATE TABLE IF NOT EXISTS outbox (
     claimed_until timestamptz,
     claim         uuid
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 2000);
+ALTER TABLE outbox ADD COLUMN IF NOT EXISTS owner uuid;
+ALTER TABLE outbox ADD COLUMN IF NOT EXISTS in_line boolean NOT NULL DEFAULT false;
 COMMENT ON TABLE  outbox IS 'What has to happen outside the database, written with the change that causes it and removed when done.';
 COMMENT ON COLUMN outbox.subject IS 'What the row is about: the image of an image_job, the product or API key otherwise.';
+COMMENT ON COLUMN outbox.owner IS 'Of an image_job in line: whose product it is for; the nil UUID where that is gone.';
+COMMENT ON COLUMN outbox.in_line IS 'Of an image_job: it is due and stands in its owner''s line. A job that is written without is lined up when it is due.';
 COMMENT ON COLUMN outbox.trace_context IS 'W3C traceparent of the request that caused the row.';
 COMMENT ON COLUMN outbox.attempts IS 'Times it was tried in vain.';
 COMMENT ON COLUMN outbox.available_at IS 'Not to be done before.';
@@ -205,6 +289,8 @@ COMMENT ON COLUMN outbox.claimed_until IS 'Until when one relay has the row for 
 COMMENT ON COLUMN outbox.claim IS 'Which batch of which relay that is.';
 CREATE INDEX IF NOT EXISTS outbox_due ON outbox (kind, available_at);
 CREATE INDEX IF NOT EXISTS outbox_subject ON outbox (subject);
+CREATE INDEX IF NOT EXISTS outbox_line ON outbox (owner, available_at, id) WHERE kind = 'image_job' AND in_line;
+CREATE INDEX IF NOT EXISTS outbox_to_line_up ON outbox (available_at) WHERE kind = 'image_job' AND NOT in_line;
 
 CREATE TABLE IF NOT EXISTS dead_letters (
     id             uuid PRIMARY KEY,

@@ -19,7 +19,11 @@ func calls(c *cache.Cache) map[string]func(context.Context) error {
 		"forbid":  func(ctx context.Context) error { _, err := c.Forbid(ctx, "k"); return err },
 		"replace": func(ctx context.Context) error { return c.Replace(ctx, "k", "tTOKEN", []byte("v")) },
 		"drop":    func(ctx context.Context) error { return c.Drop(ctx, "k") },
-		"check":   c.Check,
+		"consume": func(ctx context.Context) error {
+			_, _, err := c.Consume(ctx, []string{"k"}, []int{1}, []int{0}, []time.Duration{time.Second})
+			return err
+		},
+		"check": c.Check,
 	}
 }
 
@@ -113,7 +117,7 @@ func TestAnswerOnANewConnection(t *testing.T) {
 	p := through(t, &cfg)
 	c := open(t, cfg)
 	for call, do := range calls(c) {
-		if call == "check" || call == "fill" {
+		if call == "check" || call == "fill" || call == "consume" {
 			continue // which promise nothing about the server
 		}
 		refused := false

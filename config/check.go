@@ -1,6 +1,8 @@
 package config
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
@@ -60,8 +62,19 @@ func (c *Config) check(p *problems) {
 	p.add("DRAIN_DELAY", between(c.DrainDelay, 0, 5*time.Second))
 	p.add("LOG_LEVEL", oneOf(c.LogLevel, "error", "warn", "info", "debug"))
 
+	p.add("RATE_LIMIT", between(c.RateLimit, 0, 1e6))
+	p.add("RATE_LIMIT_ADDRESS", between(c.RateLimitAddress, 0, 1e6))
+	for _, network := range c.TrustedProxies {
+		if network.Bits() == 0 {
+			p.add("TRUSTED_PROXIES", fmt.Errorf("%s trusts everybody, so that clients could name any address as theirs", network))
+		}
+	}
+	p.add("TRUSTED_PROXY_HEADER", oneOf(c.ProxyHeader, "X-Forwarded-For", "Forwarded"))
+	p.add("MAX_REQUESTS", between(c.MaxRequests, 4, 100_000))
+
 	p.add("WORKERS", between(c.Workers, 0, 256))
 	p.add("IMAGE_MAX_ATTEMPTS", between(c.MaxAttempts, 1, 20))
+	p.add("IMAGE_OWNER_INFLIGHT", between(c.OwnerJobs, 1, 100000))
 	p.add("IMAGE_MEMORY_BUDGET", between(c.MemBudget, 32<<20, 1<<40))
 	p.add("IMAGE_MAX_PIXELS", between(c.MaxPixels, 1, 1<<30))
 	p.add("IMAGE_MAX_SIDE", between(c.MaxSide, 1, 65535))
@@ -161,6 +174,18 @@ func (c *Config) derive() {
 	}
 	c.S3PublicURL = strings.TrimRight(c.S3PublicURL, "/")
 	c.S3UploadURL = strings.TrimRight(c.S3UploadURL, "/")
+}
+
+// Installation names the database, and so this installation, in 12 characters that
+// are the same for all of its replicas: what it keeps elsewhere under names that
+// others may use too goes under this one.
+func (c *Config) Installation() string {
+	u, err := url.Parse(c.DatabaseURL)
+	if err != nil { // cannot be: it was checked
+		return ""
+	}
+	sum := sha256.Sum256([]byte(u.Host + u.Path + "?" + u.Query().Get("search_path")))
+	return hex.EncodeToString(sum[:6])
 }
 
 // bucketURL is the bucket at its server.

@@ -46,10 +46,16 @@ type Config struct {
 	DrainDelay time.Duration `env:"DRAIN_DELAY" envDefault:"1s" help:"time between turning unready and closing the listener on SIGTERM, for the load balancer to notice, 0s to 5s"`
 	LogLevel   string        `env:"LOG_LEVEL" envDefault:"info" help:"error, warn, info or debug"`
 
-	EventStreams int `env:"EVENT_STREAMS" envDefault:"1000" help:"event streams (GET /events) that this process serves at once, 1 to 100000"`
+	RateLimit        int            `env:"RATE_LIMIT" envDefault:"1200" help:"requests a minute for each API key, up to 1000000; 0 is no limit"`
+	RateLimitAddress int            `env:"RATE_LIMIT_ADDRESS" envDefault:"2400" help:"requests a minute for each client address, up to 1000000; 0 is no limit"`
+	TrustedProxies   []netip.Prefix `env:"TRUSTED_PROXIES" help:"networks of the proxies in front, comma-separated: they alone may name a client's address"`
+	ProxyHeader      string         `env:"TRUSTED_PROXY_HEADER" envDefault:"X-Forwarded-For" help:"the header in which they name the client: X-Forwarded-For or Forwarded"`
+	MaxRequests      int            `env:"MAX_REQUESTS" envDefault:"1000" help:"requests at once in this process, 4 to 100000; the others get a 503"`
+	EventStreams     int            `env:"EVENT_STREAMS" envDefault:"1000" help:"event streams (GET /events) that this process serves at once, 1 to 100000"`
 
 	Workers     int   `env:"WORKERS" envDefault:"4" help:"image jobs at once, 0 to 256; 0 serves the API alone"`
 	MaxAttempts int   `env:"IMAGE_MAX_ATTEMPTS" envDefault:"5" help:"tries of an image before it ends as failed, 1 to 20"`
+	OwnerJobs   int   `env:"IMAGE_OWNER_INFLIGHT" envDefault:"100" help:"most pictures of one owner in the queue or at work, 1 to 100000; see How it works"`
 	MemBudget   Bytes `env:"IMAGE_MEMORY_BUDGET" envDefault:"256MiB" help:"memory that all pictures being decoded may take together, 32MiB at least"`
 	MaxPixels   int   `env:"IMAGE_MAX_PIXELS" envDefault:"40000000" help:"most pixels of a source picture"`
 	MaxSide     int   `env:"IMAGE_MAX_SIDE" envDefault:"12000" help:"most pixels of a source picture's longer side, 1 to 65535"`

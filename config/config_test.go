@@ -72,6 +72,8 @@ func TestLoadReportsEveryBadVariable(t *testing.T) {
 		"WORKERS=many", "IMAGE_MAX_ATTEMPTS=0", "IMAGE_MEMORY_BUDGET=1MiB", "IMAGE_MAX_PIXELS=0", "IMAGE_MAX_SIDE=70000",
 		"IMAGE_DECODE_TIMEOUT=1", "FETCH_TIMEOUT=0s", "FETCH_MAX_BYTES=-1", "FETCH_MAX_BYTES=65MiB", "FETCH_MAX_BYTES=9999999999GiB", "FETCH_ALLOW_CIDRS=10.0.0.1",
 		"FETCH_ALLOW_PORTS=80,70000", "DB_PASS_FILE=/does/not/exist",
+		"RATE_LIMIT=-1", "RATE_LIMIT=1000001", "RATE_LIMIT_ADDRESS=many", "TRUSTED_PROXIES=10.0.0.1", "TRUSTED_PROXIES=10.0.0.0/8,::/0",
+		"TRUSTED_PROXY_HEADER=X-Real-IP", "MAX_REQUESTS=0",
 	} {
 		t.Run(bad, func(t *testing.T) {
 			t.Parallel()
@@ -154,6 +156,32 @@ func TestPrintMasksSecrets(t *testing.T) {
 		if !strings.Contains(out.String(), line) {
 			t.Errorf("%q is not in:\n%s", line, out.String())
 		}
+	}
+}
+
+func TestInstallationIsItsDatabase(t *testing.T) {
+	t.Parallel()
+	names := map[string]string{}
+	for _, environ := range []string{
+		"", "DATABASE_URL=postgres://a:hunter2@h/shop", "DATABASE_URL=postgres://b@h/shop?sslmode=disable", "DB_NAME=other", "DATABASE_URL=postgres://a@h/shop?search_path=x",
+	} {
+		c, err := load(t, environ)
+		if err != nil {
+			t.Fatal(err)
+		}
+		names[environ] = c.Installation()
+	}
+	if names["DATABASE_URL=postgres://a:hunter2@h/shop"] != names["DATABASE_URL=postgres://b@h/shop?sslmode=disable"] {
+		t.Errorf("who logs in to a database does not matter: %v", names)
+	}
+	different := map[string]bool{}
+	for environ, name := range names {
+		if different[name] = true; len(name) != 12 {
+			t.Errorf("%q: %q", environ, name)
+		}
+	}
+	if len(different) != 4 {
+		t.Errorf("two databases have one name: %v", names)
 	}
 }
 

@@ -151,7 +151,7 @@ func TestProcessTakesLinesAndDots(t *testing.T) {
 			t.Run(fmt.Sprintf("%v %s", size, name), func(t *testing.T) {
 				t.Parallel()
 				got := process(t, src)
-				want := color.Color(m.At(0, 0))
+				want := m.At(0, 0)
 				if name == "gif" {
 					want = picture.Paletted(m).At(0, 0)
 				}

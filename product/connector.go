@@ -34,6 +34,9 @@ var sessionSettings = map[string]string{
 	"statement_timeout":                   millis(statementTimeout),
 	"lock_timeout":                        millis(lockTimeout),
 	"idle_in_transaction_session_timeout": millis(idleTxTimeout),
+	// Compiling a query, which a planner without statistics believes to be worth
+	// it, takes longer than any of ours runs.
+	"jit": "off",
 }
 
 func millis(d time.Duration) string { return fmt.Sprint(d.Milliseconds()) }

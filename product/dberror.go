@@ -40,7 +40,7 @@ func translate(ctx context.Context, doing string, err error) error {
 func isDomain(err error) bool {
 	var v *ValidationError
 	for _, known := range []error{
-		ErrNotFound, ErrConflict, ErrPrecondition, ErrKeyReused, ErrKeyInProgress, ErrUnavailable,
+		ErrNotFound, ErrConflict, ErrPrecondition, ErrKeyReused, ErrKeyInProgress, ErrUnavailable, ErrOverloaded,
 		imaging.ErrNothingToDo, imaging.ErrAlreadyFailed, imaging.ErrLeaseLost,
 	} {
 		if errors.Is(err, known) {

@@ -25,6 +25,9 @@ var (
 	// ErrUnavailable says that PostgreSQL is out of reach or did not answer in
 	// time. Whether a write took place is then unknown.
 	ErrUnavailable = errors.New("database unavailable")
+	// ErrOverloaded says that too many others were waiting for PostgreSQL, or all
+	// places were taken for too long. The call that gave it has not been begun.
+	ErrOverloaded = errors.New("too many are waiting for the database")
 )
 
 // FieldError is one bad field of an input. Field is its parameter name or its JSON

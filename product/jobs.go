@@ -41,6 +41,7 @@ type claimable struct {
 // already, since the answer to an earlier call was lost, it renews the lease and
 // gives the same claim. Errors: those of [imaging.JobStore], and [ErrUnavailable].
 func (j *Jobs) Claim(ctx context.Context, job imaging.Job, owner string, lease time.Duration) (imaging.Claim, error) {
+	defer j.store.free()
 	ctx = WithRequestID(ctx, job.RequestID)
 	// Late and repeated messages are common after an outage: they end here,
 	// without a lock and without touching the cache.
@@ -122,7 +123,7 @@ func claimImage(ctx context.Context, tx *sqlx.Tx, c *imaging.Claim, lease time.D
 				status = 'processing' AND (lease_owner = $3 OR lease_until < clock_timestamp()))
 			FOR UPDATE
 		)
-		UPDATE images SET status = 'processing',
+		UPDATE images SET status = 'processing', sent = false,
 			attempts = CASE WHEN old.mine THEN old.attempts ELSE old.attempts + 1 END,
 			claimed_at = CASE WHEN old.mine THEN old.claimed_at ELSE clock_timestamp() END,
 			lease_owner = $3, lease_until = clock_timestamp() + $4 * interval '1 microsecond'

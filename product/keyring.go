@@ -97,7 +97,9 @@ func (s *Service) VerifyKey(ctx context.Context, key string) (Grant, error) {
 	}
 	// Callers with the same key ask together, so that none of them may end it.
 	found, err, _ := s.keys.asked.Do(string(digest[:]), func() (any, error) {
-		detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), operationTimeout+cutGrace)
+		// A crowd at PostgreSQL must not keep those out who need it for nothing
+		// else; questions about keys are bounded by themselves.
+		detached, cancel := context.WithTimeout(patient(context.WithoutCancel(ctx)), operationTimeout+cutGrace)
 		defer cancel()
 		return s.askForKey(detached, digest)
 	})

@@ -11,83 +11,162 @@ import (
 	"github.com/lib/pq"
 )
 
-// List gives the products that match, newest first. Products that are created
-// or deleted while a reader walks the pages neither repeat nor hide others. The
-// error may be a [*ValidationError].
+const (
+	// glance is how many products are read in the order of the list before it is
+	// asked whether there is a better way.
+	glance = 1_000
+	// readLimit is how many are read at most, in that way or in another.
+	readLimit = 5_000
+	// countLimit is how many are counted at most where an index knows that all of them
+	// match.
+	countLimit = 10_000
+)
+
+// List gives a page of the products that match. Whoever follows Next to the end gets
+// every product that matches and stays as it is meanwhile, once: those that are
+// created, changed or deleted neither repeat nor hide others. A product that changes
+// may come again, or not at all, where its place in the order moves.
+//
+// No page reads more than some thousand products. Where those that match are rarer
+// than that and no index gives them alone, a page has fewer than the limit, even
+// none, and HasMore still says truly whether to go on. It does not come to that where
+// the owner has, or any one part of the filter selects, up to 5,000 products.
+//
+// The error may be a [*ValidationError].
 func (s *Service) List(ctx context.Context, scope Scope, f Filter) (Page, error) {
 	if err := f.Validate(); err != nil {
 		return Page{}, err
 	}
-	if f.Limit == 0 {
-		f.Limit = defaultLimit
-	}
-	var products []productRow
-	var images map[uuid.UUID][]imageRow
-	var page Page
+	var found listing
 	err := s.store.inSnapshot(ctx, "list products", func(ctx context.Context, tx *sqlx.Tx) (err error) {
-		if products, err = selectPage(ctx, tx, scope, f); err != nil {
-			return err
-		}
-		if len(products) > f.Limit {
-			products = products[:f.Limit]
-			page.HasMore, page.Next = true, cursor(products[f.Limit-1].ID)
-		}
-		images, err = selectImagesOf(ctx, tx, products)
+		found, err = selectListing(ctx, tx, scope, f)
 		return err
 	})
 	if err != nil {
 		return Page{}, err
 	}
-	page.Items = make([]json.RawMessage, 0, len(products))
-	for _, p := range products {
-		data, err := s.encode(p, images[p.ID])
+	found.page.Items = make([]json.RawMessage, 0, len(found.products))
+	for _, p := range found.products {
+		data, err := s.encode(p, found.images[p.ID])
 		if err != nil {
 			return Page{}, err
 		}
-		page.Items = append(page.Items, data)
+		found.page.Items = append(found.page.Items, data)
 	}
-	return page, nil
+	return found.page, nil
 }
 
-// selectPage gives the page's products and one more, if there is one.
-func selectPage(ctx context.Context, tx *sqlx.Tx, scope Scope, f Filter) ([]productRow, error) {
-	after, err := parseCursor(f.Cursor)
+// listing is a page before its items are written.
+type listing struct {
+	page     Page
+	products []productRow
+	images   map[uuid.UUID][]imageRow
+}
+
+// selectListing reads the page of a valid filter, for the products in scope alone.
+func selectListing(ctx context.Context, db sqlx.QueryerContext, scope Scope, f Filter) (found listing, err error) {
+	scope, some := scope.narrow(f.UserID)
+	if !some {
+		if f.Total {
+			found.page.Total = &Total{Exact: true}
+		}
+		return found, nil
+	}
+	l, err := newListQuery(db, scope, f)
+	if err != nil {
+		return listing{}, err
+	}
+	if err := l.prepare(ctx); err != nil {
+		return listing{}, err
+	}
+	rows, next, err := l.find(ctx)
+	if err != nil {
+		return listing{}, err
+	}
+	for i := range rows {
+		found.products = append(found.products, rows[i].productRow)
+	}
+	if next != nil {
+		key, err := keyText(next.SortKey)
+		if err != nil {
+			return listing{}, err
+		}
+		found.page.HasMore, found.page.Next = true, f.cursor(position{key, next.ID})
+	}
+	if f.Total {
+		if found.page.Total, err = l.total(ctx, len(rows)); err != nil {
+			return listing{}, err
+		}
+	}
+	found.images, err = selectImagesOf(ctx, db, found.products)
+	return found, err
+}
+
+// find gives the products of the page, and where the next one begins if there may
+// be one.
+//
+// Most filters match often enough for a page to be full soon when products are read
+// in the order of the list. Where one does not, the set of a part of it that is small
+// is read whole and sorted. Where there is none, what the first readLimit products
+// have is the page.
+func (l *listQuery) find(ctx context.Context) ([]listed, *listed, error) {
+	walk := l.walk(true)
+	rows, next, err := l.look(ctx, walk, glance)
+	if err != nil || len(rows) == l.limit || next == nil {
+		return rows, next, err
+	}
+	small, err := l.smallest(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if small != nil {
+		rows, err := l.page(ctx, *small, readLimit)
+		return l.cut(rows, nil, err)
+	}
+	return l.look(ctx, walk, readLimit)
+}
+
+// look gives the page's products among the first reads ones of a walk.
+func (l *listQuery) look(ctx context.Context, walk listSource, reads int) ([]listed, *listed, error) {
+	rows, err := l.page(ctx, walk, reads)
+	if err != nil || len(rows) > l.limit || l.covered(walk) {
+		return l.cut(rows, nil, err)
+	}
+	end, err := l.last(ctx, walk, reads)
+	return l.cut(rows, end, err)
+}
+
+// cut takes the product beyond the limit off a page: then the next one begins behind
+// the last that is left, otherwise at end.
+func (l *listQuery) cut(rows []listed, end *listed, err error) ([]listed, *listed, error) {
+	if err != nil || len(rows) <= l.limit {
+		return rows, end, err
+	}
+	return rows[:l.limit], &rows[l.limit-1], nil
+}
+
+// total counts what matches on all pages together, of which the page has seen some.
+func (l *listQuery) total(ctx context.Context, seen int) (*Total, error) {
+	for _, s := range append(l.gatherable(), l.everything()) {
+		if l.covered(s) {
+			n, err := l.size(ctx, s, countLimit+1)
+			return &Total{Count: min(n, countLimit), Exact: n <= countLimit}, err
+		}
+	}
+	small, err := l.smallest(ctx)
 	if err != nil {
 		return nil, err
 	}
-	args := map[string]any{
-		"owner": scope.owner(), "user_id": f.UserID, "min_price": f.MinPrice, "max_price": f.MaxPrice,
-		"name": nil, "after": after, "limit": f.Limit + 1,
+	if small != nil {
+		n, err := l.matches(ctx, *small, readLimit)
+		return &Total{Count: n, Exact: true}, err
 	}
-	if f.Name != "" {
-		args["name"] = "%" + escapeLike(f.Name) + "%"
-	}
-	// Every query is planned with its values, which leaves of each condition
-	// what matters.
-	const q = `
-		SELECT ` + productColumns + `
-		FROM products
-		WHERE (cast(:owner AS uuid) IS NULL OR user_id = cast(:owner AS uuid))
-			AND (cast(:user_id AS uuid) IS NULL OR user_id = cast(:user_id AS uuid))
-			AND (cast(:min_price AS numeric) IS NULL OR product_price >= cast(:min_price AS numeric))
-			AND (cast(:max_price AS numeric) IS NULL OR product_price <= cast(:max_price AS numeric))
-			AND (cast(:name AS text) IS NULL OR product_name ILIKE cast(:name AS text))
-			AND (cast(:after AS uuid) IS NULL OR id < cast(:after AS uuid))
-		ORDER BY id DESC
-		LIMIT :limit`
-	query, values, err := tx.BindNamed(q, args)
-	if err != nil {
-		return nil, fmt.Errorf("list query: %w", err)
-	}
-	var rows []productRow
-	if err := tx.SelectContext(ctx, &rows, query, values...); err != nil {
-		return nil, fmt.Errorf("page: %w", err)
-	}
-	return rows, nil
+	n, err := l.matches(ctx, l.walk(false), readLimit)
+	return &Total{Count: max(n, seen)}, err
 }
 
 // selectImagesOf gives the images of several products.
-func selectImagesOf(ctx context.Context, tx *sqlx.Tx, products []productRow) (map[uuid.UUID][]imageRow, error) {
+func selectImagesOf(ctx context.Context, db sqlx.QueryerContext, products []productRow) (map[uuid.UUID][]imageRow, error) {
 	if len(products) == 0 {
 		return nil, nil
 	}
@@ -104,7 +183,7 @@ func selectImagesOf(ctx context.Context, tx *sqlx.Tx, products []productRow) (ma
 		ProductID uuid.UUID `db:"product_id"`
 		imageRow
 	}
-	if err := tx.SelectContext(ctx, &rows, q, pq.Array(ids), len(ids)); err != nil {
+	if err := sqlx.SelectContext(ctx, db, &rows, q, pq.Array(ids), len(ids)); err != nil {
 		return nil, fmt.Errorf("images of page: %w", err)
 	}
 	images := make(map[uuid.UUID][]imageRow, len(products))

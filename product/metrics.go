@@ -15,6 +15,12 @@ var (
 		"Outbox rows, due or not.", []string{"kind"}, nil)
 	outboxAge = prometheus.NewDesc("vitrine_outbox_oldest_due_seconds",
 		"How long the oldest due outbox row has been waiting.", []string{"kind"}, nil)
+	ownersWaiting = prometheus.NewDesc("vitrine_image_owners_waiting",
+		"Owners with image jobs that wait for their turn, 10,000 at most.", nil, nil)
+	jobsInFlight = prometheus.NewDesc("vitrine_image_jobs_in_flight",
+		"Image jobs that were sent to the queue and have not ended.", nil, nil)
+	jobsInFlightMost = prometheus.NewDesc("vitrine_image_jobs_in_flight_owner_max",
+		"Image jobs in flight of the owner who has the most.", nil, nil)
 	poolOpen = prometheus.NewDesc("vitrine_postgresql_connections",
 		"Connections to PostgreSQL.", []string{"state"}, nil)
 	poolWaits = prometheus.NewDesc("vitrine_postgresql_waits_total",
@@ -23,13 +29,13 @@ var (
 
 // Collector gives the backlog of the outbox and the state of the connection pool
 // as metrics, read whenever they are asked for. While PostgreSQL is out of reach
-// those of the outbox are left out.
+// those of the outbox and of the jobs are left out.
 func (s *Store) Collector() prometheus.Collector { return collector{s} }
 
 type collector struct{ store *Store }
 
 func (c collector) Describe(descs chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{outboxRows, outboxAge, poolOpen, poolWaits} {
+	for _, d := range []*prometheus.Desc{outboxRows, outboxAge, ownersWaiting, jobsInFlight, jobsInFlightMost, poolOpen, poolWaits} {
 		descs <- d
 	}
 }
@@ -51,4 +57,11 @@ func (c collector) Collect(metrics chan<- prometheus.Metric) {
 		metrics <- prometheus.MustNewConstMetric(outboxRows, prometheus.GaugeValue, float64(stat.Rows), string(stat.Kind))
 		metrics <- prometheus.MustNewConstMetric(outboxAge, prometheus.GaugeValue, stat.OldestDue.Seconds(), string(stat.Kind))
 	}
+	jobs, err := c.store.JobStats(ctx)
+	if err != nil {
+		return
+	}
+	metrics <- prometheus.MustNewConstMetric(ownersWaiting, prometheus.GaugeValue, float64(jobs.OwnersWaiting))
+	metrics <- prometheus.MustNewConstMetric(jobsInFlight, prometheus.GaugeValue, float64(jobs.InFlight))
+	metrics <- prometheus.MustNewConstMetric(jobsInFlightMost, prometheus.GaugeValue, float64(jobs.InFlightMost))
 }

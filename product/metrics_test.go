@@ -4,8 +4,10 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"vitrine/product"
 	"vitrine/product/producttest"
 )
 
@@ -23,13 +25,41 @@ func TestCollector(t *testing.T) {
 		names = append(names, f.GetName())
 	}
 	want := []string{
+		"vitrine_image_jobs_in_flight", "vitrine_image_jobs_in_flight_owner_max", "vitrine_image_owners_waiting",
 		"vitrine_outbox_oldest_due_seconds", "vitrine_outbox_rows",
 		"vitrine_postgresql_connections", "vitrine_postgresql_waits_total",
 	}
 	if !slices.Equal(names, want) {
 		t.Errorf("metrics %v, want %v", names, want)
 	}
-	if kinds := len(families[1].GetMetric()); kinds != 3 {
+	if kinds := len(families[4].GetMetric()); kinds != 3 {
 		t.Errorf("outbox rows of %d kinds, want 3", kinds)
 	}
+}
+
+func TestJobStats(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	want := func(want product.JobStat) {
+		t.Helper()
+		got, err := c.store.JobStats(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got != want {
+			t.Errorf("%+v, want %+v", got, want)
+		}
+	}
+	want(product.JobStat{})
+	owners := []uuid.UUID{c.user, c.addUser(), c.addUser()}
+	for i, owner := range owners {
+		c.backlog(owner, 1+2*i)
+	}
+	l := newLine(c)
+	run(t, product.NewJobRelay(c.store, l, product.JobLimits{PerOwner: 2}, nil, quiet()).Run)
+	for range 2 { // what is at work counts like what is not
+		l.begin()
+	}
+	eventually(t, "five are in flight", func() bool { return c.count("outbox WHERE claim IS NULL") == 4 && c.count("outbox") == 4 })
+	want(product.JobStat{OwnersWaiting: 2, InFlight: 5, InFlightMost: 2})
 }

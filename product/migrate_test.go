@@ -26,9 +26,9 @@ func TestMigrateTenAtOnce(t *testing.T) {
 	}
 	var n int
 	query(t, dsn, &n, `SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()
-		AND tablename IN ('users', 'products', 'images', 'image_attempts', 'outbox', 'dead_letters', 'idempotency_keys', 'api_keys')`)
-	if n != 8 {
-		t.Errorf("%d of 8 tables", n)
+		AND tablename IN ('users', 'products', 'images', 'image_attempts', 'outbox', 'dead_letters', 'idempotency_keys', 'api_keys', 'uploads')`)
+	if n != 9 {
+		t.Errorf("%d of 9 tables", n)
 	}
 	query(t, dsn, &n, `SELECT count(*) FROM schema_state`)
 	if n != 1 {

@@ -72,7 +72,8 @@ func invalidationRow(product uuid.UUID) outboxRow {
 	return outboxRow{kind: KindInvalidate, subject: product, payload: invalidationPayload{ProductID: product}}
 }
 
-// insertOutbox writes rows and wakes the relays of those that are due.
+// insertOutbox writes rows and wakes the relays of those that are due. Image jobs
+// that are due join their owner's line at once, if their images are there.
 func insertOutbox(ctx context.Context, tx *sqlx.Tx, rows []outboxRow) error {
 	if len(rows) == 0 {
 		return nil
@@ -89,10 +90,13 @@ func insertOutbox(ctx context.Context, tx *sqlx.Tx, rows []outboxRow) error {
 	}
 	const q = `
 		WITH written AS (
-			INSERT INTO outbox (kind, subject, payload, request_id, available_at)
-			SELECT n.kind, n.subject, n.payload, $1, clock_timestamp() + n.delay * interval '1 microsecond'
+			INSERT INTO outbox (kind, subject, payload, request_id, available_at, owner, in_line)
+			SELECT n.kind, n.subject, n.payload, $1, clock_timestamp() + n.delay * interval '1 microsecond',
+				products.user_id, products.user_id IS NOT NULL
 			FROM unnest(cast($2 AS text[]), cast($3 AS uuid[]), cast($4 AS jsonb[]), cast($5 AS bigint[]))
 				AS n (kind, subject, payload, delay)
+			LEFT JOIN images ON images.id = n.subject AND n.kind = 'image_job' AND n.delay = 0
+			LEFT JOIN products ON products.id = images.product_id
 			RETURNING kind, available_at
 		)
 		SELECT pg_notify('` + notifyChannel + `', due.kind)
@@ -162,7 +166,7 @@ func (s *Store) releaseOutbox(ctx context.Context, claim uuid.UUID, failures []f
 	}
 	const q = `
 		UPDATE outbox SET claim = NULL, claimed_until = NULL, attempts = attempts + f.counted,
-			available_at = clock_timestamp() + f.delay * interval '1 microsecond'
+			available_at = clock_timestamp() + f.delay * interval '1 microsecond', in_line = in_line AND f.delay = 0
 		FROM unnest(cast($2 AS bigint[]), cast($3 AS bigint[]), cast($4 AS integer[])) AS f (id, delay, counted)
 		WHERE outbox.id = f.id AND outbox.claim = $1`
 	return s.inTx(ctx, "release outbox", func(ctx context.Context, tx *sqlx.Tx) error {

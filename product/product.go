@@ -65,22 +65,19 @@ type Snapshot struct {
 	Source  Source
 }
 
-// Filter selects products. Nil and empty fields select everything.
-type Filter struct {
-	UserID   *uuid.UUID
-	MinPrice *Price // inclusive
-	MaxPrice *Price // inclusive
-	Name     string // substring of the name, without regard to case
-	Limit    int    // 1 to 100; 0 means 20
-	Cursor   string // Page.Next of the page before
-}
-
-// Page is a part of a list, newest products first. Items are the JSON objects
-// of Snapshot.Data. Next is empty on the last page.
+// Page is a part of a list. Items are the JSON objects of Snapshot.Data. Next is
+// empty on the last page; a page may be short, or empty, without being the last.
 type Page struct {
 	Items   []json.RawMessage
 	Next    string
 	HasMore bool
+	Total   *Total // where it was asked for
+}
+
+// Total is how many products match on all pages together: exactly, or at least.
+type Total struct {
+	Count int
+	Exact bool
 }
 
 type requestIDKey struct{}

@@ -24,13 +24,14 @@ type productRow struct {
 	Compressed  pq.StringArray `db:"compressed_product_images"`
 	Metadata    Metadata       `db:"metadata"`
 	ExternalID  sql.NullString `db:"external_id"`
+	ImageStatus ImageStatus    `db:"image_status"` // of the images as they were written last
 	Version     int64          `db:"version"`
 	CreatedAt   time.Time      `db:"created_at"`
 	UpdatedAt   time.Time      `db:"updated_at"`
 }
 
 const productColumns = `id, user_id, product_name, product_description, product_price, product_images,
-	compressed_product_images, metadata, external_id, version, created_at, updated_at`
+	compressed_product_images, image_status, metadata, external_id, version, created_at, updated_at`
 
 // selectProduct gives the row of a product in the scope, or [ErrNotFound].
 func selectProduct(ctx context.Context, tx *sqlx.Tx, scope Scope, id uuid.UUID) (productRow, error) {
@@ -85,7 +86,8 @@ func updateProduct(ctx context.Context, tx *sqlx.Tx, row *productRow, what chang
 	const q = `
 		WITH changed AS (
 			UPDATE products SET product_name = $2, product_description = $3, product_price = $4, product_images = $5,
-				compressed_product_images = $6, metadata = $7, external_id = $8, version = version + 1, updated_at = clock_timestamp()
+				compressed_product_images = $6, metadata = $7, external_id = $8, image_status = $11,
+				version = version + 1, updated_at = clock_timestamp()
 			WHERE id = $1
 			RETURNING id, user_id, version, updated_at
 		), told AS (

@@ -163,7 +163,7 @@ func inTurn(ctx context.Context, tx *sqlx.Tx, step string, do func(context.Conte
 // worked on, and left for the next pass.
 const requeue = `,
 	marked AS (
-		UPDATE images SET queued_at = clock_timestamp() FROM due WHERE images.id = due.id
+		UPDATE images SET queued_at = clock_timestamp(), sent = false FROM due WHERE images.id = due.id
 	),
 	written AS (
 		INSERT INTO outbox (kind, subject, payload, request_id)

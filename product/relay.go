@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/sirupsen/logrus"
 )
 
@@ -36,18 +37,37 @@ type RowHandler func(ctx context.Context, rows []Row) []error
 // relays work side by side; rows that fail are tried again for ever.
 type Relay struct {
 	store  *Store
-	kind   Kind
-	batch  int
 	handle RowHandler
+	claim  rowClaimer
 	ready  func(context.Context) error // nil: always
 	wake   <-chan struct{}
+	freed  <-chan struct{} // what the relay was held by may have ended; nil: nothing holds it
 	log    *logrus.Entry
 }
+
+// rowClaimer takes due rows for claimTime, and says what there is to do next.
+type rowClaimer func(ctx context.Context, claim uuid.UUID) ([]Row, prospect, error)
+
+// prospect is what a relay has to expect after a pass.
+type prospect int
+
+const (
+	idle prospect = iota // nothing is due
+	held                 // what is due has to wait until something else ends
+	more                 // there is probably more to do
+)
 
 // NewRelay makes a relay that takes up to batch rows at once. wake says that
 // there may be some ([Listener.Wake]); nil leaves it to a poll every second.
 func NewRelay(store *Store, kind Kind, batch int, handle RowHandler, wake <-chan struct{}, log *logrus.Logger) *Relay {
-	return &Relay{store: store, kind: kind, batch: batch, handle: handle, wake: wake, log: log.WithField("kind", string(kind))}
+	claimOldest := func(ctx context.Context, claim uuid.UUID) ([]Row, prospect, error) {
+		rows, err := store.claimOutbox(ctx, kind, claim, batch, claimTime)
+		if len(rows) == batch {
+			return rows, more, err
+		}
+		return rows, idle, err
+	}
+	return &Relay{store: store, handle: handle, claim: claimOldest, wake: wake, log: log.WithField("kind", string(kind))}
 }
 
 // Run works until ctx ends, and then gives back what it had begun.
@@ -56,7 +76,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	defer poll.Stop()
 	failures := 0
 	for ctx.Err() == nil {
-		done, more, err := r.pass(ctx)
+		done, next, err := r.pass(ctx)
 		if err != nil && ctx.Err() == nil {
 			if failures == 0 {
 				r.log.WithError(err).Warn("outbox relay is held up")
@@ -70,51 +90,57 @@ func (r *Relay) Run(ctx context.Context) error {
 			r.log.WithField("passes", failures).Info("outbox relay goes on")
 			failures = 0
 		}
-		if more {
+		var freed <-chan struct{}
+		switch next {
+		case more:
 			continue
+		case held:
+			freed = r.freed
+		case idle: // what ends makes nothing due
 		}
 		select {
 		case <-ctx.Done():
 		case <-r.wake:
+		case <-freed:
 		case <-poll.C:
 		}
 	}
 	return nil
 }
 
-// pass does one batch and gives how many of its rows are done. more says that
-// there are probably further rows; an error, that nothing of the batch succeeded.
-func (r *Relay) pass(ctx context.Context) (n int, more bool, err error) {
+// pass does one batch and gives how many of its rows are done. An error says that
+// nothing of the batch succeeded.
+func (r *Relay) pass(ctx context.Context) (n int, next prospect, err error) {
 	if r.ready != nil {
 		if err := r.ready(ctx); err != nil {
-			return 0, false, err
+			return 0, idle, err
 		}
 	}
 	claim, err := newID()
 	if err != nil {
-		return 0, false, err
+		return 0, idle, err
 	}
-	rows, err := r.store.claimOutbox(ctx, r.kind, claim, r.batch, claimTime)
+	rows, next, err := r.claim(ctx, claim)
 	if err != nil || len(rows) == 0 {
-		return 0, false, err
+		return 0, next, err
 	}
 	done, failed, err := r.sort(ctx, rows, r.call(ctx, rows))
 	// A batch that was handled has to be written down even while stopping.
 	settle := context.WithoutCancel(ctx)
 	if len(done) > 0 {
 		if err := r.store.finishOutbox(settle, claim, done); err != nil {
-			return 0, false, err // the rows come again when the claim ends
+			return 0, idle, err // the rows come again when the claim ends
 		}
 	}
 	if len(failed) > 0 {
 		if err := r.store.releaseOutbox(settle, claim, failed); err != nil {
-			return 0, false, err
+			return 0, idle, err
 		}
 	}
 	if len(done) == 0 {
-		return 0, false, err
+		return 0, idle, err
 	}
-	return len(done), len(rows) == r.batch, nil
+	return len(done), next, nil
 }
 
 // call hands rows to the handler, and turns a panic of it into errors.

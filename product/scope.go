@@ -28,6 +28,15 @@ func (s Scope) Covers(user uuid.UUID) bool {
 	return s.all || s.user == user && user != uuid.Nil
 }
 
+// narrow gives what of the scope belongs to user; nil stands for whoever. False:
+// nothing does.
+func (s Scope) narrow(user *uuid.UUID) (Scope, bool) {
+	if user == nil {
+		return s, true
+	}
+	return OwnedBy(*user), s.Covers(*user)
+}
+
 // owner is the parameter of every statement that serves a user: null stands for
 // everything, and no user has the nil UUID.
 func (s Scope) owner() uuid.NullUUID {

@@ -28,6 +28,7 @@ func (j *Jobs) Settle(ctx context.Context, c imaging.Claim, o imaging.Outcome) e
 	if (o.Result == nil) == (o.Err == nil) {
 		return errors.New("settle image: an outcome is either a result or an error")
 	}
+	defer j.store.free()
 	ctx = WithRequestID(ctx, c.RequestID)
 	_, err := j.service.write(ctx, Everything(), c.ProductID, "settle image", func(ctx context.Context, e *edit) error {
 		var row imageRow

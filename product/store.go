@@ -23,9 +23,12 @@ type Config struct {
 // Store is the catalogue's tables in PostgreSQL. All methods are safe for
 // concurrent use.
 type Store struct {
-	db *sqlx.DB
+	db   *sqlx.DB
+	gate *gate
 	// down says that the last operation found PostgreSQL out of reach or too slow.
 	down atomic.Bool
+	// freed tells the job relay that a job has left the queue, or its worker.
+	freed chan struct{}
 }
 
 // Open makes a store. It does not connect: that happens at the first use.
@@ -41,7 +44,7 @@ func Open(cfg Config) (*Store, error) {
 	db.SetMaxOpenConns(cfg.MaxOpen)
 	db.SetMaxIdleConns(cfg.MaxOpen) // the default of 2 opens and closes under load
 	db.SetConnMaxLifetime(30 * time.Minute)
-	return &Store{db: db}, nil
+	return &Store{db: db, gate: newGate(cfg.MaxOpen), freed: make(chan struct{}, 1)}, nil
 }
 
 // Close ends all connections. It may be called twice.
@@ -63,16 +66,21 @@ func (s *Store) Stats() sql.DBStats { return s.db.Stats() }
 func (s *Store) read(ctx context.Context, doing string, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
 	defer cancel()
+	leave, err := s.gate.enter(ctx)
+	if err != nil {
+		return s.note(translate(ctx, doing, err))
+	}
+	defer leave()
 	return s.note(translate(ctx, doing, f(ctx)))
 }
 
 // note keeps what an operation's error says of PostgreSQL, and hands it on. The end
-// of a caller says nothing.
+// of a caller says nothing, nor does a crowd.
 func (s *Store) note(err error) error {
 	switch {
 	case errors.Is(err, ErrUnavailable):
 		s.down.Store(true)
-	case !errors.Is(err, context.Canceled):
+	case !errors.Is(err, context.Canceled) && !errors.Is(err, ErrOverloaded):
 		s.down.Store(false)
 	}
 	return err
@@ -96,6 +104,11 @@ func (s *Store) inTxFor(
 	defer func() { _ = s.note(err) }()
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	leave, err := s.gate.enter(ctx)
+	if err != nil {
+		return translate(ctx, doing, err)
+	}
+	defer leave()
 	tx, err := s.db.BeginTxx(ctx, opts)
 	if err != nil {
 		return translate(ctx, doing, err)

@@ -87,22 +87,6 @@ func (n NewUser) Validate() error {
 	return f.err()
 }
 
-// Validate gives a [*ValidationError] that names every bad field, or nil.
-func (q Filter) Validate() error {
-	var f faults
-	if q.MinPrice != nil && q.MaxPrice != nil && q.MaxPrice.Less(*q.MinPrice) {
-		f.add("max_price", "out_of_range", "must not be lower than min_price")
-	}
-	f.text("product_name", q.Name, 0, maxName, false)
-	if q.Limit < 0 || q.Limit > maxLimit {
-		f.add("limit", "out_of_range", "must be from 1 to %d", maxLimit)
-	}
-	if _, err := parseCursor(q.Cursor); err != nil {
-		f.add("cursor", "invalid", "is none that a list has given")
-	}
-	return f.err()
-}
-
 // text checks a text's length and characters. PostgreSQL cannot store NUL, and
 // other control characters are never meant, line ends and tabs in prose excepted.
 func (f *faults) text(field, s string, least, most int, prose bool) {

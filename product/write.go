@@ -98,6 +98,7 @@ func (s *Service) finish(ctx context.Context, e *edit) (Snapshot, error) {
 			e.product.Compressed = append(e.product.Compressed, v.Key)
 		}
 	}
+	e.product.ImageStatus = summarize(e.images)
 	if err := updateProduct(ctx, e.tx, &e.product, changeOf(e.before, e.images)); err != nil {
 		return Snapshot{}, err
 	}
@@ -120,8 +121,8 @@ func (s *Service) publish(ctx context.Context, id uuid.UUID, token string, after
 // must not acknowledge the write.
 func (s *Service) conclude(ctx context.Context, invalidation outboxRow, token string, tell func(context.Context) error) error {
 	// The write is done, so its caller's end must not keep it from being seen.
-	// The end of the time for it does.
-	detached := context.WithoutCancel(ctx)
+	// The end of the time for it does; a crowd at the database does not.
+	detached := patient(context.WithoutCancel(ctx))
 	if end, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
 		detached, cancel = context.WithDeadline(detached, end)
@@ -138,7 +139,7 @@ func (s *Service) conclude(ctx context.Context, invalidation outboxRow, token st
 			return err
 		}
 	}
-	return s.awaitInvalidation(ctx, invalidation.subject)
+	return s.awaitInvalidation(patient(ctx), invalidation.subject)
 }
 
 func (s *Service) snapshot(p productRow, images []imageRow) (Snapshot, error) {

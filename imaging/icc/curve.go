@@ -85,8 +85,7 @@ func (c *curve) formula(x float64) float64 {
 	case 1:
 		return math.Pow(x, g)
 	case 2:
-		cc, d = 0, -b/a
-		if x >= d {
+		if x >= -b/a {
 			return math.Pow(a*x+b, g)
 		}
 		return 0

@@ -76,7 +76,7 @@ func TestMatrixProfiles(t *testing.T) {
 				if v < 0.25 {
 					return 0.5*v + 0.02
 				}
-				return math.Pow(0.9*v, 2) + 0.05
+				return 0.81*v*v + 0.05
 			}},
 	}
 	for _, test := range tests {

@@ -15,9 +15,10 @@ type Tag struct {
 
 // Profile writes an ICC profile of version 4: space is "RGB ", "GRAY" or "CMYK", connection "XYZ " or "Lab ".
 func Profile(space, connection string, tags ...Tag) []byte {
-	head := make([]byte, 128)
-	copy(head[8:], "\x04\x30\x00\x00mntr"+space+connection)
-	copy(head[36:], "acsp")
+	var fields [128]byte
+	copy(fields[8:], "\x04\x30\x00\x00mntr"+space+connection)
+	copy(fields[36:], "acsp")
+	head := append([]byte{}, fields[:]...)
 	head = binary.BigEndian.AppendUint32(head, uint32(len(tags)))
 	at := len(head) + 12*len(tags)
 	var content []byte

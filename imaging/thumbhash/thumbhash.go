@@ -81,10 +81,10 @@ func split(m *image.RGBA) (channels [4][]float64, opaque bool) {
 	opaque = true
 	for i := range w * h {
 		px := (*[4]byte)(m.Pix[i/w*m.Stride+i%w*4:])
-		clear := float64(255 - px[3])
-		r := (mean[0]*clear + float64(px[0])) / 255
-		g := (mean[1]*clear + float64(px[1])) / 255
-		b := (mean[2]*clear + float64(px[2])) / 255
+		behind := float64(255 - px[3])
+		r := (mean[0]*behind + float64(px[0])) / 255
+		g := (mean[1]*behind + float64(px[1])) / 255
+		b := (mean[2]*behind + float64(px[2])) / 255
 		channels[0][i] = (r + g + b) / 3
 		channels[1][i] = (r+g)/2 - b
 		channels[2][i] = r - g

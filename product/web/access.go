@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 
@@ -78,6 +79,24 @@ func (c access) check(r *http.Request) (caller, error) {
 	return caller{
 		scope: product.OwnedBy(grant.UserID), name: grant.UserID.String(), keyID: grant.KeyID, readOnly: grant.ReadOnly,
 	}, nil
+}
+
+// guardedBody is a body that ends with the *problem that the request gets by then: a
+// client may take its time to send one, and its key end meanwhile.
+type guardedBody struct {
+	io.ReadCloser
+	check func() error
+}
+
+// Read implements [io.Reader].
+func (b *guardedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if errors.Is(err, io.EOF) {
+		if denied := b.check(); denied != nil {
+			return n, denied
+		}
+	}
+	return n, err
 }
 
 // badToken is the answer to every token that opens nothing: it does not tell

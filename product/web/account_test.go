@@ -20,9 +20,10 @@ const adminToken = "the token of the administrator"
 // accounts is a guarded API and what tests need to know of its users.
 type accounts struct {
 	*server
-	t   *testing.T
-	dsn string
-	db  *sql.DB // past the API
+	t       *testing.T
+	dsn     string
+	db      *sql.DB // past the API
+	service *product.Service
 }
 
 // account is a user with a key.
@@ -36,8 +37,11 @@ func newAccounts(t *testing.T) *accounts {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	service := product.NewService(producttest.Open(t, dsn), newCache(t), objectURL, quiet())
-	return &accounts{serve(t, web.Config{AdminToken: adminToken}, service), t, dsn, db}
+	store := producttest.Open(t, dsn)
+	service := product.NewService(store, newCache(t), objectURL, quiet())
+	tellChanges(t, dsn, service)
+	cfg := web.Config{AdminToken: adminToken, Uploads: product.NewUploads(store, unreachableObjects(t), 1000)}
+	return &accounts{serve(t, cfg, service), t, dsn, db, service}
 }
 
 func auth(token string) []string { return []string{"Authorization", "Bearer " + token} }

@@ -22,7 +22,7 @@ const (
 
 // readBody gives the whole body if it is of one of the types, or a *problem: 415,
 // 413, 408 when it does not arrive before the request's deadline, 400 when it
-// breaks off.
+// breaks off, 503 when there is no memory for it.
 //
 // A missing Content-Type is refused as well: a browser sends such requests, and
 // those of other types than JSON, to any address without asking it first, so a
@@ -42,7 +42,7 @@ func readBody(w http.ResponseWriter, r *http.Request, types ...string) ([]byte, 
 	if deadline, ok := r.Context().Deadline(); ok {
 		_ = http.NewResponseController(w).SetReadDeadline(deadline)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := io.ReadAll(counted(r.Context(), http.MaxBytesReader(w, r.Body, maxBody)))
 	if err != nil {
 		return nil, unreadable(err)
 	}
@@ -52,9 +52,14 @@ func readBody(w http.ResponseWriter, r *http.Request, types ...string) ([]byte, 
 // unreadable says why a body could not be read to its end.
 func unreadable(err error) *problem {
 	var large *http.MaxBytesError
+	var p *problem
 	switch {
+	case errors.As(err, &p):
+		return p
 	case errors.As(err, &large):
 		return tooLarge()
+	case errors.Is(err, errNoBodyMemory):
+		return overloaded(shedBodies).with("Connection", "close")
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return newProblem(http.StatusRequestTimeout, "request_timeout",
 			"the body did not arrive in time").with("Connection", "close")

@@ -29,6 +29,15 @@ func (c caller) everybody() bool {
 	return !one
 }
 
+// limited names what the caller's requests are counted under: its API key, or ""
+// where they are not.
+func (c caller) limited() string {
+	if c.keyID == uuid.Nil {
+		return ""
+	}
+	return c.keyID.String()
+}
+
 type callerKey struct{}
 
 func withCaller(ctx context.Context, c caller) context.Context {

@@ -45,7 +45,9 @@ func asProblem(ctx context.Context, err error) *problem {
 		return headerProblem(http.StatusConflict, keyHeader, "idempotency_in_progress",
 			"belongs to a request that is still under way; its answer can be had soon").with("Retry-After", "1")
 	}
-	p = outOfReach(ctx, err)
+	if p = outOfReach(ctx, err); errors.Is(err, product.ErrOverloaded) && ctx.Err() == nil {
+		p = overloaded(shedDatabase)
+	}
 	p.cause = err
 	return p
 }

@@ -33,6 +33,7 @@ func (a *api) streamEvents(w http.ResponseWriter, r *http.Request) error {
 		return retryLater("too_many_streams", "there are as many event streams as this process serves; try again later").with("Retry-After", "5")
 	}
 	defer a.streams.free()
+	leavePlace(r.Context())
 	s.request = r // in the time that every request has
 	defer s.close()
 	if err := s.open(); err != nil {
@@ -60,7 +61,7 @@ func beginEvents(w http.ResponseWriter) {
 func (a *api) newEventStream(w http.ResponseWriter, r *http.Request) (*eventStream, error) {
 	q := parseQuery(r.URL.RawQuery, eventParameters)
 	s := &eventStream{
-		api: a, control: http.NewResponseController(w), writer: w, wrote: time.Now(),
+		api: a, control: http.NewResponseController(w), writer: w, wrote: time.Now(), checked: time.Now(),
 		filter: product.EventFilter{ProductID: q.id("product_id"), UserID: q.id("user_id")},
 	}
 	if text, ok := q.values["last_event_id"]; ok {

@@ -14,8 +14,9 @@ import (
 const (
 	// streamWriteTimeout is how long a client may take for what is sent at once.
 	streamWriteTimeout = 5 * time.Second
-	// recheckAccess is how often it is seen to that a stream may go on.
-	recheckAccess = 3 * time.Second
+	// recheckAccess is how often it is seen to that a stream may go on. With the
+	// time for which an answer to that holds, a key ends in less than five seconds.
+	recheckAccess = 2 * time.Second
 	// eventBatch is how many events are sent at once at most.
 	eventBatch = 256
 )
@@ -43,6 +44,7 @@ type eventStream struct {
 	subscription *product.Subscription
 	buffer       []byte
 	wrote        time.Time
+	checked      time.Time // when it was let in, or on, last
 }
 
 // open finds out where the stream begins, while there can still be a problem in
@@ -99,6 +101,9 @@ func (s *eventStream) run() (reason string) {
 func (s *eventStream) catchUp() (reason string) {
 	page := s.first
 	for s.subscription == nil || s.position < s.subscription.Position() {
+		if time.Since(s.checked) > recheckAccess && !s.mayGoOn() {
+			return endAccess
+		}
 		if page.Position > s.position {
 			if err := s.send(page.Events, page.Position); err != nil {
 				return endClient
@@ -118,6 +123,13 @@ func (s *eventStream) catchUp() (reason string) {
 		}
 	}
 	return ""
+}
+
+// mayGoOn asks again whether the caller is let in.
+func (s *eventStream) mayGoOn() bool {
+	s.checked = time.Now()
+	_, err := s.api.access.check(s.request)
+	return err == nil
 }
 
 // failure is why a stream ends whose events could not be had.
@@ -146,7 +158,7 @@ func (s *eventStream) follow() (reason string) {
 				return endClient
 			}
 		case <-tick.C:
-			if _, err := s.api.access.check(s.request); err != nil {
+			if !s.mayGoOn() {
 				return endAccess
 			}
 			// The next tick would be too late.

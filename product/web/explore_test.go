@@ -16,7 +16,7 @@ func TestRequestsMadeOfTheDocument(t *testing.T) {
 	t.Parallel()
 	const token = "explorer"
 	s := newGallery(t, 20<<20, web.Config{AdminToken: token, Checks: []web.Check{{Name: "postgresql", Required: true, Check: up}}})
-	watch(t, s.dsn, s.service)
+	tellChanges(t, s.dsn, s.service)
 	report, err := explore.Run(t.Context(), explore.Config{
 		URL: s.url, Token: token, Requests: 2000, Workers: 4, Limit: 2 * time.Minute, Seed: rand.Uint64(), Sources: "http://127.0.0.1:9",
 	}, documented)

@@ -57,3 +57,6 @@ func Routes() []Route {
 	}
 	return routes
 }
+
+// NewServerFor is NewServer with another bound on connections.
+var NewServerFor = newServer

@@ -188,7 +188,11 @@ func TestIdempotentHundredAtOnce(t *testing.T) {
 	answers := make([]answer, 100)
 	var calls sync.WaitGroup
 	for i := range answers {
-		calls.Go(func() { answers[i] = s.call(t, http.MethodPost, "/products", body, "Idempotency-Key", "k") })
+		calls.Go(func() {
+			for first := true; first || answers[i].text("code") == "overloaded"; first = false { // a busy machine has no room for all
+				answers[i] = s.call(t, http.MethodPost, "/products", body, "Idempotency-Key", "k")
+			}
+		})
 	}
 	calls.Wait()
 	last := s.call(t, http.MethodPost, "/products", body, "Idempotency-Key", "k")

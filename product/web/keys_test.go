@@ -2,7 +2,9 @@ package web_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strings"
 	"testing"
@@ -192,7 +194,7 @@ func TestRevocationOnAnotherServer(t *testing.T) {
 	t.Parallel()
 	a := newAccounts(t)
 	second := product.NewService(producttest.Open(t, a.dsn), newCache(t), objectURL, quiet())
-	b := &accounts{serve(t, web.Config{AdminToken: adminToken}, second), t, a.dsn, a.db}
+	b := &accounts{serve(t, web.Config{AdminToken: adminToken}, second), t, a.dsn, a.db, second}
 	u := a.newAccount()
 	path := "/users/" + u.id
 	a.must(u.key, http.MethodGet, path, "")
@@ -230,7 +232,7 @@ func TestKeysWithoutPostgreSQL(t *testing.T) {
 	// Without Redis nothing is left: on a busy machine it may take its time.
 	patient := newCacheWith(t, cache.Config{Timeout: time.Second, Probe: time.Second})
 	service := product.NewService(producttest.Open(t, dsn.String()), patient, objectURL, quiet())
-	b := &accounts{serve(t, web.Config{AdminToken: adminToken}, service), t, a.dsn, a.db}
+	b := &accounts{serve(t, web.Config{AdminToken: adminToken}, service), t, a.dsn, a.db, service}
 	path := "/products/" + fmt.Sprint(b.must(u.key, http.MethodPost, "/products", `{"product_name":"Lamp","product_price":1}`)["id"])
 	eventually(t, "the product is cached", func() bool {
 		return b.as(u.key, http.MethodGet, path, "").header.Get("X-Cache") == "HIT"
@@ -264,4 +266,57 @@ func TestKeysInAnOpenAPI(t *testing.T) {
 	}
 	wantProblem(t, s.call(t, http.MethodPost, "/users/"+uuid.NewString()+"/keys", ""), http.StatusNotFound, "not_found")
 	wantProblem(t, s.call(t, http.MethodGet, "/users/"+user+"/keys?limit=1", ""), http.StatusBadRequest, "invalid_parameters")
+}
+
+// TestRevocationEndsWhatIsUnderWay revokes a key while an answer is held, a stream is
+// open and a body is on its way.
+func TestRevocationEndsWhatIsUnderWay(t *testing.T) {
+	t.Parallel()
+	a := newAccounts(t)
+	u, ids := a.shelf()
+	path := "/products/" + ids["products"]
+	stream := a.follow(t, "", auth(u.key)...).ready()
+	held := make(chan answer, 1)
+	go func() { held <- a.as(u.key, http.MethodGet, path, "", "Prefer", "wait=30") }()
+	eventually(t, "an answer is held", func() bool { return a.gauge(t, "vitrine_http_waiting_requests") == 1 })
+	finish, slow := a.slowPatch(path, u.key)
+
+	a.must(adminToken, http.MethodDelete, "/users/"+u.id+"/keys/"+u.keyID, "")
+	revoked := time.Now()
+	finish()
+	wantProblem(t, <-slow, http.StatusUnauthorized, "invalid_token")
+	a.must(adminToken, http.MethodDelete, path+"/images/"+ids["images"], "") // settles the product
+	wantProblem(t, <-held, http.StatusUnauthorized, "invalid_token")
+	var err error
+	for err == nil {
+		_, err = stream.block()
+	}
+	if took := time.Since(revoked); took > 5*time.Second {
+		t.Errorf("the stream went on for %v", took)
+	}
+}
+
+// slowPatch begins a PATCH whose body is on its way until finish, and returns when
+// the service reads it.
+func (a *accounts) slowPatch(path, token string) (finish func(), got <-chan answer) {
+	a.t.Helper()
+	body, rest := io.Pipe()
+	reading := make(chan struct{})
+	ctx := httptrace.WithClientTrace(a.t.Context(), &httptrace.ClientTrace{Got100Continue: func() { close(reading) }})
+	req, err := http.NewRequestWithContext(ctx, http.MethodPatch, a.url+path, body)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/merge-patch+json")
+	req.Header.Set("Authorization", "Bearer "+token)
+	req.Header.Set("Expect", "100-continue")
+	answers := make(chan answer, 1)
+	go func() { answers <- a.do(a.t, req) }()
+	<-reading
+	return func() {
+		if _, err := io.WriteString(rest, `{"product_name":"Torch"}`); err != nil {
+			a.t.Error(err)
+		}
+		_ = rest.Close()
+	}, answers
 }

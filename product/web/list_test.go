@@ -45,6 +45,13 @@ func TestListFilters(t *testing.T) {
 		"product_name=":                         {"100% chair", "Blue lamp", "Red lamp"},
 		"product_name=e&min_price=15&limit=9":   {"Blue lamp"},
 		"user_id=" + eve + "&product_name=lamp": {},
+		"q=lamps+-blue":                         {"Red lamp"},
+		"image_status=none&sort=product_name":   {"100% chair", "Blue lamp", "Red lamp"},
+		"image_status=ready":                    {},
+		"sort=-product_price&limit=50":          {"100% chair", "Blue lamp", "Red lamp"},
+		"sort=created_at":                       {"Red lamp", "Blue lamp", "100% chair"},
+		"created_after=2026-01-31T12:00:00%2B01:00&created_before=2999-01-01T00:00:00Z": {"100% chair", "Blue lamp", "Red lamp"},
+		"created_before=2026-01-31T12:00:00Z":                                           {},
 	} {
 		for _, prefix := range []string{"", "/api"} {
 			a := s.call(t, http.MethodGet, prefix+"/products?"+query, "")
@@ -103,10 +110,51 @@ func TestListRefusesAndNamesEveryBadParameter(t *testing.T) {
 	for query, want := range map[string]map[string]string{
 		"limit=0&page=2&min_price=x&user_id=%00&limit=1": {"limit": "repeated_parameter", "page": "unknown_parameter", "min_price": "invalid", "user_id": "malformed_parameter"},
 		"cursor=nonsense":                          {"cursor": "invalid"},
+		"q=the":                                    {"q": "no_words"},
+		"sort=name&image_status=done&total=yes":    {"sort": "invalid", "image_status": "invalid", "total": "invalid_boolean"},
 		"min_price=2&max_price=1":                  {"max_price": "out_of_range"},
 		"product_name=" + strings.Repeat("a", 201): {"product_name": "too_long"},
 	} {
 		a := s.call(t, http.MethodGet, "/products?"+query, "")
+		wantProblem(t, a, http.StatusBadRequest, "invalid_parameters")
+		if diff := cmp.Diff(want, a.faults()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", query, diff)
+		}
+	}
+}
+
+func TestListTotal(t *testing.T) {
+	t.Parallel()
+	s := serve(t, web.Config{}, newService(t))
+	user := newUser(t, s)
+	for range 3 {
+		newListing(t, s, user, "Lamp", "5")
+	}
+	a := s.call(t, http.MethodGet, "/products?limit=2&total=true", "")
+	if a.body["total"] != float64(3) || a.text("total_relation") != "exact" || !strings.Contains(a.header.Get("Link"), "total=true") {
+		t.Errorf("%v %s", a.header, a.raw)
+	}
+	for _, query := range []string{"", "total=false"} {
+		a = s.call(t, http.MethodGet, "/products?"+query, "")
+		if _, counted := a.body["total"]; counted || a.status != http.StatusOK {
+			t.Errorf("%q: %d %s", query, a.status, a.raw)
+		}
+	}
+}
+
+func TestListCursorOfAnotherList(t *testing.T) {
+	t.Parallel()
+	s := serve(t, web.Config{}, newService(t))
+	user := newUser(t, s)
+	for range 2 {
+		newListing(t, s, user, "Lamp", "5")
+	}
+	cursor := s.call(t, http.MethodGet, "/products?limit=1&product_name=lamp", "").text("next_cursor")
+	for query, want := range map[string]map[string]string{
+		"product_name=lamp&sort=created_at": {"cursor": "other_sort"},
+		"product_name=lam":                  {"cursor": "other_filter"},
+	} {
+		a := s.call(t, http.MethodGet, "/products?"+query+"&cursor="+cursor, "")
 		wantProblem(t, a, http.StatusBadRequest, "invalid_parameters")
 		if diff := cmp.Diff(want, a.faults()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", query, diff)

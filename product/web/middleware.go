@@ -83,7 +83,7 @@ func (a *api) panicked(w middleware.WrapResponseWriter, r *http.Request, value a
 func deadline(limit time.Duration) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			ctx, cancel := context.WithTimeout(withConnection(r.Context()), limit)
+			ctx, cancel := context.WithTimeout(withOuter(r.Context()), limit)
 			defer cancel()
 			next.ServeHTTP(w, r.WithContext(ctx))
 		})

@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -27,14 +26,15 @@ const unmatched = "unmatched"
 // observer writes the access log and the HTTP metrics.
 type observer struct {
 	log      *logrus.Logger
+	origins  *origins
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 }
 
-func newObserver(log *logrus.Logger, reg prometheus.Registerer) *observer {
+func newObserver(log *logrus.Logger, origins *origins, reg prometheus.Registerer) *observer {
 	labels := []string{"method", "route", "status"}
 	o := &observer{
-		log: log,
+		log: log, origins: origins,
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "vitrine_http_requests_total", Help: "HTTP requests answered, by method, route and class of status.",
 		}, labels),
@@ -89,11 +89,14 @@ func (o *observer) observe(next http.Handler) http.Handler {
 	})
 }
 
-// line writes the access log's line: 5xx as errors with their cause, probes at
-// debug because they come every second, and everything else at info.
+// line writes the access log's line: 5xx as errors with their cause, those that were
+// shed as warnings, probes at debug because they come every second, and everything
+// else at info.
 func (o *observer) line(r *http.Request, route string, status, bytes int, took time.Duration, n *note) {
 	level := logrus.InfoLevel
 	switch {
+	case n.problem != nil && n.problem.shed != "":
+		level = logrus.WarnLevel
 	case status >= 500 && route != routeReady:
 		level = logrus.ErrorLevel
 	case route == routeHealth || route == routeReady:
@@ -103,7 +106,7 @@ func (o *observer) line(r *http.Request, route string, status, bytes int, took t
 		return
 	}
 	fields := logrus.Fields{
-		"bytes": bytes, "client_ip": clientIP(r), "duration_ms": float64(took.Microseconds()) / 1000,
+		"bytes": bytes, "client_ip": o.clientIP(r), "duration_ms": float64(took.Microseconds()) / 1000,
 		"method": r.Method, "path": shorten(withoutKeys(r.URL.Path), maxLoggedPath), "request_id": product.RequestID(r.Context()),
 		"route": route, "status": status,
 	}
@@ -138,14 +141,10 @@ func methodOf(r *http.Request) string {
 	return "other"
 }
 
-// clientIP is the address at the other end of the connection. Forwarding headers
-// are not looked at: anybody can send them.
-func clientIP(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
+// clientIP is the client's address as [origins.client] finds it.
+func (o *observer) clientIP(r *http.Request) string {
+	addr, _ := o.origins.client(r)
+	return addr.String()
 }
 
 // keyText finds API keys in text, and whatever else looks like a part of one.

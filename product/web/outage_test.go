@@ -24,7 +24,12 @@ func behindProxy(t *testing.T) (*product.Service, *product.Store, *producttest.P
 	}
 	p := producttest.NewProxy(t, dsn.Host)
 	dsn.Host = p.Addr
-	store := producttest.Open(t, dsn.String())
+	// A connection for every call at once, so that none is turned away as one too many.
+	store, err := product.Open(product.Config{DSN: dsn.String(), MaxOpen: 30})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
 	t.Cleanup(p.Refuse) // before the store is closed, which would wait for a frozen server
 	return product.NewService(store, newCache(t), objectURL, quiet()), store, p
 }

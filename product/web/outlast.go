@@ -13,12 +13,12 @@ const (
 	writeGrace = 20 * time.Second
 )
 
-type connectionKey struct{}
+type outerKey struct{}
 
-// withConnection keeps a context in itself, so that a request can outlast what is
+// withOuter keeps a context in itself, so that a request can outlast what is
 // put round it later.
-func withConnection(ctx context.Context) context.Context {
-	return context.WithValue(ctx, connectionKey{}, ctx)
+func withOuter(ctx context.Context) context.Context {
+	return context.WithValue(ctx, outerKey{}, ctx)
 }
 
 // outlast gives a request with a deadline of its own in the place of the one that
@@ -29,7 +29,7 @@ func withConnection(ctx context.Context) context.Context {
 func outlast(w http.ResponseWriter, r *http.Request, limit time.Duration) (longer *http.Request, done func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
 	expire := cancel
-	connection, ok := r.Context().Value(connectionKey{}).(context.Context) //nolint:contextcheck // it is what r's own context came from
+	connection, ok := r.Context().Value(outerKey{}).(context.Context) //nolint:contextcheck // it is what r's own context came from
 	if !ok {
 		connection = r.Context()
 	}

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -10,10 +9,10 @@ import (
 )
 
 // sendPage answers with a page of a list: the envelope and, beside data, where
-// the next page begins. next_cursor is null on the last page, and where a list has
-// no pages.
+// the next page begins and, where it was asked for, how many match on all pages.
+// next_cursor is null on the last page, and where a list has no pages.
 func sendPage(w http.ResponseWriter, r *http.Request, page product.Page, message string) {
-	size := len(page.Next) + 128
+	size := len(page.Next) + 192
 	for _, item := range page.Items {
 		size += len(item) + 1
 	}
@@ -26,17 +25,19 @@ func sendPage(w http.ResponseWriter, r *http.Request, page product.Page, message
 	}
 	body = append(body, `],"message":"`...)
 	body = append(body, message...)
+	body = fmt.Appendf(body, `","has_more":%t,"next_cursor":`, page.HasMore)
 	if page.Next == "" {
-		body = fmt.Appendf(body, "\",\"has_more\":%t,\"next_cursor\":null}\n", page.HasMore)
-		write(w, r, http.StatusOK, typeJSON, body)
-		return
+		body = append(body, "null"...)
+	} else {
+		body = fmt.Appendf(body, `"%s"`, page.Next) // of the characters of base64url
 	}
-	cursor, err := json.Marshal(page.Next)
-	if err != nil { // cannot be: it is a string
-		panic(err)
+	if page.Total != nil {
+		relation := "at_least"
+		if page.Total.Exact {
+			relation = "exact"
+		}
+		body = fmt.Appendf(body, `,"total":%d,"total_relation":"%s"`, page.Total.Count, relation)
 	}
-	body = append(body, `","has_more":true,"next_cursor":`...)
-	body = append(body, cursor...)
 	body = append(body, "}\n"...)
 	write(w, r, http.StatusOK, typeJSON, body)
 }

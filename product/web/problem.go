@@ -22,6 +22,7 @@ type problem struct {
 
 	header http.Header
 	cause  error
+	shed   string // what there is too much of, where that is why
 }
 
 // fault is one thing that is wrong with a request, and where it stands: a place
@@ -115,6 +116,9 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := asProblem(r.Context(), err)
 	p.RequestID = product.RequestID(r.Context())
 	noteFailure(r.Context(), p)
+	if p.shed != "" {
+		a.shed.count.WithLabelValues(p.shed).Inc()
+	}
 	body, err := json.Marshal(p)
 	if err != nil { // cannot be: the struct holds strings and numbers
 		panic(err)

@@ -19,7 +19,10 @@ import (
 const maxLimit = 100
 
 // listParameters are the names that the query of GET /products may have.
-var listParameters = []string{"user_id", "min_price", "max_price", "product_name", "limit", "cursor"}
+var listParameters = []string{
+	"user_id", "min_price", "max_price", "product_name", "q", "image_status", "created_after", "created_before",
+	"sort", "limit", "cursor", "total",
+}
 
 // parameters is a query taken apart, and everything that is wrong with it.
 type parameters struct {
@@ -34,7 +37,12 @@ func parseFilter(raw string) (product.Filter, error) {
 	q := parseQuery(raw, listParameters)
 	f := product.Filter{
 		UserID: q.id("user_id"), MinPrice: q.price("min_price"), MaxPrice: q.price("max_price"),
-		Name: q.values["product_name"], Limit: q.limit(), Cursor: q.values["cursor"],
+		Name: q.values["product_name"], Query: q.nonempty("q"), ImageStatus: product.ImageStatus(q.nonempty("image_status")),
+		CreatedAfter: q.time("created_after"), CreatedBefore: q.time("created_before"),
+		Sort: product.Sort(q.nonempty("sort")), Limit: q.limit(), Cursor: q.values["cursor"],
+	}
+	if total := q.flag("total"); total != nil {
+		f.Total = *total
 	}
 	if err := q.verdict(f); err != nil {
 		return product.Filter{}, err
@@ -111,6 +119,15 @@ func parseQuery(raw string, known []string) *parameters {
 		q.values[name] = text
 	}
 	return q
+}
+
+// nonempty reads a text, "" where there is none.
+func (q *parameters) nonempty(name string) string {
+	text, ok := q.values[name]
+	if ok && text == "" {
+		q.fault(name, "required", "must not be empty")
+	}
+	return text
 }
 
 // limit reads the size of a page, 0 where there is none.

@@ -44,7 +44,7 @@ func newReplicas(t *testing.T, n int, cfg web.Config) (replicas []*replica, dsn 
 		store := producttest.Open(t, u.String())
 		t.Cleanup(r.database.Refuse) // before the store is closed, which would wait for a frozen server
 		r.service = product.NewService(store, c, objectURL, quiet())
-		watch(t, u.String(), r.service)
+		tellChanges(t, u.String(), r.service)
 		cfg := cfg
 		cfg.Stopping = r.stop
 		r.server = serve(t, cfg, r.service)
@@ -53,8 +53,8 @@ func newReplicas(t *testing.T, n int, cfg web.Config) (replicas []*replica, dsn 
 	return replicas, dsn
 }
 
-// watch runs what tells the service of changes until the test ends.
-func watch(t *testing.T, dsn string, service *product.Service) {
+// tellChanges runs what wakes those who wait for changes.
+func tellChanges(t *testing.T, dsn string, service *product.Service) {
 	t.Helper()
 	listener := product.NewListener(dsn, quiet())
 	for _, part := range []func(context.Context) error{

@@ -11,6 +11,8 @@ import (
 // apiPrefix is the second place of every route, kept from the original system.
 const apiPrefix = "/api"
 
+const routeProduct = "/products/{id}"
+
 // route is a line of the table below.
 type route struct {
 	method  string // a GET serves HEAD too
@@ -24,10 +26,10 @@ func (a *api) routes() []route {
 	return []route{
 		{http.MethodPost, "/products", a.createProduct, needKey},
 		{http.MethodGet, "/products", a.listProducts, needKey},
-		{http.MethodGet, "/products/{id}", a.patient(a.getProduct), needKey},
-		{http.MethodPut, "/products/{id}", a.replaceProduct, needKey},
-		{http.MethodPatch, "/products/{id}", a.patchProduct, needKey},
-		{http.MethodDelete, "/products/{id}", a.deleteProduct, needKey},
+		{http.MethodGet, routeProduct, a.patient(a.getProduct), needKey},
+		{http.MethodPut, routeProduct, a.replaceProduct, needKey},
+		{http.MethodPatch, routeProduct, a.patchProduct, needKey},
+		{http.MethodDelete, routeProduct, a.deleteProduct, needKey},
 
 		{http.MethodPost, "/products/{id}/images", a.addImage, needKey},
 		{http.MethodGet, "/products/{id}/images/{image}", a.getImage, needKey},
@@ -59,10 +61,15 @@ func (a *api) routes() []route {
 	}
 }
 
+func (rt route) probe() bool { return rt.path == routeHealth || rt.path == routeReady }
+
 // mount puts the table into the router.
 func (a *api) mount() {
 	for _, rt := range a.routes() {
-		handler := a.guarded(rt)
+		handler := a.handle(rt.handler)
+		if !rt.probe() { // probes must be answered when nothing else is
+			handler = a.admitted(rt, a.guarded(rt))
+		}
 		for _, path := range []string{rt.path, apiPrefix + rt.path} {
 			a.router.Method(rt.method, path, handler)
 			if rt.method == http.MethodGet {
@@ -85,35 +92,55 @@ func (a *api) handle(h func(http.ResponseWriter, *http.Request) error) http.Hand
 // the caller in its request's context.
 func (a *api) guarded(rt route) http.Handler {
 	if rt.need == needNothing {
-		return a.handle(rt.handler)
+		return a.anybody(rt.handler)
 	}
 	return a.handle(func(w http.ResponseWriter, r *http.Request) error {
-		who, err := a.access.check(r)
+		var who caller
+		err := a.limits.guard(w, r, func(r *http.Request) (key string, err error) {
+			who, err = a.access.check(r)
+			noteCaller(r.Context(), who)
+			return who.limited(), err
+		})
 		if err != nil {
 			return err
 		}
-		noteCaller(r.Context(), who)
 		if err := rt.need.admits(who, r.Method); err != nil {
 			return err
 		}
-		return rt.handler(w, r.WithContext(withCaller(r.Context(), who)))
+		r = r.WithContext(withCaller(r.Context(), who))
+		r.Body = &guardedBody{r.Body, func() error { _, err := a.access.check(r); return err }}
+		return rt.handler(w, r)
 	})
 }
 
-func (a *api) notFound(w http.ResponseWriter, r *http.Request) {
-	a.fail(w, r, newProblem(http.StatusNotFound, "no_such_route", "there is no route at this path"))
+// anybody is handle for whoever has requests left.
+func (a *api) anybody(h func(http.ResponseWriter, *http.Request) error) http.Handler {
+	return a.handle(func(w http.ResponseWriter, r *http.Request) error {
+		if err := a.limits.guard(w, r, nil); err != nil {
+			return err
+		}
+		return h(w, r)
+	})
+}
+
+// unrouted is the handler of requests that no route takes. They count like others.
+func (a *api) unrouted(h func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+	return a.admitted(route{}, a.anybody(h)).ServeHTTP
+}
+
+func (a *api) notFound(http.ResponseWriter, *http.Request) error {
+	return newProblem(http.StatusNotFound, "no_such_route", "there is no route at this path")
 }
 
 // methodNotAllowed answers 405 with Allow. The router also ends up here with a
 // method that it has never heard of, on any path.
-func (a *api) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
+func (a *api) methodNotAllowed(w http.ResponseWriter, r *http.Request) error {
 	allowed := a.allowed(r)
 	if len(allowed) == 0 {
-		a.notFound(w, r)
-		return
+		return a.notFound(w, r)
 	}
-	a.fail(w, r, newProblem(http.StatusMethodNotAllowed, "method_not_allowed",
-		"this path answers "+strings.Join(allowed, ", ")).with("Allow", strings.Join(allowed, ", ")))
+	return newProblem(http.StatusMethodNotAllowed, "method_not_allowed",
+		"this path answers "+strings.Join(allowed, ", ")).with("Allow", strings.Join(allowed, ", "))
 }
 
 // allowed lists the methods that the request's path answers.

@@ -24,18 +24,18 @@ func quiet() *logrus.Logger {
 }
 
 // newService is the real service on a schema and a part of Redis of its own.
-func newService(t *testing.T) *product.Service {
+func newService(t testing.TB) *product.Service {
 	t.Helper()
 	return product.NewService(producttest.DB(t), newCache(t), objectURL, quiet())
 }
 
 // newCache is a running cache that trusts Redis already.
-func newCache(t *testing.T) *cache.Cache {
+func newCache(t testing.TB) *cache.Cache {
 	t.Helper()
 	return newCacheWith(t, cache.Config{Probe: 100 * time.Millisecond})
 }
 
-func newCacheWith(t *testing.T, cfg cache.Config) *cache.Cache {
+func newCacheWith(t testing.TB, cfg cache.Config) *cache.Cache {
 	t.Helper()
 	url := os.Getenv("REDIS_URL")
 	if url == "" {
@@ -61,13 +61,13 @@ func newCacheWith(t *testing.T, cfg cache.Config) *cache.Cache {
 }
 
 // waitTrusted waits until the cache may be read.
-func waitTrusted(t *testing.T, c *cache.Cache) {
+func waitTrusted(t testing.TB, c *cache.Cache) {
 	t.Helper()
 	eventually(t, "the cache is trusted: is Redis up (`make up`)?", c.Trusted)
 }
 
 // eventually waits for a state that nobody signals.
-func eventually(t *testing.T, what string, reached func() bool) {
+func eventually(t testing.TB, what string, reached func() bool) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()

@@ -86,6 +86,9 @@ func (a *api) addUploadedImage(w http.ResponseWriter, r *http.Request, id uuid.U
 		if err != nil {
 			return err
 		}
+		if _, err := a.access.check(r); err != nil { // the key may have ended meanwhile
+			return err
+		}
 		body, err := json.Marshal(f) // the file's digest in the place of the file
 		if err != nil {
 			return fmt.Errorf("encode form: %w", err)

@@ -346,14 +346,43 @@ func TestCreateUpload(t *testing.T) {
 	wantProblem(t, s.call(t, http.MethodPost, "/uploads", `{}`), 404, "no_such_route")
 }
 
-// TestWithoutTheObjectStore has only forms fail: naming and preparing need none.
-func TestWithoutTheObjectStore(t *testing.T) {
-	t.Parallel()
-	store := producttest.DB(t)
+// unreachableObjects is a store that does what needs no server.
+func unreachableObjects(t *testing.T) *storage.Store {
+	t.Helper()
 	objects, err := storage.New(storage.Config{Endpoint: "http://127.0.0.1:1", Bucket: "none", AccessKey: "a", SecretKey: "b"})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return objects
+}
+
+// TestUploadsAreTheirUsers has users prepare and name uploads, their own and another's.
+func TestUploadsAreTheirUsers(t *testing.T) {
+	t.Parallel()
+	a := newAccounts(t)
+	owner, ids := a.shelf()
+	eve, eves := a.shelf()
+	upload := a.must(owner.key, http.MethodPost, "/uploads", `{}`)
+	source, _ := upload["source"].(string)
+	if !strings.HasPrefix(source, "upload:uploads/"+owner.id+"/") {
+		t.Errorf("%v", upload)
+	}
+	body := `{"source":"` + source + `"}`
+	for key, path := range map[string]string{eve.key: "/products/" + eves["products"], adminToken: "/products/" + eves["products"]} {
+		wantProblem(t, a.as(key, http.MethodPost, path+"/images", body), 422, "validation_failed")
+		wantProblem(t, a.as(key, http.MethodPatch, path, `{"product_images":["`+source+`"]}`), 422, "validation_failed")
+	}
+	for _, key := range []string{owner.key, adminToken} {
+		a.must(key, http.MethodPost, "/products/"+ids["products"]+"/images", body)
+	}
+	a.must(owner.key, http.MethodPost, "/products", `{"product_name":"Lamp","product_price":1,"product_images":["`+source+`"]}`)
+}
+
+// TestWithoutTheObjectStore has only forms fail: naming and preparing need none.
+func TestWithoutTheObjectStore(t *testing.T) {
+	t.Parallel()
+	store := producttest.DB(t)
+	objects := unreachableObjects(t)
 	cfg := web.Config{Uploads: product.NewUploads(store, objects, 1000)}
 	g := &gallery{t: t, server: serve(t, cfg, product.NewService(store, newCache(t), objects.URL, quiet()))}
 	path, _ := newPictured(t, g.server)

@@ -21,6 +21,7 @@ func (a *api) patient(h func(http.ResponseWriter, *http.Request) error) func(htt
 			return h(w, r)
 		}
 		defer a.waiting.free()
+		leavePlace(r.Context())
 		r, done := outlast(w, r.WithContext(context.WithValue(r.Context(), waitKey{}, wait)), wait+a.timeout)
 		defer done()
 		if err := h(w, r); err != nil {
@@ -44,6 +45,9 @@ func (a *api) current(w http.ResponseWriter, r *http.Request, id uuid.UUID, vers
 	})
 	if err == nil && current.Version < version {
 		current, err = a.service.GetAtLeast(r.Context(), a.access.scope(r), id, version)
+	}
+	if err == nil {
+		_, err = a.access.check(r) // a key may have ended meanwhile
 	}
 	if err == nil && !a.stopping() {
 		prefer(w.Header(), wait)

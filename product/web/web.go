@@ -90,6 +90,8 @@ type Config struct {
 	UploadTimeout time.Duration
 	// Checks are what /readyz reports on, in this order.
 	Checks []Check
+	// Limits bound what callers may ask for.
+	Limits Limits
 	// Draining reports that the process is about to end: /readyz then says not
 	// ready while requests are still served. Nil means never.
 	Draining func() bool
@@ -121,6 +123,8 @@ type api struct {
 	health  *health
 	timeout time.Duration
 	uploads uploads
+	limits  *rateLimits
+	shed    *shedder
 	router  *chi.Mux
 
 	stop             <-chan struct{} // closed when nobody is to be kept any longer
@@ -137,6 +141,7 @@ func New(cfg Config, service Service, log *logrus.Logger, reg prometheus.Registe
 	a := &api{
 		service: service, log: log, access: newAccess(cfg.AdminToken, service),
 		health: newHealth(cfg.Checks, cfg.Draining, log), timeout: cfg.RequestTimeout,
+		limits: newRateLimits(cfg.Limits, reg, log), shed: newShedder(cfg.Limits, reg),
 		router: chi.NewRouter(),
 	}
 	if a.timeout <= 0 {
@@ -150,14 +155,14 @@ func New(cfg Config, service Service, log *logrus.Logger, reg prometheus.Registe
 	// In this order: an answer that a later one gives is logged, counted and
 	// guarded by the earlier ones.
 	a.router.Use(
-		identify,                      // the id that the log line, the answer and the jobs share
-		newObserver(log, reg).observe, // one log line and two metrics, whatever happens below
-		secure,                        // headers that every answer has
-		a.recover,                     // a panic becomes a 500
-		deadline(a.timeout),           // the context ends in time
+		identify, // the id that the log line, the answer and the jobs share
+		newObserver(log, a.limits.origins, reg).observe, // one log line and two metrics, whatever happens below
+		secure,              // headers that every answer has
+		a.recover,           // a panic becomes a 500
+		deadline(a.timeout), // the context ends in time
 	)
-	a.router.NotFound(a.notFound)
-	a.router.MethodNotAllowed(a.methodNotAllowed)
+	a.router.NotFound(a.unrouted(a.notFound))
+	a.router.MethodNotAllowed(a.unrouted(a.methodNotAllowed))
 	a.mount()
 	return a.router
 }

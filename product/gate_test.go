@@ -1,0 +1,124 @@
+package product_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"vitrine/product"
+	"vitrine/product/producttest"
+)
+
+// narrow is a catalogue with two connections, one of which clients may use, and a
+// gate that holds up what creates users: one such call has the clients' place.
+func narrow(t *testing.T) (*catalogue, *producttest.Gate) {
+	t.Helper()
+	dsn := producttest.DSN(t)
+	store, err := product.Open(product.Config{DSN: dsn, MaxOpen: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	c := openCatalogue(t, dsn, store, redisURL(t))
+	return c, producttest.HoldCommits(t, dsn, "users")
+}
+
+// occupy takes the clients' place until the gate opens.
+func (c *catalogue) occupy(gate *producttest.Gate) {
+	ended := make(chan error, 1)
+	go func() {
+		ended <- second(c.CreateUser(product.Sheddable(c.t.Context()), product.NewUser{Name: "Eve", Email: uuid.NewString() + "@example.org"}))
+	}()
+	c.t.Cleanup(func() {
+		gate.Open()
+		if err := receive(c.t, ended); err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, product.ErrUnavailable) {
+			c.t.Error(err)
+		}
+	})
+	gate.Await()
+}
+
+func TestClientsAreTurnedAwayAndOthersAreNot(t *testing.T) {
+	t.Parallel()
+	c, gate := narrow(t)
+	c.occupy(gate)
+	began := time.Now()
+	err := second(c.User(product.Sheddable(t.Context()), product.Everything(), c.user))
+	if took := time.Since(began); !errors.Is(err, product.ErrOverloaded) || took > 1500*time.Millisecond { // half a second
+		t.Errorf("a client's call gave %v after %s", err, took)
+	}
+	if err := c.store.Check(t.Context()); err != nil {
+		t.Errorf("the readiness check: %v", err)
+	}
+	if err := second(c.User(t.Context(), product.Everything(), c.user)); err != nil {
+		t.Errorf("a call that is no client's: %v", err)
+	}
+	gate.Open()
+	eventually(t, "the place is free again", func() bool {
+		return second(c.User(product.Sheddable(t.Context()), product.Everything(), c.user)) == nil
+	})
+}
+
+// crowdAfterCommit lets another call take the clients' place when a write has been
+// committed and before it is published, which fails.
+type crowdAfterCommit struct {
+	product.Cache
+	occupy func()
+}
+
+func (c crowdAfterCommit) Lag() time.Duration { return 0 }
+
+func (c crowdAfterCommit) Replace(context.Context, string, string, []byte) error {
+	c.occupy()
+	return errDown
+}
+
+// TestCommittedWriteIsNotTurnedAway: what follows a commit waits for no place.
+func TestCommittedWriteIsNotTurnedAway(t *testing.T) {
+	t.Parallel()
+	c, gate := narrow(t)
+	w := c.create()
+	service := product.NewService(c.store, crowdAfterCommit{c.cache, func() { c.occupy(gate) }}, objectURL, quiet())
+	ended := make(chan error, 1)
+	go func() { ended <- toTorch(service, w.ID)(product.Sheddable(t.Context())) }()
+	if err := receive(t, ended); err != nil {
+		t.Errorf("the write gave %v", err)
+	}
+	if n := c.count(`outbox WHERE kind = 'invalidate'`); n != 1 {
+		t.Errorf("%d invalidations were recorded, want 1", n)
+	}
+}
+
+// TestQueueIsBounded: beyond a number of waiting calls the next is turned away at once.
+func TestQueueIsBounded(t *testing.T) {
+	t.Parallel()
+	c, gate := narrow(t)
+	c.occupy(gate)
+	const queue = 32
+	ended := make(chan time.Duration, 3*queue)
+	for range 3 * queue {
+		go func() {
+			began := time.Now()
+			if err := second(c.User(product.Sheddable(t.Context()), product.Everything(), c.user)); !errors.Is(err, product.ErrOverloaded) {
+				ended <- -1
+				return
+			}
+			ended <- time.Since(began)
+		}()
+	}
+	waited := 0
+	for range 3 * queue {
+		switch took := receive(t, ended); {
+		case took < 0:
+			t.Error("a call was not turned away")
+		case took > 400*time.Millisecond:
+			waited++
+		}
+	}
+	if waited < queue/2 || waited > 2*queue { // on a busy machine some come when others have given up
+		t.Errorf("%d calls waited, want %d", waited, queue)
+	}
+}

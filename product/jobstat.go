@@ -1,0 +1,41 @@
+package product
+
+import (
+	"context"
+	"fmt"
+)
+
+// maxOwnersCounted bounds what a count of owners takes, which is some hundredths
+// of a second.
+const maxOwnersCounted = 10000
+
+// JobStat is how image jobs are shared out.
+type JobStat struct {
+	OwnersWaiting int64 `db:"owners_waiting"` // who have jobs that are due; 10,000 at most are counted
+	InFlight      int64 `db:"in_flight"`      // jobs in the queue, or on their way to it, and at work
+	InFlightMost  int64 `db:"in_flight_most"` // of them those of the owner who has the most
+}
+
+// JobStats gives how image jobs are shared out at the moment, for metrics.
+func (s *Store) JobStats(ctx context.Context) (stat JobStat, err error) {
+	const query = `
+		WITH RECURSIVE busy AS MATERIALIZED (` + inFlight + `
+		), w AS (
+			SELECT ` + firstInLine + ` AS owner
+			UNION ALL
+			SELECT ` + nextInLine + ` FROM w WHERE owner IS NOT NULL
+		)
+		SELECT (SELECT count(owner) FROM (SELECT owner FROM w LIMIT :owners) AS waiting) AS owners_waiting,
+			coalesce(sum(jobs), 0) AS in_flight, coalesce(max(jobs), 0) AS in_flight_most
+		FROM busy`
+	q, args, err := s.db.BindNamed(query, map[string]any{
+		"owners": maxOwnersCounted, "sent_for": sentFor.Microseconds(), "sent_lately": sentLately.Microseconds(),
+	})
+	if err != nil {
+		return JobStat{}, fmt.Errorf("job stats: %w", err)
+	}
+	err = s.read(ctx, "job stats", func(ctx context.Context) error {
+		return s.db.GetContext(ctx, &stat, q, args...)
+	})
+	return stat, err
+}

@@ -1,0 +1,77 @@
+package product_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/lib/pq"
+
+	"vitrine/product"
+)
+
+// TestRareMatchesInEveryOrder has matches that are too rare to be met on the way
+// through the list: they are read by what makes them rare, and put in order. Many are
+// equal in every field, and as many belong to another user.
+func TestRareMatchesInEveryOrder(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	other := uuid.New()
+	c.exec(`INSERT INTO users (id, name, email) VALUES ($1, 'Eve', 'eve@example.org')`, other)
+	// What is rare comes in the middle of every order.
+	const insert = `
+		INSERT INTO products (id, user_id, product_name, product_description, product_price, image_status, created_at, updated_at)
+		SELECT gen_random_uuid(), $1, $2, '', cast($3 AS integer) + n % 2, $4,
+			cast($5 AS timestamptz) + n % 2 * interval '1 s', cast($5 AS timestamptz) + n % 2 * interval '1 s'
+		FROM generate_series(1, cast($6 AS integer)) AS n`
+	early, rare, late := time.Unix(1_700_000_000, 0), time.Unix(1_750_000_000, 0), time.Unix(1_780_000_000, 0)
+	c.exec(insert, c.user, "Chair", 10, "ready", early, product.ReadLimit/2+1)
+	c.exec(insert, c.user, "Table", 1000, "ready", late, product.ReadLimit/2+1)
+	for _, user := range []uuid.UUID{c.user, other} {
+		c.exec(insert, user, "Rug", 100, "partial", rare, 20)
+		c.exec(insert, user, "rug", 100, "partial", rare, 20)
+	}
+	low, high := price(t, "50"), price(t, "500")
+	after, before := rare.Add(-time.Hour), rare.Add(time.Hour)
+	for name, f := range map[string]product.Filter{
+		"word":     {Query: "rugs"},
+		"name":     {Name: "rug"},
+		"status":   {ImageStatus: product.ImagesPartial},
+		"price":    {MinPrice: &low, MaxPrice: &high},
+		"time":     {CreatedAfter: &after, CreatedBefore: &before},
+		"together": {Query: "rug or chair", Name: "rug", MinPrice: &low, CreatedAfter: &after},
+	} {
+		for _, sort := range product.Sorts {
+			for _, scope := range []product.Scope{product.Everything(), product.OwnedBy(c.user), product.OwnedBy(other)} {
+				g := f
+				g.Sort, g.Limit, g.Total = sort, 7, true
+				var owner *uuid.UUID
+				if user, limited := scope.User(); limited {
+					owner = &user
+				}
+				var want, got []uuid.UUID
+				c.scan(pq.Array(&want), `SELECT array_agg(id ORDER BY `+plainOrder(sort)+`) FROM products
+					WHERE image_status = 'partial' AND user_id = coalesce($1, user_id)`, owner)
+				for len(got) <= len(want) {
+					page, err := c.List(t.Context(), scope, g)
+					if err != nil {
+						t.Fatalf("%s: %v", describe(g), err)
+					}
+					for _, item := range page.Items {
+						got = append(got, decode(t, item).ID)
+					}
+					if page.HasMore && len(page.Items) != g.Limit || *page.Total != (product.Total{Count: len(want), Exact: true}) {
+						t.Errorf("%s by %s: %d products and more: %t, %v in all", name, sort, len(page.Items), page.HasMore, *page.Total)
+					}
+					if g.Cursor = page.Next; !page.HasMore {
+						break
+					}
+				}
+				if !slices.Equal(want, got) {
+					t.Errorf("%s by %s for %v: got %d, want %d:\n%v\n%v", name, sort, owner, len(got), len(want), got, want)
+				}
+			}
+		}
+	}
+}

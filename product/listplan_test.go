@@ -1,0 +1,284 @@
+package product_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+
+	"vitrine/product"
+)
+
+// planNode is a node of EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON).
+type planNode struct {
+	Type     string     `json:"Node Type"`
+	Relation string     `json:"Relation Name"`
+	Rows     float64    `json:"Actual Rows"` // on average of the loops
+	Loops    float64    `json:"Actual Loops"`
+	Filtered float64    `json:"Rows Removed by Filter"`
+	Recheck  float64    `json:"Rows Removed by Index Recheck"`
+	Hit      int        `json:"Shared Hit Blocks"`
+	Read     int        `json:"Shared Read Blocks"`
+	Plans    []planNode `json:"Plans"`
+}
+
+// explainer is a transaction in which every statement is explained, with its own
+// parameters, before it runs.
+type explainer struct {
+	sqlx.QueryerContext
+	plans []explained
+}
+
+type explained struct {
+	query  string
+	plan   planNode
+	millis float64
+}
+
+func (e *explainer) QueryxContext(ctx context.Context, q string, args ...any) (*sqlx.Rows, error) {
+	var text []byte
+	if err := e.QueryRowxContext(ctx, "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "+q, args...).Scan(&text); err != nil {
+		return nil, fmt.Errorf("explain %s: %w", q, err)
+	}
+	var found []struct {
+		Plan   planNode `json:"Plan"`
+		Millis float64  `json:"Execution Time"`
+	}
+	if err := json.Unmarshal(text, &found); err != nil {
+		return nil, err
+	}
+	e.plans = append(e.plans, explained{q, found[0].Plan, found[0].Millis})
+	return e.QueryerContext.QueryxContext(ctx, q, args...)
+}
+
+// rowsRead is what a statement reads of tables, also what it throws away.
+func (n planNode) rowsRead() int {
+	rows := 0
+	if strings.HasSuffix(n.Type, "Scan") && n.Relation != "" {
+		rows = int((n.Rows + n.Filtered + n.Recheck) * n.Loops)
+	}
+	for _, below := range n.Plans {
+		rows += below.rowsRead()
+	}
+	return rows
+}
+
+// faults names what a list must never do; sorted is how many rows it may sort.
+func (n planNode) faults(sorted float64) []string {
+	var faults []string
+	switch {
+	case n.Type == "Seq Scan":
+		faults = append(faults, "Seq Scan on "+n.Relation)
+	case strings.Contains(n.Type, "Sort") && n.Plans[0].Rows > sorted:
+		faults = append(faults, fmt.Sprintf("%s of %.0f rows", n.Type, n.Plans[0].Rows))
+	}
+	for _, below := range n.Plans {
+		faults = append(faults, below.faults(sorted)...)
+	}
+	return faults
+}
+
+// parts are values of each part of a filter, from those that select nearly all to
+// those that select nothing.
+func parts(t *testing.T) map[string][]func(*product.Filter) {
+	amount := func(s string) *product.Price { p := price(t, s); return &p }
+	ago := func(d time.Duration) *time.Time { at := time.Now().Add(-d); return &at }
+	return map[string][]func(*product.Filter){
+		"price": {
+			func(f *product.Filter) { f.MinPrice = amount("1.50") },
+			func(f *product.Filter) { f.MinPrice, f.MaxPrice = amount("99.10"), amount("99.40") },
+			func(f *product.Filter) { f.MinPrice = amount("5000") },
+		},
+		"name": {
+			func(f *product.Filter) { f.Name = "LAMP" },
+			func(f *product.Filter) { f.Name = "brass 7777" },
+			func(f *product.Filter) { f.Name = "zq" },
+			func(f *product.Filter) { f.Name = "% _" },
+		},
+		"query": {
+			func(f *product.Filter) { f.Query = "kitchen" },
+			func(f *product.Filter) { f.Query = "unicorns" },
+			func(f *product.Filter) { f.Query = "antique" }, // 19,999 of the oldest
+			func(f *product.Filter) { f.Query = `"large piece" or batch77 -kitchen` },
+			func(f *product.Filter) { f.Query = "-kitchen" },
+		},
+		"status": {
+			func(f *product.Filter) { f.ImageStatus = product.ImagesReady },
+			func(f *product.Filter) { f.ImageStatus = product.ImagesFailed },
+			func(f *product.Filter) { f.ImageStatus = product.ImagesPartial },
+		},
+		"created": {
+			func(f *product.Filter) { f.CreatedAfter = ago(240 * time.Hour) },
+			func(f *product.Filter) { f.CreatedBefore = ago(240 * time.Hour) },
+			func(f *product.Filter) { f.CreatedAfter, f.CreatedBefore = ago(50*time.Hour), ago(49*time.Hour) },
+		},
+	}
+}
+
+// planFilters are the lists that are explained: every part of a filter alone, in every
+// order, and random combinations, for users with few and with many products and for
+// all.
+func planFilters(t *testing.T, m *million, random *rand.Rand) []product.Filter {
+	var filters []product.Filter
+	add := func(f product.Filter, sort product.Sort, users ...string) {
+		f.Sort = sort
+		for _, user := range users {
+			f.UserID = nil
+			if id, ok := m.users[user]; ok {
+				f.UserID = &id
+			}
+			filters = append(filters, f)
+		}
+	}
+	all := parts(t)
+	names, users := slices.Sorted(maps.Keys(all)), []string{"all", "most", "thousands", "few"}
+	for _, sort := range product.Sorts {
+		add(product.Filter{Limit: 100, Total: true}, sort, users...)
+		for _, name := range names {
+			for _, set := range all[name] {
+				f := product.Filter{Total: random.IntN(4) == 0}
+				set(&f)
+				add(f, sort, "all", users[1+random.IntN(3)])
+			}
+		}
+	}
+	for range 120 {
+		f := product.Filter{Limit: 1 + random.IntN(100), Total: random.IntN(4) == 0}
+		random.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+		for _, name := range names[:2+random.IntN(len(names)-1)] {
+			all[name][random.IntN(len(all[name]))](&f)
+		}
+		add(f, product.Sorts[random.IntN(len(product.Sorts))], users[random.IntN(len(users))])
+	}
+	return filters
+}
+
+// TestListsOfAMillionProducts looks at lists where it matters how they are read. It is
+// not parallel, so that its loading comes before the tests that measure time.
+func TestListsOfAMillionProducts(t *testing.T) {
+	m := newMillion(t)
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	t.Run("plans", func(t *testing.T) { m.explain(t, random) })
+	t.Run("walks", func(t *testing.T) { m.walk(t, random) })
+}
+
+// explain reads the plans of the statements of lists, as they run: each reads no table
+// from end to end, sorts no more than a set that one index gave, and reads no more rows
+// than promised, those included that it throws away.
+func (m *million) explain(t *testing.T, random *rand.Rand) {
+	began, lists, statements, most, blocks, slowest := time.Now(), 0, 0, 0, 0, explained{}
+	for _, f := range planFilters(t, m, random) {
+		for range 2 { // the first page and the second one
+			e := &explainer{}
+			ids, page, err := m.service.ListThrough(t.Context(), product.Everything(), f, func(tx sqlx.QueryerContext) sqlx.QueryerContext {
+				e.QueryerContext = tx
+				return e
+			})
+			if err != nil {
+				t.Fatalf("%s: %v", describe(f), err)
+			}
+			rows := e.check(t, f)
+			if len(ids) < f.Limit && page.HasMore && rows < product.ReadLimit {
+				t.Errorf("%s: gives up after %d rows", describe(f), rows)
+			}
+			lists, statements, most = lists+1, statements+len(e.plans), max(most, rows)
+			for _, x := range e.plans {
+				blocks = max(blocks, x.plan.Hit+x.plan.Read)
+				if x.millis > slowest.millis {
+					slowest = x
+				}
+			}
+			if f.Cursor = page.Next; !page.HasMore {
+				break
+			}
+		}
+	}
+	t.Logf("%d lists, %d statements in %.1f s; a list reads up to %d rows, a statement up to %d blocks; the slowest took %.0f ms: %s",
+		lists, statements, time.Since(began).Seconds(), most, blocks, slowest.millis, slowest.query)
+}
+
+// check reports what the plans of a list do that they must not, and gives the rows
+// that they read.
+func (e *explainer) check(t *testing.T, f product.Filter) (rows int) {
+	sorted := float64(product.ReadLimit)
+	if f == (product.Filter{UserID: f.UserID, Sort: f.Sort, Limit: f.Limit, Cursor: f.Cursor, Total: f.Total}) {
+		sorted = 0 // there is an index for it
+	}
+	for _, x := range e.plans {
+		for _, fault := range x.plan.faults(sorted) {
+			t.Errorf("%s: %s in %s", describe(f), fault, x.query)
+		}
+		// A product is looked up for each row of product_states.
+		if n := x.plan.rowsRead(); n > 2*product.ReadLimit+1 {
+			t.Errorf("%s: reads %d rows in %s", describe(f), n, x.query)
+		}
+		rows += x.plan.rowsRead()
+	}
+	return rows
+}
+
+// walk goes through whole lists, those too whose matches are rarer than a page's
+// reading, and compares them with what a plain statement gives.
+func (m *million) walk(t *testing.T, random *rand.Rand) {
+	db, most := openDB(t, m.dsn), m.users["most"]
+	for _, list := range []struct {
+		product.Filter
+		plain string
+		empty bool // some pages are, although others follow
+	}{
+		{product.Filter{Query: "antique"}, `product_description LIKE '%antique%'`, true},
+		{product.Filter{Query: "antique", Name: "zq"}, `false`, true},
+		{product.Filter{Name: "oak 1"}, `product_name LIKE '%oak 1%'`, false},
+		{product.Filter{ImageStatus: product.ImagesFailed, Query: "-kitchen"}, `image_status = 'failed' AND product_description NOT LIKE '%kitchen%'`, false},
+		{product.Filter{ImageStatus: product.ImagesPartial}, `image_status = 'partial'`, false},
+	} {
+		f := list.Filter
+		f.UserID, f.Limit, f.Sort = &most, 100, product.DefaultSort
+		order := "created_at DESC, id DESC"
+		if !list.empty && random.IntN(2) == 0 {
+			f.Sort, order = "product_name", `lower(product_name) COLLATE "C", id`
+		}
+		var want, got []uuid.UUID
+		if err := db.QueryRowContext(t.Context(), `SELECT coalesce(array_agg(id ORDER BY `+order+`), '{}') FROM products WHERE user_id = $1 AND `+list.plain, most).
+			Scan(pq.Array(&want)); err != nil {
+			t.Fatal(err)
+		}
+		empty := false
+		for {
+			ids, page, err := m.service.ListThrough(t.Context(), product.OwnedBy(most), f, func(tx sqlx.QueryerContext) sqlx.QueryerContext { return tx })
+			if err != nil {
+				t.Fatalf("%s: %v", describe(f), err)
+			}
+			got, empty = append(got, ids...), empty || len(ids) == 0 && page.HasMore
+			if f.Cursor = page.Next; !page.HasMore {
+				break
+			}
+		}
+		if !slices.Equal(want, got) {
+			t.Errorf("%s: %d products, want %d", describe(f), len(got), len(want))
+		}
+		if list.empty && !empty {
+			t.Errorf("%s: no empty page: the list shows nothing of rare matches", describe(f))
+		}
+	}
+}
+
+// describe writes a filter for people.
+func describe(f product.Filter) string {
+	text, err := json.Marshal(f)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}

@@ -1,0 +1,101 @@
+package product
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+)
+
+// position is a place in a sorted list of products: behind the product with this
+// sort key and id, whether that product is still there or not. Key is the text that
+// PostgreSQL reads the key from.
+type position struct {
+	key string
+	id  uuid.UUID
+}
+
+// positionBytes is a position's length without its key: version, sort, digest, id.
+const positionBytes = 1 + 1 + digestBytes + 16
+
+// maxKeyBytes is longer than any name in lower case.
+const maxKeyBytes = 8 * maxName
+
+// cursor makes the filter's cursor for the products behind p.
+func (q Filter) cursor(p position) string {
+	digest := q.digest()
+	b := make([]byte, 0, positionBytes+len(p.key)+checksumBytes)
+	b = append(b, positionCursor, byte(slices.Index(Sorts, q.sort())))
+	b = append(b, digest[:]...)
+	b = append(b, p.id[:]...)
+	return sealCursor(append(b, p.key...))
+}
+
+// cursorError is what is wrong with a cursor.
+type cursorError struct{ code, detail string }
+
+var (
+	errNoCursor    = &cursorError{"invalid", "is none that a list has given"}
+	errOtherSort   = &cursorError{"other_sort", "was given for another sort; begin without a cursor, or keep the sort"}
+	errOtherFilter = &cursorError{"other_filter", "was given for another filter; begin without a cursor, or keep the filter"}
+)
+
+// position gives the place that the filter's cursor names, nil where there is none.
+// It lies among what the filter selects: no forged cursor makes PostgreSQL read what
+// no page would show, or text that it cannot.
+func (q Filter) position() (*position, *cursorError) {
+	if q.Cursor == "" {
+		return nil, nil
+	}
+	b, err := openCursor(q.Cursor)
+	if err != nil || b[0] != positionCursor || len(b) < positionBytes || int(b[1]) >= len(Sorts) {
+		return nil, errNoCursor
+	}
+	if Sorts[b[1]] != q.sort() {
+		return nil, errOtherSort
+	}
+	if digest := q.digest(); string(b[2:2+digestBytes]) != string(digest[:]) {
+		return nil, errOtherFilter
+	}
+	p := &position{id: uuid.UUID(b[2+digestBytes : positionBytes]), key: string(b[positionBytes:])}
+	if !q.holds(p.key) {
+		return nil, errNoCursor
+	}
+	return p, nil
+}
+
+// holds reports whether key is the sort key of a product that the filter may select.
+func (q Filter) holds(key string) bool {
+	q = q.normal()
+	switch field := strings.TrimPrefix(string(q.sort()), "-"); field {
+	case "product_price":
+		p, err := ParsePrice(key)
+		return err == nil && p.String() == key &&
+			(q.MinPrice == nil || !p.Less(*q.MinPrice)) && (q.MaxPrice == nil || !q.MaxPrice.Less(p))
+	case "product_name":
+		return len(key) <= maxKeyBytes && utf8.ValidString(key) && !strings.ContainsRune(key, 0)
+	default:
+		t, err := time.Parse(keyTime, key)
+		return err == nil && t.Format(keyTime) == key && t.Year() > 0 && (field != "created_at" ||
+			(q.CreatedAfter == nil || t.After(*q.CreatedAfter)) && (q.CreatedBefore == nil || t.Before(*q.CreatedBefore)))
+	}
+}
+
+// keyTime is how a time stands in a sort key: in UTC, with PostgreSQL's microseconds.
+const keyTime = "2006-01-02T15:04:05.000000Z"
+
+// keyText makes a position's key of a sort key as the driver gives it.
+func keyText(key any) (string, error) {
+	switch v := key.(type) {
+	case time.Time:
+		return v.UTC().Format(keyTime), nil
+	case []byte:
+		return string(v), nil
+	case string:
+		return v, nil
+	}
+	return "", fmt.Errorf("sort key of type %T", key)
+}

@@ -1,0 +1,85 @@
+package web_test
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"vitrine/product"
+	"vitrine/product/web"
+)
+
+// BenchmarkGet reads a cached product over HTTP, from a service without rate limits
+// and from one whose limit by address it stays below, in turns. It reports the CPU time
+// of a read in each, client and server together, and what the limit costs: other than
+// time on the clock, it does not depend on what else the machine does.
+func BenchmarkGet(b *testing.B) {
+	const reads = 50 // in a turn
+	service := newService(b)
+	user, err := service.CreateUser(b.Context(), product.NewUser{Name: "Ada", Email: uuid.NewString() + "@example.org"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	made, err := service.Create(b.Context(), product.NewProduct{UserID: user.ID, Name: "Lamp", Images: []string{}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	limits := trusting("")
+	limits.PerAddress, limits.Window = 2400, 50*time.Millisecond // more than can be had, in batches as by default
+	limits.Counter, limits.Prefix = newCache(b), uuid.NewString()+":"
+
+	var took [2]time.Duration
+	var urls [2]string
+	for i, cfg := range []web.Config{{}, {Limits: limits}} {
+		listener := httptest.NewServer(web.New(cfg, service, quiet(), nil))
+		b.Cleanup(listener.Close)
+		urls[i] = listener.URL + "/products/" + made.ID.String()
+		get(b, urls[i])
+	}
+	b.ResetTimer()
+	for n := range b.N {
+		for i := range urls {
+			i = (i + n) % 2
+			began := cpuTime(b)
+			for range reads {
+				get(b, urls[i])
+			}
+			took[i] += cpuTime(b) - began
+		}
+	}
+	b.ReportMetric(float64(took[0].Nanoseconds())/float64(reads*b.N), "ns/unlimited")
+	b.ReportMetric(float64(took[1].Nanoseconds())/float64(reads*b.N), "ns/limited")
+	b.ReportMetric(100*(took[1].Seconds()/took[0].Seconds()-1), "%more")
+}
+
+func get(b *testing.B, url string) {
+	b.Helper()
+	req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	req.Header.Set("X-Forwarded-For", "203.0.113.7")
+	res, err := client.Do(req)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	if _, err := io.Copy(io.Discard, res.Body); err != nil || res.StatusCode != http.StatusOK {
+		b.Fatal(res.Status, err)
+	}
+}
+
+// cpuTime is what this process has used so far.
+func cpuTime(b *testing.B) time.Duration {
+	b.Helper()
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}

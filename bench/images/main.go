@@ -17,6 +17,8 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+
+	"vitrine/bench/debian"
 )
 
 type options struct {
@@ -49,7 +51,7 @@ func run(ctx context.Context, o options, args []string) error {
 		return work(ctx, o.worker, args[0], args[1], o.runs)
 	}
 	ways := []string{"vitrine", "x/image"}
-	if err := needVips(ctx); err != nil {
+	if err := debian.Need(ctx, "vipsthumbnail", "libvips-tools"); err != nil {
 		fmt.Fprintln(os.Stderr, "images: without libvips:", err)
 	} else {
 		ways = append(ways, "libvips")

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,24 +12,6 @@ import (
 
 	"vitrine/imaging"
 )
-
-// needVips makes sure that the commands of libvips are there.
-func needVips(ctx context.Context) error {
-	if _, err := exec.LookPath("vipsthumbnail"); err == nil {
-		return nil
-	}
-	const install = "apt-get install -y --no-install-recommends libvips-tools"
-	if os.Geteuid() != 0 {
-		return errors.New("it is not installed; `sudo " + install + "` does it")
-	}
-	fmt.Fprintln(os.Stderr, "images: installing libvips-tools")
-	cmd := exec.CommandContext(ctx, "sh", "-c", "apt-get update -q && "+install)
-	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%w: %s", err, out)
-	}
-	return nil
-}
 
 // vipsCopies is how often a process of libvips does its step: what it takes beyond
 // doing it once, divided by one less, is the step's cost without the process's own.

@@ -31,9 +31,8 @@ func readBody(w http.ResponseWriter, r *http.Request, types ...string) ([]byte, 
 	if !hasType(r.Header, types) {
 		return nil, unsupportedType(r, types)
 	}
-	if coding := r.Header.Values("Content-Encoding"); len(coding) > 0 && !slices.Equal(coding, []string{"identity"}) {
-		return nil, newProblem(http.StatusUnsupportedMediaType, "unsupported_content_encoding",
-			"the body must not be compressed").with("Accept-Encoding", "identity") // RFC 9110, 12.5.3
+	if compressed(r.Header) {
+		return nil, unsupportedEncoding()
 	}
 	if r.ContentLength > maxBody {
 		return nil, tooLarge()
@@ -81,6 +80,17 @@ func unsupportedType(r *http.Request, types []string) *problem {
 		p = p.with("Accept-Patch", strings.Join(types, ", ")) // RFC 5789
 	}
 	return p.with("Accept", strings.Join(types, ", "))
+}
+
+// compressed reports whether the body has an encoding.
+func compressed(h http.Header) bool {
+	coding := h.Values("Content-Encoding")
+	return len(coding) > 0 && !slices.Equal(coding, []string{"identity"})
+}
+
+func unsupportedEncoding() *problem {
+	return newProblem(http.StatusUnsupportedMediaType, "unsupported_content_encoding",
+		"the body must not be compressed").with("Accept-Encoding", "identity") // RFC 9110, 12.5.3
 }
 
 // hasType reports whether the one Content-Type is among types, in UTF-8.

@@ -43,7 +43,7 @@ func TestAsProblem(t *testing.T) {
 		if p.Status != c.status || p.Code != c.code {
 			t.Errorf("%s: got %d %s, want %d %s", name, p.Status, p.Code, c.status, c.code)
 		}
-		if p.Type != "urn:vitrine:problem:"+c.code || p.Title == "" || p.Message != p.Detail {
+		if p.Type != "/docs/problems/"+c.code || p.Title == "" || p.Message != p.Detail {
 			t.Errorf("%s: incomplete: %+v", name, p)
 		}
 		if strings.Contains(p.Detail+p.Message, "pq:") {

@@ -22,12 +22,8 @@ func (a *api) streamEvents(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	h := w.Header()
-	h.Set("Content-Type", typeEvents)
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Accel-Buffering", "no") // a proxy that collects answers would keep the events
 	if r.Method == http.MethodHead {
-		w.WriteHeader(http.StatusOK)
+		beginEvents(w)
 		return nil
 	}
 	if a.stopping() {
@@ -46,9 +42,19 @@ func (a *api) streamEvents(w http.ResponseWriter, r *http.Request) error {
 	longer, done := outlast(w, r, 0)
 	defer done()
 	s.request = longer
-	w.WriteHeader(http.StatusOK)
+	beginEvents(w)
 	a.ended.WithLabelValues(s.run()).Inc()
 	return nil
+}
+
+// beginEvents sends the header of a stream. Up to here there can be a problem in its
+// place.
+func beginEvents(w http.ResponseWriter) {
+	h := w.Header()
+	h.Set("Content-Type", typeEvents)
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no") // a proxy that collects answers would keep the events
+	w.WriteHeader(http.StatusOK)
 }
 
 // newEventStream reads what the request asks for.

@@ -26,6 +26,12 @@ var (
 	AsProblem     = asProblem
 )
 
+// IdempotencyKey reads the header.
+func IdempotencyKey(h http.Header) (string, error) { return idempotencyKey(h) }
+
+// IsJSON reports whether a body with this header would be read.
+func IsJSON(h http.Header) bool { return hasType(h, []string{typeJSON}) }
+
 // Recover is the middleware alone, round any handler.
 func Recover(log *logrus.Logger, next http.Handler) http.Handler {
 	return (&api{log: log}).recover(next)

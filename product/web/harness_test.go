@@ -15,6 +15,8 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"vitrine/product/web"
+	"vitrine/product/web/contract"
+	"vitrine/product/web/contract/conform"
 )
 
 // server is the API behind a real listener, with what it logs and counts.
@@ -87,6 +89,15 @@ func (s *server) call(t *testing.T, method, path, body string, headers ...string
 	return s.do(t, req)
 }
 
+// documented is what every answer is held to.
+var documented = func() *conform.Contract {
+	c, err := conform.New(contract.Load().JSON())
+	if err != nil {
+		panic(err)
+	}
+	return c
+}()
+
 func (s *server) do(t *testing.T, req *http.Request) answer {
 	t.Helper()
 	res, err := client.Do(req)
@@ -99,7 +110,10 @@ func (s *server) do(t *testing.T, req *http.Request) answer {
 	if a.raw, err = io.ReadAll(res.Body); err != nil {
 		t.Errorf("%s %s: %v", req.Method, req.URL, err)
 	}
-	if len(a.raw) > 0 {
+	if err := documented.Check(req.Method, req.URL.EscapedPath(), conform.Answer{Status: a.status, Header: a.header, Body: a.raw}); err != nil {
+		t.Errorf("%s %s is not answered as documented: %v", req.Method, req.URL, err)
+	}
+	if len(a.raw) > 0 && strings.Contains(a.header.Get("Content-Type"), "json") {
 		if err := json.Unmarshal(a.raw, &a.body); err != nil {
 			t.Errorf("%s %s answered no JSON object: %q", req.Method, req.URL, a.raw)
 		}
@@ -120,7 +134,8 @@ func wantProblem(t *testing.T, a answer, status int, code string) {
 	if got := a.header.Get("Cache-Control"); got != "no-store" {
 		t.Errorf("%d %s has Cache-Control %q", status, code, got)
 	}
-	if a.text("type") != "urn:vitrine:problem:"+code || a.text("title") != http.StatusText(status) ||
+	known, _ := contract.ProblemOf(code)
+	if a.text("type") != "/docs/problems/"+code || a.text("title") != known.Title || known.Status != status ||
 		a.text("detail") == "" || a.text("message") != a.text("detail") ||
 		a.text("request_id") == "" || a.text("request_id") != a.header.Get("X-Request-ID") || a.body["status"] != float64(status) {
 		t.Errorf("%d %s is incomplete: %s", status, code, a.raw)

@@ -5,12 +5,13 @@ import (
 	"net/http"
 
 	"vitrine/product"
+	"vitrine/product/web/contract"
 )
 
 // problem is an answer that is no success, in the form of RFC 9457. It is an
 // error, so that a handler can return it; cause goes to the log only.
 type problem struct {
-	Type      string  `json:"type"` // a name for Code, not an address to be fetched
+	Type      string  `json:"type"` // a reference to the page about Code
 	Title     string  `json:"title"`
 	Status    int     `json:"status"`
 	Detail    string  `json:"detail"`
@@ -50,7 +51,7 @@ func (p *problem) with(key, value string) *problem {
 
 func newProblem(status int, code, detail string) *problem {
 	return &problem{
-		Type: "urn:vitrine:problem:" + code, Title: title(status),
+		Type: contract.ProblemPath + code, Title: title(status, code),
 		Status: status, Detail: detail, Code: code, Message: detail,
 	}
 }
@@ -102,12 +103,12 @@ func badParameters(fields []product.FieldError) *problem {
 	return p
 }
 
-// title is the same for every problem of a status (RFC 9457, section 3.1.3).
-func title(status int) string {
-	if text := http.StatusText(status); text != "" {
-		return text
+// title is the same for every problem with a code (RFC 9457, section 3.1.3).
+func title(status int, code string) string {
+	if p, known := contract.ProblemOf(code); known {
+		return p.Title
 	}
-	return "Client Closed Request"
+	return http.StatusText(status) // a test finds codes that the table does not have
 }
 
 // fail answers with the problem that err amounts to and tells the access log.

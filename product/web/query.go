@@ -95,7 +95,7 @@ func parseQuery(raw string, known []string) *parameters {
 		}
 		key, value, _ := strings.Cut(pair, "=")
 		name, err := url.QueryUnescape(key)
-		if err != nil || !printable(name) {
+		if err != nil || name == "" || !printable(name) {
 			q.fault("?", "malformed_parameter", "the query has a parameter whose name cannot be read")
 			continue
 		}

@@ -55,6 +55,9 @@ func (a *api) routes() []route {
 
 		{http.MethodGet, "/healthz", a.healthz, needNothing},
 		{http.MethodGet, "/readyz", a.readyz, needNothing},
+		{http.MethodGet, "/openapi.json", a.openapi, needNothing},
+		{http.MethodGet, "/docs", a.docs, needNothing},
+		{http.MethodGet, "/docs/problems/{code}", a.problemDocs, needNothing},
 	}
 }
 

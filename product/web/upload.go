@@ -62,6 +62,9 @@ func (a *api) createUpload(w http.ResponseWriter, r *http.Request) error {
 // addUploadedImage stores the file of a form and adds it as an image. The request
 // has more time than others: the picture may come over a slow line.
 func (a *api) addUploadedImage(w http.ResponseWriter, r *http.Request, id uuid.UUID) error {
+	if compressed(r.Header) {
+		return unsupportedEncoding()
+	}
 	key, err := idempotencyKey(r.Header)
 	if err != nil {
 		return err

@@ -30,9 +30,11 @@ import (
 // gallery is the API with a bucket of its own for files.
 type gallery struct {
 	*server
-	t      *testing.T
-	client *minio.Client
-	bucket string
+	t       *testing.T
+	client  *minio.Client
+	bucket  string
+	dsn     string
+	service *product.Service
 }
 
 // newGallery takes files of up to maxBytes.
@@ -66,9 +68,11 @@ func newGallery(t *testing.T, maxBytes int64, cfg web.Config) *gallery {
 		t.Fatal(err)
 	}
 	t.Cleanup(g.remove)
-	store := producttest.DB(t)
+	g.dsn = producttest.DSN(t)
+	store := producttest.Open(t, g.dsn)
 	cfg.Uploads = product.NewUploads(store, objects, maxBytes)
-	g.server = serve(t, cfg, product.NewService(store, newCache(t), objects.URL, quiet()))
+	g.service = product.NewService(store, newCache(t), objects.URL, quiet())
+	g.server = serve(t, cfg, g.service)
 	return g
 }
 

@@ -1,0 +1,112 @@
+// A walk through the API with a client whose types come from openapi.json alone:
+// what does not compile here would not compile for anybody else.
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import createClient from "openapi-fetch";
+import type { components, paths } from "./api.js";
+
+type Product = components["schemas"]["Product"];
+
+const setting = (name: string): string => {
+  const value = process.env[name];
+  assert.ok(value, `${name} is not set`);
+  return value;
+};
+
+const api = createClient<paths>({
+  baseUrl: setting("VITRINE_URL"),
+  headers: { Authorization: `Bearer ${setting("VITRINE_TOKEN")}` },
+});
+const picture = setting("VITRINE_PICTURE");
+const step = (text: string): void => console.log(text);
+
+async function createUser(): Promise<string> {
+  const { data, error } = await api.POST("/users", {
+    body: { name: "Ada", email: `ada-${randomUUID()}@example.com` },
+  });
+  assert.ok(data, error?.detail);
+  step(`created user ${data.data.id}`);
+  return data.data.id;
+}
+
+async function createProduct(owner: string): Promise<Product> {
+  const request = {
+    params: { header: { "Idempotency-Key": randomUUID() } },
+    body: { user_id: owner, product_name: "Desk lamp", product_price: 49.9, product_images: [picture] },
+  };
+  const { data, error } = await api.POST("/products", request);
+  assert.ok(data, error?.detail);
+  assert.equal(data.data.image_status, "pending");
+  const again = await api.POST("/products", request);
+  assert.equal(again.data?.data.id, data.data.id);
+  assert.equal(again.response.headers.get("Idempotent-Replayed"), "true");
+  step(`created product ${data.data.id}, twice with one key`);
+  return data.data;
+}
+
+async function read(id: string): Promise<{ product: Product; tag: string }> {
+  const { data, error, response } = await api.GET("/products/{id}", { params: { path: { id } } });
+  assert.ok(data, error?.detail);
+  return { product: data.data, tag: response.headers.get("ETag") ?? "" };
+}
+
+async function awaitPictures(id: string): Promise<string> {
+  const deadline = Date.now() + 60_000;
+  for (;;) {
+    const { product, tag } = await read(id);
+    if (product.image_status !== "pending") {
+      assert.equal(product.image_status, "ready", JSON.stringify(product.images));
+      const variants = product.images.flatMap((image) => image.variants);
+      assert.equal(variants.length, 3);
+      step(`its picture is ready: ${product.compressed_product_images?.length ?? 0} of 1, version ${product.version}`);
+      return tag;
+    }
+    assert.ok(Date.now() < deadline, "the picture is still under way after a minute");
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+async function list(owner: string, id: string): Promise<void> {
+  const { data, error } = await api.GET("/products", { params: { query: { user_id: owner, min_price: 10, limit: 5 } } });
+  assert.ok(data, error?.detail);
+  assert.deepEqual(data.data.map((product) => product.id), [id]);
+  assert.equal(data.has_more, false);
+  step("found it in the list");
+}
+
+async function update(id: string, tag: string): Promise<void> {
+  const patch = { params: { path: { id }, header: { "If-Match": tag } }, body: { product_price: 39.9 } };
+  const { data, error } = await api.PATCH("/products/{id}", patch);
+  assert.ok(data, error?.detail);
+  assert.equal(data.data.product_price, 39.9);
+  const late = await api.PATCH("/products/{id}", patch);
+  assert.equal(late.response.status, 412);
+  assert.equal(late.error?.code, "precondition_failed");
+  assert.equal((await read(id)).product.product_price, 39.9);
+  step("changed it; a change under the old tag was refused");
+}
+
+async function remove(id: string): Promise<void> {
+  const { data, error } = await api.DELETE("/products/{id}", { params: { path: { id } } });
+  assert.ok(data, error?.detail);
+  const gone = await api.GET("/products/{id}", { params: { path: { id } } });
+  assert.equal(gone.error?.code, "not_found");
+  assert.equal(gone.error.type, "/docs/problems/not_found");
+  step("deleted it; now it is not found");
+}
+
+async function mistake(): Promise<void> {
+  // @ts-expect-error a name is required: the types know it before the service does
+  const { error, response } = await api.POST("/users", { body: { email: "nobody" } });
+  assert.equal(response.status, 422);
+  assert.deepEqual(error?.errors?.map((fault) => fault.pointer), ["/name", "/email"]);
+  step("a mistake was refused by the types and by the service");
+}
+
+const owner = await createUser();
+const product = await createProduct(owner);
+const tag = await awaitPictures(product.id);
+await list(owner, product.id);
+await update(product.id, tag);
+await remove(product.id);
+await mistake();

@@ -1,0 +1,118 @@
+package explore
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"slices"
+
+	"vitrine/product/web/contract/conform"
+)
+
+// maxThings bounds what a worker remembers; the oldest are forgotten first.
+const maxThings = 200
+
+// memory is the things that answers have named: ids by the kind of thing, an
+// image's together with its product's.
+type memory struct{ things []map[string]string }
+
+func (m *memory) add(thing map[string]string) {
+	m.things = append(m.things, thing)
+	if len(m.things) > maxThings {
+		m.things = m.things[1:]
+	}
+}
+
+// forget removes a thing, and whatever else is a part of it.
+func (m *memory) forget(gone map[string]string) {
+	if gone == nil {
+		return
+	}
+	m.things = slices.DeleteFunc(m.things, func(thing map[string]string) bool {
+		for name, value := range gone {
+			if thing[name] != value {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// with gives a thing that has all the names, nil where there is none.
+func (m *memory) with(w *worker, names []string) map[string]string {
+	var fitting []map[string]string
+	for _, thing := range m.things {
+		fits := len(names) > 0
+		for _, name := range names {
+			if _, there := thing[name]; !there {
+				fits = false
+			}
+		}
+		if fits {
+			fitting = append(fitting, thing)
+		}
+	}
+	if len(fitting) == 0 {
+		return nil
+	}
+	return pick(w, fitting...)
+}
+
+// learn remembers what an answer names. The document marks it with x-gives.
+func (w *worker) learn(op *conform.Operation, a conform.Answer) {
+	schema, documented := op.Responses[a.Status].Content[a.Header.Get("Content-Type")]
+	if !documented || len(a.Body) == 0 {
+		return
+	}
+	decoder := json.NewDecoder(bytes.NewReader(a.Body))
+	decoder.UseNumber()
+	var v any
+	if decoder.Decode(&v) == nil {
+		w.gather(schema.Raw, v, nil)
+	}
+}
+
+// gather goes through a value beside its schema. What an object gives is known to
+// the objects in it.
+func (w *worker) gather(schema map[string]any, v any, known map[string]string) {
+	schema = w.contract.Resolve(schema)
+	for _, name := range []string{"anyOf", "oneOf", "allOf"} {
+		choices, _ := schema[name].([]any)
+		for _, choice := range choices {
+			if c, ok := choice.(map[string]any); ok {
+				w.gather(c, v, known)
+			}
+		}
+	}
+	switch v := v.(type) {
+	case []any:
+		items, _ := schema["items"].(map[string]any)
+		for _, element := range v {
+			if items != nil {
+				w.gather(items, element, known)
+			}
+		}
+	case map[string]any:
+		properties, _ := schema["properties"].(map[string]any)
+		own := maps.Clone(known)
+		for name, raw := range properties {
+			property, _ := raw.(map[string]any)
+			gives, ok := property["x-gives"].(string)
+			text, isText := v[name].(string)
+			if ok && isText {
+				if own == nil {
+					own = map[string]string{}
+				}
+				own[gives] = text
+			}
+		}
+		if len(own) > len(known) {
+			w.memory.add(own)
+		}
+		for name, raw := range properties {
+			if property, ok := raw.(map[string]any); ok && v[name] != nil {
+				w.gather(property, v[name], own)
+			}
+		}
+	}
+}

@@ -1,0 +1,219 @@
+package web_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"vitrine/imaging"
+	"vitrine/product/web"
+	"vitrine/product/web/contract"
+)
+
+func TestRoutesAndDocumentAreTheSame(t *testing.T) {
+	t.Parallel()
+	var inDocument []string
+	for _, op := range documented.Operations {
+		line := op.Method + " " + op.Path
+		if op.Open {
+			line += " open"
+		}
+		inDocument = append(inDocument, line)
+	}
+	var inRouter []string
+	for _, rt := range web.Routes() {
+		line := rt.Method + " " + rt.Path
+		if rt.Open {
+			line += " open"
+		}
+		inRouter = append(inRouter, line)
+	}
+	slices.Sort(inDocument)
+	slices.Sort(inRouter)
+	if diff := cmp.Diff(inDocument, inRouter); diff != "" {
+		t.Errorf("routes (-document +router):\n%s", diff)
+	}
+}
+
+// Whom a route is for is documented by the problems of those whom it is not for.
+func TestWhomRoutesAnswerIsDocumented(t *testing.T) {
+	t.Parallel()
+	routes := map[string]web.Route{}
+	for _, rt := range web.Routes() {
+		routes[rt.Method+" "+rt.Path] = rt
+	}
+	for _, op := range documented.Operations {
+		rt := routes[op.Method+" "+op.Path]
+		var want []string
+		switch {
+		case rt.Admin:
+			want = []string{"admin_only"}
+		case !rt.Open && (rt.FullOnly || op.Method != http.MethodGet):
+			want = []string{"read_only_key"}
+		}
+		if diff := cmp.Diff(want, op.Codes(http.StatusForbidden)); diff != "" {
+			t.Errorf("%s %s: codes of 403 (-router +document):\n%s", op.Method, op.Path, diff)
+		}
+	}
+}
+
+func TestPathParametersAreDocumented(t *testing.T) {
+	t.Parallel()
+	for _, op := range documented.Operations {
+		var inPath, inList []string
+		for segment := range strings.SplitSeq(op.Path, "/") {
+			if name, found := strings.CutPrefix(segment, "{"); found {
+				inPath = append(inPath, strings.TrimSuffix(name, "}"))
+			}
+		}
+		for _, p := range op.Parameters {
+			if p.In == "path" && p.Required {
+				inList = append(inList, p.Name)
+			}
+		}
+		if diff := cmp.Diff(inPath, inList); diff != "" {
+			t.Errorf("%s %s: parameters (-path +document):\n%s", op.Method, op.Path, diff)
+		}
+	}
+}
+
+// The functions that make an answer's code of an argument, and which argument it
+// is.
+var (
+	problemCalls = map[string]int{"newProblem": 1, "badRequest": 0, "badHeader": 1, "headerProblem": 2, "retryLater": 0}
+	faultCalls   = map[string]int{"fault": 1, "add": 1, "invalid": 1}
+)
+
+// Some of them have a status of their own.
+var ownStatus = map[string]int{"badRequest": http.StatusBadRequest, "badHeader": http.StatusBadRequest, "retryLater": http.StatusServiceUnavailable}
+
+// The tables name every code that the sources have, and no other.
+func TestEveryCodeIsInTheTables(t *testing.T) {
+	t.Parallel()
+	problems, faults := map[string]int{}, map[string]int{} // by code, the status or 0
+	for _, file := range sources(t) {
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.CallExpr:
+				collect(n, problemCalls, problems)
+				collect(n, faultCalls, faults)
+			case *ast.CompositeLit:
+				collectLiteral(n, faults)
+			}
+			return true
+		})
+	}
+	tabled := map[string]int{}
+	for _, p := range contract.Problems {
+		tabled[p.Code] = p.Status
+		if p.Title == "" || p.Meaning == "" || p.Remedy == "" || p.Detail == "" || p.Status < 400 {
+			t.Errorf("problem %s is not described in full", p.Code)
+		}
+	}
+	if diff := cmp.Diff(problems, tabled); diff != "" {
+		t.Errorf("problems (-sources +table):\n%s", diff)
+	}
+	tabled = map[string]int{}
+	for _, c := range contract.Faults {
+		tabled[c.Code] = 0
+	}
+	if diff := cmp.Diff(faults, tabled); diff != "" {
+		t.Errorf("faults (-sources +table):\n%s", diff)
+	}
+}
+
+// sources are the files that answers' codes come from.
+func sources(t *testing.T) []*ast.File {
+	t.Helper()
+	var files []*ast.File
+	for _, pattern := range []string{"*.go", "../*.go"} {
+		names, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			if strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+			file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatal(err)
+			}
+			files = append(files, file)
+		}
+	}
+	return files
+}
+
+// collect notes the code that a call names, with its status.
+func collect(call *ast.CallExpr, functions map[string]int, codes map[string]int) {
+	name := ""
+	switch f := call.Fun.(type) {
+	case *ast.Ident:
+		name = f.Name
+	case *ast.SelectorExpr:
+		name = f.Sel.Name
+	}
+	at, ours := functions[name]
+	if !ours || at >= len(call.Args) {
+		return
+	}
+	status := ownStatus[name]
+	for _, arg := range call.Args {
+		if selector, ok := arg.(*ast.SelectorExpr); ok && strings.HasPrefix(selector.Sel.Name, "Status") {
+			status = statusNamed(selector.Sel.Name)
+		}
+		if ident, ok := arg.(*ast.Ident); ok && ident.Name == "statusClientClosed" {
+			status = 499
+		}
+	}
+	note(call.Args[at], status, codes)
+}
+
+// statusNamed is the value of a constant of net/http.
+func statusNamed(name string) int {
+	for status := 400; status < 600; status++ {
+		if "Status"+strings.NewReplacer(" ", "", "-", "").Replace(http.StatusText(status)) == name {
+			return status
+		}
+	}
+	return 0
+}
+
+// collectLiteral notes the code of a fault that is written out.
+func collectLiteral(literal *ast.CompositeLit, codes map[string]int) {
+	for _, element := range literal.Elts {
+		pair, ok := element.(*ast.KeyValueExpr)
+		if !ok {
+			continue
+		}
+		if key, ok := pair.Key.(*ast.Ident); ok && key.Name == "Code" {
+			note(pair.Value, 0, codes)
+		}
+	}
+}
+
+// note adds a code. An argument that is no literal is a code that was named
+// elsewhere, or a picture's.
+func note(value ast.Expr, status int, codes map[string]int) {
+	if call, ok := value.(*ast.CallExpr); ok && len(call.Args) == 1 {
+		if constant, ok := call.Args[0].(*ast.SelectorExpr); ok && constant.Sel.Name == "CodeUnsupportedFormat" {
+			codes[string(imaging.CodeUnsupportedFormat)] = status
+		}
+	}
+	literal, ok := value.(*ast.BasicLit)
+	if !ok || literal.Kind != token.STRING {
+		return
+	}
+	if code, err := strconv.Unquote(literal.Value); err == nil {
+		codes[code] = status
+	}
+}

@@ -1,0 +1,94 @@
+package product_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"vitrine/product"
+	"vitrine/product/producttest"
+)
+
+// TestNewcomerDoesNotWait has a picture come while a large backlog of another
+// owner is being worked on: only the few jobs that are in the queue by then, or at
+// work, are done before it.
+func TestNewcomerDoesNotWait(t *testing.T) {
+	t.Parallel()
+	i := newInstallation(t)
+	i.backlog(i.user, 1500)
+	for range 2 {
+		i.replica(2, product.JobLimits{PerOwner: 100})
+	}
+	eventually(t, "the backlog is being worked on", func() bool { return i.doneFor(i.user) >= 50 })
+	newcomer := i.addUser()
+	_, err := i.Create(t.Context(), product.NewProduct{UserID: newcomer, Name: "x", Images: []string{source}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := i.doneFor(i.user)
+	eventually(t, "the newcomer's picture is done", func() bool { return i.doneFor(newcomer) == 1 })
+	i.mu.Lock()
+	behind := slices.Index(i.done, newcomer) - before
+	i.mu.Unlock()
+	t.Logf("%d jobs of 1500 were done before", behind)
+	// 32 wait, 4 are at work, and some are done while the relay takes notice.
+	if behind > 100 {
+		t.Errorf("%d jobs were done before the newcomer's", behind)
+	}
+}
+
+// TestFewJobsWait has the relays of two replicas send a backlog that nobody works
+// on: most of it stays in the outbox.
+func TestFewJobsWait(t *testing.T) {
+	t.Parallel()
+	i := newInstallation(t)
+	i.backlog(i.user, 300)
+	i.backlog(i.addUser(), 300)
+	limits := product.JobLimits{PerOwner: 100}
+	for range 2 {
+		i.replica(0, limits)
+	}
+	eventually(t, "jobs are sent", func() bool { return i.count("outbox") <= 600-32 })
+	broker := i.broker(0, i.jobs)
+	eventually(t, "there is a session", func() bool { return broker.Check(t.Context()) == nil })
+	i.pass(product.NewJobRelay(i.store, sender{broker}, limits, nil, quiet()))
+	if n := 600 - i.count("outbox"); n != 32 {
+		t.Errorf("%d jobs were sent, want 32", n)
+	}
+	var most int
+	i.scan(&most, `SELECT max(n) FROM (SELECT count(*) AS n FROM images JOIN products ON products.id = product_id WHERE sent GROUP BY user_id) AS owners`)
+	if most != 16 {
+		t.Errorf("one of two owners has %d of 32", most)
+	}
+}
+
+// TestJobsOfAnEarlierRelease has a database of the last release brought up to
+// date with jobs in its outbox: they go by turns of their owners as well.
+func TestJobsOfAnEarlierRelease(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	c.exec(`ALTER TABLE outbox DROP COLUMN owner, DROP COLUMN in_line; ALTER TABLE images DROP COLUMN sent`)
+	other := c.addUser()
+	c.backlog(c.user, 40)
+	c.backlog(other, 1)
+	c.exec(`INSERT INTO outbox (kind, subject, payload) SELECT 'image_job', id, '{"image_id": "` + uuid.NewString() +
+		`", "generation": 1}' FROM gen_random_uuid() AS id`) // of a product that was deleted
+	if err := product.Migrate(t.Context(), c.dsn, producttest.Schema(t)+"\n-- again"); err != nil {
+		t.Fatal(err)
+	}
+	l := newLine(c)
+	run(t, product.NewJobRelay(c.store, publisher(func(ctx context.Context, messages []product.Message) []error {
+		if errs := l.Publish(ctx, messages); !errors.Is(errors.Join(errs...), sql.ErrNoRows) {
+			return errs
+		}
+		return make([]error, len(messages))
+	}), freely, nil, quiet()).Run)
+	eventually(t, "all jobs are sent", func() bool { return c.count("outbox") == 0 && len(l.sent()) == 41 })
+	if at := slices.Index(l.sent(), other); at > 2 {
+		t.Errorf("the other owner's job was number %d", at+1)
+	}
+}

@@ -80,7 +80,7 @@ func run(ctx context.Context, o options) (err error) {
 	c, err := cluster.Start(ctx, cluster.Config{
 		Root: root, Folder: folder, Replicas: 1, Binary: o.binary, Progress: os.Stdout,
 		Env: map[string]string{
-			"LOG_LEVEL": "warn", "ADMIN_TOKEN": token, "FETCH_ALLOW_CIDRS": "127.0.0.1/32", "FETCH_ALLOW_PORTS": pictures.port,
+			"LOG_LEVEL": "warn", "ADMIN_TOKEN": token, "RATE_LIMIT": "0", "FETCH_ALLOW_CIDRS": "127.0.0.1/32", "FETCH_ALLOW_PORTS": pictures.port,
 		},
 	})
 	defer func() {

@@ -190,6 +190,9 @@ func statusNamed(name string) int {
 
 // collectLiteral notes the code of a fault that is written out.
 func collectLiteral(literal *ast.CompositeLit, codes map[string]int) {
+	if kind, ok := literal.Type.(*ast.Ident); ok && kind.Name == "cursorError" && len(literal.Elts) > 0 {
+		note(literal.Elts[0], 0, codes)
+	}
 	for _, element := range literal.Elts {
 		pair, ok := element.(*ast.KeyValueExpr)
 		if !ok {

@@ -44,7 +44,7 @@ func TestParseFilterNamesEveryBadParameter(t *testing.T) {
 		"min_price=1e999999999":         {"min_price": "out_of_range"},
 		"min_price=+1":                  {"min_price": "invalid"}, // a plus is a blank
 		"Limit=1&Q=x":                   {"Limit": "unknown_parameter", "Q": "unknown_parameter"},
-		"=1":                            {"": "unknown_parameter"},
+		"=1":                            {"?": "malformed_parameter"},
 		"q=":                            {"q": "required"},
 		"q=+":                           nil, // the database knows what a word is
 		"image_status=":                 {"image_status": "required"},

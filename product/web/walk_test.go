@@ -144,7 +144,7 @@ func (a *accounts) shelf() (owner account, ids map[string]string) {
 	image, _ := images[0].(map[string]any)
 	product, _ := data["id"].(string)
 	imageID, _ := image["id"].(string)
-	return owner, map[string]string{"products": product, "images": imageID, "users": owner.id, "keys": owner.keyID}
+	return owner, map[string]string{"products": product, "images": imageID, "users": owner.id, "keys": owner.keyID, "problems": "internal"}
 }
 
 func TestWalkWithoutAValidKey(t *testing.T) {

@@ -119,6 +119,12 @@ func complete(root *object) error {
 			}
 		}
 	}
+	// What is answered where there is no operation to say it.
+	unrouted := []any{}
+	for _, code := range expand([]any{"routing", "always", "limited"}, groups) {
+		unrouted = append(unrouted, code)
+	}
+	root.set("x-unrouted-problems", unrouted)
 	root.drop("x-problem-groups")
 	root.drop("x-common-headers")
 	return nil
@@ -133,6 +139,10 @@ func reference(kind, name string) *object {
 // answerProblems gives an operation an answer for each status that its codes have.
 func answerProblems(op, groups, headers *object) error {
 	codes := append(op.list("x-problems"), "always")
+	if op.get("x-unlimited") != true {
+		codes = append(codes, "limited")
+	}
+	op.drop("x-unlimited")
 	if security, said := op.get("security").([]any); !said || len(security) > 0 {
 		codes = append(codes, "authorized")
 	}

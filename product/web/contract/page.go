@@ -65,7 +65,7 @@ func (d *Document) ProblemPage(code string) []byte {
 			}
 		}
 	})
-	page.Everywhere = len(page.Operations) == all
+	page.Everywhere = len(page.Operations) >= all-2 // the probes are spared some
 	page.Routing = slices.Contains(d.routing, any(code))
 	return render("problem", page)
 }

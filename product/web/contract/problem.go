@@ -229,6 +229,18 @@ var Problems = []Problem{
 		Detail:  "the header Idempotency-Key was used for another request already; each request needs a key of its own",
 	},
 	{
+		Code: "rate_limited", Status: http.StatusTooManyRequests, Title: "Too many requests",
+		Meaning: "The API key or the client's address has had as many requests, or as many answers of 401, as are allowed in a minute. Nothing was done.",
+		Remedy:  "Wait for Retry-After. The header RateLimit of every answer says how many requests are left: a client that looks at it need not come here.",
+		Detail:  "too many requests with this API key: 1200 in 60 seconds are allowed; try again in 1 s", Headers: []string{"Retry-After"},
+	},
+	{
+		Code: "too_many_headers", Status: http.StatusRequestHeaderFieldsTooLarge, Title: "Too many header lines",
+		Meaning: "The request has more than 100 header lines.",
+		Remedy:  "Send less; fewer than twenty are usual. A header of more than 32 KiB is a 431 too, and then without a body.",
+		Detail:  "a request may have 100 header lines",
+	},
+	{
 		Code: "client_closed_request", Status: statusClientClosed, Title: "The client closed the connection",
 		Meaning: "The client went away before it was answered. Nobody reads this answer: it is in the logs only.",
 		Remedy:  "Where that is not meant, let the client wait longer. A write may have happened: repeat it with its Idempotency-Key.",
@@ -251,6 +263,12 @@ var Problems = []Problem{
 		Meaning: "The service cannot reach its database right now. Of a write it is not known whether it happened.",
 		Remedy:  "Wait for Retry-After and send it again, a write with its Idempotency-Key.",
 		Detail:  "the service cannot reach its database; try again soon", Headers: []string{"Retry-After"},
+	},
+	{
+		Code: "overloaded", Status: http.StatusServiceUnavailable, Title: "The service has too much to do",
+		Meaning: "There are more requests at once, bytes of bodies or calls that wait for the database than the process takes on. Nothing was done.",
+		Remedy:  "Wait for Retry-After and send the request again, with growing pauses.",
+		Detail:  "the service has too much to do; nothing was done, try again soon", Headers: []string{"Retry-After"},
 	},
 	{
 		Code: "object_store_unavailable", Status: http.StatusServiceUnavailable, Title: "The object store is out of reach",

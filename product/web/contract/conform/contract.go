@@ -23,6 +23,7 @@ type Contract struct {
 	compiler *jsonschema.Compiler
 	problem  *jsonschema.Schema
 	event    *jsonschema.Schema
+	unrouted []any // codes where there is no operation
 }
 
 // Operation is one method of one path.
@@ -94,6 +95,7 @@ func New(document []byte) (*Contract, error) {
 	if c.event, err = c.compiler.Compile(resource + "#/components/schemas/Event"); err != nil {
 		return nil, err
 	}
+	c.unrouted, _ = root["x-unrouted-problems"].([]any)
 	paths := member(root, "paths")
 	for _, path := range sorted(paths) {
 		item := member(paths, path)

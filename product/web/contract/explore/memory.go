@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
+	"net/http"
+	"net/url"
 	"slices"
 
 	"vitrine/product/web/contract/conform"
@@ -59,7 +61,7 @@ func (m *memory) with(w *worker, names []string) map[string]string {
 }
 
 // learn remembers what an answer names. The document marks it with x-gives.
-func (w *worker) learn(op *conform.Operation, a conform.Answer) {
+func (w *worker) learn(op *conform.Operation, query string, a conform.Answer) {
 	schema, documented := op.Responses[a.Status].Content[a.Header.Get("Content-Type")]
 	if !documented || len(a.Body) == 0 {
 		return
@@ -67,9 +69,30 @@ func (w *worker) learn(op *conform.Operation, a conform.Answer) {
 	decoder := json.NewDecoder(bytes.NewReader(a.Body))
 	decoder.UseNumber()
 	var v any
-	if decoder.Decode(&v) == nil {
-		w.gather(schema.Raw, v, nil)
+	if decoder.Decode(&v) != nil {
+		return
 	}
+	// What stands in a list may be another worker's, in the middle of a story.
+	list, _ := v.(map[string]any)
+	if creation, _ := w.contract.Find(http.MethodPost, op.Path); op.Method == http.MethodGet && creation != nil && list != nil {
+		delete(list, "data")
+	}
+	w.gather(schema.Raw, v, map[string]string{"list": op.Method + " " + op.Path, "query": query})
+}
+
+// nextPage is the query of a page behind one that there was, now and then: the same
+// with its cursor.
+func (w *worker) nextPage(op *conform.Operation) string {
+	known := w.memory.with(w, []string{"next_cursor"})
+	if known == nil || known["list"] != op.Method+" "+op.Path || w.chance(2) {
+		return ""
+	}
+	query, err := url.ParseQuery(known["query"])
+	if err != nil {
+		return ""
+	}
+	query.Set("cursor", known["next_cursor"])
+	return "?" + query.Encode()
 }
 
 // gather goes through a value beside its schema. What an object gives is known to

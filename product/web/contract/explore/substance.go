@@ -11,7 +11,7 @@ import (
 // is, or on another field or parameter.
 var (
 	substance      = []string{"unknown", "taken", "exactly_one", "unknown_upload", "immutable"}
-	substanceQuery = []string{"unknown", "exactly_one", "not_applicable", "out_of_range", "invalid"}
+	substanceQuery = []string{"unknown", "exactly_one", "not_applicable", "out_of_range", "no_words"}
 	substanceAt    = map[string]string{"/user_id": "required", "/position": "out_of_range", "/metadata": "too_many"}
 )
 

@@ -143,7 +143,7 @@ func (w *worker) send(ctx context.Context, r *request, kind string) (conform.Ans
 	w.judge(r, op, path, a)
 	switch {
 	case op != nil && a.Status < 300:
-		w.learn(op, a)
+		w.learn(op, query, a)
 	case a.Status == http.StatusNotFound && w.chance(2): // what is gone is asked for now and then
 		w.memory.forget(r.thing)
 	}
@@ -181,6 +181,10 @@ func (w *worker) valid(op *conform.Operation) *request {
 	path, thing := w.fill(op)
 	r.path += path
 	r.thing = thing
+	if next := w.nextPage(op); next != "" {
+		r.path += next
+		return r
+	}
 	query := url.Values{}
 	for _, p := range op.Parameters {
 		if p.In == "path" || !p.Required && !w.chance(3) || p.Schema.Raw["x-costly"] == true && !w.chance(8) {
@@ -250,7 +254,7 @@ func (w *worker) fill(op *conform.Operation) (path string, known map[string]stri
 // parameter makes the text of a parameter, or says that there is none to be had.
 func (w *worker) parameter(p conform.Parameter) (string, bool) {
 	if from := source(p.Schema); from != "" {
-		if known := w.memory.with(w, []string{from}); known != nil && w.rnd.IntN(8) > 0 {
+		if known := w.memory.with(w, []string{from}); known != nil && w.rnd.IntN(8) > 0 && from != "next_cursor" {
 			return known[from], true
 		}
 		if p.Schema.Raw["format"] == nil { // nothing to be made up

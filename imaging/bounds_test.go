@@ -227,6 +227,10 @@ func FuzzProcess(f *testing.F) {
 		picture.GIF(picture.Graphic(16, 16)), picture.AnimatedGIF(picture.Graphic(20, 20), image.Rect(3, 4, 9, 11)),
 		picture.WebP(picture.Logo(16, 12)), picture.LossyWebP(20, 20), picture.AnimatedWebP(image.Pt(30, 20),
 			picture.Frame{At: image.Rect(2, 4, 22, 14), File: picture.WithAlpha(picture.LossyWebP(20, 10), 20, 10, func(x, _ int) byte { return byte(x) })}),
+		picture.JPEGWithICC(picture.JPEG(photo, 80, 1), picture.MatrixProfile(picture.DisplayP3, picture.SRGBCurve()), 99),
+		picture.PNGWithICC(picture.PNG(picture.Logo(9, 9)), picture.MatrixProfile(picture.AdobeRGB, picture.GammaCurve(2.2))),
+		picture.JPEGWithICC(sampled(photo, false, 0, 0x11, 0x11, 0x11, 0x11), picture.TableProfile("CMYK", "mft1", 2,
+			func(in []float64) [3]float64 { return [3]float64{100 - 99*in[3], 0, 0} }), 60000),
 		picture.GIFOf(8, 8, 2), picture.APNG(picture.PNG(picture.Logo(9, 9)), 2), picture.GIFBomb(), picture.WebPBomb(),
 		picture.ScanBomb(16, 2), picture.WithEXIF(picture.JPEG(photo, 50, 1), picture.EXIFLoop()), picture.HTML(),
 	} {

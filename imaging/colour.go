@@ -3,6 +3,7 @@ package imaging
 import (
 	"bytes"
 	"compress/zlib"
+	"encoding/binary"
 	"errors"
 	"io"
 
@@ -37,9 +38,8 @@ func (s *colourSource) bytes(pixels int64) int64 {
 	for _, p := range s.pieces {
 		size += int64(p.Length)
 	}
-	if n := int64(len(s.png.profile)); n > 0 {
-		const mostOfDeflate = 1032 // to one
-		size = min(n*mostOfDeflate, 2*icc.MaxBytes) + 64<<10
+	if len(s.png.profile) > 0 {
+		size = inflatedBytes(s.png.profile)
 	}
 	switch {
 	case size == 0 && !s.png.stated():
@@ -50,7 +50,7 @@ func (s *colourSource) bytes(pixels int64) int64 {
 		pixels = 0
 	}
 	const tables = 256 << 10
-	return 3*min(size, 2*icc.MaxBytes) + pixels + tables // the profile put together, and its table made ready
+	return 3*min(size, icc.MaxBytes) + pixels + tables // the profile put together, and its table made ready
 }
 
 // colours is how a picture's colours become sRGB.
@@ -125,7 +125,8 @@ func joined(src []byte, pieces []jpeg.Segment) []byte {
 }
 
 // inflate gives the profile of a PNG's iCCP chunk: its name, which does not
-// matter, a zero, the compression's kind, and the compressed profile.
+// matter, a zero, the compression's kind, and the compressed profile, which
+// begins with its length.
 func inflate(content []byte) ([]byte, error) {
 	_, packed, ok := bytes.Cut(content, []byte{0})
 	if !ok || len(packed) < 2 || packed[0] != 0 {
@@ -135,9 +136,28 @@ func inflate(content []byte) ([]byte, error) {
 	if err != nil {
 		return nil, icc.ErrMalformed
 	}
-	var out bytes.Buffer
-	if _, err := io.Copy(&out, io.LimitReader(r, icc.MaxBytes+1)); err != nil {
+	var length [4]byte
+	if _, err := io.ReadFull(r, length[:]); err != nil {
 		return nil, icc.ErrMalformed
 	}
-	return out.Bytes(), nil
+	stated := int64(binary.BigEndian.Uint32(length[:]))
+	switch {
+	case stated > icc.MaxBytes:
+		return nil, icc.ErrUnsupported
+	case stated < int64(len(length)) || stated > inflatedBytes(content):
+		return nil, icc.ErrMalformed
+	}
+	profile := make([]byte, stated)
+	copy(profile, length[:])
+	n, err := io.ReadFull(r, profile[len(length):])
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, icc.ErrMalformed
+	}
+	return profile[:len(length)+n], nil
+}
+
+// inflatedBytes is what a profile in such a chunk can take at most.
+func inflatedBytes(content []byte) int64 {
+	const mostOfDeflate = 1032 // to one
+	return min(mostOfDeflate*int64(len(content)), icc.MaxBytes)
 }

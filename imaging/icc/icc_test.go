@@ -178,7 +178,7 @@ func TestTables(t *testing.T) {
 	}{{"mft1", 9, 0.6, 8}, {"mft2", 9, 0.5, 8}, {"mft2", 17, 0.3, 1.5}, {"mAB ", 9, 0.5, 8}} {
 		transform := parse(t, picture.TableProfile("CMYK", test.form, test.size, inkLab))
 		sum, worst, n := 0.0, 0.0, 0
-		const width = 18
+		const width = 10
 		var inks [4][]byte
 		for k := range inks {
 			inks[k] = make([]byte, width)
@@ -186,8 +186,8 @@ func TestTables(t *testing.T) {
 		out := make([]byte, 4*width)
 		for i := range width * width * width {
 			for k := range width {
-				inks[0][k], inks[1][k] = byte(15*(i%width)), byte(15*(i/width%width))
-				inks[2][k], inks[3][k] = byte(15*(i/width/width)), byte(15*k)
+				inks[0][k], inks[1][k] = byte(28*(i%width)), byte(28*(i/width%width))
+				inks[2][k], inks[3][k] = byte(28*(i/width/width)), byte(28*k)
 			}
 			transform.CMYK(out, inks)
 			for k := range width {

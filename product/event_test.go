@@ -310,7 +310,7 @@ func TestSlowSubscriberIsCutOff(t *testing.T) {
 		}
 	}
 	n := 0
-	for e := range slow.Events() {
+	for e := receive(t, slow.Events()); e != nil; e = receive(t, slow.Events()) {
 		if n++; e.Position != int64(n) {
 			t.Fatalf("position %d, want %d", e.Position, n)
 		}

@@ -154,6 +154,10 @@ func (s *eventStream) follow() (reason string) {
 			if !ok {
 				return endSlow
 			}
+			// A slow client keeps the loop from its tick.
+			if time.Since(s.checked) > recheckAccess && !s.mayGoOn() {
+				return endAccess
+			}
 			if err := s.sendAll(e); err != nil {
 				return endClient
 			}

@@ -36,14 +36,14 @@ func (a *api) streamEvents(w http.ResponseWriter, r *http.Request) error {
 	leavePlace(r.Context())
 	s.request = r // in the time that every request has
 	defer s.close()
-	if err := s.open(); err != nil {
+	if err := s.open(); err != nil { //nolint:contextcheck // it uses the request's, which is s.request
 		return err
 	}
 	longer, done := outlast(w, r, 0)
 	defer done()
 	s.request = longer
 	beginEvents(w)
-	a.ended.WithLabelValues(s.run()).Inc()
+	a.ended.WithLabelValues(s.run()).Inc() //nolint:contextcheck // see open
 	return nil
 }
 

@@ -58,9 +58,7 @@ func TestRareMatchesInEveryOrder(t *testing.T) {
 					if err != nil {
 						t.Fatalf("%s: %v", describe(g), err)
 					}
-					for _, item := range page.Items {
-						got = append(got, decode(t, item).ID)
-					}
+					got = append(got, c.ids(page)...)
 					if page.HasMore && len(page.Items) != g.Limit || *page.Total != (product.Total{Count: len(want), Exact: true}) {
 						t.Errorf("%s by %s: %d products and more: %t, %v in all", name, sort, len(page.Items), page.HasMore, *page.Total)
 					}
@@ -74,4 +72,14 @@ func TestRareMatchesInEveryOrder(t *testing.T) {
 			}
 		}
 	}
+}
+
+// ids are those of a page's products.
+func (c *catalogue) ids(page product.Page) []uuid.UUID {
+	c.t.Helper()
+	ids := make([]uuid.UUID, len(page.Items))
+	for i, item := range page.Items {
+		ids[i] = decode(c.t, item).ID
+	}
+	return ids
 }

@@ -157,9 +157,7 @@ func (c *catalogue) walk(f product.Filter) (seen []uuid.UUID) {
 		if len(page.Items) > f.Limit {
 			c.t.Errorf("%s: %d products on a page", describe(f), len(page.Items))
 		}
-		for _, item := range page.Items {
-			seen = append(seen, decode(c.t, item).ID)
-		}
+		seen = append(seen, c.ids(page)...)
 		if f.Cursor = page.Next; !page.HasMore {
 			return seen
 		}

@@ -426,11 +426,12 @@ func (a *app) stopServing(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestGrace)
 	defer cancel()
-	if err := a.api.Shutdown(ctx); err != nil {
+	err := a.api.Shutdown(ctx)
+	if err != nil {
 		_ = a.api.Close() // the connections that Shutdown waited for
-		return fmt.Errorf("requests were cut off: %w", err)
+		err = fmt.Errorf("requests were cut off: %w", err)
 	}
-	return a.admin.Close()
+	return errors.Join(err, a.admin.Close())
 }
 
 func (a *app) close() {

@@ -10,7 +10,7 @@ import (
 
 // cacheFormat is the first word of a cached value. It changes with its layout,
 // so that replicas of two releases do not misread each other.
-const cacheFormat = "1"
+const cacheFormat = "2"
 
 func cacheKey(id uuid.UUID) string { return "product:v1:" + id.String() }
 

@@ -148,6 +148,8 @@ func (h *hub) admit(joining []*Subscription, err error) {
 		}
 		if err == nil {
 			h.subs[s], s.position = true, h.position
+		} else {
+			delete(h.subs, s) // it is told once: nobody may be there for a second time
 		}
 		s.admitted <- err
 	}

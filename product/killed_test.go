@@ -72,7 +72,7 @@ func TestKilledAfterTheCommitOfAnother(t *testing.T) {
 	if err := receive(t, killed); err != nil {
 		t.Fatal(err)
 	}
-	candle := "1 " + w.ID.String() + " " + c.user.String() + ` 2` + "\n" + `{"product_name":"Candle","version":2}`
+	candle := "2 " + w.ID.String() + " " + c.user.String() + ` 2` + "\n" + `{"product_name":"Candle","version":2}`
 	if err := c.cache.Replace(t.Context(), key, token, []byte(candle)); err != nil {
 		t.Fatal(err)
 	}

@@ -115,9 +115,9 @@ func TestGetRefusesForeignValues(t *testing.T) {
 	c := newCatalogue(t)
 	w, other := c.create(), c.create()
 	for _, value := range []string{
-		"", "x", "{}", "1 " + w.ID.String() + " " + c.user.String() + " 7", "2 " + w.ID.String() + " " + c.user.String() + " 7\n{}",
-		"1 " + other.ID.String() + " " + c.user.String() + " 7\n{}", "1 " + w.ID.String() + " nobody 7\n{}",
-		"1 " + w.ID.String() + " " + c.user.String() + " 0\n{}", "1 " + w.ID.String() + " " + c.user.String() + " 7\n{",
+		"", "x", "{}", "2 " + w.ID.String() + " " + c.user.String() + " 7", "1 " + w.ID.String() + " " + c.user.String() + " 7\n{}",
+		"2 " + other.ID.String() + " " + c.user.String() + " 7\n{}", "2 " + w.ID.String() + " nobody 7\n{}",
+		"2 " + w.ID.String() + " " + c.user.String() + " 0\n{}", "2 " + w.ID.String() + " " + c.user.String() + " 7\n{",
 	} {
 		key := "product:v1:" + w.ID.String()
 		token, err := c.cache.Forbid(t.Context(), key)

@@ -101,8 +101,8 @@ func (s *eventStream) run() (reason string) {
 func (s *eventStream) catchUp() (reason string) {
 	page := s.first
 	for s.subscription == nil || s.position < s.subscription.Position() {
-		if time.Since(s.checked) > recheckAccess && !s.mayGoOn() {
-			return endAccess
+		if reason := s.recheckIfDue(); reason != "" {
+			return reason
 		}
 		if page.Position > s.position {
 			if err := s.send(page.Events, page.Position); err != nil {
@@ -125,11 +125,25 @@ func (s *eventStream) catchUp() (reason string) {
 	return ""
 }
 
-// mayGoOn asks again whether the caller is let in.
-func (s *eventStream) mayGoOn() bool {
+// recheck asks again whether the caller is let in; it gives why the stream ends, or
+// "" where it goes on.
+func (s *eventStream) recheck() (reason string) {
 	s.checked = time.Now()
 	_, err := s.api.access.check(s.request)
-	return err == nil
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, product.ErrUnavailable): // nobody can say now
+		return endFailure
+	}
+	return endAccess
+}
+
+func (s *eventStream) recheckIfDue() (reason string) {
+	if time.Since(s.checked) <= recheckAccess {
+		return ""
+	}
+	return s.recheck()
 }
 
 // failure is why a stream ends whose events could not be had.
@@ -155,15 +169,15 @@ func (s *eventStream) follow() (reason string) {
 				return endSlow
 			}
 			// A slow client keeps the loop from its tick.
-			if time.Since(s.checked) > recheckAccess && !s.mayGoOn() {
-				return endAccess
+			if reason := s.recheckIfDue(); reason != "" {
+				return reason
 			}
 			if err := s.sendAll(e); err != nil {
 				return endClient
 			}
 		case <-tick.C:
-			if !s.mayGoOn() {
-				return endAccess
+			if reason := s.recheck(); reason != "" {
+				return reason
 			}
 			// The next tick would be too late.
 			if time.Since(s.wrote)+min(recheckAccess, heartbeat) > heartbeat {

@@ -123,7 +123,7 @@ func execute(t *testing.T, dsn, q string, args ...any) {
 
 func TestEventStreamBeatsWhileNothingHappens(t *testing.T) {
 	t.Parallel()
-	replicas, _ := newReplicas(t, 1, web.Config{Heartbeat: 100 * time.Millisecond, RequestTimeout: 300 * time.Millisecond})
+	replicas, _ := newReplicas(t, 1, web.Config{Heartbeat: 100 * time.Millisecond, RequestTimeout: 2 * time.Second})
 	r := replicas[0]
 	s := r.follow(t, "?product_id="+owner)
 	s.ready()
@@ -131,7 +131,7 @@ func TestEventStreamBeatsWhileNothingHappens(t *testing.T) {
 	newListing(t, r.server, newUser(t, r.server), "Lamp", "1")
 	// Its place in the log moves on, though the event was not for it; and the
 	// stream is older than any request may become.
-	for deadline := time.Now().Add(600 * time.Millisecond); s.id == began || time.Now().Before(deadline); {
+	for deadline := time.Now().Add(3 * time.Second); s.id == began || time.Now().Before(deadline); {
 		if m, err := s.block(); err != nil || m.data != "" {
 			t.Fatalf("%+v, %v", m, err)
 		}

@@ -1,7 +1,7 @@
 package check
 
 import (
-	"slices"
+	"math"
 	"time"
 
 	"vitrine/bench/chaos/history"
@@ -77,7 +77,8 @@ func (p *subject) goneSince() *history.Op {
 }
 
 // checkLists looks for products that a list should have and has not. A list shows
-// the newest products without a gap, down to its last; the sweep's shows all.
+// the newest products without a gap, down to its last, by the database's clock: those
+// surely created after its last. The sweep's shows all.
 func (r *run) checkLists(report *Report) {
 	for i := range r.ops {
 		op := &r.ops[i]
@@ -90,16 +91,16 @@ func (r *run) checkLists(report *Report) {
 			there[item.Product] = true
 			oldest = item.Product
 		}
-		if oldest == "" && !op.Final {
+		since, known := time.Duration(-1), op.Final
+		if oldest != "" && !op.Final {
+			since, known = r.createdUntil(r.products[oldest])
+		}
+		if !known {
 			continue
 		}
-		from := 0
-		if !op.Final { // the ids are UUIDv7: their order is that of the list
-			from, _ = slices.BinarySearch(r.ids, oldest)
-		}
-		for _, id := range r.ids[from:] {
+		for _, id := range r.ids {
 			p := r.products[id]
-			if there[id] {
+			if there[id] || r.createdFrom(p) <= since {
 				continue
 			}
 			if creation := p.createdBefore(op.Start); creation != nil && p.deletedBefore(op.End) == nil {
@@ -107,6 +108,31 @@ func (r *run) checkLists(report *Report) {
 			}
 		}
 	}
+}
+
+// createdFrom is the earliest moment at which the product can have been created: the
+// beginning of the first request for it.
+func (r *run) createdFrom(p *subject) time.Duration {
+	from := time.Duration(math.MaxInt64)
+	for _, key := range p.keys() {
+		for _, op := range r.creates[key] {
+			from = min(from, op.Start)
+		}
+	}
+	return from
+}
+
+// createdUntil is the latest one; it is not known where a request had no answer.
+func (r *run) createdUntil(p *subject) (until time.Duration, known bool) {
+	for _, key := range p.keys() {
+		for _, op := range r.creates[key] {
+			if op.Outcome == history.Unknown {
+				return 0, false
+			}
+			until, known = max(until, op.End), true
+		}
+	}
+	return until, known
 }
 
 // checkKeys looks for requests with more or other effects than they should have.

@@ -63,7 +63,7 @@ type Store struct {
 	uploadURL string
 	unmanaged bool
 	timeout   time.Duration
-	streams   chan struct{} // one for each stream that may be stored at the same time
+	sends     chan struct{} // one for each part of a stream that may be on its way at the same time
 }
 
 // New makes a store. It does no I/O; an error means that Config is wrong.
@@ -118,7 +118,7 @@ func New(cfg Config) (*Store, error) {
 	}
 	return &Store{
 		client: client, bucket: cfg.Bucket, region: cfg.Region, publicURL: public, uploadURL: upload,
-		unmanaged: cfg.Unmanaged, timeout: cfg.Timeout, streams: make(chan struct{}, maxStreams),
+		unmanaged: cfg.Unmanaged, timeout: cfg.Timeout, sends: make(chan struct{}, maxSending),
 	}, nil
 }
 

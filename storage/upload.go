@@ -15,10 +15,11 @@ const (
 	// partBytes is how much of a stream is held at a time: the least size of a
 	// part that is not the last (5 MiB in S3).
 	partBytes = 5 << 20
-	// maxStreams bounds the memory for streams, and streamWait how long one waits
-	// for another's end.
-	maxStreams = 8
-	streamWait = 3 * time.Second
+	// firstBytes is the memory that a stream begins with: it doubles as bytes
+	// arrive, up to partBytes.
+	firstBytes = 256 << 10
+	// maxSending is how many parts are on their way to the server at once.
+	maxSending = 8
 )
 
 // PresignPost gives an address to which anybody may post one file of 1 to limit
@@ -39,29 +40,54 @@ func (s *Store) PresignPost(ctx context.Context, key string, limit int64, until 
 }
 
 // PutStream stores what body gives, whatever its length, and holds no more than 5
-// MiB of it at a time. Eight streams are stored at once; the next one waits for
-// three seconds and is then [ErrUnavailable]. An error of body is handed on. After
-// an error the object may be there, whole, or not.
+// MiB of it at a time, and about as much as has arrived while that is less; how many
+// streams there are is for the caller to bound. The parts of eight are sent at once.
+// A part waits for that as long as a call may take, and is then [ErrUnavailable]; a
+// body that is slow keeps nobody waiting. An error of body is handed on. After an
+// error the object may be there, whole, or not.
 func (s *Store) PutStream(ctx context.Context, key, contentType string, body io.Reader) error {
-	bounded, cancel := context.WithTimeout(ctx, streamWait)
-	defer cancel()
-	select {
-	case s.streams <- struct{}{}:
-		defer func() { <-s.streams }()
-	case <-bounded.Done():
-		return fmt.Errorf("%w: put stream: others are under way: %w", ErrUnavailable, bounded.Err())
-	}
-	part := make([]byte, partBytes)
-	n, err := io.ReadFull(body, part)
+	part, err := readPart(body, nil)
 	switch {
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		ctx, cancel := context.WithTimeout(ctx, s.timeout)
-		defer cancel()
-		return s.put(ctx, key, part[:n], minio.PutObjectOptions{ContentType: contentType})
+	case errors.Is(err, io.EOF):
+		return s.sending(ctx, func() error {
+			ctx, cancel := context.WithTimeout(ctx, s.timeout)
+			defer cancel()
+			return s.put(ctx, key, part, minio.PutObjectOptions{ContentType: contentType})
+		})
 	case err != nil:
 		return fmt.Errorf("storage: put stream: %w", err)
 	}
 	return s.putParts(ctx, key, contentType, part, body)
+}
+
+// readPart reads a part into memory, which grows where it is too small. With
+// [io.EOF] it is the last one.
+func readPart(body io.Reader, memory []byte) (part []byte, err error) {
+	part = memory[:0]
+	for len(part) < partBytes {
+		if len(part) == cap(part) {
+			part = append(make([]byte, 0, min(max(firstBytes, 2*cap(part)), partBytes)), part...)
+		}
+		n, err := body.Read(part[len(part):cap(part)])
+		part = part[:len(part)+n]
+		if err != nil {
+			return part, err
+		}
+	}
+	return part, nil
+}
+
+// sending calls send, a whole part at hand, once it is one of the few that do.
+func (s *Store) sending(ctx context.Context, send func() error) error {
+	bounded, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	select {
+	case s.sends <- struct{}{}:
+		defer func() { <-s.sends }()
+		return send()
+	case <-bounded.Done():
+		return fmt.Errorf("%w: put stream: others are under way: %w", ErrUnavailable, bounded.Err())
+	}
 }
 
 // putParts stores a first part and what follows it.
@@ -94,9 +120,9 @@ func (s *Store) putParts(ctx context.Context, key, contentType string, part []by
 // sendParts stores the parts one after the other, each in the first one's memory.
 func (s *Store) sendParts(ctx context.Context, core minio.Core, key, id string, part []byte, rest io.Reader) ([]minio.CompletePart, error) {
 	var parts []minio.CompletePart
-	for n, last := len(part), false; ; {
+	for last := false; ; {
 		number := len(parts) + 1
-		sent, err := s.sendPart(ctx, core, key, id, number, part[:n])
+		sent, err := s.sendPart(ctx, core, key, id, number, part)
 		if err != nil {
 			return nil, err
 		}
@@ -104,11 +130,11 @@ func (s *Store) sendParts(ctx context.Context, core minio.Core, key, id string, 
 		if last {
 			return parts, nil
 		}
-		n, err = io.ReadFull(rest, part)
+		part, err = readPart(rest, part)
 		switch {
-		case errors.Is(err, io.EOF):
+		case errors.Is(err, io.EOF) && len(part) == 0:
 			return parts, nil
-		case errors.Is(err, io.ErrUnexpectedEOF):
+		case errors.Is(err, io.EOF):
 			last = true
 		case err != nil:
 			return nil, fmt.Errorf("storage: put stream: %w", err)
@@ -116,11 +142,14 @@ func (s *Store) sendParts(ctx context.Context, core minio.Core, key, id string, 
 	}
 }
 
-func (s *Store) sendPart(ctx context.Context, core minio.Core, key, id string, number int, part []byte) (minio.ObjectPart, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
-	sent, err := core.PutObjectPart(ctx, s.bucket, key, id, number, bytes.NewReader(part), int64(len(part)), minio.PutObjectPartOptions{})
-	return sent, classify("put part", err)
+func (s *Store) sendPart(ctx context.Context, core minio.Core, key, id string, number int, part []byte) (sent minio.ObjectPart, err error) {
+	err = s.sending(ctx, func() (err error) {
+		ctx, cancel := context.WithTimeout(ctx, s.timeout)
+		defer cancel()
+		sent, err = core.PutObjectPart(ctx, s.bucket, key, id, number, bytes.NewReader(part), int64(len(part)), minio.PutObjectPartOptions{})
+		return classify("put part", err)
+	})
+	return sent, err
 }
 
 // Open gives an object's content, to be read under ctx and closed, and its size in

@@ -85,7 +85,7 @@ func (c access) check(r *http.Request) (caller, error) {
 // client may take its time to send one, and its key end meanwhile.
 type guardedBody struct {
 	io.ReadCloser
-	check func() error
+	check func() *problem
 }
 
 // Read implements [io.Reader].
@@ -97,6 +97,16 @@ func (b *guardedBody) Read(p []byte) (int, error) {
 		}
 	}
 	return n, err
+}
+
+// unguarded is r without what guards its body, for who takes longer than the request
+// had and asks again itself.
+func unguarded(r *http.Request) *http.Request {
+	if body, ok := r.Body.(*guardedBody); ok {
+		r = r.WithContext(r.Context()) // a copy
+		r.Body = body.ReadCloser
+	}
+	return r
 }
 
 // badToken is the answer to every token that opens nothing: it does not tell

@@ -29,10 +29,11 @@ func (a *api) streamEvents(w http.ResponseWriter, r *http.Request) error {
 	if a.stopping() {
 		return retryLater("stopping", "this process is about to end; connect again")
 	}
-	if !a.streams.take() {
-		return retryLater("too_many_streams", "there are as many event streams as this process serves; try again later").with("Retry-After", "5")
+	who := callerOf(r.Context())
+	if !a.streams.take(who) {
+		return crowded("too_many_streams", "there are as many event streams as this process serves, or serves you; try again later", shedStreams)
 	}
-	defer a.streams.free()
+	defer a.streams.free(who)
 	leavePlace(r.Context())
 	s.request = r // in the time that every request has
 	defer s.close()

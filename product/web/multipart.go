@@ -17,6 +17,8 @@ import (
 
 const (
 	typeForm = "multipart/form-data" // RFC 7578
+	// formOverhead is how much longer than its file a form may be, in bytes.
+	formOverhead = 64 << 10
 	// maxFormText is the longest text field of a form in bytes: an alt text needs
 	// 2,000 at most.
 	maxFormText = 4 << 10
@@ -34,7 +36,8 @@ type imageForm struct {
 // readForm takes a form apart and stores its file on the way: it is never held as
 // a whole. The error is a *problem, or one of the service's.
 func (a *api) readForm(w http.ResponseWriter, r *http.Request, id uuid.UUID) (imageForm, error) {
-	parts, err := formParts(w, r, a.uploads.to.MaxBytes()+formOverhead)
+	body := &formBody{body: http.MaxBytesReader(w, r.Body, a.uploads.to.MaxBytes()+formOverhead)}
+	parts, err := formParts(r.Header, body)
 	if err != nil {
 		return imageForm{}, err
 	}
@@ -57,7 +60,7 @@ func (a *api) readForm(w http.ResponseWriter, r *http.Request, id uuid.UUID) (im
 		if name == fieldFile || name == fieldAlt || name == fieldPosition {
 			seen[name] = true
 		}
-		if err := a.readPart(r, id, &f, o, name, part); err != nil {
+		if err := a.readPart(r, id, &f, o, name, body.content(name, part)); err != nil {
 			return imageForm{}, err
 		}
 	}
@@ -70,18 +73,57 @@ func (a *api) readForm(w http.ResponseWriter, r *http.Request, id uuid.UUID) (im
 	return f, nil
 }
 
-// formParts gives the parts of a form of limit bytes at most.
-func formParts(w http.ResponseWriter, r *http.Request, limit int64) (*multipart.Reader, error) {
-	_, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+// formParts gives the parts of a form.
+func formParts(h http.Header, body io.Reader) (*multipart.Reader, error) {
+	_, params, err := mime.ParseMediaType(h.Get("Content-Type"))
 	if err != nil || params["boundary"] == "" || len(params["boundary"]) > 70 { // RFC 2046, section 5.1.1
 		return nil, badRequest("malformed_form", "Content-Type must name the boundary of the form's parts")
 	}
-	return multipart.NewReader(http.MaxBytesReader(w, r.Body, limit), params["boundary"]), nil
+	return multipart.NewReader(body, params["boundary"]), nil
+}
+
+// formBody is the body of a form. It ends with a *problem where there is too much in
+// it besides the file: a part may have a header of 10 MiB for all that package
+// multipart cares.
+type formBody struct {
+	body io.Reader
+	read int64 // bytes, less those of the file that have been given out
+}
+
+// Read implements [io.Reader].
+func (b *formBody) Read(p []byte) (int, error) {
+	if b.read > formOverhead {
+		return 0, newProblem(http.StatusRequestEntityTooLarge, "body_too_large",
+			fmt.Sprintf("the form has more than %d bytes besides its file", formOverhead)).with("Connection", "close")
+	}
+	n, err := b.body.Read(p)
+	b.read += int64(n)
+	return n, err
+}
+
+// content is what the part of this name holds, not counted where that is the file.
+func (b *formBody) content(name string, part io.Reader) io.Reader {
+	if name != fieldFile {
+		return part
+	}
+	return &fileContent{part, b}
+}
+
+type fileContent struct {
+	part io.Reader
+	form *formBody
+}
+
+// Read implements [io.Reader].
+func (c *fileContent) Read(p []byte) (int, error) {
+	n, err := c.part.Read(p)
+	c.form.read -= int64(n)
+	return n, err
 }
 
 // readPart reads one field of the form. Of an unusable form only the faults of the
 // fields before its file are told: what comes after it is read no more.
-func (a *api) readPart(r *http.Request, id uuid.UUID, f *imageForm, o *object, name string, part *multipart.Part) (err error) {
+func (a *api) readPart(r *http.Request, id uuid.UUID, f *imageForm, o *object, name string, part io.Reader) (err error) {
 	switch name {
 	case fieldFile:
 		if len(o.faults) > 0 {

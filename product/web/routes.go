@@ -108,7 +108,12 @@ func (a *api) guarded(rt route) http.Handler {
 			return err
 		}
 		r = r.WithContext(withCaller(r.Context(), who))
-		r.Body = &guardedBody{r.Body, func() error { _, err := a.access.check(r); return err }}
+		r.Body = &guardedBody{r.Body, func() *problem {
+			if _, err := a.access.check(r); err != nil {
+				return asProblem(r.Context(), err) // it is no fault of the body's
+			}
+			return nil
+		}}
 		return rt.handler(w, r)
 	})
 }

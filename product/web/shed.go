@@ -27,6 +27,8 @@ const (
 	shedRequests = "requests" // too many at once in this process
 	shedBodies   = "bodies"   // too many bytes of bodies at once
 	shedDatabase = "database" // too many waiting for PostgreSQL
+	shedUploads  = "uploads"  // too many forms with a file at once, of all or of one user
+	shedStreams  = "streams"  // too many event streams at once, of all or of one user
 )
 
 // shedder turns requests away before the process suffers from their number.
@@ -40,7 +42,7 @@ func newShedder(cfg Limits, reg prometheus.Registerer) *shedder {
 	s := &shedder{
 		maxRequests: int64(cfg.MaxRequests), maxBodies: cfg.MaxBodies,
 		count: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "vitrine_http_shed_total", Help: "Requests turned away with a 503, by what there was too much of: requests, bodies or waiting for the database.",
+			Name: "vitrine_http_shed_total", Help: "Requests turned away with a 503, by what there was too much of: requests, bodies, waiting for the database, uploads or event streams.",
 		}, []string{"reason"}),
 	}
 	if s.maxRequests <= 0 {
@@ -113,6 +115,14 @@ func leavePlace(ctx context.Context) {
 // overloaded is the answer to a request that was turned away before it had any effect.
 func overloaded(reason string) *problem {
 	p := retryLater("overloaded", "the service has too much to do; nothing was done, try again soon")
+	p.shed = reason
+	return p
+}
+
+// crowded is the answer to a request for which there is no slot. One may stay taken
+// for long.
+func crowded(code, detail, reason string) *problem {
+	p := retryLater(code, detail).with("Retry-After", "5")
 	p.shed = reason
 	return p
 }

@@ -16,13 +16,12 @@ import (
 	"vitrine/product"
 )
 
-// formOverhead is how much longer than its file a form may be, in bytes.
-const formOverhead = 64 << 10
-
-// uploads is where files go, and how long a request that brings one may take.
+// uploads is where files go, how long a request that brings one may take, and how
+// many such requests there are at once.
 type uploads struct {
 	to      Uploads
 	timeout time.Duration
+	forms   *slots
 }
 
 // uploadBody is a place for a file on the wire.
@@ -73,6 +72,13 @@ func (a *api) addUploadedImage(w http.ResponseWriter, r *http.Request, id uuid.U
 	if err != nil {
 		return err
 	}
+	who := callerOf(r.Context())
+	if !a.uploads.forms.take(who) {
+		return crowded("too_many_uploads", "there are as many uploads as this process takes, or takes from you; try again later", shedUploads).
+			with("Connection", "close") // the file is not worth being read
+	}
+	defer a.uploads.forms.free(who)
+	leavePlace(r.Context())
 	// Who has gone away is noticed by reading the body.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), a.uploads.timeout)
 	defer cancel()
@@ -80,7 +86,7 @@ func (a *api) addUploadedImage(w http.ResponseWriter, r *http.Request, id uuid.U
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(deadline) // where the connection takes none any more it is closed, and reading says so
 	_ = control.SetWriteDeadline(deadline.Add(5 * time.Second))
-	r = r.WithContext(ctx)
+	r = unguarded(r.WithContext(ctx))
 	err = func() error {
 		f, err := a.readForm(w, r, id)
 		if err != nil {

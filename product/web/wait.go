@@ -17,10 +17,11 @@ type waitKey struct{}
 func (a *api) patient(h func(http.ResponseWriter, *http.Request) error) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		wait := preferredWait(r.Header.Values("Prefer"))
-		if wait == 0 || a.stopping() || !a.waiting.take() {
+		who := callerOf(r.Context())
+		if wait == 0 || a.stopping() || !a.waiting.take(who) {
 			return h(w, r)
 		}
-		defer a.waiting.free()
+		defer a.waiting.free(who)
 		leavePlace(r.Context())
 		r, done := outlast(w, r.WithContext(context.WithValue(r.Context(), waitKey{}, wait)), wait+a.timeout)
 		defer done()

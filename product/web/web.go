@@ -88,6 +88,9 @@ type Config struct {
 	Uploads Uploads
 	// UploadTimeout bounds each request that brings a file; 60 s if zero.
 	UploadTimeout time.Duration
+	// UploadForms bounds the requests that bring a file at the same time, and with
+	// them the parts of files in memory; 16 if zero.
+	UploadForms int
 	// Checks are what /readyz reports on, in this order.
 	Checks []Check
 	// Limits bound what callers may ask for.
@@ -99,7 +102,8 @@ type Config struct {
 	// are given and event streams end, so that they hold nothing up. Nil means never.
 	Stopping <-chan struct{}
 	// Waiting bounds the answers that are held at the same time; 1,000 if zero. Who
-	// comes then is answered at once.
+	// comes then is answered at once. Of these, the event streams and the upload
+	// forms no user has more than a quarter.
 	Waiting int
 	// EventStreams bounds the event streams at the same time; 1,000 if zero.
 	EventStreams int
@@ -113,6 +117,7 @@ const (
 	defaultEventStreams   = 1000
 	defaultHeartbeat      = 15 * time.Second
 	defaultUploadTimeout  = time.Minute
+	defaultUploadForms    = 16
 )
 
 // api is the state that the handlers share.
@@ -128,7 +133,7 @@ type api struct {
 	router  *chi.Mux
 
 	stop             <-chan struct{} // closed when nobody is to be kept any longer
-	waiting, streams slots
+	waiting, streams *slots
 	ended            *prometheus.CounterVec // streams, by reason
 	heartbeat        time.Duration
 }
@@ -147,11 +152,11 @@ func New(cfg Config, service Service, log *logrus.Logger, reg prometheus.Registe
 	if a.timeout <= 0 {
 		a.timeout = defaultRequestTimeout
 	}
-	a.initLong(cfg, reg)
 	if cfg.UploadTimeout <= 0 {
 		cfg.UploadTimeout = defaultUploadTimeout
 	}
-	a.uploads = uploads{cfg.Uploads, cfg.UploadTimeout}
+	a.uploads = uploads{to: cfg.Uploads, timeout: cfg.UploadTimeout}
+	a.initLong(cfg, reg)
 	// In this order: an answer that a later one gives is logged, counted and
 	// guarded by the earlier ones.
 	a.router.Use(

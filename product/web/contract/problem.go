@@ -283,10 +283,16 @@ var Problems = []Problem{
 		Detail:  "this process is about to end; connect again", Headers: []string{"Retry-After"},
 	},
 	{
+		Code: "too_many_uploads", Status: http.StatusServiceUnavailable, Title: "There are too many uploads",
+		Meaning: "The process takes as many forms with a file as it can at once, or as many as it takes from one user. Nothing was added.",
+		Remedy:  "Wait for Retry-After and send the form again, a few files at a time; or send the files directly to the object store (POST /uploads).",
+		Detail:  "there are as many uploads as this process takes, or takes from you; try again later", Headers: []string{"Retry-After"},
+	},
+	{
 		Code: "too_many_streams", Status: http.StatusServiceUnavailable, Title: "There are too many streams",
-		Meaning: "The process serves as many streams of events as it can.",
+		Meaning: "The process serves as many streams of events as it can, or as many as it serves one user.",
 		Remedy:  "Wait for Retry-After and connect again; let one stream serve several parts of a program.",
-		Detail:  "there are as many event streams as this process serves; try again later", Headers: []string{"Retry-After"},
+		Detail:  "there are as many event streams as this process serves, or serves you; try again later", Headers: []string{"Retry-After"},
 	},
 }
 

@@ -81,6 +81,15 @@ func (c access) check(r *http.Request) (caller, error) {
 	}, nil
 }
 
+// denied is nil, or the *problem that check gives as it is answered: where it stands
+// for a body's error, the fault is not to be sought in the body.
+func (c access) denied(r *http.Request) *problem {
+	if _, err := c.check(r); err != nil {
+		return asProblem(r.Context(), err)
+	}
+	return nil
+}
+
 // guardedBody is a body that ends with the *problem that the request gets by then: a
 // client may take its time to send one, and its key end meanwhile.
 type guardedBody struct {

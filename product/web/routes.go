@@ -108,12 +108,7 @@ func (a *api) guarded(rt route) http.Handler {
 			return err
 		}
 		r = r.WithContext(withCaller(r.Context(), who))
-		r.Body = &guardedBody{r.Body, func() *problem {
-			if _, err := a.access.check(r); err != nil {
-				return asProblem(r.Context(), err) // it is no fault of the body's
-			}
-			return nil
-		}}
+		r.Body = &guardedBody{r.Body, func() *problem { return a.access.denied(r) }}
 		return rt.handler(w, r)
 	})
 }

@@ -147,10 +147,13 @@ func TestWritesShowAtOnce(t *testing.T) {
 	if err != nil || s.Version != 2 {
 		t.Fatal(s, err)
 	}
-	s, err = c.Get(t.Context(), product.Everything(), w.ID)
-	if err != nil || s.Source != product.FromCache || s.Version != 2 || decode(t, s.Data).Name != "Torch" {
-		t.Fatalf("%+v, %v", s, err)
-	}
+	eventually(t, "the new value comes from the cache", func() bool { // a busy machine may lose trust in Redis for a while
+		s, err = c.Get(t.Context(), product.Everything(), w.ID)
+		if err != nil || s.Version != 2 || decode(t, s.Data).Name != "Torch" {
+			t.Fatalf("version %d, %s, %v", s.Version, s.Data, err)
+		}
+		return s.Source == product.FromCache
+	})
 	claim := c.claim(w.Images[0], "w")
 	if got := c.get(w.ID); got.Images[0].Status != "processing" || got.Images[0].Attempts != 1 || got.Version != 3 {
 		t.Errorf("after the claim: %+v", got)

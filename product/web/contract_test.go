@@ -88,12 +88,12 @@ func TestPathParametersAreDocumented(t *testing.T) {
 // The functions that make an answer's code of an argument, and which argument it
 // is.
 var (
-	problemCalls = map[string]int{"newProblem": 1, "badRequest": 0, "badHeader": 1, "headerProblem": 2, "retryLater": 0}
+	problemCalls = map[string]int{"newProblem": 1, "badRequest": 0, "badHeader": 1, "headerProblem": 2, "retryLater": 0, "crowded": 0}
 	faultCalls   = map[string]int{"fault": 1, "add": 1, "invalid": 1}
 )
 
 // Some of them have a status of their own.
-var ownStatus = map[string]int{"badRequest": http.StatusBadRequest, "badHeader": http.StatusBadRequest, "retryLater": http.StatusServiceUnavailable}
+var ownStatus = map[string]int{"badRequest": http.StatusBadRequest, "badHeader": http.StatusBadRequest, "retryLater": http.StatusServiceUnavailable, "crowded": http.StatusServiceUnavailable}
 
 // The tables name every code that the sources have, and no other.
 func TestEveryCodeIsInTheTables(t *testing.T) {

@@ -105,11 +105,13 @@ func sendBacklog(b *testing.B, db *sqlx.DB, relay *product.Relay, owners int) {
 		ctx, cancel := context.WithCancel(b.Context())
 		done := make(chan error, 1)
 		go func() { done <- relay.Run(ctx) }()
-		for left := 1; left > 0; time.Sleep(20 * time.Millisecond) {
+		look := time.NewTicker(20 * time.Millisecond)
+		for left := 1; left > 0; <-look.C {
 			if err := db.Get(&left, `SELECT count(*) FROM outbox`); err != nil {
 				b.Fatal(err)
 			}
 		}
+		look.Stop()
 		cancel()
 		if err := <-done; err != nil {
 			b.Fatal(err)

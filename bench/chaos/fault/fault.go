@@ -75,7 +75,10 @@ func (s *Stage) Run(ctx context.Context, f Fault) (Result, error) {
 	var burst sync.WaitGroup
 	defer burst.Wait()
 	burst.Go(func() { s.Burst(steady, max(f.Surge, surge)) })
-	time.Sleep(s.between(0, 150*time.Millisecond)) // so that the fault strikes the burst at any stage; nothing is waited for
+	select { // so that the fault strikes the burst at any stage
+	case <-time.After(s.between(0, 150*time.Millisecond)):
+	case <-ctx.Done():
+	}
 	result := Result{Name: f.Name, Injected: s.Log.Mark(history.Inject, f.Name)}
 	heal, err := f.inject(steady, s)
 	if err != nil {

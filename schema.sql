@@ -222,6 +222,17 @@ COMMENT ON COLUMN images.average_color IS 'Mean in sRGB; null until ready, and w
 COMMENT ON COLUMN images.animated IS 'Whether the source moves; the variants show its first frame.';
 COMMENT ON COLUMN images.variants IS '[{name, key, width, height, bytes, format}], the main variant first.';
 ALTER TABLE images ADD COLUMN IF NOT EXISTS alt text CONSTRAINT images_alt_length CHECK (char_length(alt) <= 500);
+-- What the second pass over a ready image goes by.
+ALTER TABLE images ADD COLUMN IF NOT EXISTS recipe text NOT NULL DEFAULT '';
+ALTER TABLE images ADD COLUMN IF NOT EXISTS focal_x real CONSTRAINT images_focal_x_range CHECK (focal_x BETWEEN 0 AND 1);
+ALTER TABLE images ADD COLUMN IF NOT EXISTS focal_y real CONSTRAINT images_focal_y_range CHECK (focal_y BETWEEN 0 AND 1);
+ALTER TABLE images ADD COLUMN IF NOT EXISTS source_etag text;
+ALTER TABLE images ADD COLUMN IF NOT EXISTS source_modified text;
+COMMENT ON COLUMN images.recipe IS 'Names what its variants were made by: sizes, formats, qualities; empty: by an earlier release.';
+COMMENT ON COLUMN images.focal_x IS 'What a crop is to show, from 0 at the left to 1 at the right of the upright picture; null: the centre.';
+COMMENT ON COLUMN images.focal_y IS 'The same from 0 at the top to 1 at the bottom; null where focal_x is.';
+COMMENT ON COLUMN images.source_etag IS 'ETag that the source answered with, to ask whether it has changed.';
+COMMENT ON COLUMN images.source_modified IS 'Its Last-Modified, as it was given.';
 COMMENT ON COLUMN images.alt IS 'What the picture shows, in words; empty for one that only decorates, null where nobody has said.';
 CREATE INDEX IF NOT EXISTS images_upload ON images (source) WHERE starts_with(source, 'upload:');
 CREATE INDEX IF NOT EXISTS images_pending ON images (queued_at) WHERE status = 'pending';
@@ -265,7 +276,7 @@ CREATE INDEX IF NOT EXISTS image_attempts_image_id_id ON image_attempts (image_i
 
 CREATE TABLE IF NOT EXISTS outbox (
     id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    kind          text NOT NULL CONSTRAINT outbox_kind_known CHECK (kind IN ('image_job', 'delete_objects', 'invalidate')),
+    kind          text NOT NULL CONSTRAINT outbox_kind_known CHECK (kind IN ('image_job', 'image_rework', 'delete_objects', 'invalidate')),
     subject       uuid NOT NULL,
     payload       jsonb NOT NULL,
     request_id    text NOT NULL DEFAULT '',
@@ -276,10 +287,20 @@ CREATE TABLE IF NOT EXISTS outbox (
     claimed_until timestamptz,
     claim         uuid
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 2000);
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_constraint WHERE conname = 'outbox_kind_known' AND conrelid = 'outbox'::regclass
+               AND pg_get_constraintdef(oid) NOT LIKE '%image_rework%') THEN
+        ALTER TABLE outbox DROP CONSTRAINT outbox_kind_known;
+        ALTER TABLE outbox ADD CONSTRAINT outbox_kind_known
+            CHECK (kind IN ('image_job', 'image_rework', 'delete_objects', 'invalidate'));
+    END IF;
+END
+$$;
 ALTER TABLE outbox ADD COLUMN IF NOT EXISTS owner uuid;
 ALTER TABLE outbox ADD COLUMN IF NOT EXISTS in_line boolean NOT NULL DEFAULT false;
 COMMENT ON TABLE  outbox IS 'What has to happen outside the database, written with the change that causes it and removed when done.';
-COMMENT ON COLUMN outbox.subject IS 'What the row is about: the image of an image_job, the product or API key otherwise.';
+COMMENT ON COLUMN outbox.subject IS 'What the row is about: the image of an image_job or image_rework, the product or API key otherwise.';
 COMMENT ON COLUMN outbox.owner IS 'Of an image_job in line: whose product it is for; the nil UUID where that is gone.';
 COMMENT ON COLUMN outbox.in_line IS 'Of an image_job: it is due and stands in its owner''s line. A job that is written without is lined up when it is due.';
 COMMENT ON COLUMN outbox.trace_context IS 'W3C traceparent of the request that caused the row.';

@@ -22,7 +22,7 @@ import (
 )
 
 // patience bounds what a test waits for.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // catalogue is a service on servers of its own: a schema and a key prefix.
 type catalogue struct {

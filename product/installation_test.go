@@ -2,6 +2,7 @@ package product_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"sync"
 	"testing"
@@ -84,8 +85,11 @@ func (i *installation) work(ctx context.Context, jobs *product.Jobs, body []byte
 		return queue.Reject
 	}
 	claim, err := jobs.Claim(ctx, job, uuid.NewString(), lease)
-	if err != nil {
-		return queue.Ack // or the reconciler brings it again
+	switch {
+	case errors.Is(err, imaging.ErrNothingToDo):
+		return queue.Ack
+	case err != nil: // the database is busy: the job must not be lost for that
+		return queue.Leave
 	}
 	var owner uuid.UUID
 	if err := i.db.QueryRowContext(ctx, `SELECT user_id FROM products WHERE id = $1`, claim.ProductID).Scan(&owner); err != nil {

@@ -17,6 +17,7 @@ type Kind string
 // The kinds of outbox rows.
 const (
 	KindImageJob      Kind = "image_job"      // send a job to the queue
+	KindImageRework   Kind = "image_rework"   // bring the variants of a ready image up to what they should be
 	KindDeleteObjects Kind = "delete_objects" // delete what is stored under one digest, or an upload
 	KindInvalidate    Kind = "invalidate"     // drop a product or an API key from the cache
 )
@@ -62,6 +63,11 @@ func (p invalidationPayload) cacheKey() string {
 
 func jobRow(image uuid.UUID, generation int64) outboxRow {
 	return outboxRow{kind: KindImageJob, subject: image, payload: jobPayload{image, generation}}
+}
+
+// reworkRow asks for the second pass over a ready image.
+func reworkRow(image uuid.UUID, generation int64) outboxRow {
+	return outboxRow{kind: KindImageRework, subject: image, payload: jobPayload{image, generation}}
 }
 
 func deletionRow(product uuid.UUID, sha256 string) outboxRow {
@@ -207,8 +213,8 @@ func (s *Store) OutboxStats(ctx context.Context) ([]OutboxStat, error) {
 	err := s.read(ctx, "outbox stats", func(ctx context.Context) error {
 		return s.db.SelectContext(ctx, &rows, q)
 	})
-	stats := make([]OutboxStat, 0, 3)
-	for _, kind := range []Kind{KindImageJob, KindDeleteObjects, KindInvalidate} {
+	stats := make([]OutboxStat, 0, 4)
+	for _, kind := range []Kind{KindImageJob, KindImageRework, KindDeleteObjects, KindInvalidate} {
 		stat := OutboxStat{Kind: kind}
 		for _, r := range rows {
 			if r.Kind == kind {

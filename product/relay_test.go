@@ -340,7 +340,7 @@ func TestOutboxStats(t *testing.T) {
 		t.Errorf("the oldest is due for %s", age)
 	}
 	stats[0].OldestDue = 0
-	want := []product.OutboxStat{{Kind: product.KindImageJob, Rows: 3}, {Kind: product.KindDeleteObjects}, {Kind: product.KindInvalidate}}
+	want := []product.OutboxStat{{Kind: product.KindImageJob, Rows: 3}, {Kind: product.KindImageRework}, {Kind: product.KindDeleteObjects}, {Kind: product.KindInvalidate}}
 	if diff := cmp.Diff(want, stats); diff != "" {
 		t.Error(diff)
 	}

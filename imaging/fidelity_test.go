@@ -35,6 +35,7 @@ func encodings(m image.Image) map[string][]byte {
 	for name, sampling := range map[string][]byte{"": {0x11, 0x11, 0x11, 0x11}, " 4:2:0": {0x22, 0x11, 0x11, 0x22}} {
 		for _, progressive := range []bool{false, true} {
 			files[fmt.Sprintf("jpeg cmyk%s %v", name, progressive)] = sampled(m, progressive, 0, sampling...)
+			files[fmt.Sprintf("jpeg cmyk without a marker%s %v", name, progressive)] = sampled(m, progressive, -1, sampling...)
 			files[fmt.Sprintf("jpeg ycck%s %v", name, progressive)] = sampled(m, progressive, 2, sampling...)
 		}
 	}

@@ -110,7 +110,6 @@ type header struct {
 	standard    bool  // a JPEG that is left to image/jpeg
 	scale       int   // the decoded picture is width/scale by height/scale pixels
 	decodeBytes int64 // what decoding allocates at most, beside the source
-	planeBytes  int64 // the part of it that the decoder takes from its caller
 	still       *webpStill
 }
 

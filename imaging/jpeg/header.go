@@ -103,11 +103,15 @@ func (h Header) Supported() bool {
 	return h.Components != 4 && h.Width > 0 && h.Height > 0 && !h.frame.rgb(h.JFIF, h.Adobe)
 }
 
-// Bytes is the memory in bytes that Decode needs for the file at a scale, the source aside: planes, the
-// coefficients of a progressive file, and working memory.
+// Bytes is the memory in bytes that Bands needs for the file at a scale, the source aside: the samples of a band, the
+// coefficients of a progressive file, and what the scans of usual files take.
 func (h Header) Bytes(scale int) int64 {
-	return planeBytes(&h.frame, scale) + coefficientBytes(&h.frame, scale) + 64<<10
+	state := int64(32 << 10)
+	if h.Progressive {
+		state = 128 << 10
+	}
+	return bandBytes(&h.frame, scale) + coefficientBytes(&h.frame, scale) + state
 }
 
-// PlaneBytes is the part of Bytes that the picture itself takes: the capacity for Options.Buf.
+// PlaneBytes is the memory that Decode needs for the picture itself, beside Bytes.
 func (h Header) PlaneBytes(scale int) int64 { return planeBytes(&h.frame, scale) }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"image"
+	"slices"
+	"strings"
 	"testing"
 
 	"vitrine/imaging/jpeg"
@@ -127,6 +129,47 @@ func TestBandsFail(t *testing.T) {
 			if err := jpeg.Bands(part, jpeg.Options{}, func(image.Image) error { return nil }); err == nil || err.Error() != want.Error() {
 				t.Errorf("%s: %d %% of it give %v, want %v", name, percent, err, want)
 			}
+		}
+	}
+}
+
+// A scan is decoded with what was in force at its place in the file, although all are under way together.
+func TestBandsKeepToTheTablesOfEachScan(t *testing.T) {
+	t.Parallel()
+	quant := func(v byte) string { return "\x00" + strings.Repeat(string(rune(v)), 64) }
+	wrong := "\x02" + strings.Repeat("\x00", 15) + "\x01\x02" // two codes of one bit
+	changes := slices.Concat(marked(0xdb, quant(3)), marked(0xdb, quant(9)), marked(0xdd, "\x00\x02"),
+		marked(0xc4, "\x00"+wrong), marked(0xc4, "\x10"+wrong))
+	restored := slices.Concat(marked(0xdd, "\x00\x00"), marked(0xc4, "\x00"+string(craftTable)), marked(0xc4, "\x10"+string(craftTable)))
+	for mode, m := range modes {
+		c := craft{width: 67, height: 45, sampling: samplings["420"], marker: m.marker, quant: m.quant, scans: m.script(3)}
+		src := c.encode()
+		var changed []byte
+		for i, part := range bytes.SplitAfter(src[:len(src)-2], []byte{0xff, 0xda}) {
+			if i > 0 {
+				changed = slices.Concat(changed[:len(changed)-2], changes, restored, []byte{0xff, 0xda})
+			}
+			changed = append(changed, part...)
+		}
+		if err := judge(t, slices.Concat(changed, changes, []byte{0xff, 0xd9})); err != nil {
+			t.Errorf("%s: %v", mode, err)
+		}
+	}
+}
+
+// More tables than any file needs are left to image/jpeg rather than kept; those that no scan goes by do not count.
+func TestBandsKeepFewTables(t *testing.T) {
+	t.Parallel()
+	table := slices.Concat(marked(0xc4, "\x00"+string(craftTable)), marked(0xc4, "\x10"+string(craftTable)))
+	for scans, want := range map[int]error{90: nil, 130: jpeg.ErrUnsupported} {
+		c := craft{width: 30, height: 20, sampling: samplings["gray"], marker: 0xc2, quant: 9, scans: []craftScan{{comps: []int{0}}}}
+		for range scans {
+			c.scans = append(c.scans, craftScan{[]int{0}, 1, 63, 0, 0})
+		}
+		sos := []byte{0xff, 0xda}
+		src := bytes.ReplaceAll(c.encode(), sos, slices.Concat(table, table, table, sos))
+		if _, err := jpeg.Decode(src, jpeg.Options{MaxPasses: 1000}); !errors.Is(err, want) {
+			t.Errorf("%d scans with tables of their own: %v, want %v", scans, err, want)
 		}
 	}
 }

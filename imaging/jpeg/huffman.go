@@ -31,7 +31,7 @@ type huffman struct {
 	captured bool // a scan refers to it: it must not become another
 }
 
-// noCodes stands for a table that is not defined: using it is an error.
+// noCodes stands for a table that is not defined: using it is an error. All decoders share it, and none writes to it.
 var noCodes huffman
 
 // tableBytes is the memory of a table, and maxTables how many one file may have. Usual ones have a dozen.

@@ -122,10 +122,10 @@ func (d *Decoder) capture(s *scan, c *scanComponent) error {
 	if !d.frame.progressive {
 		c.quant = d.quant[c.tq]
 	}
-	if s.start == 0 && s.high == 0 {
+	if s.start == 0 && s.high == 0 && c.dc != &noCodes {
 		c.dc.captured = true
 	}
-	if s.end > 0 {
+	if s.end > 0 && c.ac != &noCodes {
 		c.ac.captured = true
 	}
 	return nil

@@ -111,6 +111,8 @@ type header struct {
 	scale       int   // the decoded picture is width/scale by height/scale pixels
 	decodeBytes int64 // what decoding allocates at most, beside the source
 	still       *webpStill
+
+	webp []string // names of the sizes that are wanted in WebP too
 }
 
 // readHeader tells format and size of a picture without decoding it. Nothing it

@@ -52,6 +52,17 @@ func Append(dst []byte, m image.Image, o Options) (out []byte, err error) {
 	if err := check(m); err != nil {
 		return dst, err
 	}
+	if !o.Lossless {
+		quality := DefaultQuality
+		if o.Quality != 0 {
+			quality = min(max(o.Quality, 1), 100)
+		}
+		body, err := encodeVP8(nil, m, quality)
+		if err != nil {
+			return dst, err
+		}
+		return appendFile(dst, chunk{"VP8 ", body}), nil
+	}
 	body, err := appendLossless(nil, m)
 	if err != nil {
 		return dst, err

@@ -1,0 +1,131 @@
+package webp
+
+// The kinds of blocks that tokens are coded for (RFC 6386, section 13.3).
+const (
+	lumaAfterDC = iota // of a macroblock whose first coefficients are coded apart
+	lumaDC             // those first coefficients
+	chroma
+	luma
+)
+
+// bands gives the band of a position, and one past the last.
+var bands = [17]uint8{0, 1, 2, 3, 6, 4, 5, 6, 6, 6, 6, 6, 6, 6, 6, 7, 0}
+
+// maxLevel is the largest value that is written; no coefficient needs more.
+const maxLevel = 2047
+
+// The tokens for values: 0 to 4, and six categories with bits of their own
+// (section 13.2).
+const tokens = 11
+
+var (
+	categoryBase  = [6]int{5, 7, 11, 19, 35, 67}
+	categoryProbs = [6][]uint8{{159}, {165, 145}, {173, 148, 140}, {176, 155, 140, 135}, {180, 157, 141, 134, 130},
+		{254, 254, 243, 230, 196, 177, 153, 140, 133, 130, 129}}
+)
+
+// tokenOf and bitsOf give the token of a value and the cost of what follows it,
+// the sign included.
+var tokenOf, bitsOf = func() (token [maxLevel + 1]uint8, cost256 [maxLevel + 1]int32) {
+	for v := 1; v <= maxLevel; v++ {
+		token[v], cost256[v] = uint8(min(v, 4)), 256
+		for k := range categoryBase {
+			if v < categoryBase[k] {
+				break
+			}
+			token[v], cost256[v] = uint8(5+k), 256
+			n := len(categoryProbs[k])
+			for i, p := range categoryProbs[k] {
+				cost256[v] += cost((v-categoryBase[k])>>(n-1-i)&1 != 0, p)
+			}
+		}
+	}
+	return token, cost256
+}()
+
+// costs are those of tokens under some probabilities, in 1/256 bits.
+type costs struct {
+	// token includes, where the context is not 0, that the block has not ended.
+	token [4][8][3][tokens]int32
+	end   [4][8][3]int32 // that it has
+	goes  [4][8]int32    // that it has not, in context 0
+}
+
+func (c *costs) learn(probs *tokenProbs) {
+	for t := range probs {
+		for b := range probs[t] {
+			for ctx := range probs[t][b] {
+				p := &probs[t][b][ctx]
+				c.end[t][b][ctx] = cost(false, p[0])
+				base := int32(0)
+				if ctx == 0 {
+					c.goes[t][b] = cost(true, p[0])
+				} else {
+					base = cost(true, p[0])
+				}
+				for k := range tokens {
+					c.token[t][b][ctx][k] = base + treeCost(p, k)
+				}
+			}
+		}
+	}
+}
+
+func treeCost(p *[11]uint8, token int) (sum int32) {
+	walkToken(token, func(node int, bit bool) { sum += cost(bit, p[node]) })
+	return sum
+}
+
+// walkToken goes down the tree to a token, from where it is known that the block
+// has not ended.
+func walkToken(token int, visit func(node int, bit bool)) {
+	visit(1, token > 0)
+	if token == 0 {
+		return
+	}
+	visit(2, token > 1)
+	if token == 1 {
+		return
+	}
+	visit(3, token > 4)
+	if token <= 4 {
+		visit(4, token > 2)
+		if token > 2 {
+			visit(5, token > 3)
+		}
+		return
+	}
+	visit(6, token > 6)
+	if token <= 6 {
+		visit(7, token > 5)
+		return
+	}
+	visit(8, token > 8)
+	if token <= 8 {
+		visit(9, token > 7)
+	} else {
+		visit(10, token > 9)
+	}
+}
+
+// block gives the cost of a block's values, in the order they are written, from
+// first to before last, which follows the last that is not 0.
+func (c *costs) block(kind, ctx int, levels *[16]int16, first, last int) int32 {
+	if last <= first {
+		return c.end[kind][bands[first]][ctx]
+	}
+	sum := int32(0)
+	if ctx == 0 {
+		sum = c.goes[kind][bands[first]]
+	}
+	for n := first; n < last; n++ {
+		v := int(levels[n])
+		v = max(v, -v)
+		sum += c.token[kind][bands[n]][ctx][tokenOf[v]] + bitsOf[v]
+		ctx = min(v, 2)
+	}
+	if last < 16 {
+		sum += c.end[kind][bands[last]][ctx]
+	}
+	return sum
+}

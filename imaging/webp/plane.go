@@ -1,0 +1,80 @@
+package webp
+
+import (
+	"image"
+	"math"
+)
+
+// planes is a picture in the limited range of ITU-R BT.601, in whole macroblocks.
+type planes struct {
+	y, u, v []byte
+	stride  int // of y; that of u and v is half of it
+}
+
+func newPlanes(mbw, mbh int) planes {
+	n := mbw * mbh
+	all := make([]byte, 384*n)
+	return planes{y: all[:256*n], u: all[256*n:][:64*n], v: all[320*n:], stride: 16 * mbw}
+}
+
+// narrowLuma and narrowChroma map JFIF's full range to the limited one.
+var narrowLuma, narrowChroma = narrowTable(16, 219, 0), narrowTable(128, 224, 128)
+
+func narrowTable(base, span, zero float64) (t [256]byte) {
+	for i := range t {
+		t[i] = byte(math.Round(base + (float64(i)-zero)*span/255))
+	}
+	return t
+}
+
+// load fills the planes from a picture, whose last column and row are repeated.
+func (p *planes) load(m image.Image) {
+	switch m := m.(type) {
+	case *image.Gray:
+		p.fill(p.y, p.stride, m.Pix, m.Stride, m.Rect.Size(), &narrowLuma)
+		for i := range p.u {
+			p.u[i], p.v[i] = 128, 128
+		}
+	case *image.YCbCr:
+		size := m.Rect.Size()
+		half := image.Pt((size.X+1)/2, (size.Y+1)/2)
+		p.fill(p.y, p.stride, m.Y, m.YStride, size, &narrowLuma)
+		cb, cr, stride := m.Cb, m.Cr, m.CStride
+		if m.SubsampleRatio == image.YCbCrSubsampleRatio444 {
+			cb, cr, stride = halve(cb, stride, size), halve(cr, stride, size), half.X
+		}
+		p.fill(p.u, p.stride/2, cb, stride, half, &narrowChroma)
+		p.fill(p.v, p.stride/2, cr, stride, half, &narrowChroma)
+	}
+}
+
+func (p *planes) fill(dst []byte, dstStride int, src []byte, stride int, size image.Point, table *[256]byte) {
+	rows := len(dst) / dstStride
+	for y := range rows {
+		row := dst[y*dstStride:][:dstStride]
+		if y >= size.Y {
+			copy(row, dst[(size.Y-1)*dstStride:])
+			continue
+		}
+		for x, v := range src[y*stride:][:size.X] {
+			row[x] = table[v]
+		}
+		for x := size.X; x < dstStride; x++ {
+			row[x] = row[size.X-1]
+		}
+	}
+}
+
+// halve takes the mean of each two by two samples.
+func halve(src []byte, stride int, size image.Point) []byte {
+	w, h := (size.X+1)/2, (size.Y+1)/2
+	out := make([]byte, w*h)
+	for y := range h {
+		r0, r1 := src[2*y*stride:], src[min(2*y+1, size.Y-1)*stride:]
+		for x := range w {
+			a, b := 2*x, min(2*x+1, size.X-1)
+			out[y*w+x] = byte((int(r0[a]) + int(r0[b]) + int(r1[a]) + int(r1[b]) + 2) / 4)
+		}
+	}
+	return out
+}

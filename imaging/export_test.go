@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"vitrine/imaging/jpeg"
+	"vitrine/imaging/resize"
 )
 
 // Estimate gives what decoding src is said to allocate at most, in bytes.
@@ -77,4 +78,12 @@ func Whole(src []byte) (*Processed, error) {
 		img = scalePlanar(m, h.area(), width, height, h.orientation)
 	}
 	return transform(img, h, src)
+}
+
+// ScaledForTest is what a variant is made from.
+func ScaledForTest(m image.Image, width, height int) image.Image {
+	r := newRaster(m, m.Bounds().Dx(), m.Bounds().Dy(), nil)
+	out := image.NewRGBA(image.Rect(0, 0, width, height))
+	resize.Scale(out.Pix, out.Stride, r.source(), resize.Fit(width, r.width), resize.Fit(height, r.height))
+	return out
 }

@@ -164,8 +164,12 @@ func (p *Processor) admit(ctx context.Context, d *decoder, h header) (*Processed
 func (h header) workBytes() int64 {
 	w, ht := fit(h.width, h.height, Sizes[0].Side)
 	output := int64(outputBytes)
-	if len(h.webp) > 0 {
+	switch {
+	case len(h.webp) == 0:
+	case h.format == JPEG:
 		output += webpBytes
+	default:
+		output += losslessBytes
 	}
 	return h.decodeBytes + h.colours.bytes(int64(w)*int64(ht)) + output*int64(w)*int64(ht) + scratchBytes
 }

@@ -1,28 +1,195 @@
 package imaging_test
 
 import (
+	"bytes"
+	"image"
+	"image/color"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"vitrine/imaging"
+	"vitrine/imaging/deltae"
 	"vitrine/imaging/picture"
+	"vitrine/imaging/ssim"
 )
 
-func TestProcessWebPOfADrawing(t *testing.T) {
-	t.Parallel()
-	p := imaging.NewProcessor(imaging.ProcessConfig{})
-	src := picture.PNG(picture.Logo(1000, 700))
+// withWebP gives the renditions of a picture, and checks that those that Process gives come out the same.
+func withWebP(t *testing.T, src []byte, sizes ...string) (base, webps []imaging.Rendition) {
+	t.Helper()
 	plain := process(t, src)
-	got, err := p.ProcessWebP(t.Context(), src, "main", "small")
+	got, err := imaging.NewProcessor(imaging.ProcessConfig{}).ProcessWebP(t.Context(), src, sizes...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer got.Release()
-	base := len(plain.Renditions)
-	for _, r := range got.Renditions[base:] {
-		open(t, r)
-		t.Log(r.Name, r.Object, r.Width, len(r.Body))
+	t.Cleanup(got.Release)
+	n := len(plain.Renditions)
+	if diff := cmp.Diff(plain.Renditions, got.Renditions[:n]); diff != "" {
+		t.Error(diff)
 	}
-	for i, r := range plain.Renditions {
-		t.Log(r.Name, len(r.Body), len(got.Renditions[i].Body))
+	for _, r := range got.Renditions[n:] {
+		open(t, r)
+	}
+	return got.Renditions[:n], got.Renditions[n:]
+}
+
+// shown gives a picture as a browser shows it: the decoder leaves the planes of a lossy WebP in the limited range of
+// BT.601.
+func shown(t *testing.T, r imaging.Rendition) image.Image {
+	t.Helper()
+	m := open(t, r)
+	p, ok := m.(*image.YCbCr)
+	if !ok || r.Format != imaging.WebP {
+		return m
+	}
+	out := image.NewYCbCr(p.Rect, p.SubsampleRatio)
+	widen := func(dst, src []byte, dstStride, srcStride int, zero, span float64) {
+		for i := range dst {
+			x, y := i%dstStride, i/dstStride
+			v := (float64(src[y*srcStride+x])-zero)*255/span + map[float64]float64{16: 0, 128: 128}[zero]
+			dst[i] = byte(min(max(v+0.5, 0), 255))
+		}
+	}
+	widen(out.Y, p.Y, out.YStride, p.YStride, 16, 219)
+	widen(out.Cb, p.Cb, out.CStride, p.CStride, 128, 224)
+	widen(out.Cr, p.Cr, out.CStride, p.CStride, 128, 224)
+	return out
+}
+
+func lumaOf(m image.Image) *image.Gray {
+	out := image.NewGray(image.Rectangle{Max: m.Bounds().Size()})
+	for i := range out.Pix {
+		x, y := i%out.Stride, i/out.Stride
+		out.Pix[i] = color.YCbCrModel.Convert(m.At(m.Bounds().Min.X+x, m.Bounds().Min.Y+y)).(color.YCbCr).Y
+	}
+	return out
+}
+
+func TestProcessWebPOfAPhotograph(t *testing.T) {
+	t.Parallel()
+	for size, photo := range map[string]image.Image{
+		"large": imaging.ScaledForTest(picture.Photo(250, 200, 3), 1000, 800), // soft
+		"small": picture.Photo(500, 400, 3),
+	} {
+		base, webps := withWebP(t, picture.PNG(photo), size)
+		if len(webps) != 1 || webps[0].Name != size || webps[0].Object != size+".webp" {
+			t.Fatalf("%s: %v", size, shapesOf(webps))
+		}
+		w, j := webps[0], base[map[string]int{"large": 1, "small": 2}[size]]
+		if j.Name != size || j.Format != imaging.JPEG || j.Width != w.Width || j.Height != w.Height {
+			t.Fatalf("%s %dx%d beside %s %s %dx%d", w.Name, w.Width, w.Height, j.Format, j.Name, j.Width, j.Height)
+		}
+		if 10*len(w.Body) > 9*len(j.Body) {
+			t.Errorf("%s: %d bytes, %d as JPEG", size, len(w.Body), len(j.Body))
+		}
+		want := imaging.ScaledForTest(photo, w.Width, w.Height)
+		ours, theirs := shown(t, w), shown(t, j)
+		likeness, target := ssim.Gray(lumaOf(want), lumaOf(ours)), ssim.Gray(lumaOf(want), lumaOf(theirs))
+		if likeness < target-0.003 {
+			t.Errorf("%s: SSIM %.4f, %.4f as JPEG", size, likeness, target)
+		}
+		if a, b := apart(want, ours), apart(want, theirs); a > b+0.25 {
+			t.Errorf("%s: colours are %.2f apart, %.2f as JPEG", size, a, b)
+		}
+	}
+}
+
+func shapesOf(list []imaging.Rendition) []shape { return shapes(&imaging.Processed{Renditions: list}) }
+
+// apart is the mean CIEDE2000 of each tenth pixel.
+func apart(a, b image.Image) float64 {
+	lab := func(m image.Image, x, y int) deltae.Lab {
+		r, g, b, _ := m.At(m.Bounds().Min.X+x, m.Bounds().Min.Y+y).RGBA()
+		return deltae.FromSRGB(float64(r)/257, float64(g)/257, float64(b)/257)
+	}
+	sum, n := 0.0, 0
+	size := a.Bounds().Size()
+	for i := 0; i < size.X*size.Y; i += 10 {
+		x, y := i%size.X, i/size.X
+		sum += deltae.CIEDE2000(lab(a, x, y), lab(b, x, y))
+		n++
+	}
+	return sum / float64(n)
+}
+
+func TestProcessWebPOfADrawingKeepsItsPixels(t *testing.T) {
+	t.Parallel()
+	base, webps := withWebP(t, picture.PNG(picture.Graphic(1000, 700)), "main", "large", "small")
+	if len(webps) == 0 {
+		t.Fatal("no WebP")
+	}
+	for _, w := range webps {
+		var png imaging.Rendition
+		for _, r := range base {
+			if r.Name == w.Name {
+				png = r
+			}
+		}
+		if png.Format != imaging.PNG || 10*len(w.Body) > 9*len(png.Body) {
+			t.Errorf("%s: %d bytes, %d as %s", w.Name, len(w.Body), len(png.Body), png.Format)
+		}
+		if d := meanDifference(open(t, png), open(t, w)); d != 0 {
+			t.Errorf("%s: differs by %.3f", w.Name, d)
+		}
+	}
+}
+
+func TestProcessWebPKeepsTransparency(t *testing.T) {
+	t.Parallel()
+	photo, logo := picture.Photo(500, 400, 4), picture.Logo(500, 400)
+	for i := 3; i < len(photo.Pix); i += 4 {
+		photo.Pix[i] = logo.Pix[i]
+	}
+	base, webps := withWebP(t, picture.PNG(photo), "main", "small")
+	if len(webps) != 2 {
+		t.Fatal(shapesOf(webps))
+	}
+	for i, w := range webps {
+		png := base[2*i]
+		if 2*len(w.Body) > len(png.Body) {
+			t.Errorf("%s: %d bytes, %d as PNG", w.Name, len(w.Body), len(png.Body))
+		}
+		a, b := open(t, png), open(t, w)
+		for i := range w.Width * w.Height {
+			_, _, _, p := a.At(i%w.Width, i/w.Width).RGBA()
+			_, _, _, q := b.At(i%w.Width, i/w.Width).RGBA()
+			if p>>8 != q>>8 {
+				t.Fatalf("%s: alpha %d became %d", w.Name, p>>8, q>>8)
+			}
+		}
+	}
+}
+
+// Sizes of the same pixels share the object, as their JPEGs do; what does not pay is left out.
+func TestProcessWebPSharesAndLeavesOut(t *testing.T) {
+	t.Parallel()
+	_, webps := withWebP(t, picture.PNG(picture.Graphic(600, 500)), "main", "large")
+	if diff := cmp.Diff([]shape{{"main", "main.webp", 600, 500}, {"large", "main.webp", 600, 500}}, shapesOf(webps)); diff != "" {
+		t.Error(diff)
+	}
+	_, webps = withWebP(t, picture.PNG(picture.Graphic(600, 500)), "large")
+	if diff := cmp.Diff([]shape{{"large", "large.webp", 600, 500}}, shapesOf(webps)); diff != "" {
+		t.Error(diff)
+	}
+	grainy := picture.PNG(picture.Photo(900, 700, 3)) // what is random has nothing to predict it by
+	if _, webps = withWebP(t, grainy, "large", "small"); len(webps) != 1 || webps[0].Name != "small" {
+		t.Errorf("of a grainy picture: %v", shapesOf(webps))
+	}
+	if _, webps = withWebP(t, grainy); len(webps) != 0 {
+		t.Errorf("nothing was asked for: %v", shapesOf(webps))
+	}
+}
+
+func TestProcessWebPRefusesWhatProcessDoes(t *testing.T) {
+	t.Parallel()
+	src := picture.Truncated(picture.PNG(picture.Photo(60, 40, 1)))
+	p := imaging.NewProcessor(imaging.ProcessConfig{})
+	_, want := p.Process(t.Context(), src)
+	_, got := p.ProcessWebP(t.Context(), src, "main")
+	if want == nil || got == nil || want.Error() != got.Error() {
+		t.Errorf("%v, %v", want, got)
+	}
+	if !bytes.Contains([]byte(got.Error()), []byte(imaging.CodeCorruptImage)) {
+		t.Error(got)
 	}
 }

@@ -86,12 +86,13 @@ func (w *work) codeLarge(t *large, mode int, lv *levels) int64 {
 	return score(distortion, rate, w.lambda)
 }
 
-func squares(a, b *[16]byte) (sum int64) {
+func squares(a, b *[16]byte) int64 {
+	sum := int32(0)
 	for i := range a {
-		d := int64(a[i]) - int64(b[i])
+		d := int32(a[i]) - int32(b[i])
 		sum += d * d
 	}
-	return sum
+	return int64(sum)
 }
 
 // chooseSmall finds a mode for each block of the luma, and codes them, unless that
@@ -135,13 +136,31 @@ func (w *work) chooseSmall(topModes []uint8, leftModes *[4]uint8, limit int64, l
 	return modes, true
 }
 
+// tried is how many modes of a block are coded to see what they cost: those whose
+// prediction is the nearest. More find little.
+const tried = 4
+
 func (w *work) chooseBlock(i int, e *edge4, ctx int, price *[modes4]int32) (mode int, coeffs [16]int16) {
-	var pred [16]byte
+	var preds [modes4][16]byte
+	var near [tried]int
+	var nearest [tried]int64
+	for m := range modes4 {
+		predict4(m, e, &preds[m])
+		s := score(squares(&w.source[i], &preds[m]), price[m], w.lambda)
+		k := min(m, tried)
+		for ; k > 0 && s < nearest[k-1]; k-- {
+			if k < tried {
+				nearest[k], near[k] = nearest[k-1], near[k-1]
+			}
+		}
+		if k < tried {
+			nearest[k], near[k] = s, m
+		}
+	}
 	var c, values [16]int16
 	best := noPath
-	for m := range modes4 {
-		predict4(m, e, &pred)
-		forward4(&w.source[i], &pred, &c)
+	for _, m := range near {
+		forward4(&w.source[i], &preds[m], &c)
 		last, d := w.seg.luma.quantise(&c, &values, 0)
 		s := score(d, price[m]+w.costs.block(luma, ctx, &values, 0, last), w.lambda)
 		if s < best {

@@ -1,8 +1,6 @@
 package webp
 
-import (
-	"image"
-)
+import "image"
 
 // macroblock is what was chosen for one of them.
 type macroblock struct {
@@ -68,9 +66,6 @@ func encodeVP8(dst []byte, m image.Image, quality int) ([]byte, error) {
 			probs = e.counts.probs(&defaultProbs)
 			e.costs.learn(&probs)
 		}
-	}
-	if hook != nil {
-		hook(e)
 	}
 	return e.write(dst)
 }
@@ -141,5 +136,3 @@ func lastOf(values *[16]int16, first int) int {
 	}
 	return first
 }
-
-var hook func(*encoder)

@@ -38,8 +38,9 @@ func (p *planes) load(m image.Image) {
 	case *image.YCbCr:
 		size := m.Rect.Size()
 		half := image.Pt((size.X+1)/2, (size.Y+1)/2)
-		p.fill(p.y, p.stride, m.Y, m.YStride, size, &narrowLuma)
-		cb, cr, stride := m.Cb, m.Cr, m.CStride
+		p.fill(p.y, p.stride, m.Y[m.YOffset(m.Rect.Min.X, m.Rect.Min.Y):], m.YStride, size, &narrowLuma)
+		first := m.COffset(m.Rect.Min.X, m.Rect.Min.Y)
+		cb, cr, stride := m.Cb[first:], m.Cr[first:], m.CStride
 		if m.SubsampleRatio == image.YCbCrSubsampleRatio444 {
 			cb, cr, stride = halve(cb, stride, size), halve(cr, stride, size), half.X
 		}

@@ -13,7 +13,7 @@ type quantiser struct {
 // bits.
 const (
 	roundDC = 108
-	roundAC = 92
+	roundAC = 110
 )
 
 func newQuantiser(kind, shift int, dc, ac int) quantiser {

@@ -24,8 +24,7 @@ type Options struct {
 	// DefaultQuality. Lossless files have no use for it.
 	Quality int
 
-	// Lossless keeps every pixel as it is, but for the colour of wholly
-	// transparent ones.
+	// Lossless keeps every pixel as it is. A picture with a palette always is.
 	Lossless bool
 }
 
@@ -37,7 +36,8 @@ var (
 )
 
 // Append appends a file of m to dst: an *image.YCbCr in 4:2:0 or 4:4:4 with
-// samples of the full range (JFIF), an *image.Gray, or an *image.RGBA. A panic of an encoder is
+// samples of the full range (JFIF), an *image.Gray, an *image.RGBA, whose
+// transparency is kept as it is, or an *image.Paletted. A panic of an encoder is
 // given as an error. Safe for concurrent use.
 func Append(dst []byte, m image.Image, o Options) (out []byte, err error) {
 	defer func() {
@@ -49,38 +49,34 @@ func Append(dst []byte, m image.Image, o Options) (out []byte, err error) {
 	if size.X < 1 || size.Y < 1 || size.X > MaxSide || size.Y > MaxSide {
 		return dst, fmt.Errorf("%w: %dx%d", ErrSize, size.X, size.Y)
 	}
-	if err := check(m); err != nil {
-		return dst, err
+	quality := DefaultQuality
+	if o.Quality != 0 {
+		quality = min(max(o.Quality, 1), 100)
 	}
-	if !o.Lossless {
-		quality := DefaultQuality
-		if o.Quality != 0 {
-			quality = min(max(o.Quality, 1), 100)
+	switch m := m.(type) {
+	case *image.YCbCr:
+		if m.SubsampleRatio != image.YCbCrSubsampleRatio420 && m.SubsampleRatio != image.YCbCrSubsampleRatio444 {
+			return dst, fmt.Errorf("%w: %v", ErrType, m.SubsampleRatio)
 		}
-		body, err := encodeVP8(nil, m, quality)
-		if err != nil {
-			return dst, err
+	case *image.RGBA:
+		if !o.Lossless {
+			return appendTransparent(dst, m, quality)
 		}
-		return appendFile(dst, chunk{"VP8 ", body}), nil
+	case *image.Gray:
+	case *image.Paletted:
+		o.Lossless = true
+	default:
+		return dst, fmt.Errorf("%w: %T", ErrType, m)
 	}
-	body, err := appendLossless(nil, m)
+	id, encode := "VP8 ", func() ([]byte, error) { return encodeVP8(nil, m, quality) }
+	if o.Lossless {
+		id, encode = "VP8L", func() ([]byte, error) { return appendLossless(nil, m) }
+	}
+	body, err := encode()
 	if err != nil {
 		return dst, err
 	}
-	return appendFile(dst, chunk{"VP8L", body}), nil
-}
-
-func check(m image.Image) error {
-	switch m := m.(type) {
-	case *image.Gray, *image.RGBA:
-		return nil
-	case *image.YCbCr:
-		if m.SubsampleRatio == image.YCbCrSubsampleRatio420 || m.SubsampleRatio == image.YCbCrSubsampleRatio444 {
-			return nil
-		}
-		return fmt.Errorf("%w: %v", ErrType, m.SubsampleRatio)
-	}
-	return fmt.Errorf("%w: %T", ErrType, m)
+	return appendFile(dst, chunk{id, body}), nil
 }
 
 // chunk is a part of a file.

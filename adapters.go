@@ -31,7 +31,7 @@ func workerConfig(cfg config.Config) imaging.WorkerConfig {
 		MaxAttempts: cfg.MaxAttempts,
 		Process: imaging.ProcessConfig{
 			Limits:       imaging.Limits{MaxPixels: int64(cfg.MaxPixels), MaxSide: cfg.MaxSide},
-			MemoryBudget: int64(cfg.MemBudget), DecodeTimeout: cfg.DecodeTimeout,
+			MemoryBudget: int64(cfg.MemBudget), DecodeTimeout: cfg.DecodeTimeout, Likeness: cfg.Likeness,
 		},
 	}
 }

@@ -10,9 +10,28 @@ import (
 	"vitrine/imaging/jpeg"
 )
 
-// jpegQuality is where a larger file stops to look better in a shop, on the scale
-// of the IJG library.
-const jpegQuality = 80
+// leastQuality and mostQuality bound what is chosen for a picture, on the scale of
+// the IJG library: below, smooth areas show their blocks, which the likeness hardly
+// tells; above, a file grows by much more than anybody sees.
+const (
+	leastQuality = 70
+	mostQuality  = 90
+)
+
+// leastChroma is the lowest quality of the chroma, whose errors the likeness does
+// not see at all.
+const leastChroma = 80
+
+// defaultLikeness gives photographs of all kinds the size, on average, that a
+// quality of 80 does.
+const defaultLikeness = 0.965
+
+// wish is what the files are to be.
+type wish struct {
+	webp     []string // names of the sizes that are wanted in WebP too
+	likeness float64  // of a JPEG's luma to the resized picture, as structural similarity
+	quality  int      // of a JPEG; 0 is what the likeness takes
+}
 
 // minQuality is the lowest that a picture is taken down to only because its
 // source is smaller.
@@ -55,25 +74,31 @@ func (e *encoder) encode(img image.Image, sameSize bool) ([]byte, Format, error)
 	return drawing, PNG, nil
 }
 
-// encodeJPEG writes with the usual quality, but not a better one than a source of
-// the same size has: that would only add bytes. A variant that is still larger
-// than its source is tried again with less.
+// encodeJPEG writes with the quality that the likeness takes, but not a better one
+// than a source of the same size has: that would only add bytes. A variant that is
+// still larger than its source is tried again with less.
 func (e *encoder) encodeJPEG(img image.Image, sameSize bool) ([]byte, error) {
-	quality := jpegQuality
-	if sameSize && e.source.format == JPEG && e.source.quality > 0 {
-		quality = min(quality, e.source.quality)
-	}
 	if m, ok := img.(*image.RGBA); ok {
 		img = toPlanar(m)
+	}
+	quality := e.source.wish.quality
+	if quality == 0 {
+		quality = jpeg.QualityFor(img, e.source.likeness, leastQuality, mostQuality)
+	}
+	chroma := max(quality, leastChroma)
+	if sameSize && e.source.format == JPEG && e.source.quality > 0 {
+		quality, chroma = min(quality, e.source.quality), min(chroma, e.source.quality)
 	}
 	var out []byte
 	for {
 		var err error
-		out, err = jpeg.Append(out[:0], img, jpeg.EncoderOptions{Quality: quality, Optimize: true})
+		out, err = jpeg.Append(out[:0], img, jpeg.EncoderOptions{
+			Quality: quality, ChromaQuality: chroma, Optimize: true})
 		if err != nil || len(out) <= e.bytes || quality <= minQuality {
 			return out, err
 		}
 		quality = max(quality-10, minQuality)
+		chroma = quality
 	}
 }
 

@@ -112,7 +112,7 @@ type header struct {
 	decodeBytes int64 // what decoding allocates at most, beside the source
 	still       *webpStill
 
-	webp []string // names of the sizes that are wanted in WebP too
+	wish
 }
 
 // readHeader tells format and size of a picture without decoding it. Nothing it

@@ -19,6 +19,8 @@ type ProcessConfig struct {
 	MemoryBudget  int64         // bytes for all pictures at work; 256 MiB
 	DecodeTimeout time.Duration // CPU time for decoding a picture; 5 s, of which a progressive JPEG gets 1.5 s at most
 	Parallel      int           // pictures computed at the same time; GOMAXPROCS
+	Likeness      float64       // structural similarity of a JPEG to the resized picture, below 1; 0.965
+	Quality       int           // of every JPEG, 1 to 100, for comparisons; 0 is what Likeness takes
 }
 
 // outputBytes is what the results of a picture need for each pixel of the main
@@ -54,6 +56,9 @@ func NewProcessor(cfg ProcessConfig) *Processor {
 	}
 	if cfg.DecodeTimeout <= 0 {
 		cfg.DecodeTimeout = 5 * time.Second
+	}
+	if cfg.Likeness <= 0 {
+		cfg.Likeness = defaultLikeness
 	}
 	if cfg.Parallel <= 0 {
 		cfg.Parallel = runtime.GOMAXPROCS(0)
@@ -120,7 +125,7 @@ func (p *Processor) process(ctx context.Context, src []byte, webp []string) (*Pr
 	if err != nil {
 		return nil, err
 	}
-	h.webp = webp
+	h.wish = wish{webp: webp, likeness: p.cfg.Likeness, quality: p.cfg.Quality}
 	if err := p.cfg.Limits.check(h.width, h.height); err != nil {
 		return nil, err
 	}

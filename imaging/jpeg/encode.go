@@ -15,6 +15,9 @@ type EncoderOptions struct {
 	// Quality is 1 to 100; values beyond are taken as the nearest, 0 as DefaultQuality.
 	Quality int
 
+	// ChromaQuality is that of the chroma where it is to be another; 0 means Quality.
+	ChromaQuality int
+
 	// Optimize makes the Huffman tables for the picture in a second pass: the same pixels in fewer bytes, for
 	// more time and four bytes of memory for each coefficient that is not zero.
 	Optimize bool
@@ -35,6 +38,9 @@ func Append(dst []byte, m image.Image, o EncoderOptions) ([]byte, error) {
 	}
 	e := encoder{codes: &annexKAssigned}
 	e.quant = quantisers(min(max(o.Quality, 1), 100))
+	if o.ChromaQuality != 0 {
+		e.quant[1] = quantisers(min(max(o.ChromaQuality, 1), 100))[1]
+	}
 	for i := range e.divide {
 		e.divide[i] = newDivisors(&e.quant[i])
 	}

@@ -156,3 +156,8 @@ func indexed(m *image.RGBA) *image.Paletted {
 	out.Palette = palette
 	return out
 }
+
+func unwritable(err error) *Error {
+	return &Error{Code: CodeInternal, Stage: StageTransform, Transient: true,
+		Detail: "the picture could not be written", Err: err}
+}

@@ -20,7 +20,7 @@ import (
 // Format is a kind of picture file.
 type Format string
 
-// The formats that are read. Only JPEG and PNG are written.
+// The formats that are read. JPEG, PNG and WebP are written.
 const (
 	JPEG Format = "jpeg"
 	PNG  Format = "png"

@@ -250,8 +250,3 @@ func transform(img image.Image, h header, src []byte) (*Processed, error) {
 	result.Placeholder, result.AverageColor = stand.placeholder, stand.averageColor
 	return result, nil
 }
-
-func unwritable(err error) *Error {
-	return &Error{Code: CodeInternal, Stage: StageTransform, Transient: true,
-		Detail: "the picture could not be written", Err: err}
-}

@@ -23,19 +23,26 @@ type bench struct {
 // row is a line of the table.
 type row struct {
 	result
-	bytes int64
-	ssim  [len(imaging.Sizes)]float64
+	bytes      int64
+	ssim       [len(imaging.Sizes)]float64
+	mean, high float64 // CIEDE2000 of the largest, and its 95th percentile
+}
+
+// target is what a size should look like.
+type target struct {
+	luma    *image.Gray
+	colours colours
 }
 
 // compare runs all ways on a picture. Those that take nothing of it are left out.
-func (b *bench) compare(ctx context.Context, s subject) ([]row, error) {
+func (b *bench) compare(ctx context.Context, s subject) (rows []row, equals []equal, err error) {
 	fmt.Fprintf(os.Stderr, "images: %s\n", s.name)
-	full, err := loadLuma(ctx, s.file, b.temp)
+	full, err := load(ctx, s.file, b.temp)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var want [len(imaging.Sizes)]*image.Gray
-	var rows []row
+	grays, planes := luma(full), colourPlanes(full)
+	var want [len(imaging.Sizes)]target
 	for _, way := range b.ways {
 		r, err := b.child(ctx, way, s.file)
 		var refused *refusal
@@ -44,27 +51,40 @@ func (b *bench) compare(ctx context.Context, s subject) ([]row, error) {
 			continue
 		}
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		line := row{result: r}
 		for i, file := range r.Files {
 			info, err := os.Stat(file)
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			line.bytes += info.Size()
-			got, err := loadLuma(ctx, file, b.temp)
+			got, err := load(ctx, file, b.temp)
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
-			if want[i] == nil || want[i].Rect.Size() != got.Rect.Size() {
-				want[i] = scaled(full, got.Rect.Size())
+			if size := got.Bounds().Size(); want[i].luma == nil || want[i].luma.Rect.Size() != size {
+				want[i] = target{scaled(grays, size), planes.scaled(size)}
 			}
-			line.ssim[i] = ssim.Gray(want[i], got)
+			line.ssim[i] = ssim.Gray(want[i].luma, luma(got))
+			if i == 0 {
+				line.mean, line.high = want[i].colours.apart(colourPlanes(got))
+			}
 		}
 		rows = append(rows, line)
 	}
-	return rows, nil
+	for _, t := range want {
+		if t.luma == nil {
+			continue
+		}
+		e, err := compareWebP(t.colours.planar())
+		if err != nil {
+			return nil, nil, err
+		}
+		equals = append(equals, e)
+	}
+	return rows, equals, nil
 }
 
 // folder says what becomes of each file of a folder, and compares the ways on its
@@ -95,12 +115,12 @@ func (b *bench) folder(ctx context.Context, name string, table *table) (lines []
 		if got.Format != imaging.JPEG {
 			return nil
 		}
-		rows, err := b.compare(ctx, subject{short, file})
+		rows, equals, err := b.compare(ctx, subject{short, file})
 		if err != nil {
 			lines = append(lines, fmt.Sprintf("%s: not compared: %v", short, err))
 			return ctx.Err()
 		}
-		table.add(short, rows)
+		table.add(short, rows, equals)
 		return nil
 	})
 	return lines, err

@@ -16,12 +16,18 @@ import (
 	vjpeg "vitrine/imaging/jpeg"
 )
 
-// loadLuma gives the luma of a whole JPEG, upright. image/jpeg decodes it; where
-// there is metadata that may say how it has to be turned, libvips does.
-func loadLuma(ctx context.Context, file, temp string) (*image.Gray, error) {
+// load gives a whole JPEG, PNG or WebP, upright. The decoders of Go and x/image read
+// it; where a JPEG has metadata that may say how it has to be turned, libvips does.
+func load(ctx context.Context, file, temp string) (image.Image, error) {
 	body, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
+	}
+	if bytes.HasPrefix(body, []byte("RIFF")) {
+		return decodeWebP(body)
+	}
+	if bytes.HasPrefix(body, []byte("\x89PNG")) {
+		return png.Decode(bytes.NewReader(body))
 	}
 	if head, err := vjpeg.Inspect(body); err == nil && head.EXIF.Length > 0 {
 		upright := filepath.Join(temp, "upright.png")
@@ -32,17 +38,9 @@ func loadLuma(ctx context.Context, file, temp string) (*image.Gray, error) {
 		if body, err = os.ReadFile(upright); err != nil {
 			return nil, err
 		}
-		m, err := png.Decode(bytes.NewReader(body))
-		if err != nil {
-			return nil, err
-		}
-		return luma(m), nil
+		return png.Decode(bytes.NewReader(body))
 	}
-	m, err := jpeg.Decode(bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	return luma(m), nil
+	return jpeg.Decode(bytes.NewReader(body))
 }
 
 func luma(m image.Image) *image.Gray {

@@ -4,21 +4,24 @@ import (
 	"fmt"
 	"os"
 	"text/tabwriter"
+
+	"vitrine/imaging"
 )
 
 // table is the result, in columns.
 type table struct {
-	out  *tabwriter.Writer
-	bars []bar
+	out    *tabwriter.Writer
+	bars   []bar
+	equals []string // lines of the second table
 }
 
 func newTable() *table {
 	t := &table{out: tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)}
-	fmt.Fprintln(t.out, "picture\tway\tCPU ms\tof libvips\tpeak MB\tbytes\tSSIM 1600\tSSIM 800\tSSIM 200")
+	fmt.Fprintln(t.out, "picture\tway\tCPU ms\tof libvips\tpeak MB\tbytes\tSSIM 1600\tSSIM 800\tSSIM 200\tCIEDE2000 mean\t95 %")
 	return t
 }
 
-func (t *table) add(name string, rows []row) {
+func (t *table) add(name string, rows []row, equals []equal) {
 	var vips float64
 	for _, r := range rows {
 		if r.Way == "libvips" {
@@ -28,13 +31,26 @@ func (t *table) add(name string, rows []row) {
 	for _, r := range rows {
 		ratio := "-"
 		if vips > 0 {
-			times := r.median().Seconds() / vips
-			ratio = fmt.Sprintf("%.2f", times)
-			t.bars = append(t.bars, bar{name, r.Way, times, (r.ssim[0] + r.ssim[1] + r.ssim[2]) / 3})
+			ratio = fmt.Sprintf("%.2f", r.median().Seconds()/vips)
 		}
-		fmt.Fprintf(t.out, "%s\t%s\t%.1f\t%s\t%.0f\t%d\t%.4f\t%.4f\t%.4f\n", name, r.Way, r.median().Seconds()*1000,
-			ratio, float64(r.Peak)/1e6, r.bytes, r.ssim[0], r.ssim[1], r.ssim[2])
+		t.bars = append(t.bars, bar{name, r.Way, r.median(), r.bytes, (r.ssim[0] + r.ssim[1] + r.ssim[2]) / 3})
+		fmt.Fprintf(t.out, "%s\t%s\t%.1f\t%s\t%.0f\t%d\t%.4f\t%.4f\t%.4f\t%.2f\t%.2f\n", name, r.Way, r.median().Seconds()*1000,
+			ratio, float64(r.Peak)/1e6, r.bytes, r.ssim[0], r.ssim[1], r.ssim[2], r.mean, r.high)
+	}
+	for i, e := range equals {
+		t.equals = append(t.equals, fmt.Sprintf("%s\t%d\t%.4f\t%.0f\t%.0f\t%.2f\t%.0f", name, imaging.Sizes[i].Side, e.ssim,
+			e.jpeg, e.webp, e.webp/e.jpeg, e.cpu.Seconds()*1000))
 	}
 }
 
-func (t *table) flush() error { return t.out.Flush() }
+// flush prints both tables.
+func (t *table) flush() error {
+	if err := t.out.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintln(t.out, "\npicture\tpixels\tSSIM\tJPEG bytes\tWebP at that SSIM\tof JPEG\tCPU ms")
+	for _, line := range t.equals {
+		fmt.Fprintln(t.out, line)
+	}
+	return t.out.Flush()
+}

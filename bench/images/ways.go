@@ -15,25 +15,27 @@ import (
 	"vitrine/imaging"
 )
 
+// quality is that of the JPEGs which are compared.
 const quality = 80
 
-// vitrine is the pipeline itself.
-func vitrine() way {
-	p := imaging.NewProcessor(imaging.ProcessConfig{})
+// vitrine is the pipeline itself, with JPEGs of one quality or, for 0, as it is
+// shipped; with the names of sizes, in WebP besides.
+func vitrine(quality int, sizes ...string) way {
+	p := imaging.NewProcessor(imaging.ProcessConfig{Quality: quality})
 	return func(ctx context.Context, src, folder string) (time.Duration, error) {
 		body, err := os.ReadFile(src)
 		if err != nil {
 			return 0, err
 		}
 		began := spent()
-		got, err := p.Process(ctx, body)
+		got, err := p.ProcessWebP(ctx, body, sizes...)
 		if err != nil {
 			return 0, err
 		}
 		cpu := spent() - began
 		defer got.Release()
-		for i, r := range got.Renditions {
-			if err := write(folder, i, r.Body); err != nil {
+		for _, r := range got.Renditions { // a WebP comes last, and takes the JPEG's place
+			if err := os.WriteFile(filepath.Join(folder, r.Name+".jpg"), r.Body, 0o600); err != nil {
 				return 0, err
 			}
 		}

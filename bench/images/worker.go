@@ -32,7 +32,9 @@ type way func(ctx context.Context, src, folder string) (time.Duration, error)
 // work is the main function of a child process: one run more than it measures.
 func work(ctx context.Context, name, src, folder string, runs int) error {
 	r := result{Way: name}
-	do := map[string]way{"vitrine": vitrine(), "x/image": ximage}[name]
+	do := map[string]way{
+		"vitrine": vitrine(quality), "as shipped": vitrine(0), "with WebP": vitrine(0, "main", "large", "small"), "x/image": ximage,
+	}[name]
 	if name == "libvips" {
 		do = func(ctx context.Context, src, folder string) (time.Duration, error) {
 			cpu, peak, err := libvips(ctx, src, folder)

@@ -44,7 +44,7 @@ func Reference(ctx context.Context, src []byte) (*Processed, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.wish.likeness = defaultLikeness
+	h.likeness = defaultLikeness
 	h.leaveToStandard()
 	return NewProcessor(ProcessConfig{}).admit(ctx, &decoder{src: src, left: time.Minute}, h)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"text/tabwriter"
 
@@ -38,6 +39,9 @@ func (t *table) add(name string, rows []row, equals []equal) {
 			ratio, float64(r.Peak)/1e6, r.bytes, r.ssim[0], r.ssim[1], r.ssim[2], r.mean, r.high)
 	}
 	for i, e := range equals {
+		if math.IsInf(e.webp, 0) { // the source is a JPEG of this size, which no WebP is as like to
+			continue
+		}
 		t.equals = append(t.equals, fmt.Sprintf("%s\t%d\t%.4f\t%.0f\t%.0f\t%.2f\t%.0f", name, imaging.Sizes[i].Side, e.ssim,
 			e.jpeg, e.webp, e.webp/e.jpeg, e.cpu.Seconds()*1000))
 	}

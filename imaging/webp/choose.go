@@ -107,7 +107,7 @@ func (w *work) chooseSmall(topModes []uint8, leftModes *[4]uint8, limit int64, l
 	for i := range firstU {
 		above, before := topModes[i&3], leftModes[i>>2]
 		if i >= 4 {
-			above = modes[i-4]
+			above = modes[(i-4)&15]
 		}
 		if i&3 > 0 {
 			before = modes[i-1]

@@ -17,11 +17,12 @@ func forward4(src, pred *[16]byte, out *[16]int16) {
 	const c1, c2 = 5352, 2217 // 4096 * sqrt(2) * cos(pi/8) and sin(pi/8)
 	var t [16]int32
 	for i := 0; i < 16; i += 4 {
+		row := (*[4]int32)(t[i:])
 		d0, d1 := int32(src[i])-int32(pred[i]), int32(src[i+1])-int32(pred[i+1])
 		d2, d3 := int32(src[i+2])-int32(pred[i+2]), int32(src[i+3])-int32(pred[i+3])
 		a, b, c, d := d0+d3, d1+d2, d1-d2, d0-d3
-		t[i], t[i+2] = (a+b)<<3, (a-b)<<3
-		t[i+1], t[i+3] = (c*c2+d*c1+256)>>9, (d*c2-c*c1+256)>>9
+		row[0], row[2] = (a+b)<<3, (a-b)<<3
+		row[1], row[3] = (c*c2+d*c1+256)>>9, (d*c2-c*c1+256)>>9
 	}
 	for i := range 4 {
 		a, b, c, d := t[i]+t[12+i], t[4+i]+t[8+i], t[4+i]-t[8+i], t[i]-t[12+i]

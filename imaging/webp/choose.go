@@ -110,7 +110,7 @@ func (w *work) chooseSmall(topModes []uint8, leftModes *[4]uint8, limit int64, l
 			above = modes[(i-4)&15]
 		}
 		if i&3 > 0 {
-			before = modes[i-1]
+			before = modes[(i-1)&15]
 		}
 		ctx := int(top[i&3] + left[i>>2])
 		e := w.edge(i)

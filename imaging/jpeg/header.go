@@ -16,7 +16,7 @@ type Header struct {
 	Adobe         int     // colour transform of the Adobe segment: 0, 1 (YCbCr) or 2 (YCCK); -1 without one
 	EXIF          Segment // TIFF structure of the EXIF segment; Length 0 without one
 	// ICC is the pieces of the ICC profile in order of appearance; the two bytes before each are its number and
-	// the count of pieces.
+	// the count of pieces. There are 256 at most: more belong to no profile.
 	ICC []Segment
 
 	frame frame
@@ -71,6 +71,9 @@ func (h *Header) describe() {
 	}
 }
 
+// mostPieces is how many pieces a profile can have: their count is a byte. One more is kept, to be seen.
+const mostPieces = 255
+
 // note keeps where the metadata of an application segment is.
 func (h *Header) note(seg segment) {
 	has := func(prefix string) bool {
@@ -87,7 +90,7 @@ func (h *Header) note(seg segment) {
 			h.EXIF = rest(6)
 		}
 	case app2:
-		if has("ICC_PROFILE\x00") && len(seg.body) > 14 {
+		if has("ICC_PROFILE\x00") && len(seg.body) > 14 && len(h.ICC) <= mostPieces {
 			h.ICC = append(h.ICC, rest(14))
 		}
 	case app14:

@@ -42,6 +42,11 @@ func TestInspect(t *testing.T) {
 	if err != nil || h.Adobe != -1 || h.JFIF || h.EXIF.Length != 0 || h.ICC != nil {
 		t.Errorf("without metadata: %+v (%v)", h, err)
 	}
+	pieces := bytes.Repeat(marked(0xe2, "ICC_PROFILE\x00\x01\xff?"), 1000)
+	h, err = jpeg.Inspect(slices.Concat(plain[:2], pieces, plain[2:]))
+	if err != nil || len(h.ICC) != 256 {
+		t.Errorf("%d of a thousand pieces of a profile (%v)", len(h.ICC), err)
+	}
 }
 
 func TestInspectFails(t *testing.T) {

@@ -3,6 +3,7 @@ package imaging_test
 import (
 	"runtime/metrics"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -141,15 +142,27 @@ func FuzzProfile(f *testing.F) {
 // profiled gives a picture of each kind whose colours are converted in a way of its
 // own, with the profile.
 func profiled(profile []byte) [][]byte {
-	m := picture.Corners(12, 9)
-	deep := picture.RarePNG(m, picture.PNGKind{Colour: 6, Depth: 16})
-	files := [][]byte{
-		picture.PNGWithICC(picture.PNG(picture.Logo(12, 9)), profile), picture.PNGWithICC(deep, profile),
-		picture.PNGWithICC(picture.RarePNG(m, picture.PNGKind{Colour: 0, Depth: 16}), profile),
-		picture.WebPWithICC(picture.WebP(m), profile, 12, 9),
+	bare := unprofiled()
+	files := make([][]byte, 0, 8)
+	for _, png := range bare["png"] {
+		files = append(files, picture.PNGWithICC(png, profile))
 	}
-	for _, sampling := range [][]byte{{0x11}, {0x22, 0x11, 0x11}, {0x11, 0x11, 0x11, 0x11}} {
-		files = append(files, picture.JPEGWithICC(sampled(m, false, len(sampling)/4-1, sampling...), profile, 60000))
+	for _, jpeg := range bare["jpeg"] {
+		files = append(files, picture.JPEGWithICC(jpeg, profile, 60000))
 	}
-	return files
+	return append(files, picture.WebPWithICC(bare["webp"][0], profile, 12, 9))
 }
+
+var unprofiled = sync.OnceValue(func() map[string][][]byte {
+	m := picture.Corners(12, 9)
+	return map[string][][]byte{
+		"png": {
+			picture.PNG(picture.Logo(12, 9)), picture.RarePNG(m, picture.PNGKind{Colour: 6, Depth: 16}),
+			picture.RarePNG(m, picture.PNGKind{Colour: 0, Depth: 16}),
+		},
+		"jpeg": {
+			sampled(m, false, -1, 0x11), sampled(m, false, -1, 0x22, 0x11, 0x11), sampled(m, false, 0, 0x11, 0x11, 0x11, 0x11),
+		},
+		"webp": {picture.WebP(m)},
+	}
+})

@@ -3,6 +3,7 @@ package hostile
 import (
 	"bytes"
 	"encoding/binary"
+	"sync"
 
 	"vitrine/imaging/picture"
 )
@@ -111,12 +112,18 @@ func EXIF() []File {
 
 // WithEXIF gives a small good picture of each format that has room for one with that TIFF block.
 func WithEXIF(block []byte) map[string][]byte {
-	m := picture.Photo(20, 12, 1)
-	webp := picture.WebPWithEXIF(picture.WebP(m), m.Rect.Size(), 1)
-	webp = webp[:len(webp)-8-len(picture.EXIF(1))]
+	bare := withoutEXIF()
 	return map[string][]byte{
-		"jpeg": picture.WithEXIF(picture.JPEG(m, 80, 1), block),
-		"png":  picture.WithPNGChunk(picture.PNG(m), "eXIf", block),
-		"webp": picture.WithWebPChunk(webp, "EXIF", block),
+		"jpeg": picture.WithEXIF(bare["jpeg"], block),
+		"png":  picture.WithPNGChunk(bare["png"], "eXIf", block),
+		"webp": picture.WithWebPChunk(bare["webp"], "EXIF", block),
 	}
 }
+
+var withoutEXIF = sync.OnceValue(func() map[string][]byte {
+	m := picture.Photo(20, 12, 1)
+	webp := picture.WebPWithEXIF(picture.WebP(m), m.Rect.Size(), 1)
+	return map[string][]byte{
+		"jpeg": picture.JPEG(m, 80, 1), "png": picture.PNG(m), "webp": webp[:len(webp)-8-len(picture.EXIF(1))],
+	}
+})

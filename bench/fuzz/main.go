@@ -34,17 +34,16 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err := error(nil)
-	if o.target, err = regexp.Compile(*pattern); err == nil {
-		err = run(ctx, o)
-	}
-	if err != nil {
+	if err := run(ctx, o, *pattern); err != nil {
 		fmt.Fprintln(os.Stderr, "fuzz:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, o options) error {
+func run(ctx context.Context, o options, pattern string) (err error) {
+	if o.target, err = regexp.Compile(pattern); err != nil {
+		return err
+	}
 	targets, err := list(ctx, o)
 	if err != nil {
 		return err

@@ -70,7 +70,9 @@ func gifFrame(file []byte) int {
 		at += 3 << (file[10]&7 + 1)
 	}
 	for file[at] == 0x21 {
-		for at += 2; file[at] != 0; at += 1 + int(file[at]) {
+		at += 2
+		for file[at] != 0 {
+			at += 1 + int(file[at])
 		}
 		at++
 	}

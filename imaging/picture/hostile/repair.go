@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/flate"
 	"encoding/binary"
+	"errors"
 	"hash/adler32"
 	"hash/crc32"
 	"io"
@@ -48,7 +49,7 @@ func repairData(file []byte) {
 	}
 	packed := bytes.NewReader(data[head:])
 	sum := adler32.New()
-	if _, err := io.CopyN(sum, flate.NewReader(packed), mostInflated); err != io.EOF {
+	if _, err := io.CopyN(sum, flate.NewReader(packed), mostInflated); !errors.Is(err, io.EOF) {
 		return
 	}
 	for i, v := range sum.Sum(nil) {

@@ -137,7 +137,7 @@ func readHeader(src []byte) (header, error) {
 	var config image.Config
 	switch format {
 	case PNG:
-		config, err = png.DecodeConfig(bytes.NewReader(src))
+		config, err = png.DecodeConfig(newPNGReader(src))
 	case GIF:
 		config, err = gif.DecodeConfig(bytes.NewReader(src))
 	case WebP:

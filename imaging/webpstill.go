@@ -70,6 +70,8 @@ func (h header) reader(src []byte) io.Reader {
 		return h.still.file()
 	case h.unmarkedInks():
 		return markInks(src)
+	case h.format == PNG:
+		return newPNGReader(src)
 	}
 	return bytes.NewReader(src)
 }

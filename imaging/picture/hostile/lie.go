@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"image"
+	"slices"
 
 	"vitrine/imaging/picture"
 )
@@ -81,6 +82,10 @@ func pngLies() []File {
 		{"png of two headers", twoHeads, corrupt},
 		{"png of a palette without one", header(9, 3), corrupt},
 		{"png with its end first", append(append([]byte{}, file[:data0]...), "\x00\x00\x00\x00IEND\xae\x42\x60\x82"...), corrupt},
+		{"png of a text with a wrong sum", changed(picture.WithPNGChunk(file, "tEXt", []byte("a\x00b")), data0+11, 'c'), Ready},
+		{"png of a text amid its pixels", slices.Concat(file[:data0], picture.WithPNGChunk(file, "IDAT", nil)[data0:data0+12],
+			picture.WithPNGChunk(file, "tEXt", nil)[data0:data0+12], file[data0:]), Ready},
+		{"png that ends in a text", append(append([]byte{}, file[:len(file)-12]...), "\x00\x00\x00\x09tEXt"...), corrupt},
 		{"png of a wrong sum", changed(file, data0-1, file[data0-1]^1), corrupt},
 	}
 }

@@ -127,8 +127,8 @@ func TestHostilePictures(t *testing.T) {
 						t.Errorf("%s: %q", part.Name, got)
 					}
 				}
-				spoilt := []iter.Seq[hostile.File]{hostile.Flipped(f, 250, uint64(i))}
-				if i < 4 {
+				spoilt := []iter.Seq[hostile.File]{hostile.Flipped(f, 120, uint64(i))}
+				if i < 2 {
 					spoilt = append(spoilt, hostile.Lying(format, sources[format][i]))
 				}
 				for _, list := range spoilt {

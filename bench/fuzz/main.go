@@ -12,7 +12,6 @@ import (
 	"os/signal"
 	"regexp"
 	"syscall"
-	"text/tabwriter"
 	"time"
 )
 
@@ -53,25 +52,17 @@ func run(ctx context.Context, o options, pattern string) (err error) {
 	}
 	fmt.Printf("%d targets, %s each\n", len(targets), o.time)
 	findings := 0
-	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "target\ttime\tinputs\tnew\tkept\tfound")
 	for _, target := range targets {
 		r := target.fuzz(ctx, o)
 		if ctx.Err() != nil {
-			break
+			return ctx.Err()
 		}
-		if r.found {
+		if fmt.Println(r); r.found {
 			findings++
 		}
-		fmt.Println(r)
-		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%d\t%t\n", target, r.took.Round(time.Second), r.inputs, r.fresh, r.kept, r.found)
-	}
-	fmt.Println()
-	if err := table.Flush(); err != nil {
-		return err
 	}
 	if findings > 0 {
 		return fmt.Errorf("%d targets found something", findings)
 	}
-	return ctx.Err()
+	return nil
 }

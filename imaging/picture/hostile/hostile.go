@@ -30,7 +30,7 @@ const (
 	unsupported = "unsupported_format"
 )
 
-// Sources gives small good pictures of every kind, grouped by the names of their formats.
+// Sources gives small good pictures of every kind, grouped by the names of their formats. The first two of each differ most.
 func Sources() map[string][]File {
 	photo, logo := picture.Photo(29, 22, 1), picture.Logo(26, 21)
 	drawing := picture.Graphic(24, 18)
@@ -86,9 +86,9 @@ func gifSources(logo, drawing *image.NRGBA) []File {
 	still := picture.GIF(drawing)
 	return ready(
 		File{Name: "still", Body: still},
+		File{Name: "animated", Body: picture.AnimatedGIF(drawing, image.Rect(3, 4, 15, 11))},
 		File{Name: "interlaced", Body: changed(still, gifFrame(still)+9, still[gifFrame(still)+9]|0x40)},
 		File{Name: "transparent", Body: picture.GIF(logo)},
-		File{Name: "animated", Body: picture.AnimatedGIF(drawing, image.Rect(3, 4, 15, 11))},
 		File{Name: "of frames", Body: picture.GIFOf(9, 7, 3)},
 	)
 }
@@ -101,13 +101,13 @@ func webpSources(photo, logo image.Image) []File {
 	frame := picture.Frame{At: image.Rect(2, 4, 2+size.X, 4+size.Y), File: alpha}
 	return ready(
 		File{Name: "lossless", Body: lossless},
+		File{Name: "animated", Body: picture.AnimatedWebP(image.Pt(40, 30), frame, picture.Frame{At: frame.At, File: lossless})},
 		File{Name: "lossless with alpha", Body: sheer},
 		File{Name: "lossy", Body: lossy},
 		File{Name: "lossy with alpha", Body: alpha},
 		File{Name: "lossy with packed alpha", Body: picture.WithPackedAlpha(lossy, lossless)},
 		File{Name: "profile", Body: picture.WebPWithICC(lossless, p3(), size.X, size.Y)},
 		File{Name: "turned", Body: picture.WebPWithEXIF(lossless, size, 8)},
-		File{Name: "animated", Body: picture.AnimatedWebP(image.Pt(40, 30), frame, picture.Frame{At: frame.At, File: lossless})},
 	)
 }
 

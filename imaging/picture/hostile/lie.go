@@ -37,6 +37,7 @@ func jpegLies() []File {
 		{"jpeg of 65,535 x 65,535", size(65535, 65535), tooLarge},
 		{"jpeg too wide", size(1, 12001), tooLarge},
 		{"jpeg of too many pixels", size(8000, 5001), tooLarge},
+		{"jpeg of four unnamed inks", coded(0x11, 0x11, 0x11, 0x11), Ready},
 		{"jpeg of 12 bits", changed(file, frame+4, 12), unsupported},
 		{"jpeg of sampling factor 0", changed(file, frame+11, 0x02), corrupt},
 		{"jpeg of sampling factor 15", changed(file, frame+11, 0xff), ""},

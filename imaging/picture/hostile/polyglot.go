@@ -9,7 +9,9 @@ import (
 )
 
 // Foreign is what [Polyglots] are to somebody who does not take them for pictures: none of it may come out.
-var Foreign = [][]byte{[]byte("<script"), []byte("<?php"), []byte("PK\x03\x04"), []byte("alert("), []byte("%PDF-"), []byte("JFXX")}
+var Foreign = [][]byte{
+	[]byte("<script"), []byte("<?php"), []byte("PK\x03\x04\x0a\x00"), []byte("alert("), []byte("%PDF-"), []byte("JFXX\x00\x10"),
+}
 
 const (
 	page   = "<html><body><script>alert(document.domain)</script></body></html>"

@@ -23,7 +23,7 @@ var webpBombs = []func(size int) File{
 		if _, err := rand.NewChaCha8([32]byte{1}).Read(noise); err != nil {
 			panic(err)
 		}
-		return File{"webp of 40 million pixels of noise", picture.LossyWebPFilled(6300, 6300, 500_000, noise), ""}
+		return File{"webp of 40 million pixels of noise", picture.LossyWebPFilled(6300, 6300, 500_000, noise), Ready}
 	},
 	func(size int) File {
 		chunk := []byte("prVt\x00\x00\x00\x00")

@@ -99,7 +99,7 @@ func (t *try) work(ctx context.Context) (*Result, error) {
 		SourceSHA256: src.sha256, SourceBytes: src.bytes, SourceFormat: string(processed.Format),
 		Width: processed.Width, Height: processed.Height, Variants: variants,
 		Placeholder: processed.Placeholder, AverageColor: processed.AverageColor, Animated: processed.Animated,
-		Note: processed.Note,
+		Note: processed.Note, Validators: src.validators,
 	}, nil
 }
 
@@ -107,6 +107,8 @@ func (t *try) work(ctx context.Context) (*Result, error) {
 type digest struct {
 	sha256 string
 	bytes  int64
+
+	validators Validators
 }
 
 // produce fetches the source and makes its renditions; the source's memory is
@@ -120,7 +122,7 @@ func (t *try) produce(ctx context.Context) (digest, *Processed, error) {
 		return digest{}, nil, err
 	}
 	defer release()
-	d := digest{sha256: src.SHA256, bytes: int64(len(src.Body))}
+	d := digest{sha256: src.SHA256, bytes: int64(len(src.Body)), validators: src.Validators}
 	t.worker.metrics.sourceBytes.Add(float64(d.bytes))
 	t.log.WithFields(logrus.Fields{
 		"host": host(t.claim.Source), "bytes_before": d.bytes, "duration_ms": time.Since(began).Milliseconds(),
@@ -142,20 +144,13 @@ func (t *try) produce(ctx context.Context) (digest, *Processed, error) {
 }
 
 // fetch gets the source: an upload, or what is downloaded, unless its host is
-// failing and the picture can wait.
+// busy or failing and the picture can wait.
 func (t *try) fetch(ctx context.Context) (src Source, release func(), err error) {
 	if strings.HasPrefix(t.claim.Source, UploadScheme) {
 		u := uploads{t.worker.objects, t.worker.fetch.cfg.MaxBytes}
 		return u.fetch(ctx, t.claim.Source, t.worker.process.Reserve)
 	}
-	ended, err := t.worker.hosts.ask(t.claim.Source)
-	switch {
-	case err == nil:
-		defer func() { ended(err) }()
-	case t.claim.Deferrals < maxHostDeferrals:
-		return Source{}, nil, err
-	}
-	return t.worker.fetch.Fetch(ctx, t.claim.Source, t.worker.process.Reserve)
+	return t.worker.download(ctx, t.claim.Source, Validators{}, t.claim.Deferrals)
 }
 
 // keep stores the renditions, each object once, under keys that name the content

@@ -9,7 +9,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/sirupsen/logrus"
@@ -70,7 +69,8 @@ func (w *Worker) Rework(ctx context.Context, store ReworkStore, r Rework) (done 
 			done, err = nil, &Error{Code: CodeInternal, Stage: t.stage, Detail: "an internal error", Transient: true}
 		}
 	}()
-	return t.work(ctx)
+	done, err = t.work(ctx)
+	return done, reworkError(ctx, t.stage, err)
 }
 
 // rework is one try of a second pass.
@@ -135,18 +135,13 @@ func (t *rework) fetch(ctx context.Context) (src Source, release func(), err err
 // remake makes all variants of a source.
 func (t *rework) remake(ctx context.Context, src Source) (*Reworked, error) {
 	t.stage = StageDecode
-	processed, err := t.worker.process.Process(ctx, src.Body)
+	processed, err := t.worker.process.ProcessWebP(ctx, src.Body, t.worker.cfg.WebP...)
 	if err != nil {
 		return nil, err
 	}
 	defer processed.Release()
-	added, err := t.worker.makeWebP(ctx, src.Body)
-	if err != nil {
-		return nil, err
-	}
-	defer added.Release()
 	digest := t.digest(src.SHA256, "all")
-	variants, err := t.keep(ctx, digest, slices.Concat(processed.Renditions, added.Renditions))
+	variants, err := t.keep(ctx, digest, processed.Renditions)
 	if err != nil {
 		return nil, err
 	}
@@ -161,13 +156,14 @@ func (t *rework) remake(ctx context.Context, src Source) (*Reworked, error) {
 // addWebP makes the WebP variants of a source beside the others.
 func (t *rework) addWebP(ctx context.Context, src Source) (*Reworked, error) {
 	t.stage = StageDecode
-	added, err := t.worker.makeWebP(ctx, src.Body)
+	processed, err := t.worker.process.ProcessWebP(ctx, src.Body, t.worker.cfg.WebP...)
 	if err != nil {
 		return nil, err
 	}
-	defer added.Release()
+	defer processed.Release()
 	digest := t.digest(src.SHA256, "webp")
-	variants, err := t.keep(ctx, digest, added.Renditions)
+	added := slices.DeleteFunc(processed.Renditions, func(r Rendition) bool { return r.Format != WebP })
+	variants, err := t.keep(ctx, digest, added)
 	if err != nil {
 		return nil, err
 	}
@@ -213,11 +209,12 @@ func (t *rework) keep(ctx context.Context, digest string, renditions []Rendition
 	return t.worker.put(ctx, objectPrefix(t.ProductID, digest), renditions)
 }
 
-// reworkError is what a failed try of a second pass means: an [*Error] always,
-// unless ctx has ended.
+// reworkError is what the error of a second pass means.
 func reworkError(ctx context.Context, stage Stage, err error) error {
 	var known *Error
 	switch {
+	case err == nil:
+		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.As(err, &known), errors.Is(err, ErrLeaseLost):
@@ -225,5 +222,3 @@ func reworkError(ctx context.Context, stage Stage, err error) error {
 	}
 	return &Error{Code: CodeInternal, Stage: stage, Detail: "an internal error", Transient: true, Err: err}
 }
-
-var _ = time.Second

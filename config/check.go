@@ -78,6 +78,11 @@ func (c *Config) check(p *problems) {
 	p.add("IMAGE_MEMORY_BUDGET", between(c.MemBudget, 32<<20, 1<<40))
 	p.add("IMAGE_MAX_PIXELS", between(c.MaxPixels, 1, 1<<30))
 	p.add("IMAGE_MAX_SIDE", between(c.MaxSide, 1, 65535))
+	if !slices.Equal(c.WebPSizes, []string{"off"}) {
+		for _, size := range c.WebPSizes {
+			p.add("WEBP_SIZES", oneOf(size, "main", "large", "small"))
+		}
+	}
 	p.add("IMAGE_DECODE_TIMEOUT", between(c.DecodeTimeout, 100*time.Millisecond, time.Minute))
 	p.add("FETCH_TIMEOUT", between(c.FetchTimeout, 100*time.Millisecond, 5*time.Minute))
 	p.add("FETCH_PER_HOST", between(c.FetchPerHost, 0, 256))

@@ -60,6 +60,8 @@ type Config struct {
 	MaxPixels   int   `env:"IMAGE_MAX_PIXELS" envDefault:"40000000" help:"most pixels of a source picture"`
 	MaxSide     int   `env:"IMAGE_MAX_SIDE" envDefault:"12000" help:"most pixels of a source picture's longer side, 1 to 65535"`
 
+	WebPSizes []string `env:"WEBP_SIZES" envDefault:"main,large" help:"sizes that a second pass makes as WebP too, once a picture is ready: of main, large and small, comma-separated; off for none"`
+
 	DecodeTimeout   time.Duration  `env:"IMAGE_DECODE_TIMEOUT" envDefault:"5s" help:"longest decoding of one picture"`
 	FetchTimeout    time.Duration  `env:"FETCH_TIMEOUT" envDefault:"15s" help:"longest download of one picture, from the look-up of its host to the last byte"`
 	FetchMaxBytes   Bytes          `env:"FETCH_MAX_BYTES" envDefault:"20MiB" help:"largest source picture, a quarter of IMAGE_MEMORY_BUDGET at most"`

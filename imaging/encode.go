@@ -27,6 +27,7 @@ type encoder struct {
 	source header
 	bytes  int // of the source
 	opaque bool
+	webps  []companion
 }
 
 // encode gives the file of a variant: PNG for a picture with transparency, else

@@ -112,6 +112,8 @@ type header struct {
 	decodeBytes int64 // what decoding allocates at most, beside the source
 	planeBytes  int64 // the part of it that the decoder takes from its caller
 	still       *webpStill
+
+	webp []string // names of the sizes that are wanted in WebP too
 }
 
 // readHeader tells format and size of a picture without decoding it. Nothing it

@@ -73,7 +73,7 @@ type Rendition struct {
 	Name          string // of the size: see Sizes
 	Object        string // file name, such as main.jpg
 	Width, Height int    // pixels
-	Format        Format // JPEG or PNG
+	Format        Format // JPEG, PNG or WebP
 	Body          []byte
 }
 
@@ -112,10 +112,15 @@ func (p *Processor) Reserve(ctx context.Context, n int64) (release func(), err e
 // decode or transform, or ctx's error. The results carry no metadata; their
 // colours are sRGB.
 func (p *Processor) Process(ctx context.Context, src []byte) (*Processed, error) {
+	return p.process(ctx, src, nil)
+}
+
+func (p *Processor) process(ctx context.Context, src []byte, webp []string) (*Processed, error) {
 	h, err := readHeader(src)
 	if err != nil {
 		return nil, err
 	}
+	h.webp = webp
 	if err := p.cfg.Limits.check(h.width, h.height); err != nil {
 		return nil, err
 	}
@@ -158,7 +163,11 @@ func (p *Processor) admit(ctx context.Context, d *decoder, h header) (*Processed
 // workBytes is what decoding and transforming takes at most.
 func (h header) workBytes() int64 {
 	w, ht := fit(h.width, h.height, Sizes[0].Side)
-	return h.decodeBytes + h.colours.bytes(int64(w)*int64(ht)) + outputBytes*int64(w)*int64(ht) + scratchBytes
+	output := int64(outputBytes)
+	if len(h.webp) > 0 {
+		output += webpBytes
+	}
+	return h.decodeBytes + h.colours.bytes(int64(w)*int64(ht)) + output*int64(w)*int64(ht) + scratchBytes
 }
 
 // compute does the part that needs a CPU.
@@ -204,21 +213,32 @@ func transform(img image.Image, h header, src []byte) (*Processed, error) {
 			if last.Width == w && last.Height == ht {
 				last.Name = size.Name
 				result.Renditions = append(result.Renditions, last)
+				if err := e.accompany(last, scaled); err != nil {
+					return nil, unwritable(err)
+				}
 				continue
 			}
 			scaled = scaleDown(scaled, w, ht)
 		}
 		body, format, err := e.encode(scaled, w == result.Width)
 		if err != nil {
-			return nil, &Error{Code: CodeInternal, Stage: StageTransform, Transient: true,
-				Detail: "the picture could not be written", Err: err}
+			return nil, unwritable(err)
 		}
 		result.Renditions = append(result.Renditions, Rendition{
 			Name: size.Name, Object: size.Name + "." + format.Extension(),
 			Width: w, Height: ht, Format: format, Body: body,
 		})
+		if err := e.accompany(result.Renditions[i], scaled); err != nil {
+			return nil, unwritable(err)
+		}
 	}
+	result.Renditions = append(result.Renditions, e.worthwhile()...)
 	stand := newStandIn(scaled)
 	result.Placeholder, result.AverageColor = stand.placeholder, stand.averageColor
 	return result, nil
+}
+
+func unwritable(err error) *Error {
+	return &Error{Code: CodeInternal, Stage: StageTransform, Transient: true,
+		Detail: "the picture could not be written", Err: err}
 }

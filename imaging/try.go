@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/url"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -91,7 +90,8 @@ func (t *try) work(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	defer processed.Release()
-	variants, err := t.keep(ctx, src.sha256, processed.Renditions)
+	defer src.release()
+	variants, err := t.keep(ctx, src, processed.Renditions)
 	if err != nil {
 		return nil, err
 	}
@@ -99,21 +99,23 @@ func (t *try) work(ctx context.Context) (*Result, error) {
 		SourceSHA256: src.sha256, SourceBytes: src.bytes, SourceFormat: string(processed.Format),
 		Width: processed.Width, Height: processed.Height, Variants: variants,
 		Placeholder: processed.Placeholder, AverageColor: processed.AverageColor, Animated: processed.Animated,
-		Note: processed.Note, Validators: src.validators,
+		Note: processed.Note, Recipe: firstRecipe(), SecondPass: t.worker.secondPass(), Validators: src.validators,
 	}, nil
 }
 
 // digest is what stays of a source once its renditions are made.
 type digest struct {
-	sha256 string
-	bytes  int64
+	sha256   string
+	bytes    int64
+	original []byte // the source itself, where the second pass will want it
+	release  func() // gives back original's memory
 
 	validators Validators
 }
 
-// produce fetches the source and makes its renditions; the source's memory is
-// given back before anything is stored.
-func (t *try) produce(ctx context.Context) (digest, *Processed, error) {
+// produce fetches the source and makes its renditions. The source's memory is
+// given back before anything is stored, unless the source is to be stored too.
+func (t *try) produce(ctx context.Context) (d digest, processed *Processed, err error) {
 	t.stage = StageFetch
 	began := time.Now()
 	src, release, err := t.fetch(ctx)
@@ -121,15 +123,21 @@ func (t *try) produce(ctx context.Context) (digest, *Processed, error) {
 	if err != nil {
 		return digest{}, nil, err
 	}
-	defer release()
-	d := digest{sha256: src.SHA256, bytes: int64(len(src.Body)), validators: src.Validators}
+	d = digest{sha256: src.SHA256, bytes: int64(len(src.Body)), validators: src.Validators, release: func() {}}
+	defer func() {
+		if err == nil && t.keepsOriginal() {
+			d.original, d.release = src.Body, release
+			return
+		}
+		release()
+	}()
 	t.worker.metrics.sourceBytes.Add(float64(d.bytes))
 	t.log.WithFields(logrus.Fields{
 		"host": host(t.claim.Source), "bytes_before": d.bytes, "duration_ms": time.Since(began).Milliseconds(),
 	}).Info("Image fetched")
 
 	t.stage = StageDecode
-	processed, err := t.worker.process.Process(ctx, src.Body)
+	processed, err = t.worker.process.Process(ctx, src.Body)
 	if err != nil {
 		return digest{}, nil, err
 	}
@@ -146,48 +154,38 @@ func (t *try) produce(ctx context.Context) (digest, *Processed, error) {
 // fetch gets the source: an upload, or what is downloaded, unless its host is
 // busy or failing and the picture can wait.
 func (t *try) fetch(ctx context.Context) (src Source, release func(), err error) {
-	if strings.HasPrefix(t.claim.Source, UploadScheme) {
+	if uploaded(t.claim.Source) {
 		u := uploads{t.worker.objects, t.worker.fetch.cfg.MaxBytes}
 		return u.fetch(ctx, t.claim.Source, t.worker.process.Reserve)
 	}
 	return t.worker.download(ctx, t.claim.Source, Validators{}, t.claim.Deferrals)
 }
 
-// keep stores the renditions, each object once, under keys that name the content
-// they were made of.
-func (t *try) keep(ctx context.Context, sha256 string, renditions []Rendition) ([]Variant, error) {
+// keep stores the renditions under keys that name the content they were made of,
+// and the source where the second pass will want it.
+func (t *try) keep(ctx context.Context, src digest, renditions []Rendition) ([]Variant, error) {
 	t.stage = StageStore
 	began := time.Now()
 	defer func() { t.observe(StageStore, time.Since(began)) }()
 	err := t.worker.reach(ctx, t.log, func(ctx context.Context) error {
-		return t.worker.store.Reserve(ctx, t.claim, sha256)
+		return t.worker.store.Reserve(ctx, t.claim, src.sha256)
 	})
 	if err != nil {
 		return nil, err
 	}
-	prefix := fmt.Sprintf("products/%s/%s/", t.claim.ProductID, sha256)
-	variants := make([]Variant, len(renditions))
 	group, groupCtx := errgroup.WithContext(ctx)
-	for i, r := range renditions {
-		variants[i] = Variant{
-			Name: r.Name, Key: prefix + r.Object, Width: r.Width, Height: r.Height,
-			Bytes: r.bytes(), Format: string(r.Format),
-		}
-		if i > 0 && r.Object == renditions[i-1].Object {
-			continue
-		}
+	if src.original != nil {
 		group.Go(func() error {
-			bounded, cancel := context.WithTimeout(groupCtx, t.worker.cfg.StoreLimit)
-			defer cancel()
-			t.worker.metrics.storedBytes.Add(float64(r.bytes()))
-			return t.worker.objects.Put(bounded, prefix+r.Object, r.Format.ContentType(), r.Body)
+			defer src.release()
+			return t.worker.putOriginal(groupCtx, t.claim.ProductID, src.sha256, src.original)
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return nil, &Error{Code: CodeStoreUnavailable, Stage: StageStore, Transient: true, Ours: true,
-			Detail: "the object store is out of reach", Err: err}
-	}
-	return variants, nil
+	var variants []Variant
+	group.Go(func() (err error) {
+		variants, err = t.worker.put(groupCtx, objectPrefix(t.claim.ProductID, src.sha256), renditions)
+		return err
+	})
+	return variants, group.Wait()
 }
 
 func (t *try) observe(stage Stage, d time.Duration) {

@@ -6,6 +6,8 @@ import (
 	"database/sql/driver"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -139,24 +141,31 @@ func deleteImages(ctx context.Context, tx *sqlx.Tx, product uuid.UUID, ids []uui
 		texts[i] = id.String()
 	}
 	const q = `
-		WITH gone AS (
-			DELETE FROM images WHERE product_id = $1 AND id = ANY (cast($2 AS uuid[])) RETURNING source_sha256, status
-		)
-		SELECT source_sha256, bool_or(status = 'processing') AS busy
-		FROM gone WHERE source_sha256 IS NOT NULL GROUP BY source_sha256`
-	var found []struct {
-		SHA256 string `db:"source_sha256"`
-		Busy   bool   `db:"busy"`
+		DELETE FROM images WHERE product_id = $1 AND id = ANY (cast($2 AS uuid[]))
+		RETURNING source_sha256, rework_sha256, variants, status`
+	var gone []struct {
+		imageRow
+		Reserved sql.NullString `db:"rework_sha256"`
 	}
-	if err := tx.SelectContext(ctx, &found, q, product, pq.Array(texts)); err != nil {
+	if err := tx.SelectContext(ctx, &gone, q, product, pq.Array(texts)); err != nil {
 		return nil, fmt.Errorf("delete images: %w", err)
 	}
-	rows := make([]outboxRow, 0, len(found))
-	for _, f := range found {
-		row := deletionRow(product, f.SHA256)
-		if f.Busy {
-			row.delay = deletionDelay
+	delays := map[string]time.Duration{}
+	for i := range gone {
+		for digest := range gone[i].digests() {
+			delays[digest] = max(delays[digest], 0)
+			if gone[i].Status == imaging.Processing {
+				delays[digest] = deletionDelay
+			}
 		}
+		if gone[i].Reserved.Valid {
+			delays[gone[i].Reserved.String] = deletionDelay
+		}
+	}
+	rows := make([]outboxRow, 0, len(delays))
+	for _, digest := range slices.Sorted(maps.Keys(delays)) {
+		row := deletionRow(product, digest)
+		row.delay = delays[digest]
 		rows = append(rows, row)
 	}
 	return rows, nil

@@ -197,9 +197,7 @@ func (j *Jobs) Reserve(ctx context.Context, c imaging.Claim, sha256 string) erro
 		if err != nil || !before.Valid || before.String == sha256 {
 			return err
 		}
-		row := deletionRow(c.ProductID, before.String)
-		row.delay = deletionDelay // an earlier worker may still be storing there
-		return insertOutbox(ctx, tx, []outboxRow{row})
+		return insertOutbox(ctx, tx, []outboxRow{lateDeletionRow(c.ProductID, before.String)}) // an earlier worker may still be storing there
 	})
 }
 

@@ -1,0 +1,99 @@
+// Package webp writes WebP files (RFC 9649): lossy ones, with and without
+// transparency, by an encoder of VP8 key frames (RFC 6386) that spends its bytes
+// where the structural similarity of the picture gains from them, and lossless
+// ones. It is plain Go: no C, no WebAssembly, no goroutines.
+package webp
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"image"
+	"runtime/debug"
+)
+
+// MaxSide is the most pixels that a WebP can have in a row or column.
+const MaxSide = 1<<14 - 1
+
+// DefaultQuality is what a quality of 0 means.
+const DefaultQuality = 75
+
+// Options say how to encode.
+type Options struct {
+	// Quality is 1 to 100; values beyond are taken as the nearest, 0 as
+	// DefaultQuality. Lossless files have no use for it.
+	Quality int
+
+	// Lossless keeps every pixel as it is, but for the colour of wholly
+	// transparent ones.
+	Lossless bool
+}
+
+var (
+	// ErrSize is returned for a picture without pixels, or with a side of more than MaxSide of them.
+	ErrSize = errors.New("webp: a picture of this size can't be encoded")
+	// ErrType is returned for a picture of a type that Append does not take.
+	ErrType = errors.New("webp: a picture of this type can't be encoded")
+)
+
+// Append appends a file of m to dst: an *image.YCbCr in 4:2:0 or 4:4:4 with
+// samples of the full range (JFIF), an *image.Gray, or an *image.RGBA. A panic of an encoder is
+// given as an error. Safe for concurrent use.
+func Append(dst []byte, m image.Image, o Options) (out []byte, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			out, err = dst, fmt.Errorf("webp: encoder panicked: %v\n%s", v, debug.Stack())
+		}
+	}()
+	size := m.Bounds().Size()
+	if size.X < 1 || size.Y < 1 || size.X > MaxSide || size.Y > MaxSide {
+		return dst, fmt.Errorf("%w: %dx%d", ErrSize, size.X, size.Y)
+	}
+	if err := check(m); err != nil {
+		return dst, err
+	}
+	body, err := appendLossless(nil, m)
+	if err != nil {
+		return dst, err
+	}
+	return appendFile(dst, chunk{"VP8L", body}), nil
+}
+
+func check(m image.Image) error {
+	switch m := m.(type) {
+	case *image.Gray, *image.RGBA:
+		return nil
+	case *image.YCbCr:
+		if m.SubsampleRatio == image.YCbCrSubsampleRatio420 || m.SubsampleRatio == image.YCbCrSubsampleRatio444 {
+			return nil
+		}
+		return fmt.Errorf("%w: %v", ErrType, m.SubsampleRatio)
+	}
+	return fmt.Errorf("%w: %T", ErrType, m)
+}
+
+// chunk is a part of a file.
+type chunk struct {
+	id   string
+	body []byte
+}
+
+// appendFile appends the container of RFC 9649, section 2.4.
+func appendFile(dst []byte, chunks ...chunk) []byte {
+	length := len("WEBP")
+	for _, c := range chunks {
+		length += 8 + len(c.body) + len(c.body)&1
+	}
+	dst = append(dst, "RIFF"...)
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(length))
+	dst = append(dst, "WEBP"...)
+	for _, c := range chunks {
+		dst = append(dst, c.id...)
+		dst = binary.LittleEndian.AppendUint32(dst, uint32(len(c.body)))
+		dst = append(dst, c.body...)
+		if len(c.body)&1 != 0 {
+			dst = append(dst, 0)
+		}
+	}
+	return dst
+}

@@ -23,7 +23,8 @@ import (
 // bucket is the objects of a test, in a bucket of its own.
 type bucket struct {
 	*storage.Store
-	t *testing.T
+	t    *testing.T
+	name string
 }
 
 // newAnonymous is a store that nobody lets in.
@@ -57,7 +58,7 @@ func newBucket(t *testing.T) bucket {
 		t.Fatalf("S3 does not answer: start it with `make up` (%v)", err)
 	}
 	t.Cleanup(func() { removeBucket(t, cfg) })
-	return bucket{store, t}
+	return bucket{store, t, cfg.Bucket}
 }
 
 func removeBucket(t *testing.T, cfg storage.Config) {
@@ -104,7 +105,7 @@ func (b bucket) put(keys ...string) {
 func (b bucket) keys() []string {
 	b.t.Helper()
 	var keys []string
-	for _, prefix := range []string{"other/", "products/", "uploads/"} {
+	for _, prefix := range []string{"originals/", "other/", "products/", "uploads/"} {
 		objects, err := b.Store.List(b.t.Context(), prefix, "", 1000)
 		if err != nil {
 			b.t.Fatal(err)

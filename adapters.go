@@ -24,6 +24,7 @@ func fetchConfig(cfg config.Config) imaging.FetchConfig {
 	}
 	return imaging.FetchConfig{
 		Timeout: cfg.FetchTimeout, MaxBytes: int64(cfg.FetchMaxBytes), AllowCIDRs: cfg.FetchAllowCIDRs, AllowPorts: ports,
+		RootCAs: cfg.FetchCAs.Pool, HostConnections: cfg.FetchPerHost,
 	}
 }
 

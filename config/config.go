@@ -67,4 +67,6 @@ type Config struct {
 	FetchMaxBytes   Bytes          `env:"FETCH_MAX_BYTES" envDefault:"20MiB" help:"largest source picture, a quarter of IMAGE_MEMORY_BUDGET at most"`
 	FetchAllowCIDRs []netip.Prefix `env:"FETCH_ALLOW_CIDRS" help:"networks beyond the public internet that pictures may come from, comma-separated"`
 	FetchAllowPorts []Port         `env:"FETCH_ALLOW_PORTS" help:"ports beyond 80 and 443 that pictures may come from, comma-separated"`
+	FetchCAs        Authorities    `env:"FETCH_CA_FILE" help:"file of certificate authorities (PEM) trusted for pictures' sources, besides the system's"`
+	FetchPerHost    int            `env:"FETCH_PER_HOST" envDefault:"0" help:"pictures downloaded from one host at once, up to 256; 0 is three quarters of WORKERS, 8 at most"`
 }

@@ -113,13 +113,14 @@ type Result struct {
 	SourceFormat string // jpeg, png, gif or webp
 	Width        int
 	Height       int
-	Variants     []Variant // the main variant first
-	Placeholder  string    // ThumbHash, in base64
-	AverageColor string    // #rrggbb in sRGB; empty where nothing of the picture is opaque
-	Animated     bool      // the source moves; the variants show its first frame
-	Note         string    // for the picture's owner: what could not be done; usually empty
-	Recipe       string    // that the variants were made by: see Recipe
-	SecondPass   bool      // a second pass over the image is to follow
+	Variants     []Variant  // the main variant first
+	Placeholder  string     // ThumbHash, in base64
+	AverageColor string     // #rrggbb in sRGB; empty where nothing of the picture is opaque
+	Animated     bool       // the source moves; the variants show its first frame
+	Note         string     // for the picture's owner: what could not be done; usually empty
+	Recipe       string     // that the variants were made by: see Recipe
+	SecondPass   bool       // a second pass over the image is to follow
+	Validators   Validators // of the source, to ask for it again; none of an upload
 }
 
 var (

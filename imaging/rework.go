@@ -124,12 +124,7 @@ func (t *rework) fetch(ctx context.Context) (src Source, release func(), err err
 			return src, release, err
 		}
 	}
-	ended, err := w.hosts.ask(t.Source)
-	if err != nil {
-		return Source{}, func() {}, err
-	}
-	defer func() { ended(err) }()
-	return w.fetch.Fetch(ctx, t.Source, w.process.Reserve)
+	return w.download(ctx, t.Source, Validators{}, t.Attempt-1)
 }
 
 // remake makes all variants of a source.

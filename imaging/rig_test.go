@@ -307,7 +307,7 @@ func newRig(t *testing.T, handler http.HandlerFunc, cfg imaging.WorkerConfig, en
 	log.SetOutput(r.log) // logrus writes under a lock of its own
 	log.SetFormatter(&logrus.JSONFormatter{})
 	fetcher := imaging.NewFetcher(imaging.FetchConfig{
-		AllowCIDRs: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, AllowPorts: []int{r.web.port}, Timeout: 5 * time.Second,
+		AllowCIDRs: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, AllowPorts: []int{r.web.port}, Timeout: 5 * time.Second, HostConnections: 64,
 	})
 	t.Cleanup(fetcher.Close)
 	r.Worker = imaging.NewWorker(store, r.objects, fetcher, cfg, log, nil)

@@ -99,7 +99,7 @@ func (t *try) work(ctx context.Context) (*Result, error) {
 		SourceSHA256: src.sha256, SourceBytes: src.bytes, SourceFormat: string(processed.Format),
 		Width: processed.Width, Height: processed.Height, Variants: variants,
 		Placeholder: processed.Placeholder, AverageColor: processed.AverageColor, Animated: processed.Animated,
-		Note: processed.Note, Recipe: firstRecipe(), SecondPass: t.worker.secondPass(),
+		Note: processed.Note, Recipe: firstRecipe(), SecondPass: t.worker.secondPass(), Validators: src.validators,
 	}, nil
 }
 
@@ -109,6 +109,8 @@ type digest struct {
 	bytes    int64
 	original []byte // the source itself, where the second pass will want it
 	release  func() // gives back original's memory
+
+	validators Validators
 }
 
 // produce fetches the source and makes its renditions. The source's memory is
@@ -121,7 +123,7 @@ func (t *try) produce(ctx context.Context) (d digest, processed *Processed, err 
 	if err != nil {
 		return digest{}, nil, err
 	}
-	d = digest{sha256: src.SHA256, bytes: int64(len(src.Body)), release: func() {}}
+	d = digest{sha256: src.SHA256, bytes: int64(len(src.Body)), validators: src.Validators, release: func() {}}
 	defer func() {
 		if err == nil && t.keepsOriginal() {
 			d.original, d.release = src.Body, release
@@ -150,20 +152,13 @@ func (t *try) produce(ctx context.Context) (d digest, processed *Processed, err 
 }
 
 // fetch gets the source: an upload, or what is downloaded, unless its host is
-// failing and the picture can wait.
+// busy or failing and the picture can wait.
 func (t *try) fetch(ctx context.Context) (src Source, release func(), err error) {
 	if uploaded(t.claim.Source) {
 		u := uploads{t.worker.objects, t.worker.fetch.cfg.MaxBytes}
 		return u.fetch(ctx, t.claim.Source, t.worker.process.Reserve)
 	}
-	ended, err := t.worker.hosts.ask(t.claim.Source)
-	switch {
-	case err == nil:
-		defer func() { ended(err) }()
-	case t.claim.Deferrals < maxHostDeferrals:
-		return Source{}, nil, err
-	}
-	return t.worker.fetch.Fetch(ctx, t.claim.Source, t.worker.process.Reserve)
+	return t.worker.download(ctx, t.claim.Source, Validators{}, t.claim.Deferrals)
 }
 
 // keep stores the renditions under keys that name the content they were made of,

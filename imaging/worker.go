@@ -61,7 +61,7 @@ func NewWorker(store JobStore, objects ObjectStore, fetch *Fetcher, cfg WorkerCo
 	process := NewProcessor(cfg.Process)
 	return &Worker{
 		store: store, objects: objects, fetch: fetch, process: process,
-		cfg: cfg.withDefaults(), log: log, hosts: newHosts(log), metrics: newMetrics(reg, process),
+		cfg: cfg.withDefaults(), log: log, hosts: newHosts(fetch.cfg.HostConnections, log), metrics: newMetrics(reg, process),
 	}
 }
 

@@ -465,3 +465,23 @@ func TestReserveGivesUpTheOldDigest(t *testing.T) {
 		t.Errorf("%d deletions, of %s", n, sha256)
 	}
 }
+
+// What a source's next answer can be asked for by stands with the image, and goes
+// with the next answer that has none.
+func TestSettleKeepsValidators(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	w := c.create(source)
+	for _, want := range []imaging.Validators{{ETag: `W/"1"`, LastModified: "Tue, 03 Mar 2026 10:00:00 GMT"}, {}} {
+		claim := c.claim(w.Images[0], "w")
+		o := ready(claim, digest(1))
+		o.Result.Validators = want
+		c.settle(claim, o)
+		var got imaging.Validators
+		row := c.db.QueryRow(`SELECT coalesce(source_etag, ''), coalesce(source_modified, '') FROM images WHERE source_etag <> '' OR source_etag IS NULL`)
+		if err := row.Scan(&got.ETag, &got.LastModified); err != nil || got != want {
+			t.Errorf("%+v, %v", got, err)
+		}
+		c.exec(`UPDATE images SET status = 'pending'`)
+	}
+}

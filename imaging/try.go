@@ -185,7 +185,8 @@ func (t *try) keep(ctx context.Context, src digest, renditions []Rendition) ([]V
 		variants, err = t.worker.put(groupCtx, objectPrefix(t.claim.ProductID, src.sha256), renditions)
 		return err
 	})
-	return variants, group.Wait()
+	err = group.Wait()
+	return variants, err
 }
 
 func (t *try) observe(stage Stage, d time.Duration) {

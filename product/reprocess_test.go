@@ -35,17 +35,19 @@ func (s *studio) reprocess(id uuid.UUID) product.Reprocessing {
 func TestReprocessOfASource(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		change  func(*host)
+		change  func(*studio)
 		outcome string
 		code    string
 		grows   bool
+		sent    int // files
 	}{
-		"the same": {func(*host) {}, "unchanged", "", false},
-		"another":  {func(h *host) { h.serve("/logo.png", picture.PNG(picture.Graphic(600, 400))) }, "reworked", "", true},
-		"gone":     {func(h *host) { h.serve("/logo.png", nil) }, "kept", "source_not_found", false},
-		"damaged": {func(h *host) { h.serve("/logo.png", picture.Truncated(picture.PNG(picture.Logo(300, 300)))) },
-			"kept", "corrupt_image", false},
-		"refused": {func(h *host) { h.answer(http.StatusForbidden) }, "kept", "source_denied", false},
+		"the same":         {func(*studio) {}, "unchanged", "", false, 0},
+		"with another tag": {func(s *studio) { s.exec(`UPDATE images SET source_etag = '"old"'`) }, "unchanged", "", false, 1},
+		"another":          {func(s *studio) { s.host.serve("/logo.png", picture.PNG(picture.Graphic(400, 300))) }, "reworked", "", true, 1},
+		"gone":             {func(s *studio) { s.host.serve("/logo.png", nil) }, "kept", "source_not_found", false, 0},
+		"damaged": {func(s *studio) { s.host.serve("/logo.png", picture.Truncated(picture.PNG(picture.Logo(100, 100)))) },
+			"kept", "corrupt_image", false, 1},
+		"refused": {func(s *studio) { s.host.answer(http.StatusForbidden) }, "kept", "source_denied", false, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -54,12 +56,19 @@ func TestReprocessOfASource(t *testing.T) {
 			s.reworks(s.worker, product.ReworkConfig{})
 			s.idle()
 			before, named := s.get(w.ID), s.named()
-			tc.change(s.host)
+			tc.change(s)
+			sent := s.host.downloads()
 			if begun := s.reprocess(w.ID); begun != (product.Reprocessing{Reworks: 1}) {
 				t.Errorf("%+v", begun)
 			}
 			s.idle()
 			image := w.Images[0].ID
+			if n := s.host.downloads() - sent; n != tc.sent {
+				t.Errorf("%d files were sent", n)
+			}
+			if tc.outcome == "unchanged" && s.count(`images WHERE source_etag = '"old"'`) != 0 {
+				t.Error("the new tag was not kept")
+			}
 			if a := s.attempt(image); a.Outcome != tc.outcome || a.Code != tc.code || !strings.HasPrefix(a.Detail, "reprocess") {
 				t.Errorf("%+v", a)
 			}

@@ -2,7 +2,9 @@ package product_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -42,6 +44,7 @@ type host struct {
 	files  map[string][]byte
 	status int // instead of any file, unless zero
 	asked  int
+	sent   int // files
 }
 
 func (h *host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -55,6 +58,13 @@ func (h *host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case file == nil:
 		http.NotFound(w, r)
 	default:
+		tag := fmt.Sprintf(`"%x"`, sha256.Sum256(file))
+		w.Header().Set("ETag", tag)
+		if r.Header.Get("If-None-Match") == tag {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		h.sent++
 		_, _ = w.Write(file)
 	}
 }
@@ -75,6 +85,12 @@ func (h *host) requests() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.asked
+}
+
+func (h *host) downloads() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.sent
 }
 
 // workerObjects lets a worker store in the bucket and read from it.

@@ -43,7 +43,7 @@ func TestReprocessOfASource(t *testing.T) {
 	}{
 		"the same":         {func(*studio) {}, "unchanged", "", false, 0},
 		"with another tag": {func(s *studio) { s.exec(`UPDATE images SET source_etag = '"old"'`) }, "unchanged", "", false, 1},
-		"another":          {func(s *studio) { s.host.serve("/logo.png", picture.PNG(picture.Graphic(400, 300))) }, "reworked", "", true, 1},
+		"another":          {func(s *studio) { s.host.serve("/logo.png", picture.PNG(picture.Corners(240, 200))) }, "reworked", "", true, 1},
 		"gone":             {func(s *studio) { s.host.serve("/logo.png", nil) }, "kept", "source_not_found", false, 0},
 		"damaged": {func(s *studio) { s.host.serve("/logo.png", picture.Truncated(picture.PNG(picture.Logo(100, 100)))) },
 			"kept", "corrupt_image", false, 1},

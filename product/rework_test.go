@@ -66,7 +66,7 @@ func TestSecondPass(t *testing.T) {
 	}
 	s.deletions()
 	s.wantObjects()
-	if n := len(s.named()); n != len(first)+1 { // main and large are equal
+	if n := len(s.named()); n != len(first)+1 { // the sizes are equal
 		t.Errorf("%d objects are named", n)
 	}
 	if err := s.Delete(t.Context(), product.Everything(), w.ID, product.Precondition{}); err != nil {
@@ -88,7 +88,7 @@ func TestSecondPassWithoutTheOriginal(t *testing.T) {
 	s.exec(`UPDATE outbox SET available_at = now() + interval '1 hour' WHERE subject = $1`, other.Images[0].ID)
 	s.reworks(s.worker, product.ReworkConfig{})
 	eventually(t, "one is reworked", func() bool { return s.formats(same.Images[0].ID, "webp") == 2 })
-	s.host.serve("/logo.png", picture.PNG(picture.Graphic(400, 300)))
+	s.host.serve("/logo.png", picture.PNG(picture.Corners(240, 200)))
 	s.again()
 	s.idle()
 	if a := s.attempt(other.Images[0].ID); a.Outcome != "kept" || a.Code != "source_changed" {

@@ -114,7 +114,7 @@ func newStudio(t *testing.T) *studio {
 		t.Fatal(err)
 	}
 	s.s3 = producttest.NewProxy(t, u.Host)
-	s.host.serve("/logo.png", picture.PNG(picture.Graphic(500, 400)))
+	s.host.serve("/logo.png", picture.PNG(picture.Corners(150, 120)))
 	s.worker = s.newWorker(imaging.WorkerConfig{WebP: []string{"main", "large"}})
 	return s
 }

@@ -56,3 +56,8 @@ func Quality(src []byte) int {
 
 // EXIFOrientation reads a TIFF block.
 func EXIFOrientation(tiff []byte) int { return int(exifOrientation(tiff)) }
+
+// ProcessFocal is [Processor.Process] with a focal point.
+func ProcessFocal(ctx context.Context, src []byte, focal *Focal) (*Processed, error) {
+	return NewProcessor(ProcessConfig{}).process(ctx, src, nil, focal)
+}

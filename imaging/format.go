@@ -113,7 +113,8 @@ type header struct {
 	planeBytes  int64 // the part of it that the decoder takes from its caller
 	still       *webpStill
 
-	webp []string // names of the sizes that are wanted in WebP too
+	webp  []string // names of the sizes that are wanted in WebP too
+	focal *Focal   // what the square crop is to show
 }
 
 // readHeader tells format and size of a picture without decoding it. Nothing it

@@ -97,7 +97,7 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Variant is one stored rendition of an image. Width and Height are pixels.
 type Variant struct {
-	Name   string `json:"name"` // main, large or small: see Sizes
+	Name   string `json:"name"` // main, large, small (see Sizes) or square
 	Key    string `json:"key"`
 	Width  int    `json:"width"`
 	Height int    `json:"height"`

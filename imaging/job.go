@@ -53,6 +53,7 @@ type Claim struct {
 	Job
 	ProductID uuid.UUID
 	Source    string // URL, or UploadScheme and a key
+	Focal     *Focal // what the square crop is to show
 	Attempt   int    // this try's number, from 1; counted before the work begins
 	Deferrals int    // tries before this one, in a row, that did not count
 	Owner     string // the lease's owner, unique to this claim

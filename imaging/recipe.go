@@ -31,6 +31,7 @@ func firstRecipe() string {
 	for _, size := range Sizes {
 		fmt.Fprintf(&b, " %s:%d", size.Name, size.Side)
 	}
+	fmt.Fprintf(&b, " %s:%d", squareName, SquareSide)
 	return b.String()
 }
 

@@ -30,6 +30,7 @@ type Rework struct {
 	ProductID uuid.UUID
 	Source    string // URL, or UploadScheme and a key
 	Reason    Reason
+	Focal     *Focal // what the square crop is to show
 	Attempt   int    // this try's number, from 1; counted before the work begins
 	Was       Result // what the image is; its Note and SecondPass say nothing
 }
@@ -84,7 +85,7 @@ type rework struct {
 
 func (t *rework) work(ctx context.Context) (*Reworked, error) {
 	if t.Reason == ReasonFocal {
-		return nil, nil // filled in where the crop is: see square
+		return t.refocus(ctx)
 	}
 	need := stale(t.Was.Recipe, t.worker.Recipe())
 	if need == current && (t.Reason == ReasonWebP || uploaded(t.Source)) {
@@ -149,12 +150,12 @@ func (t *rework) fetch(ctx context.Context, need staleness) (src Source, release
 // remake makes all variants of a source.
 func (t *rework) remake(ctx context.Context, src Source) (*Reworked, error) {
 	t.stage = StageDecode
-	processed, err := t.worker.process.ProcessWebP(ctx, src.Body, t.worker.cfg.WebP...)
+	processed, err := t.worker.process.process(ctx, src.Body, t.worker.cfg.WebP, t.Focal)
 	if err != nil {
 		return nil, err
 	}
 	defer processed.Release()
-	digest := t.digest(src.SHA256, "all")
+	digest := t.digest(src.SHA256, "all "+t.Focal.object(JPEG))
 	variants, err := t.keep(ctx, digest, processed.Renditions)
 	if err != nil {
 		return nil, err
@@ -170,7 +171,7 @@ func (t *rework) remake(ctx context.Context, src Source) (*Reworked, error) {
 // addWebP makes the WebP variants of a source beside the others.
 func (t *rework) addWebP(ctx context.Context, src Source) (*Reworked, error) {
 	t.stage = StageDecode
-	processed, err := t.worker.process.ProcessWebP(ctx, src.Body, t.worker.cfg.WebP...)
+	processed, err := t.worker.process.process(ctx, src.Body, t.worker.cfg.WebP, t.Focal)
 	if err != nil {
 		return nil, err
 	}

@@ -137,7 +137,7 @@ func (t *try) produce(ctx context.Context) (d digest, processed *Processed, err 
 	}).Info("Image fetched")
 
 	t.stage = StageDecode
-	processed, err = t.worker.process.Process(ctx, src.Body)
+	processed, err = t.worker.process.process(ctx, src.Body, nil, t.claim.Focal)
 	if err != nil {
 		return digest{}, nil, err
 	}

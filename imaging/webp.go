@@ -21,7 +21,7 @@ const worthPercent = 90
 // as the JPEG is (and equal to a PNG), with at least a tenth less bytes. It takes
 // several times the CPU time of Process.
 func (p *Processor) ProcessWebP(ctx context.Context, src []byte, sizes ...string) (*Processed, error) {
-	return p.process(ctx, src, sizes)
+	return p.process(ctx, src, sizes, nil)
 }
 
 // accompany makes the WebP of a finished rendition of img, where it is wanted and

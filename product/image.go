@@ -19,10 +19,11 @@ import (
 
 // imageRow is what clients see of a row of images, and its digest.
 type imageRow struct {
-	ID             uuid.UUID      `db:"id"`
-	Position       int            `db:"position"`
-	Source         string         `db:"source"`
-	Alt            sql.NullString `db:"alt"`
+	ID       uuid.UUID      `db:"id"`
+	Position int            `db:"position"`
+	Source   string         `db:"source"`
+	Alt      sql.NullString `db:"alt"`
+	focalRow
 	Status         imaging.Status `db:"status"`
 	Attempts       int            `db:"attempts"`
 	ErrorCode      sql.NullString `db:"error_code"`
@@ -35,7 +36,7 @@ type imageRow struct {
 	Variants       variants       `db:"variants"`
 }
 
-const imageColumns = `id, position, source, alt, status, attempts, error_code, error_detail, error_retryable,
+const imageColumns = `id, position, source, alt, focal_x, focal_y, status, attempts, error_code, error_detail, error_retryable,
 	source_sha256, placeholder, average_color, animated, variants`
 
 // main is the variant that stands for a ready image, or nil.
@@ -83,6 +84,7 @@ type pendingImage struct {
 	position int
 	source   string
 	alt      sql.NullString
+	focal    focalRow
 }
 
 // insertImages stores new images as pending.
@@ -91,15 +93,18 @@ func insertImages(ctx context.Context, tx *sqlx.Tx, product uuid.UUID, images []
 		return nil
 	}
 	ids, positions, sources := make([]string, len(images)), make([]int64, len(images)), make([]string, len(images))
-	alts := make([]sql.NullString, len(images))
+	alts, xs, ys := make([]sql.NullString, len(images)), make([]sql.NullFloat64, len(images)), make([]sql.NullFloat64, len(images))
 	for i, n := range images {
 		ids[i], positions[i], sources[i], alts[i] = n.id.String(), int64(n.position), n.source, n.alt
+		xs[i], ys[i] = n.focal.X, n.focal.Y
 	}
 	const q = `
-		INSERT INTO images (id, product_id, position, source, alt, request_id)
-		SELECT n.id, $1, n.position, n.source, n.alt, $2
-		FROM unnest(cast($3 AS uuid[]), cast($4 AS integer[]), cast($5 AS text[]), cast($6 AS text[])) AS n (id, position, source, alt)`
-	_, err := tx.ExecContext(ctx, q, product, RequestID(ctx), pq.Array(ids), pq.Array(positions), pq.Array(sources), pq.Array(alts))
+		INSERT INTO images (id, product_id, position, source, alt, request_id, focal_x, focal_y)
+		SELECT n.id, $1, n.position, n.source, n.alt, $2, n.focal_x, n.focal_y
+		FROM unnest(cast($3 AS uuid[]), cast($4 AS integer[]), cast($5 AS text[]), cast($6 AS text[]), cast($7 AS real[]), cast($8 AS real[]))
+			AS n (id, position, source, alt, focal_x, focal_y)`
+	_, err := tx.ExecContext(ctx, q, product, RequestID(ctx), pq.Array(ids), pq.Array(positions), pq.Array(sources), pq.Array(alts),
+		pq.Array(xs), pq.Array(ys))
 	if err != nil {
 		return fmt.Errorf("insert images: %w", err)
 	}

@@ -128,7 +128,7 @@ func claimImage(ctx context.Context, tx *sqlx.Tx, c *imaging.Claim, lease time.D
 			claimed_at = CASE WHEN old.mine THEN old.claimed_at ELSE clock_timestamp() END,
 			lease_owner = $3, lease_until = clock_timestamp() + $4 * interval '1 microsecond'
 		FROM old WHERE images.id = old.id
-		RETURNING images.id, images.position, images.source, images.alt, images.status, images.attempts, images.deferrals, images.error_code,
+		RETURNING images.id, images.position, images.source, images.alt, images.focal_x, images.focal_y, images.status, images.attempts, images.deferrals, images.error_code,
 			images.error_detail, images.error_retryable, images.source_sha256, images.placeholder, images.average_color, images.animated,
 			images.variants,
 			coalesce(old.mine, false) AS mine, old.attempts AS old_attempts, old.claimed_at AS old_claimed_at, old.lease_owner AS old_owner,
@@ -141,7 +141,7 @@ func claimImage(ctx context.Context, tx *sqlx.Tx, c *imaging.Claim, lease time.D
 	if err != nil {
 		return claimedRow{}, nil, fmt.Errorf("claim image: %w", err)
 	}
-	c.Source, c.Attempt, c.Deferrals = row.Source, row.Attempts, row.Deferrals
+	c.Source, c.Focal, c.Attempt, c.Deferrals = row.Source, row.point(), row.Attempts, row.Deferrals
 	if !row.OldOwner.Valid || row.Mine {
 		return row, nil, nil
 	}

@@ -61,6 +61,7 @@ func (s *Store) claimRework(ctx context.Context, claim uuid.UUID, d time.Duratio
 
 // readyRow is an image as the second pass finds it.
 type readyRow struct {
+	focalRow
 	ProductID    uuid.UUID      `db:"product_id"`
 	Source       string         `db:"source"`
 	SHA256       string         `db:"source_sha256"`
@@ -82,7 +83,7 @@ type readyRow struct {
 func (s *Store) loadRework(ctx context.Context, p reworkPayload) (imaging.Rework, error) {
 	const q = `
 		SELECT product_id, source, source_sha256, source_bytes, format, width, height, placeholder, average_color, animated,
-			variants, recipe, source_etag, source_modified
+			variants, recipe, source_etag, source_modified, focal_x, focal_y
 		FROM images WHERE id = $1 AND generation = $2 AND status = 'ready'`
 	var row readyRow
 	err := s.read(ctx, "load rework", func(ctx context.Context) error {
@@ -90,7 +91,7 @@ func (s *Store) loadRework(ctx context.Context, p reworkPayload) (imaging.Rework
 	})
 	return imaging.Rework{
 		Job:       imaging.Job{ImageID: p.ImageID, Generation: p.Generation, RequestID: RequestID(ctx)},
-		ProductID: row.ProductID, Source: row.Source, Reason: p.Reason,
+		ProductID: row.ProductID, Source: row.Source, Reason: p.Reason, Focal: row.point(),
 		Was: imaging.Result{
 			SourceSHA256: row.SHA256, SourceBytes: row.SourceBytes.Int64, SourceFormat: row.Format.String,
 			Width: int(row.Width.Int64), Height: int(row.Height.Int64), Variants: row.Variants,

@@ -77,6 +77,9 @@ func setReady(ctx context.Context, e *edit, c imaging.Claim, r *imaging.Result) 
 	if err != nil {
 		return row, err
 	}
+	if !sameFocal(row.focalRow, c.Focal) { // it was changed during the try
+		e.refocus(c.ImageID, c.Generation)
+	}
 	if r.SecondPass {
 		e.outbox = append(e.outbox, reworkRow(c.ImageID, c.Generation, imaging.ReasonWebP))
 	}

@@ -148,7 +148,9 @@ func TestProcessTurnsEveryOrientation(t *testing.T) {
 					for i, r := range got.Renditions {
 						m := open(t, r)
 						if format == "gray jpeg" {
-							checkGrayCorners(t, m)
+							if r.Name != "square" { // which has not all of them
+								checkGrayCorners(t, m)
+							}
 							continue
 						}
 						if d := meanDifference(m, open(t, plain.Renditions[i])); d > limit {

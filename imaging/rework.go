@@ -38,7 +38,7 @@ type Rework struct {
 // Reworked is what a ready image is to become.
 type Reworked struct {
 	Result
-	Digest string // under which what is new was stored
+	Digest string // under which what is new was stored; empty: only the source's validators are new
 }
 
 // ReworkStore keeps what is stored for an image from being deleted before the
@@ -94,7 +94,10 @@ func (t *rework) work(ctx context.Context) (*Reworked, error) {
 	if need == webpOnly && !t.worker.secondPass() {
 		return t.withoutWebP(ctx)
 	}
-	src, release, err := t.fetch(ctx)
+	src, release, err := t.fetch(ctx, need)
+	if errors.Is(err, ErrNotModified) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -105,15 +108,27 @@ func (t *rework) work(ctx context.Context) (*Reworked, error) {
 		return nil, &Error{Code: CodeSourceChanged, Stage: StageFetch, Detail: "the source is another picture by now; it was left as it is"}
 	case changed || need == entirely:
 		return t.remake(ctx, src)
+	case need == current && src.Validators != t.Was.Validators:
+		return &Reworked{Result: t.learnt(src)}, nil
 	case need == current:
 		return nil, nil
 	}
 	return t.addWebP(ctx, src)
 }
 
+// learnt is the same picture with what its source can be asked for again by.
+func (t *rework) learnt(src Source) Result {
+	now := t.Was
+	if t.Reason != ReasonWebP { // an original has none
+		now.Validators = src.Validators
+	}
+	return now
+}
+
 // fetch gets the source: an upload; for a second pass what the first has kept; and
-// otherwise what the source's host has now.
-func (t *rework) fetch(ctx context.Context) (src Source, release func(), err error) {
+// otherwise what the source's host has now, or [ErrNotModified] where nothing else
+// needs the source.
+func (t *rework) fetch(ctx context.Context, need staleness) (src Source, release func(), err error) {
 	w := t.worker
 	if uploaded(t.Source) {
 		u := uploads{w.objects, w.fetch.cfg.MaxBytes}
@@ -125,7 +140,11 @@ func (t *rework) fetch(ctx context.Context) (src Source, release func(), err err
 			return src, release, err
 		}
 	}
-	return w.download(ctx, t.Source, Validators{}, t.Attempt-1)
+	known := Validators{}
+	if need == current {
+		known = t.Was.Validators
+	}
+	return w.download(ctx, t.Source, known, t.Attempt-1)
 }
 
 // remake makes all variants of a source.
@@ -145,7 +164,7 @@ func (t *rework) remake(ctx context.Context, src Source) (*Reworked, error) {
 		SourceSHA256: src.SHA256, SourceBytes: int64(len(src.Body)), SourceFormat: string(processed.Format),
 		Width: processed.Width, Height: processed.Height, Variants: variants,
 		Placeholder: processed.Placeholder, AverageColor: processed.AverageColor, Animated: processed.Animated,
-		Note: processed.Note, Recipe: t.worker.Recipe(),
+		Note: processed.Note, Recipe: t.worker.Recipe(), Validators: t.learnt(src).Validators,
 	}}, nil
 }
 
@@ -163,7 +182,9 @@ func (t *rework) addWebP(ctx context.Context, src Source) (*Reworked, error) {
 	if err != nil {
 		return nil, err
 	}
-	return t.became(digest, append(t.otherThanWebP(), variants...)), nil
+	now := t.became(digest, append(t.otherThanWebP(), variants...))
+	now.Validators = t.learnt(src).Validators
+	return now, nil
 }
 
 // withoutWebP takes WebP variants away where there are to be none any more.

@@ -212,7 +212,8 @@ func (t *try) keep(ctx context.Context, src digest, renditions []Rendition) (var
 		variants, err = t.worker.put(groupCtx, objectPrefix(t.claim.ProductID, src.sha256), renditions)
 		return err
 	})
-	return variants, group.Wait()
+	err = group.Wait()
+	return variants, err
 }
 
 // keepOriginal stores the source where the second pass will want it, and gives back

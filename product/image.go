@@ -157,7 +157,7 @@ func deleteImages(ctx context.Context, tx *sqlx.Tx, product uuid.UUID, ids []uui
 	}
 	delays := map[string]time.Duration{}
 	for i := range gone {
-		for digest := range gone[i].digests() {
+		for digest := range gone[i].has() {
 			delays[digest] = max(delays[digest], 0)
 			if gone[i].Status == imaging.Processing {
 				delays[digest] = deletionDelay

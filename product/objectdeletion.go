@@ -53,8 +53,8 @@ func NewDeletionRelay(store *Store, objects ObjectDeleter, wake <-chan struct{},
 }
 
 // usesObjects is true of images of product $1 that have digest $2, whose objects
-// begin with $3.
-const usesObjects = ` product_id = $1 AND (source_sha256 = $2 OR rework_sha256 = $2 OR EXISTS (
+// begin with $3. A ready image has what it names; the others may be about to store.
+const usesObjects = ` product_id = $1 AND (source_sha256 = $2 AND status <> 'ready' OR rework_sha256 = $2 OR EXISTS (
 	SELECT 1 FROM jsonb_array_elements(variants) AS v WHERE starts_with(v ->> 'key', $3))) `
 
 // markDeletion notes that the deletion is about to begin, unless there will be

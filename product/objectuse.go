@@ -13,17 +13,26 @@ import (
 	"vitrine/imaging"
 )
 
-// digests gives those under which an image has objects: its source's, and others
-// where the second pass has made some.
-func (r *imageRow) digests() map[string]bool {
+// uses gives the digests under which an image has objects that it needs: see
+// usesObjects.
+func (r *imageRow) uses() map[string]bool {
 	found := map[string]bool{}
-	if r.SHA256.Valid {
-		found[r.SHA256.String] = true
-	}
 	for _, v := range r.Variants {
 		if parts := strings.Split(v.Key, "/"); len(parts) == 4 { // see objectPrefix
 			found[parts[2]] = true
 		}
+	}
+	if r.SHA256.Valid && r.Status != imaging.Ready {
+		found[r.SHA256.String] = true
+	}
+	return found
+}
+
+// has gives also the digest of its source, which may wait there for a second pass.
+func (r *imageRow) has() map[string]bool {
+	found := r.uses()
+	if r.SHA256.Valid {
+		found[r.SHA256.String] = true
 	}
 	return found
 }
@@ -32,10 +41,10 @@ func (r *imageRow) digests() map[string]bool {
 // and those that a second pass had reserved. Whoever was shown their URLs a moment
 // ago may still read them.
 func (e *edit) giveUpObjects(ctx context.Context, before, after *imageRow) error {
-	had := before.digests()
 	if len(before.Variants) == 0 { // it was never ready
 		return nil
 	}
+	had := before.uses()
 	reserved, err := endReservation(ctx, e.tx, after.ID)
 	if err != nil {
 		return err
@@ -43,9 +52,9 @@ func (e *edit) giveUpObjects(ctx context.Context, before, after *imageRow) error
 	if reserved != "" {
 		had[reserved] = true
 	}
-	has := after.digests()
+	uses := after.uses()
 	for digest := range had {
-		if !has[digest] {
+		if !uses[digest] {
 			e.outbox = append(e.outbox, lateDeletionRow(e.product.ID, digest))
 		}
 	}

@@ -141,8 +141,8 @@ func (r *reworks) do(ctx context.Context, row Row) error {
 	}
 	done, err := r.worker.Rework(ctx, r.store, rework)
 	switch {
-	case err == nil && done == nil:
-		return r.leave(ctx, t)
+	case err == nil && (done == nil || done.Digest == ""):
+		return r.leave(ctx, t, done)
 	case err == nil:
 		return r.finish(ctx, t, done)
 	}

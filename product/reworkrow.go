@@ -74,6 +74,8 @@ type readyRow struct {
 	Animated     bool           `db:"animated"`
 	Variants     variants       `db:"variants"`
 	Recipe       string         `db:"recipe"`
+	ETag         sql.NullString `db:"source_etag"`
+	Modified     sql.NullString `db:"source_modified"`
 }
 
 // loadRework gives the image that is to be reworked, or [ErrNotFound] where it is
@@ -124,13 +126,15 @@ func (s *Store) ReserveRework(ctx context.Context, r imaging.Rework, digest stri
 func replaceVariants(ctx context.Context, tx *sqlx.Tx, r imaging.Rework, done *imaging.Reworked) (imageRow, error) {
 	const q = `
 		UPDATE images SET rework_sha256 = NULL, source_sha256 = $5, source_bytes = $6, format = $7, width = $8, height = $9,
-			variants = cast($10 AS jsonb), placeholder = $11, average_color = $12, animated = $13, recipe = $14
+			variants = cast($10 AS jsonb), placeholder = $11, average_color = $12, animated = $13, recipe = $14,
+			source_etag = $15, source_modified = $16
 		WHERE id = $1 AND generation = $2 AND status = 'ready' AND source_sha256 = $3 AND rework_sha256 = $4
 		RETURNING ` + imageColumns
 	var row imageRow
 	err := tx.GetContext(ctx, &row, q, r.ImageID, r.Generation, r.Was.SourceSHA256, done.Digest,
 		done.SourceSHA256, done.SourceBytes, done.SourceFormat, done.Width, done.Height,
-		variants(done.Variants), null(done.Placeholder), null(done.AverageColor), done.Animated, done.Recipe)
+		variants(done.Variants), null(done.Placeholder), null(done.AverageColor), done.Animated, done.Recipe,
+		null(done.Validators.ETag), null(done.Validators.LastModified))
 	if errors.Is(err, sql.ErrNoRows) {
 		return row, fmt.Errorf("replace variants: %w", imaging.ErrLeaseLost)
 	}
@@ -138,6 +142,19 @@ func replaceVariants(ctx context.Context, tx *sqlx.Tx, r imaging.Rework, done *i
 		return row, fmt.Errorf("replace variants: %w", err)
 	}
 	return row, nil
+}
+
+// keepValidators writes down what an image's source can be asked for again by, if
+// the image still is what was made of it.
+func keepValidators(ctx context.Context, tx *sqlx.Tx, r imaging.Rework, v imaging.Validators) error {
+	const q = `
+		UPDATE images SET source_etag = $4, source_modified = $5
+		WHERE id = $1 AND generation = $2 AND status = 'ready' AND source_sha256 = $3`
+	_, err := tx.ExecContext(ctx, q, r.ImageID, r.Generation, r.Was.SourceSHA256, null(v.ETag), null(v.LastModified))
+	if err != nil {
+		return fmt.Errorf("keep validators: %w", err)
+	}
+	return nil
 }
 
 // needsOriginal says whether another image of the product waits for its second pass

@@ -58,9 +58,13 @@ func (r *reworks) abandon(ctx context.Context, t reworkTry, digest string) error
 	})
 }
 
-// leave notes that there was nothing to do.
-func (r *reworks) leave(ctx context.Context, t reworkTry) error {
-	if err := r.conclude(ctx, t, r.attempt(t, outcomeUnchanged, nil)); err != nil {
+// leave notes that there was nothing to do, and what was learnt about the source.
+func (r *reworks) leave(ctx context.Context, t reworkTry, learnt *imaging.Reworked) error {
+	known := t.Was.Validators
+	if learnt != nil {
+		known = learnt.Validators
+	}
+	if err := r.conclude(ctx, t, known, r.attempt(t, outcomeUnchanged, nil)); err != nil {
 		return err
 	}
 	r.note(t, outcomeUnchanged)
@@ -70,7 +74,7 @@ func (r *reworks) leave(ctx context.Context, t reworkTry) error {
 
 // giveUp leaves the image ready as it is, and tells why.
 func (r *reworks) giveUp(ctx context.Context, t reworkTry, why *imaging.Error) error {
-	if err := r.conclude(ctx, t, r.attempt(t, outcomeKept, why)); err != nil {
+	if err := r.conclude(ctx, t, t.Was.Validators, r.attempt(t, outcomeKept, why)); err != nil {
 		return err
 	}
 	r.note(t, outcomeKept)
@@ -80,7 +84,7 @@ func (r *reworks) giveUp(ctx context.Context, t reworkTry, why *imaging.Error) e
 }
 
 // conclude remembers a try after which the image stays as it is.
-func (r *reworks) conclude(ctx context.Context, t reworkTry, attempt *attemptRow) error {
+func (r *reworks) conclude(ctx context.Context, t reworkTry, known imaging.Validators, attempt *attemptRow) error {
 	_, err := r.service.write(ctx, Everything(), t.ProductID, "conclude rework", func(ctx context.Context, e *edit) error {
 		image := e.image(t.ImageID)
 		if image == nil {
@@ -88,6 +92,11 @@ func (r *reworks) conclude(ctx context.Context, t reworkTry, attempt *attemptRow
 		}
 		if err := e.giveUpObjects(ctx, image, image); err != nil {
 			return err
+		}
+		if known != t.Was.Validators {
+			if err := keepValidators(ctx, e.tx, t.Rework, known); err != nil {
+				return err
+			}
 		}
 		if err := e.giveUpOriginal(ctx, t.Rework); err != nil {
 			return err

@@ -251,7 +251,7 @@ func (s *Store) unused(ctx context.Context, all []digest) ([]digest, error) {
 		FROM unnest(cast($1 AS uuid[]), cast($2 AS text[])) AS o (product, sha256)
 		WHERE NOT EXISTS (
 			SELECT 1 FROM images
-			WHERE product_id = o.product AND (source_sha256 = o.sha256 OR rework_sha256 = o.sha256 OR EXISTS (
+			WHERE product_id = o.product AND (source_sha256 = o.sha256 AND status <> 'ready' OR rework_sha256 = o.sha256 OR EXISTS (
 				SELECT 1 FROM jsonb_array_elements(variants) AS v
 				WHERE starts_with(v ->> 'key', 'products/' || o.product || '/' || o.sha256 || '/'))))`
 	var rows []digest

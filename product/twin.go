@@ -13,7 +13,7 @@ import (
 
 // readyColumns are those of a [readyRow].
 const readyColumns = `product_id, source, source_sha256, source_bytes, format, width, height, placeholder, average_color, animated,
-	variants, recipe, focal_x, focal_y`
+	variants, recipe, source_etag, source_modified, focal_x, focal_y`
 
 // result is what is known of the picture.
 func (r *readyRow) result() imaging.Result {
@@ -21,6 +21,7 @@ func (r *readyRow) result() imaging.Result {
 		SourceSHA256: r.SHA256, SourceBytes: r.SourceBytes.Int64, SourceFormat: r.Format.String,
 		Width: int(r.Width.Int64), Height: int(r.Height.Int64), Variants: r.Variants,
 		Placeholder: r.Placeholder.String, AverageColor: r.AverageColor.String, Animated: r.Animated, Recipe: r.Recipe,
+		Validators: imaging.Validators{ETag: r.ETag.String, LastModified: r.Modified.String},
 	}
 }
 

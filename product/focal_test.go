@@ -1,6 +1,8 @@
 package product_test
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -59,4 +61,35 @@ func TestFocalPoint(t *testing.T) {
 			t.Errorf("%d reworks, want 1", n)
 		}
 	})
+}
+
+// Another focal point gives a ready image a square of another URL, made without the
+// source, and leaves its other variants alone.
+func TestFocalPointChangesTheSquare(t *testing.T) {
+	t.Parallel()
+	s := newStudio(t)
+	w := s.ready("/logo.png")
+	s.reworks(s.worker, product.ReworkConfig{})
+	s.idle()
+	before, asked, had := s.get(w.ID), s.host.requests(), s.named()
+	s.patchFocal(w, &product.Focal{X: 0, Y: 0.5})
+	s.idle()
+	after, has := s.get(w.ID), s.named()
+	square := func(key string) bool { return strings.Contains(key, "/square") }
+	was, is := slices.IndexFunc(had, square), slices.IndexFunc(has, square)
+	if was < 0 || is < 0 || had[was] == has[is] {
+		t.Fatalf("the square is at %d of %q, was at %d of %q", is, has, was, had)
+	}
+	if diff := cmp.Diff(slices.DeleteFunc(had, square), slices.DeleteFunc(has, square)); diff != "" {
+		t.Errorf("the other variants (-before +after):\n%s", diff)
+	}
+	if after.Version != before.Version+2 || s.host.requests() != asked {
+		t.Errorf("version %d, was %d; %d requests, were %d", after.Version, before.Version, s.host.requests(), asked)
+	}
+	s.deletions() // what lies under the source's digest stays as long as that is in use
+	for _, key := range s.named() {
+		if !slices.Contains(s.bucket.keys(), key) {
+			t.Errorf("%s is missing", key)
+		}
+	}
 }

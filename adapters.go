@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"github.com/sirupsen/logrus"
 
@@ -23,17 +24,22 @@ func fetchConfig(cfg config.Config) imaging.FetchConfig {
 	}
 	return imaging.FetchConfig{
 		Timeout: cfg.FetchTimeout, MaxBytes: int64(cfg.FetchMaxBytes), AllowCIDRs: cfg.FetchAllowCIDRs, AllowPorts: ports,
+		RootCAs: cfg.FetchCAs.Pool, HostConnections: cfg.FetchPerHost,
 	}
 }
 
 func workerConfig(cfg config.Config) imaging.WorkerConfig {
 	return imaging.WorkerConfig{
-		MaxAttempts: cfg.MaxAttempts,
+		MaxAttempts: cfg.MaxAttempts, WebP: cfg.WebPSizes, // "off" is the name of no size
 		Process: imaging.ProcessConfig{
 			Limits:       imaging.Limits{MaxPixels: int64(cfg.MaxPixels), MaxSide: cfg.MaxSide},
 			MemoryBudget: int64(cfg.MemBudget), DecodeTimeout: cfg.DecodeTimeout, Likeness: cfg.Likeness,
 		},
 	}
+}
+
+func reworkConfig(cfg config.Config) product.ReworkConfig {
+	return product.ReworkConfig{MaxAttempts: cfg.MaxAttempts, Limit: cfg.FetchTimeout + 2*time.Minute}
 }
 
 var verdicts = map[imaging.Verdict]queue.Verdict{

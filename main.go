@@ -62,6 +62,7 @@ func command(ctx context.Context, args []string, stdout io.Writer) error {
 		fmt.Fprint(flags.Output(), `usage: vitrine              run the service
        vitrine config        print the effective settings, secrets masked
        vitrine variables     print the table of all settings
+       vitrine reprocess     have pictures made anew whose sizes, formats or qualities are not today's; -all for every one
        vitrine healthcheck   exit 0 if the service on this machine is alive
        vitrine version       print the version
 `)
@@ -87,6 +88,8 @@ func command(ctx context.Context, args []string, stdout io.Writer) error {
 		return cfg.Print(stdout)
 	case "healthcheck":
 		return web.Probe(ctx, cfg.HTTPAddr)
+	case "reprocess":
+		return reprocess(ctx, cfg, flags.Args()[1:], stdout)
 	default:
 		flags.Usage()
 		return fmt.Errorf("unknown command %q", flags.Arg(0))
@@ -191,10 +194,13 @@ func newApp(cfg config.Config, log *logrus.Logger) (*app, error) {
 	broker.Handle(func(ctx context.Context, d queue.Delivery) queue.Verdict {
 		return verdicts[worker.Handle(ctx, d.Body)]
 	})
+	listener := product.NewListener(cfg.DatabaseURL, log)
+	var reworks []func(context.Context) error
 	if cfg.Workers > 0 {
+		reworks = append(reworks, a.whileServing(product.NewReworkRelay(service, worker, broker, reworkConfig(cfg),
+			listener.Wake(product.KindImageRework), log, reg).Run))
 		broker.HandleDead(fileDeadLetters(product.NewDeadLetters(store, log), log))
 	}
-	listener := product.NewListener(cfg.DatabaseURL, log)
 	a.upkeep = []func(context.Context) error{
 		listener.Run,
 		product.NewJobRelay(store, publisher{broker}, product.JobLimits{PerOwner: cfg.OwnerJobs, Waiting: 2 * cfg.Workers},
@@ -209,6 +215,7 @@ func newApp(cfg config.Config, log *logrus.Logger) (*app, error) {
 		func(ctx context.Context) error { return prepareBucket(ctx, objects, log) },
 	}
 
+	a.upkeep = append(a.upkeep, reworks...)
 	if cfg.S3Sweep {
 		a.upkeep = append(a.upkeep, product.NewSweeper(store, sweptObjects{objects}, product.SweepConfig{}, log).Run)
 	}
@@ -231,6 +238,23 @@ func newApp(cfg config.Config, log *logrus.Logger) (*app, error) {
 	a.admin = web.NewServer(cfg.AdminAddr, web.NewAdmin(reg), log)
 	a.admin.WriteTimeout = 5 * time.Minute // a profile takes as long as it was asked for
 	return a, nil
+}
+
+// whileServing ends a part when the stop begins, and not only with the last jobs:
+// it has nothing under way that somebody waits for.
+func (a *app) whileServing(part func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		go func() {
+			select {
+			case <-a.stopping:
+				cancel()
+			case <-ctx.Done():
+			}
+		}()
+		return part(ctx)
+	}
 }
 
 // prepareBucket makes the bucket ready, now or whenever S3 can be reached, so

@@ -228,10 +228,12 @@ ALTER TABLE images ADD COLUMN IF NOT EXISTS focal_x real CONSTRAINT images_focal
 ALTER TABLE images ADD COLUMN IF NOT EXISTS focal_y real CONSTRAINT images_focal_y_range CHECK (focal_y BETWEEN 0 AND 1);
 ALTER TABLE images ADD COLUMN IF NOT EXISTS source_etag text;
 ALTER TABLE images ADD COLUMN IF NOT EXISTS source_modified text;
+ALTER TABLE images ADD COLUMN IF NOT EXISTS rework_sha256 text CONSTRAINT images_rework_sha256_form CHECK (rework_sha256 ~ '^[0-9a-f]{64}$');
 COMMENT ON COLUMN images.recipe IS 'Names what its variants were made by: sizes, formats, qualities; empty: by an earlier release.';
 COMMENT ON COLUMN images.focal_x IS 'What a crop is to show, from 0 at the left to 1 at the right of the upright picture; null: the centre.';
 COMMENT ON COLUMN images.focal_y IS 'The same from 0 at the top to 1 at the bottom; null where focal_x is.';
 COMMENT ON COLUMN images.source_etag IS 'ETag that the source answered with, to ask whether it has changed.';
+COMMENT ON COLUMN images.rework_sha256 IS 'Digest under which a second pass is about to store objects; nobody deletes them meanwhile.';
 COMMENT ON COLUMN images.source_modified IS 'Its Last-Modified, as it was given.';
 COMMENT ON COLUMN images.alt IS 'What the picture shows, in words; empty for one that only decorates, null where nobody has said.';
 CREATE INDEX IF NOT EXISTS images_upload ON images (source) WHERE starts_with(source, 'upload:');
@@ -258,7 +260,7 @@ CREATE TABLE IF NOT EXISTS image_attempts (
     attempt     integer NOT NULL CONSTRAINT image_attempts_attempt_positive CHECK (attempt >= 1),
     stage       text NOT NULL,
     outcome     text NOT NULL CONSTRAINT image_attempts_outcome_known
-                CHECK (outcome IN ('ready', 'retry', 'failed', 'handed_back', 'lost')),
+                CHECK (outcome IN ('ready', 'retry', 'failed', 'handed_back', 'lost', 'reworked', 'unchanged', 'kept')),
     code        text,
     detail      text,
     worker      text NOT NULL,
@@ -266,10 +268,20 @@ CREATE TABLE IF NOT EXISTS image_attempts (
     started_at  timestamptz NOT NULL,
     duration_ms bigint NOT NULL CONSTRAINT image_attempts_duration_natural CHECK (duration_ms >= 0)
 );
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_constraint WHERE conname = 'image_attempts_outcome_known' AND conrelid = 'image_attempts'::regclass
+               AND pg_get_constraintdef(oid) NOT LIKE '%reworked%') THEN
+        ALTER TABLE image_attempts DROP CONSTRAINT image_attempts_outcome_known;
+        ALTER TABLE image_attempts ADD CONSTRAINT image_attempts_outcome_known
+            CHECK (outcome IN ('ready', 'retry', 'failed', 'handed_back', 'lost', 'reworked', 'unchanged', 'kept'));
+    END IF;
+END
+$$;
 COMMENT ON TABLE  image_attempts IS 'One row per ended try; the last 20 of each image are kept.';
 COMMENT ON COLUMN image_attempts.attempt IS 'Number of the try; a try that did not count shares it with the next.';
 COMMENT ON COLUMN image_attempts.stage IS 'Last step that was begun.';
-COMMENT ON COLUMN image_attempts.outcome IS 'ready; retry: will be repeated; failed; handed_back: will be repeated and did not count; lost: its worker vanished.';
+COMMENT ON COLUMN image_attempts.outcome IS 'ready; retry: will be repeated; failed; handed_back: will be repeated and did not count; lost: its worker vanished. Of a ready image: reworked; unchanged; kept: it could not be reworked and stays as it was.';
 COMMENT ON COLUMN image_attempts.code IS 'Why it is not ready; null when it is.';
 COMMENT ON COLUMN image_attempts.worker IS 'Owner of the lease.';
 CREATE INDEX IF NOT EXISTS image_attempts_image_id_id ON image_attempts (image_id, id);

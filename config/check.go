@@ -81,8 +81,14 @@ func (c *Config) check(p *problems) {
 	}
 	p.add("IMAGE_MAX_PIXELS", between(c.MaxPixels, 1, 1<<30))
 	p.add("IMAGE_MAX_SIDE", between(c.MaxSide, 1, 65535))
+	if !slices.Equal(c.WebPSizes, []string{"off"}) {
+		for _, size := range c.WebPSizes {
+			p.add("WEBP_SIZES", oneOf(size, "main", "large", "small"))
+		}
+	}
 	p.add("IMAGE_DECODE_TIMEOUT", between(c.DecodeTimeout, 100*time.Millisecond, time.Minute))
 	p.add("FETCH_TIMEOUT", between(c.FetchTimeout, 100*time.Millisecond, 5*time.Minute))
+	p.add("FETCH_PER_HOST", between(c.FetchPerHost, 0, 256))
 	if !p.named["IMAGE_MEMORY_BUDGET"] { // a quarter of it is for sources, see imaging.Processor
 		p.add("FETCH_MAX_BYTES", between(c.FetchMaxBytes, 1, c.MemBudget/4))
 	}
@@ -174,6 +180,9 @@ func (c *Config) derive() {
 	}
 	if c.S3UploadURL == "" {
 		c.S3UploadURL = c.bucketURL()
+	}
+	if c.FetchPerHost == 0 { // a slow host leaves workers for the others
+		c.FetchPerHost = max(1, min(c.Workers-(c.Workers+3)/4, 8))
 	}
 	c.S3PublicURL = strings.TrimRight(c.S3PublicURL, "/")
 	c.S3UploadURL = strings.TrimRight(c.S3UploadURL, "/")

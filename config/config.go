@@ -60,10 +60,14 @@ type Config struct {
 	MaxPixels   int   `env:"IMAGE_MAX_PIXELS" envDefault:"40000000" help:"most pixels of a source picture"`
 	MaxSide     int   `env:"IMAGE_MAX_SIDE" envDefault:"12000" help:"most pixels of a source picture's longer side, 1 to 65535"`
 
+	WebPSizes []string `env:"WEBP_SIZES" envDefault:"main,large" help:"sizes that a second pass makes as WebP too, once a picture is ready: of main, large and small, comma-separated; off for none"`
+
 	Likeness        float64        `env:"IMAGE_QUALITY" envDefault:"0.965" help:"likeness (SSIM) of a JPEG to the resized picture, 0.8 to 0.999; its quality, 70 to 90, follows from it"`
 	DecodeTimeout   time.Duration  `env:"IMAGE_DECODE_TIMEOUT" envDefault:"5s" help:"longest decoding of one picture"`
 	FetchTimeout    time.Duration  `env:"FETCH_TIMEOUT" envDefault:"15s" help:"longest download of one picture, from the look-up of its host to the last byte"`
 	FetchMaxBytes   Bytes          `env:"FETCH_MAX_BYTES" envDefault:"20MiB" help:"largest source picture, a quarter of IMAGE_MEMORY_BUDGET at most"`
 	FetchAllowCIDRs []netip.Prefix `env:"FETCH_ALLOW_CIDRS" help:"networks beyond the public internet that pictures may come from, comma-separated"`
 	FetchAllowPorts []Port         `env:"FETCH_ALLOW_PORTS" help:"ports beyond 80 and 443 that pictures may come from, comma-separated"`
+	FetchCAs        Authorities    `env:"FETCH_CA_FILE" help:"file of certificate authorities (PEM) trusted for pictures' sources, besides the system's"`
+	FetchPerHost    int            `env:"FETCH_PER_HOST" envDefault:"0" help:"pictures downloaded from one host at once, up to 256; 0 is three quarters of WORKERS, 8 at most"`
 }

@@ -25,11 +25,11 @@ func TestLoadDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := []any{c.DatabaseURL, c.RedisURL, c.RabbitMQURLs, c.S3PublicURL, c.S3UploadURL, c.HTTPAddr, c.Workers, c.MemBudget, c.FetchTimeout}
+	got := []any{c.DatabaseURL, c.RedisURL, c.RabbitMQURLs, c.S3PublicURL, c.S3UploadURL, c.HTTPAddr, c.Workers, c.MemBudget, c.FetchTimeout, c.FetchPerHost}
 	want := []any{
 		"postgres://postgres@localhost:5432/vitrine?sslmode=prefer", "redis://localhost:6379",
 		[]string{"amqp://guest:guest@localhost:5672/"}, "https://vitrine.s3.us-east-1.amazonaws.com", "https://vitrine.s3.us-east-1.amazonaws.com",
-		"127.0.0.1:8080", 4, config.Bytes(256 << 20), 15 * time.Second,
+		"127.0.0.1:8080", 4, config.Bytes(256 << 20), 15 * time.Second, 3,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("defaults (-want +got):\n%s", diff)
@@ -71,7 +71,7 @@ func TestLoadReportsEveryBadVariable(t *testing.T) {
 		"ADMIN_ADDR=1", "ADMIN_TOKEN=hunter2", "ALLOW_OPEN=2", "DRAIN_DELAY=1h", "EVENT_STREAMS=0", "LOG_LEVEL=loud", "WORKERS=-1",
 		"WORKERS=many", "IMAGE_MAX_ATTEMPTS=0", "IMAGE_MEMORY_BUDGET=1MiB", "IMAGE_MAX_PIXELS=0", "IMAGE_QUALITY=NaN", "IMAGE_MAX_SIDE=70000",
 		"IMAGE_DECODE_TIMEOUT=1", "FETCH_TIMEOUT=0s", "FETCH_MAX_BYTES=-1", "FETCH_MAX_BYTES=65MiB", "FETCH_MAX_BYTES=9999999999GiB", "FETCH_ALLOW_CIDRS=10.0.0.1",
-		"FETCH_ALLOW_PORTS=80,70000", "DB_PASS_FILE=/does/not/exist",
+		"FETCH_ALLOW_PORTS=80,70000", "FETCH_CA_FILE=/does/not/exist", "FETCH_CA_FILE=/dev/null", "FETCH_PER_HOST=257", "DB_PASS_FILE=/does/not/exist",
 		"RATE_LIMIT=-1", "RATE_LIMIT=1000001", "RATE_LIMIT_ADDRESS=many", "TRUSTED_PROXIES=10.0.0.1", "TRUSTED_PROXIES=10.0.0.0/8,::/0",
 		"TRUSTED_PROXY_HEADER=X-Real-IP", "MAX_REQUESTS=0",
 	} {

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strconv"
@@ -68,6 +69,18 @@ func (f *Fetcher) acceptable(resp *http.Response) error {
 		return bodyTooLarge(f.cfg.MaxBytes)
 	}
 	return nil
+}
+
+// drained is how much of an answer without a picture is read so that its
+// connection can serve the next request (HTTP/1.1); for more, a new one is cheaper.
+const drained = 4 << 10
+
+// drain ends an answer whose content is of no interest.
+func drain(resp *http.Response) {
+	if resp.ContentLength >= 0 && resp.ContentLength <= drained {
+		_, _ = io.CopyN(io.Discard, resp.Body, drained) // its end shows whether the connection can be kept
+	}
+	_ = resp.Body.Close()
 }
 
 // retryAfter reads the header's two forms, seconds and a date (RFC 9110, section

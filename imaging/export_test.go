@@ -88,3 +88,8 @@ func ScaledForTest(m image.Image, width, height int) image.Image {
 	resize.Scale(out.Pix, out.Stride, r.source(), resize.Fit(width, r.width), resize.Fit(height, r.height))
 	return out
 }
+
+// ProcessFocal is [Processor.Process] with a focal point.
+func ProcessFocal(ctx context.Context, src []byte, focal *Focal) (*Processed, error) {
+	return NewProcessor(ProcessConfig{}).process(ctx, src, nil, focal)
+}

@@ -3,14 +3,12 @@ package imaging
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/hex"
 	"fmt"
 	"net/http"
 	"net/netip"
 	"net/url"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -24,7 +22,13 @@ type FetchConfig struct {
 	MaxBytes   int64          // of a body; 20 MiB
 	AllowCIDRs []netip.Prefix // reachable although not public; none
 	AllowPorts []int          // beside 80 and 443; none
+	RootCAs    *x509.CertPool // whose certificates are trusted; the system's
 	UserAgent  string         // "vitrine"
+	// HostConnections is how many pictures are downloaded from one host at once
+	// (a [Worker] puts the others off), so that a slow host leaves workers for the
+	// rest; 8.
+	HostConnections int
+	KeptConnections int // idle ones that are kept for the next picture, of all hosts; 64
 }
 
 func (c FetchConfig) withDefaults() FetchConfig {
@@ -36,6 +40,12 @@ func (c FetchConfig) withDefaults() FetchConfig {
 	}
 	if c.UserAgent == "" {
 		c.UserAgent = "vitrine"
+	}
+	if c.HostConnections <= 0 {
+		c.HostConnections = 8
+	}
+	if c.KeptConnections <= 0 {
+		c.KeptConnections = 64
 	}
 	return c
 }
@@ -60,8 +70,9 @@ func (f *Fetcher) Close() { f.transport.CloseIdleConnections() }
 
 // Source is a downloaded picture that was not looked into yet.
 type Source struct {
-	Body   []byte
-	SHA256 string // of Body, lower-case hexadecimal
+	Body       []byte
+	SHA256     string     // of Body, lower-case hexadecimal
+	Validators Validators // of the answer; none for an upload
 }
 
 // Reserve asks for room for n bytes before they are read and gives a function
@@ -74,15 +85,28 @@ type Reserve func(ctx context.Context, n int64) (release func(), err error)
 // reserve may be nil; the room it gave is returned when Fetch fails and by
 // release, which is never nil.
 func (f *Fetcher) Fetch(ctx context.Context, source string, reserve Reserve) (src Source, release func(), err error) {
+	return f.FetchChanged(ctx, source, Validators{}, reserve)
+}
+
+// FetchChanged is [Fetcher.Fetch] for a picture that was downloaded before, whose
+// answer had the validators known: it gives [ErrNotModified] where the source says
+// that the picture is still the same. Without validators it always downloads.
+func (f *Fetcher) FetchChanged(
+	ctx context.Context, source string, known Validators, reserve Reserve,
+) (src Source, release func(), err error) {
 	work, limit := startLimit(ctx, f.cfg.Timeout)
 	defer limit.stop()
 	release = func() {}
-	resp, err := f.open(work, source)
+	resp, err := f.open(work, source, known)
 	if err != nil {
 		return Source{}, release, limit.explain(err)
 	}
 	defer func() { _ = resp.Body.Close() }() // only read from: nothing can be lost
+	if resp.StatusCode == http.StatusNotModified && known != (Validators{}) {
+		return Source{}, release, ErrNotModified
+	}
 	if err := f.acceptable(resp); err != nil {
+		drain(resp)
 		return Source{}, release, err
 	}
 	if reserve != nil {
@@ -102,13 +126,13 @@ func (f *Fetcher) Fetch(ctx context.Context, source string, reserve Reserve) (sr
 		return Source{}, func() {}, limit.explain(err)
 	}
 	sum := sha256.Sum256(body)
-	return Source{Body: body, SHA256: hex.EncodeToString(sum[:])}, release, nil
+	return Source{Body: body, SHA256: hex.EncodeToString(sum[:]), Validators: validators(resp.Header, time.Now())}, release, nil
 }
 
 // open follows the redirects from source to the answer that is none. Redirects
 // are followed here, not by an http.Client, so that each hop's URL passes the
 // same check as the first, and no cookie or Referer travels along.
-func (f *Fetcher) open(ctx context.Context, source string) (*http.Response, error) {
+func (f *Fetcher) open(ctx context.Context, source string, known Validators) (*http.Response, error) {
 	target, err := url.Parse(source)
 	if err != nil {
 		return nil, failed(CodeInvalidURL, "the source is not a valid URL", nil)
@@ -117,7 +141,7 @@ func (f *Fetcher) open(ctx context.Context, source string) (*http.Response, erro
 		if err := f.checkURL(target); err != nil {
 			return nil, err
 		}
-		resp, err := f.get(ctx, target)
+		resp, err := f.get(ctx, target, known)
 		if err != nil {
 			return nil, err
 		}
@@ -135,7 +159,7 @@ func (f *Fetcher) open(ctx context.Context, source string) (*http.Response, erro
 	}
 }
 
-func (f *Fetcher) get(ctx context.Context, target *url.URL) (*http.Response, error) {
+func (f *Fetcher) get(ctx context.Context, target *url.URL, known Validators) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
 	if err != nil {
 		return nil, failed(CodeInvalidURL, "the source is not a valid URL", nil)
@@ -143,6 +167,7 @@ func (f *Fetcher) get(ctx context.Context, target *url.URL) (*http.Response, err
 	req.Header.Set("User-Agent", f.cfg.UserAgent)
 	req.Header.Set("Accept", "image/webp, image/png, image/jpeg, image/gif")
 	req.Header.Set("Accept-Encoding", "identity")
+	known.ask(req.Header)
 	resp, err := f.transport.RoundTrip(req)
 	if err != nil {
 		return nil, connectError(target.Hostname(), err)
@@ -159,7 +184,7 @@ func redirect(from *url.URL, resp *http.Response) (*url.URL, error) {
 	default:
 		return nil, nil
 	}
-	_ = resp.Body.Close() // its content is of no interest
+	drain(resp)
 	location := resp.Header.Get("Location")
 	if location == "" {
 		return nil, failed(CodeSourceRejected, "redirected without saying where to", nil)
@@ -169,53 +194,4 @@ func redirect(from *url.URL, resp *http.Response) (*url.URL, error) {
 		return nil, failed(CodeForbiddenRedirect, "redirected to an invalid URL", nil)
 	}
 	return next, nil
-}
-
-// checkURL refuses what must not even be looked up.
-func (f *Fetcher) checkURL(u *url.URL) error {
-	host := u.Hostname()
-	switch {
-	case u.Scheme != "http" && u.Scheme != "https":
-		return failed(CodeInvalidURL, "only http and https URLs are fetched", nil)
-	case host == "" || u.Opaque != "":
-		return failed(CodeInvalidURL, "the URL has no host", nil)
-	case u.User != nil:
-		return failed(CodeInvalidURL, "the URL has a user name", nil)
-	}
-	if port := u.Port(); port != "" {
-		n, err := strconv.Atoi(port)
-		if err != nil || n < 1 || n > 65535 {
-			return failed(CodeInvalidURL, "the URL's port is not a port", nil)
-		}
-		if n != 80 && n != 443 && !slices.Contains(f.cfg.AllowPorts, n) {
-			return failed(CodeForbiddenPort, fmt.Sprintf("port %d is not fetched from", n), nil)
-		}
-	}
-	addr, err := netip.ParseAddr(host)
-	if err == nil {
-		if err := Allowed(addr, f.cfg.AllowCIDRs); err != nil {
-			return failed(CodeForbiddenAddress, fmt.Sprintf("%s is not a public address", addr), err)
-		}
-		return nil
-	}
-	if endsInNumber(host) {
-		return failed(CodeInvalidURL, "the URL's host is a number, but no IPv4 address in its usual form", nil)
-	}
-	return nil
-}
-
-// endsInNumber reports whether a host can only be meant as an IPv4 address (WHATWG
-// URL, "ends in a number checker"). Resolvers disagree about such spellings, such
-// as 2130706433 and 0x7f.1: they are not passed on to one.
-func endsInNumber(host string) bool {
-	host = strings.TrimSuffix(host, ".")
-	last := host[strings.LastIndexByte(host, '.')+1:]
-	if last == "" {
-		return false
-	}
-	if strings.Trim(last, "0123456789") == "" {
-		return true
-	}
-	digits, isHex := strings.CutPrefix(strings.ToLower(last), "0x")
-	return isHex && strings.Trim(digits, "0123456789abcdef") == ""
 }

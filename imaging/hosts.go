@@ -26,34 +26,57 @@ const (
 	maxHosts = 10_000
 )
 
-// hosts knows which of the hosts that pictures come from fail at the moment, so
-// that their pictures wait instead of using up their tries. Safe for concurrent use.
+// hosts knows which of the hosts that pictures come from are busy or fail at the
+// moment, so that their pictures wait instead of using up workers and their tries.
+// Safe for concurrent use.
 type hosts struct {
-	log *logrus.Logger
+	log   *logrus.Logger
+	lines *hostLines
 
 	mu       sync.Mutex
 	breakers map[string]*gobreaker.TwoStepCircuitBreaker[struct{}]
 }
 
-func newHosts(log *logrus.Logger) *hosts {
-	return &hosts{log: log, breakers: map[string]*gobreaker.TwoStepCircuitBreaker[struct{}]{}}
+// newHosts bounds the downloads from one host at once to limit.
+func newHosts(limit int, log *logrus.Logger) *hosts {
+	return &hosts{
+		log: log, lines: newHostLines(limit),
+		breakers: map[string]*gobreaker.TwoStepCircuitBreaker[struct{}]{},
+	}
 }
 
 // ask says whether the source's host may be asked now: with an [*Error] that puts
-// the picture off, or with a function that has to be told how asking it ended.
-func (h *hosts) ask(source string) (ended func(error), err error) {
+// the picture off, or with a function that has to be told how asking it ended. A
+// picture that was put off several times is given more: see [hostLines], and in the
+// end a failing host is asked all the same.
+func (h *hosts) ask(ctx context.Context, source string, deferrals int) (ended func(error), err error) {
 	u, err := url.Parse(source)
 	if err != nil {
 		return func(error) {}, nil //nolint:nilerr // the fetcher explains what is wrong with it
 	}
-	ended, err = h.breaker(strings.ToLower(u.Host)).Allow()
+	host := strings.ToLower(u.Host)
+	leave, wait, err := h.lines.enter(ctx, host, deferrals)
 	if err != nil {
+		return nil, err
+	}
+	if leave == nil {
 		return nil, &Error{
-			Code: CodeSourceUnavailable, Stage: StageFetch, Transient: true, Ours: true, RetryAfter: hostPause,
-			Detail: fmt.Sprintf("%s has been failing; it is asked again later", u.Hostname()), Err: err,
+			Code: CodeSourceUnavailable, Stage: StageFetch, Transient: true, Ours: true, RetryAfter: wait,
+			Detail: fmt.Sprintf("%d other pictures are being fetched from %s; this one waits its turn", h.lines.limit, u.Hostname()),
 		}
 	}
-	return ended, nil
+	told, err := h.breaker(host).Allow()
+	switch {
+	case err == nil:
+		return func(err error) { leave(); told(err) }, nil
+	case deferrals >= maxHostDeferrals:
+		return func(error) { leave() }, nil
+	}
+	leave()
+	return nil, &Error{
+		Code: CodeSourceUnavailable, Stage: StageFetch, Transient: true, Ours: true, RetryAfter: hostPause,
+		Detail: fmt.Sprintf("%s has been failing; it is asked again later", u.Hostname()), Err: err,
+	}
 }
 
 func (h *hosts) breaker(host string) *gobreaker.TwoStepCircuitBreaker[struct{}] {
@@ -90,4 +113,15 @@ func hostFailed(err error) bool {
 		return true
 	}
 	return false
+}
+
+// download is [Fetcher.FetchChanged] for a picture that can wait while its host is
+// busy or failing; deferrals says how often it has. It waits for memory as well.
+func (w *Worker) download(ctx context.Context, source string, known Validators, deferrals int) (src Source, release func(), err error) {
+	ended, err := w.hosts.ask(ctx, source, deferrals)
+	if err != nil {
+		return Source{}, func() {}, err
+	}
+	defer func() { ended(err) }()
+	return w.fetch.FetchChanged(ctx, source, known, w.process.Reserve)
 }

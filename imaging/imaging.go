@@ -59,6 +59,7 @@ const (
 	CodeCorruptImage      Code = "corrupt_image"      // cannot be decoded
 	CodeImageTooLarge     Code = "image_too_large"    // too many pixels, or never fits in memory
 	CodeDecodeTimeout     Code = "decode_timeout"     // decoding cost too much CPU time
+	CodeSourceChanged     Code = "source_changed"     // it is another picture by now: reprocess takes it
 	CodeStoreUnavailable  Code = "store_unavailable"  // S3 is out of reach; tried again for ever
 	CodeWorkerCrashed     Code = "worker_crashed"     // every try ended the process that made it
 	CodeInternal          Code = "internal"           // a defect of this service
@@ -96,12 +97,12 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Variant is one stored rendition of an image. Width and Height are pixels.
 type Variant struct {
-	Name   string `json:"name"` // main, large or small: see Sizes
+	Name   string `json:"name"` // main, large, small (see Sizes) or square
 	Key    string `json:"key"`
 	Width  int    `json:"width"`
 	Height int    `json:"height"`
 	Bytes  int64  `json:"bytes"`
-	Format string `json:"format"` // jpeg or png
+	Format string `json:"format"` // jpeg, png or webp
 }
 
 // Result is what a finished try knows of its picture. Width and Height are the
@@ -112,11 +113,14 @@ type Result struct {
 	SourceFormat string // jpeg, png, gif or webp
 	Width        int
 	Height       int
-	Variants     []Variant // the main variant first
-	Placeholder  string    // ThumbHash, in base64
-	AverageColor string    // #rrggbb in sRGB; empty where nothing of the picture is opaque
-	Animated     bool      // the source moves; the variants show its first frame
-	Note         string    // for the picture's owner: what could not be done; usually empty
+	Variants     []Variant  // the main variant first
+	Placeholder  string     // ThumbHash, in base64
+	AverageColor string     // #rrggbb in sRGB; empty where nothing of the picture is opaque
+	Animated     bool       // the source moves; the variants show its first frame
+	Note         string     // for the picture's owner: what could not be done; usually empty
+	Recipe       string     // that the variants were made by: see Recipe
+	SecondPass   bool       // a second pass over the image is to follow
+	Validators   Validators // of the source, to ask for it again; none of an upload
 }
 
 var (

@@ -53,6 +53,7 @@ type Claim struct {
 	Job
 	ProductID uuid.UUID
 	Source    string // URL, or UploadScheme and a key
+	Focal     *Focal // what the square crop is to show
 	Attempt   int    // this try's number, from 1; counted before the work begins
 	Deferrals int    // tries before this one, in a row, that did not count
 	Owner     string // the lease's owner, unique to this claim
@@ -84,8 +85,10 @@ type JobStore interface {
 	Renew(ctx context.Context, c Claim, lease time.Duration) error
 	// Reserve records the source's digest before anything is stored under it,
 	// so that no deletion under way removes what the claim is about to store.
-	// It gives ErrLeaseLost like Renew.
-	Reserve(ctx context.Context, c Claim, sha256 string) error
+	// It gives what another ready image of the product is that was made of a source
+	// with that digest, round the same focal point, whose objects it keeps from
+	// being deleted too; nil where there is none. It gives ErrLeaseLost like Renew.
+	Reserve(ctx context.Context, c Claim, sha256 string) (*Result, error)
 	// Settle writes the outcome, or gives ErrLeaseLost and changes nothing.
 	Settle(ctx context.Context, c Claim, o Outcome) error
 }

@@ -75,7 +75,7 @@ func NewProcessor(cfg ProcessConfig) *Processor {
 // Rendition is a finished variant of a picture. Renditions of the same Object
 // share one Body.
 type Rendition struct {
-	Name          string // of the size: see Sizes
+	Name          string // of the size (see Sizes), or square
 	Object        string // file name, such as main.jpg
 	Width, Height int    // pixels
 	Format        Format // JPEG, PNG or WebP
@@ -112,20 +112,21 @@ func (p *Processor) Reserve(ctx context.Context, n int64) (release func(), err e
 	return memory.Release, nil
 }
 
-// Process makes the variants of the picture in src, in the order of [Sizes]. It
+// Process makes the variants of the picture in src, in the order of [Sizes], and
+// behind them a square crop of its middle. It
 // waits for memory and a CPU until ctx ends. A failure is an [*Error] with stage
 // decode or transform, or ctx's error. The results carry no metadata; their
 // colours are sRGB.
 func (p *Processor) Process(ctx context.Context, src []byte) (*Processed, error) {
-	return p.process(ctx, src, nil)
+	return p.process(ctx, src, nil, nil)
 }
 
-func (p *Processor) process(ctx context.Context, src []byte, webp []string) (*Processed, error) {
+func (p *Processor) process(ctx context.Context, src []byte, webp []string, focal *Focal) (*Processed, error) {
 	h, err := readHeader(src)
 	if err != nil {
 		return nil, err
 	}
-	h.wish = wish{webp: webp, likeness: p.cfg.Likeness, quality: p.cfg.Quality}
+	h.wish = wish{webp: webp, focal: focal, likeness: p.cfg.Likeness, quality: p.cfg.Quality}
 	if err := p.cfg.Limits.check(h.width, h.height); err != nil {
 		return nil, err
 	}
@@ -219,6 +220,7 @@ func transform(img image.Image, h header, src []byte) (*Processed, error) {
 		result.Width, result.Height = h.height, h.width
 	}
 	e := &encoder{source: h, bytes: len(src), opaque: opaque}
+	cropped := scaled
 	for i, size := range Sizes {
 		w, ht := fit(result.Width, result.Height, size.Side)
 		if i > 0 {
@@ -232,6 +234,9 @@ func transform(img image.Image, h header, src []byte) (*Processed, error) {
 				continue
 			}
 			scaled = scaleDown(scaled, w, ht)
+			if min(w, ht) >= SquareSide {
+				cropped = scaled
+			}
 		}
 		body, format, err := e.encode(scaled, w == result.Width)
 		if err != nil {
@@ -245,7 +250,11 @@ func transform(img image.Image, h header, src []byte) (*Processed, error) {
 			return nil, unwritable(err)
 		}
 	}
-	result.Renditions = append(result.Renditions, e.worthwhile()...)
+	square, err := e.square(cropped, result.Renditions)
+	if err != nil {
+		return nil, unwritable(err)
+	}
+	result.Renditions = append(append(result.Renditions, square), e.worthwhile()...)
 	stand := newStandIn(scaled)
 	result.Placeholder, result.AverageColor = stand.placeholder, stand.averageColor
 	return result, nil

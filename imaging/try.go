@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net/url"
 	"runtime/debug"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -86,12 +88,24 @@ func (t *try) work(ctx context.Context) (*Result, error) {
 		return nil, &Error{Code: CodeWorkerCrashed, Stage: StageClaim,
 			Detail: fmt.Sprintf("none of %d tries came to an end", t.worker.cfg.MaxAttempts)}
 	}
-	src, processed, err := t.produce(ctx)
+	src, err := t.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer src.release()
+	twin, err := t.reserve(ctx, src)
+	if err != nil {
+		return nil, err
+	}
+	if twin != nil {
+		return twin, t.keepOriginal(ctx, src)
+	}
+	processed, err := t.produce(ctx, &src)
 	if err != nil {
 		return nil, err
 	}
 	defer processed.Release()
-	variants, err := t.keep(ctx, src.sha256, processed.Renditions)
+	variants, err := t.keep(ctx, src, processed.Renditions)
 	if err != nil {
 		return nil, err
 	}
@@ -99,100 +113,117 @@ func (t *try) work(ctx context.Context) (*Result, error) {
 		SourceSHA256: src.sha256, SourceBytes: src.bytes, SourceFormat: string(processed.Format),
 		Width: processed.Width, Height: processed.Height, Variants: variants,
 		Placeholder: processed.Placeholder, AverageColor: processed.AverageColor, Animated: processed.Animated,
-		Note: processed.Note,
+		Note: processed.Note, Recipe: firstRecipe(), SecondPass: t.worker.secondPass(), Validators: src.validators,
 	}, nil
 }
 
-// digest is what stays of a source once its renditions are made.
+// digest is a source, and what stays of it once its renditions are made.
 type digest struct {
-	sha256 string
-	bytes  int64
+	sha256     string
+	bytes      int64
+	validators Validators
+	body       []byte // nil once nobody will want it any more
+	release    func() // gives back body's memory; more calls do nothing
 }
 
-// produce fetches the source and makes its renditions; the source's memory is
-// given back before anything is stored.
-func (t *try) produce(ctx context.Context) (digest, *Processed, error) {
+// open fetches the source.
+func (t *try) open(ctx context.Context) (digest, error) {
 	t.stage = StageFetch
 	began := time.Now()
 	src, release, err := t.fetch(ctx)
 	t.observe(StageFetch, time.Since(began))
 	if err != nil {
-		return digest{}, nil, err
+		return digest{}, err
 	}
-	defer release()
-	d := digest{sha256: src.SHA256, bytes: int64(len(src.Body))}
+	d := digest{sha256: src.SHA256, bytes: int64(len(src.Body)), validators: src.Validators, body: src.Body, release: sync.OnceFunc(release)}
 	t.worker.metrics.sourceBytes.Add(float64(d.bytes))
 	t.log.WithFields(logrus.Fields{
 		"host": host(t.claim.Source), "bytes_before": d.bytes, "duration_ms": time.Since(began).Milliseconds(),
 	}).Info("Image fetched")
+	return d, nil
+}
 
+// reserve makes sure that what is stored for the source stays, and gives the result
+// of the same work where it was done for another image of the product.
+func (t *try) reserve(ctx context.Context, src digest) (result *Result, err error) {
+	var twin *Result
+	err = t.worker.reach(ctx, t.log, func(ctx context.Context) error {
+		twin, err = t.worker.store.Reserve(ctx, t.claim, src.sha256)
+		return err
+	})
+	if err != nil || twin == nil {
+		return nil, err
+	}
+	// What a second pass has stored lies under a digest of its own, which is not
+	// reserved, and is made anew.
+	prefix := objectPrefix(t.claim.ProductID, src.sha256)
+	made := *twin
+	made.Variants = slices.DeleteFunc(slices.Clone(twin.Variants), func(v Variant) bool { return !strings.HasPrefix(v.Key, prefix) })
+	if stale(twin.Recipe, firstRecipe()) == entirely || len(made.Variants) != len(Sizes)+1 {
+		return nil, nil
+	}
+	made.Recipe, made.SecondPass, made.Validators = firstRecipe(), t.worker.secondPass(), src.validators
+	t.worker.metrics.twins.Inc()
+	t.log.Info("Image is known already")
+	return &made, nil
+}
+
+// produce makes the renditions of the source, whose memory is given back unless it
+// is to be stored too.
+func (t *try) produce(ctx context.Context, src *digest) (*Processed, error) {
 	t.stage = StageDecode
-	processed, err := t.worker.process.Process(ctx, src.Body)
+	processed, err := t.worker.process.process(ctx, src.body, nil, t.claim.Focal)
 	if err != nil {
-		return digest{}, nil, err
+		return nil, err
+	}
+	if !t.keepsOriginal() {
+		src.body = nil
+		src.release()
 	}
 	t.observe(StageDecode, processed.DecodeTime)
 	t.observe(StageTransform, processed.TransformTime)
 	t.log.WithFields(logrus.Fields{
 		"format": processed.Format, "width": processed.Width, "height": processed.Height,
-		"bytes_before": d.bytes, "bytes_after": processed.Renditions[0].bytes(),
+		"bytes_before": src.bytes, "bytes_after": processed.Renditions[0].bytes(),
 		"decode_ms": processed.DecodeTime.Milliseconds(), "transform_ms": processed.TransformTime.Milliseconds(),
 	}).Info("Image transformed")
-	return d, processed, nil
+	return processed, nil
 }
 
 // fetch gets the source: an upload, or what is downloaded, unless its host is
-// failing and the picture can wait.
+// busy or failing and the picture can wait.
 func (t *try) fetch(ctx context.Context) (src Source, release func(), err error) {
-	if strings.HasPrefix(t.claim.Source, UploadScheme) {
+	if uploaded(t.claim.Source) {
 		u := uploads{t.worker.objects, t.worker.fetch.cfg.MaxBytes}
 		return u.fetch(ctx, t.claim.Source, t.worker.process.Reserve)
 	}
-	ended, err := t.worker.hosts.ask(t.claim.Source)
-	switch {
-	case err == nil:
-		defer func() { ended(err) }()
-	case t.claim.Deferrals < maxHostDeferrals:
-		return Source{}, nil, err
-	}
-	return t.worker.fetch.Fetch(ctx, t.claim.Source, t.worker.process.Reserve)
+	return t.worker.download(ctx, t.claim.Source, Validators{}, t.claim.Deferrals)
 }
 
-// keep stores the renditions, each object once, under keys that name the content
-// they were made of.
-func (t *try) keep(ctx context.Context, sha256 string, renditions []Rendition) ([]Variant, error) {
+// keep stores the renditions under keys that name the content they were made of,
+// and the source where the second pass will want it.
+func (t *try) keep(ctx context.Context, src digest, renditions []Rendition) (variants []Variant, err error) {
 	t.stage = StageStore
 	began := time.Now()
 	defer func() { t.observe(StageStore, time.Since(began)) }()
-	err := t.worker.reach(ctx, t.log, func(ctx context.Context) error {
-		return t.worker.store.Reserve(ctx, t.claim, sha256)
-	})
-	if err != nil {
-		return nil, err
-	}
-	prefix := fmt.Sprintf("products/%s/%s/", t.claim.ProductID, sha256)
-	variants := make([]Variant, len(renditions))
 	group, groupCtx := errgroup.WithContext(ctx)
-	for i, r := range renditions {
-		variants[i] = Variant{
-			Name: r.Name, Key: prefix + r.Object, Width: r.Width, Height: r.Height,
-			Bytes: r.bytes(), Format: string(r.Format),
-		}
-		if i > 0 && r.Object == renditions[i-1].Object {
-			continue
-		}
-		group.Go(func() error {
-			bounded, cancel := context.WithTimeout(groupCtx, t.worker.cfg.StoreLimit)
-			defer cancel()
-			t.worker.metrics.storedBytes.Add(float64(r.bytes()))
-			return t.worker.objects.Put(bounded, prefix+r.Object, r.Format.ContentType(), r.Body)
-		})
+	group.Go(func() error { return t.keepOriginal(groupCtx, src) })
+	group.Go(func() (err error) {
+		variants, err = t.worker.put(groupCtx, objectPrefix(t.claim.ProductID, src.sha256), renditions)
+		return err
+	})
+	err = group.Wait()
+	return variants, err
+}
+
+// keepOriginal stores the source where the second pass will want it, and gives back
+// its memory.
+func (t *try) keepOriginal(ctx context.Context, src digest) error {
+	defer src.release()
+	if !t.keepsOriginal() {
+		return nil
 	}
-	if err := group.Wait(); err != nil {
-		return nil, &Error{Code: CodeStoreUnavailable, Stage: StageStore, Transient: true, Ours: true,
-			Detail: "the object store is out of reach", Err: err}
-	}
-	return variants, nil
+	return t.worker.putOriginal(ctx, t.claim.ProductID, src.sha256, src.body)
 }
 
 func (t *try) observe(stage Stage, d time.Duration) {

@@ -28,7 +28,7 @@ const worthPercent = 90
 // every pixel, beside one with transparency that is none its transparency. It takes
 // several times the CPU time of Process.
 func (p *Processor) ProcessWebP(ctx context.Context, src []byte, sizes ...string) (*Processed, error) {
-	return p.process(ctx, src, sizes)
+	return p.process(ctx, src, sizes, nil)
 }
 
 // accompany makes the WebP of a finished rendition of img, where it is wanted and

@@ -19,6 +19,9 @@ type WorkerConfig struct {
 	RetryBase   time.Duration // wait after the first transient failure, doubled each time; 2 s
 	RetryCap    time.Duration // the longest such wait; 60 s
 	StoreLimit  time.Duration // for storing one object; 30 s
+	// WebP is the names of the sizes that a second pass makes as WebP too. None:
+	// there is no second pass.
+	WebP []string
 }
 
 func (c WorkerConfig) withDefaults() WorkerConfig {
@@ -58,7 +61,7 @@ func NewWorker(store JobStore, objects ObjectStore, fetch *Fetcher, cfg WorkerCo
 	process := NewProcessor(cfg.Process)
 	return &Worker{
 		store: store, objects: objects, fetch: fetch, process: process,
-		cfg: cfg.withDefaults(), log: log, hosts: newHosts(log), metrics: newMetrics(reg, process),
+		cfg: cfg.withDefaults(), log: log, hosts: newHosts(fetch.cfg.HostConnections, log), metrics: newMetrics(reg, process),
 	}
 }
 

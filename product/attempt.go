@@ -19,6 +19,10 @@ const (
 	outcomeFailed     = "failed"
 	outcomeHandedBack = "handed_back"
 	outcomeLost       = "lost"
+	// Of a try to rework a ready image, which stays ready in any case.
+	outcomeReworked  = "reworked"
+	outcomeUnchanged = "unchanged"
+	outcomeKept      = "kept"
 )
 
 // keptAttempts is how many of an image's tries are remembered.

@@ -16,7 +16,9 @@ const shownAttempts = 100
 
 // Attempt is an ended try to process an image. Outcome is ready, retry, failed,
 // handed_back (it did not count and was repeated) or lost (its worker vanished).
-// Code and Detail are empty where it ended as ready.
+// Code and Detail are empty where it ended as ready. A try to rework a ready image
+// is reworked, unchanged (there was nothing to do) or kept (it stays as it was, for
+// the reason given).
 type Attempt struct {
 	Generation int64
 	Attempt    int // from 1 in each generation; tries that did not count share a number with the next

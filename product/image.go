@@ -6,6 +6,8 @@ import (
 	"database/sql/driver"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -17,10 +19,11 @@ import (
 
 // imageRow is what clients see of a row of images, and its digest.
 type imageRow struct {
-	ID             uuid.UUID      `db:"id"`
-	Position       int            `db:"position"`
-	Source         string         `db:"source"`
-	Alt            sql.NullString `db:"alt"`
+	ID       uuid.UUID      `db:"id"`
+	Position int            `db:"position"`
+	Source   string         `db:"source"`
+	Alt      sql.NullString `db:"alt"`
+	focalRow
 	Status         imaging.Status `db:"status"`
 	Attempts       int            `db:"attempts"`
 	ErrorCode      sql.NullString `db:"error_code"`
@@ -33,7 +36,7 @@ type imageRow struct {
 	Variants       variants       `db:"variants"`
 }
 
-const imageColumns = `id, position, source, alt, status, attempts, error_code, error_detail, error_retryable,
+const imageColumns = `id, position, source, alt, focal_x, focal_y, status, attempts, error_code, error_detail, error_retryable,
 	source_sha256, placeholder, average_color, animated, variants`
 
 // main is the variant that stands for a ready image, or nil.
@@ -81,6 +84,7 @@ type pendingImage struct {
 	position int
 	source   string
 	alt      sql.NullString
+	focal    focalRow
 }
 
 // insertImages stores new images as pending.
@@ -89,15 +93,18 @@ func insertImages(ctx context.Context, tx *sqlx.Tx, product uuid.UUID, images []
 		return nil
 	}
 	ids, positions, sources := make([]string, len(images)), make([]int64, len(images)), make([]string, len(images))
-	alts := make([]sql.NullString, len(images))
+	alts, xs, ys := make([]sql.NullString, len(images)), make([]sql.NullFloat64, len(images)), make([]sql.NullFloat64, len(images))
 	for i, n := range images {
 		ids[i], positions[i], sources[i], alts[i] = n.id.String(), int64(n.position), n.source, n.alt
+		xs[i], ys[i] = n.focal.X, n.focal.Y
 	}
 	const q = `
-		INSERT INTO images (id, product_id, position, source, alt, request_id)
-		SELECT n.id, $1, n.position, n.source, n.alt, $2
-		FROM unnest(cast($3 AS uuid[]), cast($4 AS integer[]), cast($5 AS text[]), cast($6 AS text[])) AS n (id, position, source, alt)`
-	_, err := tx.ExecContext(ctx, q, product, RequestID(ctx), pq.Array(ids), pq.Array(positions), pq.Array(sources), pq.Array(alts))
+		INSERT INTO images (id, product_id, position, source, alt, request_id, focal_x, focal_y)
+		SELECT n.id, $1, n.position, n.source, n.alt, $2, n.focal_x, n.focal_y
+		FROM unnest(cast($3 AS uuid[]), cast($4 AS integer[]), cast($5 AS text[]), cast($6 AS text[]), cast($7 AS real[]), cast($8 AS real[]))
+			AS n (id, position, source, alt, focal_x, focal_y)`
+	_, err := tx.ExecContext(ctx, q, product, RequestID(ctx), pq.Array(ids), pq.Array(positions), pq.Array(sources), pq.Array(alts),
+		pq.Array(xs), pq.Array(ys))
 	if err != nil {
 		return fmt.Errorf("insert images: %w", err)
 	}
@@ -139,24 +146,31 @@ func deleteImages(ctx context.Context, tx *sqlx.Tx, product uuid.UUID, ids []uui
 		texts[i] = id.String()
 	}
 	const q = `
-		WITH gone AS (
-			DELETE FROM images WHERE product_id = $1 AND id = ANY (cast($2 AS uuid[])) RETURNING source_sha256, status
-		)
-		SELECT source_sha256, bool_or(status = 'processing') AS busy
-		FROM gone WHERE source_sha256 IS NOT NULL GROUP BY source_sha256`
-	var found []struct {
-		SHA256 string `db:"source_sha256"`
-		Busy   bool   `db:"busy"`
+		DELETE FROM images WHERE product_id = $1 AND id = ANY (cast($2 AS uuid[]))
+		RETURNING source_sha256, rework_sha256, variants, status`
+	var gone []struct {
+		imageRow
+		Reserved sql.NullString `db:"rework_sha256"`
 	}
-	if err := tx.SelectContext(ctx, &found, q, product, pq.Array(texts)); err != nil {
+	if err := tx.SelectContext(ctx, &gone, q, product, pq.Array(texts)); err != nil {
 		return nil, fmt.Errorf("delete images: %w", err)
 	}
-	rows := make([]outboxRow, 0, len(found))
-	for _, f := range found {
-		row := deletionRow(product, f.SHA256)
-		if f.Busy {
-			row.delay = deletionDelay
+	delays := map[string]time.Duration{}
+	for i := range gone {
+		for digest := range gone[i].has() {
+			delays[digest] = max(delays[digest], 0)
+			if gone[i].Status == imaging.Processing {
+				delays[digest] = deletionDelay
+			}
 		}
+		if gone[i].Reserved.Valid {
+			delays[gone[i].Reserved.String] = deletionDelay
+		}
+	}
+	rows := make([]outboxRow, 0, len(delays))
+	for _, digest := range slices.Sorted(maps.Keys(delays)) {
+		row := deletionRow(product, digest)
+		row.delay = delays[digest]
 		rows = append(rows, row)
 	}
 	return rows, nil

@@ -10,6 +10,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
 	"github.com/sirupsen/logrus"
+
+	"vitrine/imaging"
 )
 
 // deletionTime bounds one deletion, which holds a lock: less than a session may
@@ -34,7 +36,7 @@ func NewDeletionRelay(store *Store, objects ObjectDeleter, wake <-chan struct{},
 		if err := json.Unmarshal(row.Payload, &p); err != nil {
 			return fmt.Errorf("deletion of objects: %w", err)
 		}
-		if p.Upload != "" { // its row is gone: nothing can need the object again
+		if p.Upload != "" { // nothing can need the object again
 			return objects.Delete(ctx, p.Upload)
 		}
 		if !p.Begun {
@@ -51,8 +53,8 @@ func NewDeletionRelay(store *Store, objects ObjectDeleter, wake <-chan struct{},
 }
 
 // usesObjects is true of images of product $1 that have digest $2, whose objects
-// begin with $3.
-const usesObjects = ` product_id = $1 AND (source_sha256 = $2 OR EXISTS (
+// begin with $3. A ready image has what it names; the others may be about to store.
+const usesObjects = ` product_id = $1 AND (source_sha256 = $2 AND status <> 'ready' OR rework_sha256 = $2 OR EXISTS (
 	SELECT 1 FROM jsonb_array_elements(variants) AS v WHERE starts_with(v ->> 'key', $3))) `
 
 // markDeletion notes that the deletion is about to begin, unless there will be
@@ -68,7 +70,8 @@ func (s *Store) markDeletion(ctx context.Context, id int64, p deletionPayload) e
 }
 
 // deleteObjects removes what is stored under a digest unless an image of the
-// product still has it, which used says. The lock is the one of [Jobs.Reserve]: a
+// product still has it, which used says; what waits for a second pass over it is
+// among that. The lock is the one of [Jobs.Reserve]: a
 // worker either has reserved the digest before, and it is seen here, or stores
 // after the end.
 //
@@ -89,7 +92,7 @@ func (s *Store) deleteObjects(
 			return err
 		}
 		begun = true
-		storeErr = objects.DeletePrefix(ctx, prefix)
+		storeErr = errors.Join(objects.DeletePrefix(ctx, prefix), objects.Delete(ctx, imaging.OriginalKey(product, sha256)))
 		return nil
 	})
 	if begun && err != nil {

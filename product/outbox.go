@@ -9,6 +9,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
+
+	"vitrine/imaging"
 )
 
 // Kind says what an outbox row asks for.
@@ -39,12 +41,18 @@ type jobPayload struct {
 	Generation int64     `json:"generation"`
 }
 
+type reworkPayload struct {
+	jobPayload
+
+	Reason imaging.Reason `json:"reason"`
+}
+
 type deletionPayload struct {
 	ProductID uuid.UUID `json:"product_id"`
 	SHA256    string    `json:"sha256"`
 	Begun     bool      `json:"begun,omitempty"` // and not known to have ended
-	// Upload is the key of an upload that nobody can name any more; it stands in
-	// the place of the others.
+	// Upload is the key of one object that nothing needs any more, such as an
+	// upload that nobody can name; it stands in the place of the others.
 	Upload string `json:"upload,omitempty"`
 }
 
@@ -65,9 +73,9 @@ func jobRow(image uuid.UUID, generation int64) outboxRow {
 	return outboxRow{kind: KindImageJob, subject: image, payload: jobPayload{image, generation}}
 }
 
-// reworkRow asks for the second pass over a ready image.
-func reworkRow(image uuid.UUID, generation int64) outboxRow {
-	return outboxRow{kind: KindImageRework, subject: image, payload: jobPayload{image, generation}}
+// reworkRow asks for more work on a ready image.
+func reworkRow(image uuid.UUID, generation int64, reason imaging.Reason) outboxRow {
+	return outboxRow{kind: KindImageRework, subject: image, payload: reworkPayload{jobPayload{image, generation}, reason}}
 }
 
 func deletionRow(product uuid.UUID, sha256 string) outboxRow {
@@ -156,24 +164,21 @@ func (s *Store) finishOutbox(ctx context.Context, claim uuid.UUID, ids []int64) 
 
 // failure is a row that was tried in vain, or not tried.
 type failure struct {
-	id      int64
-	counted bool
-	delay   time.Duration
+	id    int64
+	count int // what it adds to the row's attempts
+	delay time.Duration
 }
 
 // releaseOutbox gives rows back, to be tried again later.
 func (s *Store) releaseOutbox(ctx context.Context, claim uuid.UUID, failures []failure) error {
 	ids, delays, counts := make([]int64, len(failures)), make([]int64, len(failures)), make([]int64, len(failures))
 	for i, f := range failures {
-		ids[i], delays[i] = f.id, f.delay.Microseconds()
-		if f.counted {
-			counts[i] = 1
-		}
+		ids[i], delays[i], counts[i] = f.id, f.delay.Microseconds(), int64(f.count)
 	}
 	const q = `
-		UPDATE outbox SET claim = NULL, claimed_until = NULL, attempts = attempts + f.counted,
+		UPDATE outbox SET claim = NULL, claimed_until = NULL, attempts = greatest(0, attempts + f.count),
 			available_at = clock_timestamp() + f.delay * interval '1 microsecond', in_line = in_line AND f.delay = 0
-		FROM unnest(cast($2 AS bigint[]), cast($3 AS bigint[]), cast($4 AS integer[])) AS f (id, delay, counted)
+		FROM unnest(cast($2 AS bigint[]), cast($3 AS bigint[]), cast($4 AS integer[])) AS f (id, delay, count)
 		WHERE outbox.id = f.id AND outbox.claim = $1`
 	return s.inTx(ctx, "release outbox", func(ctx context.Context, tx *sqlx.Tx) error {
 		_, err := tx.ExecContext(ctx, q, claim, pq.Array(ids), pq.Array(delays), pq.Array(counts))

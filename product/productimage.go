@@ -21,6 +21,7 @@ type NewImage struct {
 	Source   string  // http or https URL, or names an upload
 	Alt      *string // what it shows, up to 500 characters; empty for mere decoration, nil for nothing said
 	Position *int    // from 0; later images move on. Nil: behind the last
+	Focal    *Focal  // what a crop is to show; nil for the centre
 }
 
 // ImagePatch changes an image. A nil field stays as it is.
@@ -28,6 +29,8 @@ type ImagePatch struct {
 	Alt      *string
 	NoAlt    bool // removes the alt text; Alt is nil then
 	Position *int // the images between the old and the new one move
+	Focal    *Focal
+	NoFocal  bool // makes it the centre; Focal is nil then
 }
 
 // ImageSnapshot is an image as it is in one version of its product. Data is the
@@ -43,7 +46,7 @@ type ImageSnapshot struct {
 func (n NewImage) Validate() error {
 	var f faults
 	f.source("source", n.Source)
-	return append(f, ImagePatch{Alt: n.Alt, Position: n.Position}.faults()...).err()
+	return append(f, ImagePatch{Alt: n.Alt, Position: n.Position, Focal: n.Focal}.faults()...).err()
 }
 
 // Validate gives a [*ValidationError] that names every bad field, or nil.
@@ -57,6 +60,7 @@ func (p ImagePatch) faults() faults {
 	if p.Position != nil {
 		f.position(*p.Position, maxImages-1)
 	}
+	f.focal(p.Focal)
 	return f
 }
 
@@ -115,7 +119,7 @@ func (e *edit) addImage(ctx context.Context, id uuid.UUID, n NewImage) error {
 	if len(e.images) >= maxImages {
 		return ErrTooManyImages
 	}
-	image := pendingImage{id: id, position: len(e.images), source: n.Source, alt: optional(n.Alt)}
+	image := pendingImage{id: id, position: len(e.images), source: n.Source, alt: optional(n.Alt), focal: newFocalRow(n.Focal)}
 	if n.Position != nil {
 		var f faults
 		if f.position(*n.Position, len(e.images)); len(f) > 0 {
@@ -138,7 +142,8 @@ func (e *edit) addImage(ctx context.Context, id uuid.UUID, n NewImage) error {
 	return e.reload(ctx)
 }
 
-// PatchImage changes an image's alt text and its place; the work done on it stays.
+// PatchImage changes an image's alt text, its focal point and its place; the work
+// done on it stays, but for the square crop round another point.
 // A patch that changes nothing keeps the version. Errors: [ErrNotFound],
 // [ErrPrecondition], [*ValidationError].
 func (s *Service) PatchImage(
@@ -171,6 +176,11 @@ func (e *edit) patchImage(ctx context.Context, image uuid.UUID, p ImagePatch) er
 			return fmt.Errorf("alt text: %w", err)
 		}
 		e.changed = true
+	}
+	if p.Focal != nil || p.NoFocal {
+		if err := e.setFocal(ctx, row, p.Focal); err != nil {
+			return err
+		}
 	}
 	if p.Position != nil && *p.Position != row.Position {
 		var f faults

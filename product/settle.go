@@ -67,13 +67,23 @@ func setReady(ctx context.Context, e *edit, c imaging.Claim, r *imaging.Result) 
 	const q = `
 		UPDATE images SET status = 'ready', settled_at = clock_timestamp(), deferrals = 0, source_sha256 = $4,
 			source_bytes = $5, format = $6, width = $7, height = $8, variants = cast($9 AS jsonb),
-			placeholder = $10, average_color = $11, animated = $12,` + unclaim + fence +
+			placeholder = $10, average_color = $11, animated = $12, recipe = $13, source_etag = $14, source_modified = $15,` + unclaim + fence +
 		`RETURNING ` + imageColumns
 	var row imageRow
 	err := e.tx.GetContext(ctx, &row, q, c.ImageID, c.Generation, c.Owner, r.SourceSHA256,
 		r.SourceBytes, r.SourceFormat, r.Width, r.Height, variants(r.Variants),
-		null(r.Placeholder), null(r.AverageColor), r.Animated)
-	return row, err
+		null(r.Placeholder), null(r.AverageColor), r.Animated, r.Recipe,
+		null(r.Validators.ETag), null(r.Validators.LastModified))
+	if err != nil {
+		return row, err
+	}
+	if !sameFocal(row.focalRow, c.Focal) { // it was changed during the try
+		e.refocus(c.ImageID, c.Generation)
+	}
+	if r.SecondPass {
+		e.outbox = append(e.outbox, reworkRow(c.ImageID, c.Generation, imaging.ReasonWebP))
+	}
+	return row, e.giveUpObjects(ctx, e.image(c.ImageID), &row)
 }
 
 // setPending makes the image wait for another try. A try that ended by our own

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -136,23 +137,29 @@ func (s *Store) releaseSweep(ctx context.Context, after, next string, wait time.
 	})
 }
 
+// sweptPart is what the objects under one prefix are looked at by.
+type sweptPart struct {
+	prefix string
+	sweep  func(context.Context, []Object, time.Time) error
+}
+
 // sweep looks at the page behind after and gives where the next one begins and
-// when. The uploads come after what is made from them.
+// when. What lies under one prefix comes after another.
 func (s *Sweeper) sweep(ctx context.Context, after string) (next string, wait time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, pageTime)
 	defer cancel()
-	if !strings.HasPrefix(after, uploadPrefix) {
-		next, err = s.sweepPage(ctx, sweptPrefix, after, s.sweepDigests)
+	parts := []sweptPart{
+		{sweptPrefix, s.sweepDigests}, {originalPrefix, s.sweepOriginals}, {uploadPrefix, s.sweepUploads},
+	}
+	first := max(0, slices.IndexFunc(parts, func(p sweptPart) bool { return strings.HasPrefix(after, p.prefix) }))
+	for _, part := range parts[first:] {
+		next, err = s.sweepPage(ctx, part.prefix, after, part.sweep)
 		if err != nil || next != "" {
 			return next, sweepPause, err
 		}
 		after = ""
 	}
-	next, err = s.sweepPage(ctx, uploadPrefix, after, s.sweepUploads)
-	if next == "" {
-		return "", s.cfg.Interval, err
-	}
-	return next, sweepPause, err
+	return "", s.cfg.Interval, nil
 }
 
 // sweepPage looks at a page of the objects under a prefix and gives the last key on
@@ -244,7 +251,7 @@ func (s *Store) unused(ctx context.Context, all []digest) ([]digest, error) {
 		FROM unnest(cast($1 AS uuid[]), cast($2 AS text[])) AS o (product, sha256)
 		WHERE NOT EXISTS (
 			SELECT 1 FROM images
-			WHERE product_id = o.product AND (source_sha256 = o.sha256 OR EXISTS (
+			WHERE product_id = o.product AND (source_sha256 = o.sha256 AND status <> 'ready' OR rework_sha256 = o.sha256 OR EXISTS (
 				SELECT 1 FROM jsonb_array_elements(variants) AS v
 				WHERE starts_with(v ->> 'key', 'products/' || o.product || '/' || o.sha256 || '/'))))`
 	var rows []digest

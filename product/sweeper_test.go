@@ -23,7 +23,8 @@ import (
 // bucket is the objects of a test, in a bucket of its own.
 type bucket struct {
 	*storage.Store
-	t *testing.T
+	t    *testing.T
+	name string
 }
 
 // newAnonymous is a store that nobody lets in.
@@ -57,7 +58,7 @@ func newBucket(t *testing.T) bucket {
 		t.Fatalf("S3 does not answer: start it with `make up` (%v)", err)
 	}
 	t.Cleanup(func() { removeBucket(t, cfg) })
-	return bucket{store, t}
+	return bucket{store, t, cfg.Bucket}
 }
 
 func removeBucket(t *testing.T, cfg storage.Config) {
@@ -104,7 +105,7 @@ func (b bucket) put(keys ...string) {
 func (b bucket) keys() []string {
 	b.t.Helper()
 	var keys []string
-	for _, prefix := range []string{"other/", "products/", "uploads/"} {
+	for _, prefix := range []string{"originals/", "other/", "products/", "uploads/"} {
 		objects, err := b.Store.List(b.t.Context(), prefix, "", 1000)
 		if err != nil {
 			b.t.Fatal(err)
@@ -145,22 +146,22 @@ func TestSweepDeletesWhatNoImageHas(t *testing.T) {
 	claim := c.claim(w.Images[0], "w")
 	c.settle(claim, ready(claim, digest(1)))
 	storing := c.claim(w.Images[1], "w") // has its digest, and nothing else so far
-	if err := c.jobs.Reserve(t.Context(), storing, digest(2)); err != nil {
+	if _, err := c.jobs.Reserve(t.Context(), storing, digest(2)); err != nil {
 		t.Fatal(err)
 	}
 	c.letDown(imaging.CodeSourceNotFound, w.Images[2])
-	// One whose variants are of another digest than its source: they are in use too.
+	// One whose variants are of another digest than its source: they alone are in use.
 	c.exec(`UPDATE images SET variants = replace(variants::text, $1, $2)::jsonb WHERE id = $3`, digest(1), digest(3), w.Images[0].ID)
 
 	keep := []string{
 		"other/" + gone + "/" + digest(1) + "/main.jpg",
-		key(w.ID, 1, "main.jpg"), key(w.ID, 1, "small.jpg"), key(w.ID, 2, "main.jpg"), key(w.ID, 3, "main.jpg"),
+		key(w.ID, 2, "main.jpg"), key(w.ID, 3, "main.jpg"), key(w.ID, 3, "small.jpg"),
 		// Not of a form that workers use.
 		"products/" + gone + "/main.jpg", "products/" + gone + "/" + digest(9) + "/deep/main.jpg",
 		"products/" + strings.ToUpper(gone) + "/" + digest(1) + "/main.jpg", "products/x/" + digest(1) + "/main.jpg",
 	}
 	b.put(keep...)
-	b.put(key(w.ID, 4, "main.jpg"), key(w.ID, 4, "small.jpg"), key(gone, 1, "main.jpg"), key(gone, 2, "small.jpg"))
+	b.put(key(w.ID, 1, "main.jpg"), key(w.ID, 4, "main.jpg"), key(gone, 1, "main.jpg"), key(gone, 2, "small.jpg"))
 	if pages := c.sweep(b, product.SweepConfig{}); pages != 1 || len(b.keys()) != len(keep)+4 {
 		t.Errorf("young objects were deleted: %d pages, left are %q", pages, b.keys())
 	}
@@ -188,7 +189,7 @@ func TestSweepHeedsALateReservation(t *testing.T) {
 	claim := c.claim(w.Images[0], "w")
 	b.put(fmt.Sprintf("products/%s/%s/main.jpg", w.ID, digest(1)))
 	late := lateBucket{b, func() {
-		if err := c.jobs.Reserve(t.Context(), claim, digest(1)); err != nil {
+		if _, err := c.jobs.Reserve(t.Context(), claim, digest(1)); err != nil {
 			t.Error(err)
 		}
 	}}

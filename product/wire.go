@@ -47,6 +47,7 @@ type wireImage struct {
 	Position     int            `json:"position"`
 	Source       string         `json:"source"`
 	Alt          *string        `json:"alt"`
+	Focal        *Focal         `json:"focal"`
 	Status       imaging.Status `json:"status"`
 	Error        *wireError     `json:"error"`
 	URL          *string        `json:"url"`
@@ -122,7 +123,7 @@ func orNil(s sql.NullString) *string {
 
 func (s *Service) wireImage(r *imageRow) wireImage {
 	w := wireImage{
-		ID: r.ID, Position: r.Position, Source: r.Source, Alt: orNil(r.Alt), Status: r.Status, Attempts: r.Attempts, Animated: r.Animated,
+		ID: r.ID, Position: r.Position, Source: r.Source, Alt: orNil(r.Alt), Focal: r.wire(), Status: r.Status, Attempts: r.Attempts, Animated: r.Animated,
 		Placeholder: orNil(r.Placeholder), AverageColor: orNil(r.AverageColor), Variants: []wireVariant{},
 	}
 	if r.ErrorCode.Valid {

@@ -23,6 +23,8 @@ var (
 	}
 	ETag          = etag
 	PreferredWait = preferredWait
+	PrefersWebP   = prefersWebP
+	ParseAccept   = func(values []string) map[string]int { return parseAccept(values) }
 	AsProblem     = asProblem
 )
 

@@ -21,6 +21,7 @@ const (
 	fieldSource      = "source"
 	fieldAlt         = "alt"
 	fieldPosition    = "position"
+	fieldFocal       = "focal"
 	fieldFile        = "file"
 )
 
@@ -126,7 +127,7 @@ func decodePatch(body []byte) (product.Patch, error) {
 
 // decodeNewImage reads the JSON body of POST /products/{id}/images.
 func decodeNewImage(body []byte) (product.NewImage, error) {
-	o, err := parseObject(body, fieldSource, fieldAlt, fieldPosition)
+	o, err := parseObject(body, fieldSource, fieldAlt, fieldPosition, fieldFocal)
 	if err != nil {
 		return product.NewImage{}, err
 	}
@@ -140,13 +141,14 @@ func decodeNewImage(body []byte) (product.NewImage, error) {
 	if position, state := o.whole(fieldPosition); state == given {
 		n.Position = &position
 	}
+	n.Focal, _ = o.focal(fieldFocal)
 	return n, o.verdict(n)
 }
 
 // decodeImagePatch reads a merge patch of an image (RFC 7396): null removes the alt
-// text, and a position cannot be null.
+// text and the focal point, which is given whole, and a position cannot be null.
 func decodeImagePatch(body []byte) (product.ImagePatch, error) {
-	o, err := parseObject(body, fieldAlt, fieldPosition)
+	o, err := parseObject(body, fieldAlt, fieldPosition, fieldFocal)
 	if err != nil {
 		return product.ImagePatch{}, err
 	}
@@ -162,6 +164,8 @@ func decodeImagePatch(body []byte) (product.ImagePatch, error) {
 	} else if state == null {
 		o.require(fieldPosition, state)
 	}
+	focal, state := o.focal(fieldFocal)
+	p.Focal, p.NoFocal = focal, state == null
 	return p, o.verdict(p)
 }
 

@@ -63,18 +63,36 @@ func TestImagesOneByOne(t *testing.T) {
 			t.Errorf("%s (-answer +read):\n%s", c.body, diff)
 		}
 	}
+	wantFocal(t, s, at)
 	wantProblem(t, s.call(t, http.MethodPatch, at, `{"alt":"x"}`, "If-Match", `"1"`), 412, "precondition_failed")
 	wantProblem(t, s.call(t, http.MethodDelete, at, "", "If-Match", `"1"`), 412, "precondition_failed")
 	wantProblem(t, s.call(t, http.MethodPost, path+"/images", `{"source":"https://img.example/4"}`, "If-Match", `"1"`), 412, "precondition_failed")
 
-	deleted := s.call(t, http.MethodDelete, images[0], "", "If-Match", `"6"`)
-	if deleted.status != http.StatusOK || string(deleted.raw) != `{"data":null,"message":"Image deleted successfully"}`+"\n" || deleted.header.Get("ETag") != `W/"7"` {
+	deleted := s.call(t, http.MethodDelete, images[0], "", "If-Match", `"9"`)
+	if deleted.status != http.StatusOK || string(deleted.raw) != `{"data":null,"message":"Image deleted successfully"}`+"\n" || deleted.header.Get("ETag") != `W/"10"` {
 		t.Errorf("%d %v %s", deleted.status, deleted.header, deleted.raw)
 	}
 	wantProblem(t, s.call(t, http.MethodGet, images[0], ""), 404, "not_found")
 	want := []any{"https://img.example/3", "https://img.example/2"}
 	if diff := cmp.Diff(want, s.call(t, http.MethodGet, path, "").data()["product_images"]); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// wantFocal sets the image's focal point, keeps it, and removes it: three versions.
+func wantFocal(t *testing.T, s *server, at string) {
+	t.Helper()
+	for i, c := range []struct {
+		body string
+		want any
+	}{
+		{`{"focal":{"x":0.3,"y":0.12345}}`, map[string]any{"x": 0.3, "y": 0.123}}, {`{"focal":{"x":0.3,"y":0.123}}`, map[string]any{"x": 0.3, "y": 0.123}},
+		{`{"alt":"back"}`, map[string]any{"x": 0.3, "y": 0.123}}, {`{"focal":{"x":0,"y":1}}`, map[string]any{"x": 0.0, "y": 1.0}}, {`{"focal":null}`, nil},
+	} {
+		a := s.call(t, http.MethodPatch, at, c.body)
+		if diff := cmp.Diff(c.want, a.data()["focal"]); diff != "" || a.status != http.StatusOK {
+			t.Errorf("%d. %s: %d (-want +got):\n%s", i, c.body, a.status, diff)
+		}
 	}
 }
 
@@ -86,13 +104,19 @@ func TestImagesRefuse(t *testing.T) {
 	for body, want := range map[string]map[string]string{
 		`{}`:                                     {"/source": "required"},
 		`{"source":null,"alt":1,"position":"1"}`: {"/source": "required", "/alt": "wrong_type", "/position": "wrong_type"},
-		`{"source":"ftp://x","position":1.5,"x":1}`:          {"/source": "invalid_url", "/position": "invalid", "/x": "unknown_field"},
-		`{"source":"upload:uploads/a/b"}`:                    {"/source": "unknown_upload"},
-		`{"source":"` + long + `","position":2}`:             {"/position": "out_of_range"},
-		`{"source":"` + long + `","position":-1}`:            {"/position": "out_of_range"},
-		`{"source":"` + long + `","position":1e99}`:          {"/position": "invalid"},
-		`{"source":"` + long + `","alt":"a\u0007"}`:          {"/alt": "invalid_characters"},
-		`{"source":"` + long + `","alt":null,"alt":"again"}`: {"/alt": "duplicate_field"},
+		`{"source":"ftp://x","position":1.5,"x":1}`:                    {"/source": "invalid_url", "/position": "invalid", "/x": "unknown_field"},
+		`{"source":"upload:uploads/a/b"}`:                              {"/source": "unknown_upload"},
+		`{"source":"` + long + `","position":2}`:                       {"/position": "out_of_range"},
+		`{"source":"` + long + `","position":-1}`:                      {"/position": "out_of_range"},
+		`{"source":"` + long + `","position":1e99}`:                    {"/position": "invalid"},
+		`{"source":"` + long + `","alt":"a\u0007"}`:                    {"/alt": "invalid_characters"},
+		`{"source":"` + long + `","alt":null,"alt":"again"}`:           {"/alt": "duplicate_field"},
+		`{"source":"` + long + `","focal":[0.5,0.5]}`:                  {"/focal": "wrong_type"},
+		`{"source":"` + long + `","focal":{"x":0.5}}`:                  {"/focal/y": "required"},
+		`{"source":"` + long + `","focal":{"x":"0.5","y":null,"z":1}}`: {"/focal/x": "wrong_type", "/focal/y": "required", "/focal/z": "unknown_field"},
+		`{"source":"` + long + `","focal":{"x":-0.01,"y":1e999}}`:      {"/focal/y": "out_of_range"},
+		`{"source":"` + long + `","focal":{"x":-0.01,"y":1.01}}`:       {"/focal/x": "out_of_range", "/focal/y": "out_of_range"},
+		`{"source":"` + long + `","focal":{"x":0,"x":1,"y":0}}`:        {"/focal/x": "duplicate_field"},
 	} {
 		a := s.call(t, http.MethodPost, path+"/images", body)
 		wantProblem(t, a, 422, "validation_failed")
@@ -104,6 +128,7 @@ func TestImagesRefuse(t *testing.T) {
 		`{"source":"https://x/y"}`: {"/source": "unknown_field"},
 		`{"position":null}`:        {"/position": "required"},
 		`{"position":1}`:           {"/position": "out_of_range"},
+		`{"focal":{"x":2,"y":0}}`:  {"/focal/x": "out_of_range"},
 		`{"alt":"` + strings.Repeat("a", 501) + `","position":20}`: {"/alt": "too_long", "/position": "out_of_range"},
 	} {
 		a := s.call(t, http.MethodPatch, images[0], body)

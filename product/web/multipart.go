@@ -7,6 +7,7 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -24,6 +25,9 @@ const (
 	maxFormText = 4 << 10
 )
 
+// formFields are the names of a form's fields.
+var formFields = []string{fieldFile, fieldAlt, fieldPosition, fieldFocal}
+
 // imageForm is a form with a picture in it. Its JSON says all that it asks for.
 type imageForm struct {
 	source string // of the stored file
@@ -31,6 +35,8 @@ type imageForm struct {
 	Digest   []byte  `json:"file"` // SHA-256
 	Alt      *string `json:"alt,omitempty"`
 	Position *int    `json:"position,omitempty"`
+
+	Focal *product.Focal `json:"focal,omitempty"`
 }
 
 // readForm takes a form apart and stores its file on the way: it is never held as
@@ -57,7 +63,7 @@ func (a *api) readForm(w http.ResponseWriter, r *http.Request, id uuid.UUID) (im
 			o.fault(name, "duplicate_field", "is given more than once")
 			continue
 		}
-		if name == fieldFile || name == fieldAlt || name == fieldPosition {
+		if slices.Contains(formFields, name) {
 			seen[name] = true
 		}
 		if err := a.readPart(r, id, &f, o, name, body.content(name, part)); err != nil {
@@ -131,9 +137,9 @@ func (a *api) readPart(r *http.Request, id uuid.UUID, f *imageForm, o *object, n
 		}
 		f.source, f.Digest, err = a.receive(r, id, part)
 		return err
-	case fieldAlt, fieldPosition:
+	case fieldAlt, fieldPosition, fieldFocal:
 	default:
-		o.unknown(name, []string{fieldFile, fieldAlt, fieldPosition})
+		o.unknown(name, formFields)
 		return nil
 	}
 	text, err := io.ReadAll(io.LimitReader(part, maxFormText+1))
@@ -148,6 +154,9 @@ func (a *api) readPart(r *http.Request, id uuid.UUID, f *imageForm, o *object, n
 		alt := string(text)
 		f.Alt = &alt
 		o.refuse(product.ImagePatch{Alt: f.Alt})
+	case name == fieldFocal:
+		f.Focal = o.focalText(name, text)
+		o.refuse(product.ImagePatch{Focal: f.Focal})
 	default:
 		f.Position = o.wholeText(name, string(text))
 		o.refuse(product.ImagePatch{Position: f.Position})

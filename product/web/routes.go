@@ -30,11 +30,13 @@ func (a *api) routes() []route {
 		{http.MethodPut, routeProduct, a.replaceProduct, needKey},
 		{http.MethodPatch, routeProduct, a.patchProduct, needKey},
 		{http.MethodDelete, routeProduct, a.deleteProduct, needKey},
+		{http.MethodPost, "/products/{id}/reprocess", a.reprocessProduct, needKey},
 
 		{http.MethodPost, "/products/{id}/images", a.addImage, needKey},
 		{http.MethodGet, "/products/{id}/images/{image}", a.getImage, needKey},
 		{http.MethodPatch, "/products/{id}/images/{image}", a.patchImage, needKey},
 		{http.MethodDelete, "/products/{id}/images/{image}", a.deleteImage, needKey},
+		{http.MethodGet, "/products/{id}/images/{image}/file", a.getImageFile, needKey},
 		{http.MethodPost, "/products/{id}/images/{image}/retry", a.retryImage, needKey},
 		{http.MethodGet, "/products/{id}/images/{image}/attempts", a.listAttempts, needKey},
 

@@ -99,7 +99,7 @@ func (a *api) addUploadedImage(w http.ResponseWriter, r *http.Request, id uuid.U
 		if err != nil {
 			return fmt.Errorf("encode form: %w", err)
 		}
-		input := product.NewImage{Source: f.source, Alt: f.Alt, Position: f.Position}
+		input := product.NewImage{Source: f.source, Alt: f.Alt, Position: f.Position, Focal: f.Focal}
 		return a.putImage(w, r, id, input, pre, a.once(r, key, body))
 	}()
 	if err != nil {

@@ -142,9 +142,9 @@ func TestAddImageByForm(t *testing.T) {
 	t.Parallel()
 	g := newGallery(t, 12<<20, web.Config{})
 	path, _ := newPictured(t, g.server, "https://img.example/1")
-	a := g.add("/api"+path, []string{"If-Match", `"1"`}, field{"alt", "", "A lamp\r\nat night"}, field{"position", "", "0"}, field{"file", "a.gif", gif})
+	a := g.add("/api"+path, []string{"If-Match", `"1"`}, field{"alt", "", "A lamp\r\nat night"}, field{"position", "", "0"}, field{"focal", "", ` {"x": 1, "y": 0.25}`}, field{"file", "a.gif", gif})
 	source, _ := a.data()["source"].(string)
-	if a.status != http.StatusCreated || a.text("message") != "Image added successfully" || a.data()["alt"] != "A lamp\r\nat night" || a.data()["position"] != 0.0 ||
+	if a.status != http.StatusCreated || a.text("message") != "Image added successfully" || a.data()["alt"] != "A lamp\r\nat night" || a.data()["position"] != 0.0 || !cmp.Equal(a.data()["focal"], any(map[string]any{"x": 1.0, "y": 0.25})) ||
 		a.data()["status"] != "pending" || a.header.Get("Location") != "/api"+path+"/images/"+a.data()["id"].(string) || a.header.Get("ETag") != `W/"2"` {
 		t.Fatalf("%d %v %s", a.status, a.header, a.raw)
 	}
@@ -191,6 +191,9 @@ func TestFormsAreRefused(t *testing.T) {
 		"nothing":            {nil, 422, "validation_failed", map[string]string{"/file": "required"}},
 		"bad fields":         {[]field{{"alt", "", strings.Repeat("a", 501)}, {"position", "", "first"}, {"x", "", "y"}, file}, 422, "validation_failed", map[string]string{"/alt": "too_long", "/position": "invalid", "/x": "unknown_field"}},
 		"a place far behind": {[]field{{"position", "", "1"}, file}, 422, "validation_failed", map[string]string{"/position": "out_of_range"}},
+		"a bad point":        {[]field{{"focal", "", `{"x":3}`}, file}, 422, "validation_failed", map[string]string{"/focal/y": "required"}},
+		"a point outside":    {[]field{{"focal", "", `{"x":3,"y":0}`}, file}, 422, "validation_failed", map[string]string{"/focal/x": "out_of_range"}},
+		"no point":           {[]field{{"focal", "", "left"}, file}, 422, "validation_failed", map[string]string{"/focal": "invalid"}},
 		"a long field":       {[]field{{"alt", "", strings.Repeat("a", 5000)}, file}, 422, "validation_failed", map[string]string{"/alt": "too_long"}},
 		"not UTF-8":          {[]field{{"alt", "", "\xff"}, file}, 422, "validation_failed", map[string]string{"/alt": "invalid_characters"}},
 		"two files":          {[]field{file, file}, 422, "validation_failed", map[string]string{"/file": "duplicate_field"}},

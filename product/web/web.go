@@ -33,6 +33,7 @@ type Service interface {
 	Delete(ctx context.Context, scope product.Scope, id uuid.UUID, pre product.Precondition) error
 	CreateUserOnce(ctx context.Context, u product.NewUser, once product.Idempotency) (created product.User, replayed bool, err error)
 	User(ctx context.Context, scope product.Scope, id uuid.UUID) (product.User, error)
+	Reprocess(ctx context.Context, scope product.Scope, id uuid.UUID, pre product.Precondition) (begun product.Reprocessing, after product.Snapshot, err error)
 	RetryImage(ctx context.Context, scope product.Scope, id, image uuid.UUID, pre product.Precondition) (product.Snapshot, error)
 	Attempts(ctx context.Context, scope product.Scope, id, image uuid.UUID) ([]product.Attempt, error)
 	Accounts

@@ -67,6 +67,7 @@ var Pictures = []Code{
 	{"corrupt_image", "The picture is damaged or incomplete."},
 	{"image_too_large", "The picture has more pixels than the service takes."},
 	{"decode_timeout", "Decoding the picture cost too much time."},
+	{"source_changed", "The source is another picture by now. Only a ready picture has it, in its tries: reprocess takes the new one."},
 	{"store_unavailable", "The object store is out of reach; tried again for ever."},
 	{"worker_crashed", "Every try ended the process that made it."},
 	{"internal", "A defect of the service; its log has more."},

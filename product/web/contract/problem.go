@@ -127,6 +127,12 @@ var Problems = []Problem{
 		Detail:  "only the administrator may do this",
 	},
 	{
+		Code: "variant_not_found", Status: http.StatusNotFound, Title: "The picture has no such file",
+		Meaning: "The picture is there, but not ready, or was made before this size existed.",
+		Remedy:  "Wait until the picture is ready; `Prefer: wait=30` on the product helps. A size that it lacks is made by reprocessing the product.",
+		Detail:  "the picture is not ready in this size",
+	},
+	{
 		Code: "not_found", Status: http.StatusNotFound, Title: "There is nothing with this id",
 		Meaning: "Nothing has the id in the path: it never existed, was deleted, is no UUID, or belongs to somebody else.",
 		Remedy:  "Take ids from answers of this API.",

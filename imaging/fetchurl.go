@@ -1,0 +1,59 @@
+package imaging
+
+import (
+	"fmt"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// checkURL refuses what must not even be looked up.
+func (f *Fetcher) checkURL(u *url.URL) error {
+	host := u.Hostname()
+	switch {
+	case u.Scheme != "http" && u.Scheme != "https":
+		return failed(CodeInvalidURL, "only http and https URLs are fetched", nil)
+	case host == "" || u.Opaque != "":
+		return failed(CodeInvalidURL, "the URL has no host", nil)
+	case u.User != nil:
+		return failed(CodeInvalidURL, "the URL has a user name", nil)
+	}
+	if port := u.Port(); port != "" {
+		n, err := strconv.Atoi(port)
+		if err != nil || n < 1 || n > 65535 {
+			return failed(CodeInvalidURL, "the URL's port is not a port", nil)
+		}
+		if n != 80 && n != 443 && !slices.Contains(f.cfg.AllowPorts, n) {
+			return failed(CodeForbiddenPort, fmt.Sprintf("port %d is not fetched from", n), nil)
+		}
+	}
+	addr, err := netip.ParseAddr(host)
+	if err == nil {
+		if err := Allowed(addr, f.cfg.AllowCIDRs); err != nil {
+			return failed(CodeForbiddenAddress, fmt.Sprintf("%s is not a public address", addr), err)
+		}
+		return nil
+	}
+	if endsInNumber(host) {
+		return failed(CodeInvalidURL, "the URL's host is a number, but no IPv4 address in its usual form", nil)
+	}
+	return nil
+}
+
+// endsInNumber reports whether a host can only be meant as an IPv4 address (WHATWG
+// URL, "ends in a number checker"). Resolvers disagree about such spellings, such
+// as 2130706433 and 0x7f.1: they are not passed on to one.
+func endsInNumber(host string) bool {
+	host = strings.TrimSuffix(host, ".")
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	if last == "" {
+		return false
+	}
+	if strings.Trim(last, "0123456789") == "" {
+		return true
+	}
+	digits, isHex := strings.CutPrefix(strings.ToLower(last), "0x")
+	return isHex && strings.Trim(digits, "0123456789abcdef") == ""
+}

@@ -1,0 +1,352 @@
+package imaging_test
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"vitrine/imaging"
+	"vitrine/imaging/picture"
+)
+
+// secureSite is a web server on loopback that speaks HTTP/2 over TLS, and notes who
+// asked.
+type secureSite struct {
+	*httptest.Server
+	port int
+
+	mu    sync.Mutex
+	conns map[string]string // the protocol and Host of each connection's last request
+	open  map[net.Conn]bool
+}
+
+// certificate gives one for loopback under both its names, and who trusts it.
+var certificate = sync.OnceValues(func() (tls.Certificate, *x509.CertPool) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+	}
+	raw, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		panic(err)
+	}
+	leaf, err := x509.ParseCertificate(raw)
+	if err != nil {
+		panic(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(leaf)
+	return tls.Certificate{Certificate: [][]byte{raw}, PrivateKey: key}, pool
+})
+
+func newSecureSite(t *testing.T, handler http.HandlerFunc) *secureSite {
+	t.Helper()
+	s := &secureSite{conns: map[string]string{}, open: map[net.Conn]bool{}}
+	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		s.conns[r.RemoteAddr] = r.Proto + " " + r.Host
+		s.mu.Unlock()
+		handler(w, r)
+	}))
+	s.Config.ConnState = func(c net.Conn, state http.ConnState) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.open[c] = state != http.StateClosed
+	}
+	own, _ := certificate()
+	s.TLS = &tls.Config{Certificates: []tls.Certificate{own}, MinVersion: tls.VersionTLS12}
+	s.EnableHTTP2 = true
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	s.port = portOf(t, s.URL)
+	return s
+}
+
+// asked gives what the connections were used for.
+func (s *secureSite) asked() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []string
+	for _, use := range s.conns {
+		all = append(all, use)
+	}
+	return all
+}
+
+func (s *secureSite) opened() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, is := range s.open {
+		if is {
+			n++
+		}
+	}
+	return n
+}
+
+// trusting gives a Fetcher that may reach the ports and trusts their certificate.
+func trusting(t *testing.T, change func(*imaging.FetchConfig), ports ...int) *imaging.Fetcher {
+	t.Helper()
+	_, pool := certificate()
+	cfg := imaging.FetchConfig{
+		AllowCIDRs: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, AllowPorts: ports, RootCAs: pool,
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	f := imaging.NewFetcher(cfg)
+	t.Cleanup(f.Close)
+	return f
+}
+
+func logo(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(logoFile()) }
+
+func logoFile() []byte { return picture.PNG(picture.Logo(40, 30)) }
+
+func wantLogo(t *testing.T, f *imaging.Fetcher, source string) {
+	t.Helper()
+	src, release, err := f.Fetch(t.Context(), source, nil)
+	release()
+	if err != nil || !bytes.Equal(src.Body, logoFile()) {
+		t.Errorf("%s: %d bytes, %v", source, len(src.Body), err)
+	}
+}
+
+func TestFetchKeepsAnHTTP2Connection(t *testing.T) {
+	t.Parallel()
+	s := newSecureSite(t, logo)
+	f := trusting(t, nil, s.port)
+	wantLogo(t, f, s.URL+"/first")
+	var group sync.WaitGroup
+	for range 12 {
+		group.Go(func() { wantLogo(t, f, s.URL+"/next") })
+	}
+	group.Wait()
+	if got := s.asked(); len(got) != 1 || got[0] != "HTTP/2.0 "+strings.TrimPrefix(s.URL, "https://") {
+		t.Errorf("connections: %q", got)
+	}
+}
+
+// A certificate for several names must not let one name's pictures come over
+// another's connection, which was not dialled for them.
+func TestFetchSharesNoConnectionAmongHosts(t *testing.T) {
+	t.Parallel()
+	a, b := newSecureSite(t, logo), newSecureSite(t, logo)
+	f := trusting(t, nil, a.port, b.port)
+	for range 2 {
+		wantLogo(t, f, a.URL)
+		wantLogo(t, f, strings.Replace(a.URL, "127.0.0.1", "localhost", 1))
+		wantLogo(t, f, b.URL)
+	}
+	if got := a.asked(); len(got) != 2 || got[0] == got[1] {
+		t.Errorf("connections: %q", got)
+	}
+	if got := b.asked(); len(got) != 1 {
+		t.Errorf("connections to the other port: %q", got)
+	}
+}
+
+func TestFetchBoundsIdleConnections(t *testing.T) {
+	t.Parallel()
+	sites := make([]*secureSite, 6)
+	ports := make([]int, len(sites))
+	for i := range sites {
+		sites[i] = newSecureSite(t, logo)
+		ports[i] = sites[i].port
+	}
+	f := trusting(t, func(cfg *imaging.FetchConfig) { cfg.KeptConnections = 2 }, ports...)
+	for _, s := range sites {
+		wantLogo(t, f, s.URL)
+	}
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		open := 0
+		for _, s := range sites {
+			open += s.opened()
+		}
+		if open <= 2 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d connections are open, 2 may be", open)
+		}
+		<-time.After(10 * time.Millisecond) // the servers notice in their own time
+	}
+}
+
+func TestFetchOverBrokenHTTP2(t *testing.T) {
+	t.Parallel()
+	file := picture.JPEG(picture.Photo(400, 300, 1), 90, 1)
+	var s *secureSite
+	s = newSecureSite(t, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/reset":
+			panic(http.ErrAbortHandler)
+		case "/header":
+			w.Header().Set("X", strings.Repeat("x", 1<<20))
+		case "/cut":
+			_, _ = w.Write(file[:len(file)/2])
+			_ = http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		case "/gone":
+			_, _ = w.Write(file[:len(file)/2])
+			_ = http.NewResponseController(w).Flush()
+			go s.CloseClientConnections()
+			<-r.Context().Done()
+		default:
+			_, _ = w.Write(file)
+		}
+	})
+	f := trusting(t, nil, s.port)
+	for _, path := range []string{"/reset", "/header", "/cut", "/gone"} {
+		_, _, err := f.Fetch(t.Context(), s.URL+path, nil)
+		wantError(t, err, imaging.CodeConnectFailed, true)
+		if src, _, err := f.Fetch(t.Context(), s.URL+"/whole", nil); err != nil || !bytes.Equal(src.Body, file) {
+			t.Errorf("after %s: %d bytes, %v", path, len(src.Body), err)
+		}
+	}
+}
+
+// A server that sends every request away does not get more time than another.
+func TestFetchFromAServerThatGoesAway(t *testing.T) {
+	t.Parallel()
+	own, _ := certificate()
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
+		Certificates: []tls.Certificate{own}, NextProtos: []string{"h2"}, MinVersion: tls.VersionTLS12,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer func() { _ = conn.Close() }()
+				settings := "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+				goAway := "\x00\x00\x08\x07\x00\x00\x00\x00\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x00" // no error: try elsewhere
+				_, _ = io.ReadFull(conn, make([]byte, 100))
+				_, _ = io.WriteString(conn, settings+goAway)
+				_, _ = io.Copy(io.Discard, conn)
+			}()
+		}
+	}()
+	address := "https://" + listener.Addr().String()
+	f := trusting(t, func(cfg *imaging.FetchConfig) { cfg.Timeout = time.Second }, portOf(t, address))
+	began := time.Now()
+	_, _, err = f.Fetch(t.Context(), address, nil)
+	var got *imaging.Error
+	if !errors.As(err, &got) || !got.Transient {
+		t.Errorf("error is %v", err)
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("took %v", took)
+	}
+}
+
+// A connection that was cut without a word fails one picture before its time is
+// over, and then no other.
+func TestFetchLeavesADeadConnection(t *testing.T) {
+	t.Parallel()
+	s := newSecureSite(t, logo)
+	through := newValve(t, strings.TrimPrefix(s.URL, "https://"))
+	address := "https://" + through.listener.Addr().String()
+	f := trusting(t, func(cfg *imaging.FetchConfig) { cfg.Timeout = 8 * time.Second }, portOf(t, address))
+	wantLogo(t, f, address)
+	through.shut()
+	began := time.Now()
+	_, _, err := f.Fetch(t.Context(), address, nil)
+	if err != nil { // or it was tried once more
+		wantError(t, err, imaging.CodeConnectFailed, true)
+	}
+	if took := time.Since(began); took > 7*time.Second {
+		t.Errorf("it took %v to notice", took)
+	}
+	wantLogo(t, f, address)
+}
+
+// valve stands before a TCP server; shutting it silences the connections there are.
+type valve struct {
+	listener net.Listener
+
+	mu     sync.Mutex
+	closed chan struct{} // of the connections made since the last shutting
+}
+
+func newValve(t *testing.T, target string) *valve {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	v := &valve{listener: listener, closed: make(chan struct{})}
+	go func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			server, err := net.Dial("tcp", target)
+			if err != nil {
+				_ = client.Close()
+				return
+			}
+			v.mu.Lock()
+			closed := v.closed
+			v.mu.Unlock()
+			go pass(server, client, closed)
+			go pass(client, server, closed)
+		}
+	}()
+	return v
+}
+
+func (v *valve) shut() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	close(v.closed)
+	v.closed = make(chan struct{})
+}
+
+// pass copies until closed; after that it swallows what comes.
+func pass(to, from net.Conn, closed chan struct{}) {
+	defer func() { _ = from.Close() }()
+	buf := make([]byte, 4096)
+	for {
+		n, err := from.Read(buf)
+		if err != nil {
+			_ = to.Close()
+			return
+		}
+		select {
+		case <-closed:
+			continue
+		default:
+		}
+		if _, err := to.Write(buf[:n]); err != nil {
+			return
+		}
+	}
+}

@@ -1,0 +1,51 @@
+package imaging
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// OriginalKey is where the bytes of a downloaded source wait for the second pass
+// over its image. Nobody but the service may read there.
+func OriginalKey(product uuid.UUID, sha256 string) string {
+	return fmt.Sprintf("originals/%s/%s", product, sha256)
+}
+
+// uploaded says that a source is an upload, which is kept anyhow.
+func uploaded(source string) bool { return strings.HasPrefix(source, UploadScheme) }
+
+// keepsOriginal says whether the second pass will want the source's bytes again.
+func (t *try) keepsOriginal() bool {
+	return t.worker.secondPass() && !uploaded(t.claim.Source)
+}
+
+// putOriginal stores a source for the second pass, in the place of its download.
+func (w *Worker) putOriginal(ctx context.Context, product uuid.UUID, sha256 string, body []byte) error {
+	bounded, cancel := context.WithTimeout(ctx, w.cfg.StoreLimit)
+	defer cancel()
+	if err := w.objects.Put(bounded, OriginalKey(product, sha256), "application/octet-stream", body); err != nil {
+		return storeUnavailable(err)
+	}
+	return nil
+}
+
+// openOriginal gives the bytes that the first pass has kept; there is false where
+// it has not, or where they are not those of the digest.
+func (w *Worker) openOriginal(ctx context.Context, product uuid.UUID, sha256 string) (src Source, release func(), there bool, err error) {
+	kept := uploads{w.objects, w.fetch.cfg.MaxBytes}
+	src, release, err = kept.fetch(ctx, OriginalKey(product, sha256), w.process.Reserve)
+	var known *Error
+	switch {
+	case err == nil && src.SHA256 == sha256:
+		return src, release, true, nil
+	case err == nil:
+		release()
+	case !errors.As(err, &known) || known.Ours:
+		return Source{}, func() {}, false, err
+	}
+	return Source{}, func() {}, false, nil // what lies there is of no use
+}

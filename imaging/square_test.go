@@ -1,0 +1,165 @@
+package imaging_test
+
+import (
+	"fmt"
+	"image"
+	"image/color"
+	"testing"
+
+	"vitrine/imaging"
+	"vitrine/imaging/picture"
+)
+
+// quarters is a picture with a colour in each of its quarters.
+func quarters(w, h int) *image.NRGBA {
+	m := image.NewNRGBA(image.Rect(0, 0, w, h))
+	for y := range h {
+		for x := range w {
+			c := color.NRGBA{R: 40, G: 40, B: 40, A: 255}
+			if 2*x >= w {
+				c.R = 220
+			}
+			if 2*y >= h {
+				c.G = 220
+			}
+			m.SetNRGBA(x, y, c)
+		}
+	}
+	return m
+}
+
+func square(t *testing.T, src []byte, focal *imaging.Focal) (imaging.Rendition, image.Image) {
+	t.Helper()
+	got, err := imaging.ProcessFocal(t.Context(), src, focal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer got.Release()
+	r := got.Renditions[len(imaging.Sizes)]
+	if r.Name != "square" || len(got.Renditions) != len(imaging.Sizes)+1 {
+		t.Fatalf("%d renditions, %s", len(got.Renditions), r.Name)
+	}
+	return r, open(t, r)
+}
+
+// The square shows what lies round the focal point, of pictures of every kind.
+func TestSquareShowsTheFocalPoint(t *testing.T) {
+	t.Parallel()
+	wide := quarters(900, 300)
+	glass := quarters(900, 300)
+	for i := 3; i < len(glass.Pix); i += 4 {
+		glass.Pix[i] = 128
+	}
+	gray := image.NewGray(image.Rect(0, 0, 900, 300))
+	for i := range gray.Pix {
+		gray.Pix[i] = 40
+		if i%900 >= 450 {
+			gray.Pix[i] = 220
+		}
+	}
+	for name, src := range map[string][]byte{
+		"photograph": picture.JPEG(wide, 90, 1), "transparent": picture.PNG(glass), "drawing": picture.PNG(wide), "gray": picture.PNG(gray),
+		"sideways": picture.JPEG(picture.Stored(wide, 8), 90, 8), "odd": picture.JPEG(quarters(901, 301), 90, 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			red := func(img image.Image, x int) bool {
+				r, _, _, a := img.At(x, 20).RGBA()
+				return 2*r > a
+			}
+			for at, want := range map[string]struct {
+				focal       *imaging.Focal
+				left, right bool // is it the right half of the picture?
+			}{
+				"centre": {nil, false, true},
+				"left":   {&imaging.Focal{X: 0, Y: 0.5}, false, false},
+				"right":  {&imaging.Focal{X: 1, Y: 0.5}, true, true},
+			} {
+				r, img := square(t, src, want.focal)
+				if r.Width != 200 || r.Height != 200 {
+					t.Errorf("%s: %d x %d", at, r.Width, r.Height)
+				}
+				if got := [2]bool{red(img, 20), red(img, 180)}; got != [2]bool{want.left, want.right} {
+					t.Errorf("%s: %v", at, got)
+				}
+			}
+			if r, _ := square(t, src, &imaging.Focal{X: 0.25, Y: 0.1234}); r.Object != "square-250-123."+r.Format.Extension() {
+				t.Errorf("object %s", r.Object)
+			}
+		})
+	}
+}
+
+// The edge that the colours change at is in the middle of a square round the centre,
+// to a pixel, so chroma and luma are cut at the same place.
+func TestSquareKeepsChromaInPlace(t *testing.T) {
+	t.Parallel()
+	for _, w := range []int{900, 901, 902, 903} {
+		_, img := square(t, picture.JPEG(quarters(w, 303), 95, 1), nil)
+		for y := 10; y < 200; y += 60 {
+			edge := 0
+			for x := range 200 {
+				if r, _, _, _ := img.At(x, y).RGBA(); r > 130<<8 {
+					edge = x
+					break
+				}
+			}
+			if edge < 98 || edge > 102 {
+				t.Errorf("%d wide: the edge is at %d of 200", w, edge)
+			}
+		}
+	}
+}
+
+func TestSquareOfSmallPictures(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		w, h, side int
+		shared     string
+	}{
+		{1, 1, 1, "main.png"}, {1, 1500, 1, ""}, {150, 90, 90, ""}, {200, 200, 200, "main.png"}, {640, 640, 200, "small.png"},
+		{5000, 100, 32, ""}, {201, 200, 200, ""},
+	} {
+		t.Run(fmt.Sprintf("%dx%d", test.w, test.h), func(t *testing.T) {
+			t.Parallel()
+			r, _ := square(t, picture.PNG(quarters(test.w, test.h)), nil)
+			if r.Width != test.side || r.Height != test.side {
+				t.Errorf("%d x %d, want %d", r.Width, r.Height, test.side)
+			}
+			if want := test.shared; want != "" && r.Object != want || want == "" && r.Object != "square."+r.Format.Extension() {
+				t.Errorf("object %s, want %s", r.Object, want)
+			}
+		})
+	}
+}
+
+// A square that is made anew from the main variant looks as if it had been made from
+// the source, and has a name of its own.
+func TestSquareFromTheMainVariant(t *testing.T) {
+	t.Parallel()
+	p := imaging.NewProcessor(imaging.ProcessConfig{})
+	got, err := p.Process(t.Context(), picture.JPEG(quarters(2400, 900), 92, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer got.Release()
+	focal := &imaging.Focal{X: 0.9, Y: 0.5}
+	r, release, err := p.Square(t.Context(), got.Renditions[0].Body, focal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	if r.Object != "square-900-500.jpg" || r.Width != 200 || r.Height != 200 {
+		t.Errorf("%s, %d x %d", r.Object, r.Width, r.Height)
+	}
+	_, want := square(t, picture.JPEG(quarters(2400, 900), 92, 1), focal)
+	again := open(t, r)
+	for y := 0; y < 200; y += 10 {
+		for x := 0; x < 200; x += 10 {
+			a, b := color.NRGBAModel.Convert(want.At(x, y)).(color.NRGBA), color.NRGBAModel.Convert(again.At(x, y)).(color.NRGBA)
+			if d := int(a.R) - int(b.R); d < -40 || d > 40 {
+				t.Fatalf("at %d, %d: %v and %v", x, y, a, b)
+			}
+		}
+	}
+}

@@ -6,11 +6,12 @@ import (
 	"strings"
 )
 
-// recipeVersion grows when the same settings begin to give other files.
+// recipeVersion grows when the same source begins to give other files: with each
+// change of how a quality is chosen, or of what writes the files.
 const recipeVersion = 1
 
-// Recipe names how the variants of an image are made by this build: sizes, formats
-// and qualities, those of the WebP variants for the sizes whose names are given
+// Recipe names how the variants of an image are made by this build: a version that
+// stands for formats and qualities, and the sizes, those of the WebP variants for the sizes whose names are given
 // included. The same recipe makes the same files of the same source; what was made
 // by another one is stale. Nobody has to understand the text: it is compared.
 func Recipe(webp []string) string {
@@ -27,7 +28,7 @@ const recipeJoint = " + "
 // firstRecipe names how the first pass makes what an image needs to be ready.
 func firstRecipe() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d jpeg@%d", recipeVersion, jpegQuality)
+	fmt.Fprintf(&b, "%d", recipeVersion)
 	for _, size := range Sizes {
 		fmt.Fprintf(&b, " %s:%d", size.Name, size.Side)
 	}

@@ -11,7 +11,7 @@ VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 # Every command that talks to the local servers begins with their settings.
 WITH_SERVERS := set -a; eval "$$(deploy/local env)"; set +a;
 
-.PHONY: help run test bench chaos freshness bench-images fuzz-api client-check docs-check lint fmt build up down clean
+.PHONY: help run test bench chaos freshness bench-images fuzz fuzz-api client-check docs-check lint fmt build up down clean
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -32,6 +32,9 @@ freshness: ## write through one replica, read through another: PAIRS=1000000 tim
 
 bench-images: ## compare the picture pipeline with x/image and libvips; DIR=folder adds your own
 	@go run ./bench/images -dir "$(DIR)"
+
+fuzz: up ## run every fuzz target for FUZZTIME=1m each; TARGET=imaging.FuzzPNG names one
+	@$(WITH_SERVERS) go run ./bench/fuzz $(if $(FUZZTIME),-time $(FUZZTIME)) $(if $(TARGET),-target '$(TARGET)')
 
 fuzz-api: ## send REQUESTS=50000 valid and invalid requests made of the OpenAPI document; SEED=n makes them again
 	@go run ./bench/fuzzapi $(if $(REQUESTS),-requests $(REQUESTS)) $(if $(SEED),-seed $(SEED))

@@ -77,7 +77,7 @@ func command(ctx context.Context, args []string, stdout io.Writer) error {
 	case "variables":
 		return config.PrintTable(stdout)
 	}
-	cfg, err := config.Load(os.Environ(), ".env")
+	cfg, err := config.Load(os.Environ(), ".env", containerMemory())
 	if err != nil {
 		return fmt.Errorf("bad configuration:\n%w", err)
 	}
@@ -109,7 +109,9 @@ func newLogger(level string, out io.Writer) *logrus.Logger {
 // run is the service: it serves until ctx ends, and then stops in good order. The
 // dependencies need not be there; only its own addresses must be free.
 func run(ctx context.Context, cfg config.Config, log *logrus.Logger) error {
-	limitMemory(cfg)
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryGoal(int64(cfg.MemBudget), containerMemory()))
+	}
 	a, err := newApp(cfg, log)
 	if err != nil {
 		return err
@@ -127,14 +129,6 @@ func run(ctx context.Context, cfg config.Config, log *logrus.Logger) error {
 	case err = <-a.broken:
 	}
 	return errors.Join(err, a.stop()) //nolint:contextcheck // ctx has ended: the stop has a deadline of its own
-}
-
-// limitMemory tells the garbage collector what the pictures' budget promises,
-// unless somebody has set GOMEMLIMIT.
-func limitMemory(cfg config.Config) {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(int64(cfg.MemBudget) + 80<<20)
-	}
 }
 
 // app is all parts of the process.

@@ -75,7 +75,7 @@ func (c *Config) check(p *problems) {
 	p.add("WORKERS", between(c.Workers, 0, 256))
 	p.add("IMAGE_MAX_ATTEMPTS", between(c.MaxAttempts, 1, 20))
 	p.add("IMAGE_OWNER_INFLIGHT", between(c.OwnerJobs, 1, 100000))
-	p.add("IMAGE_MEMORY_BUDGET", between(c.MemBudget, 32<<20, 1<<40))
+	p.add("IMAGE_MEMORY_BUDGET", between(c.MemBudget, minBudget, 1<<40))
 	p.add("IMAGE_MAX_PIXELS", between(c.MaxPixels, 1, 1<<30))
 	p.add("IMAGE_MAX_SIDE", between(c.MaxSide, 1, 65535))
 	if !slices.Equal(c.WebPSizes, []string{"off"}) {

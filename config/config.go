@@ -56,7 +56,7 @@ type Config struct {
 	Workers     int   `env:"WORKERS" envDefault:"4" help:"image jobs at once, 0 to 256; 0 serves the API alone"`
 	MaxAttempts int   `env:"IMAGE_MAX_ATTEMPTS" envDefault:"5" help:"tries of an image before it ends as failed, 1 to 20"`
 	OwnerJobs   int   `env:"IMAGE_OWNER_INFLIGHT" envDefault:"100" help:"most pictures of one owner in the queue or at work, 1 to 100000; see How it works"`
-	MemBudget   Bytes `env:"IMAGE_MEMORY_BUDGET" envDefault:"256MiB" help:"memory that all pictures being decoded may take together, 32MiB at least"`
+	MemBudget   Bytes `env:"IMAGE_MEMORY_BUDGET" envDefault:"256MiB" help:"memory that all pictures at work may take together, 32MiB at least; by default half of a small container"`
 	MaxPixels   int   `env:"IMAGE_MAX_PIXELS" envDefault:"40000000" help:"most pixels of a source picture"`
 	MaxSide     int   `env:"IMAGE_MAX_SIDE" envDefault:"12000" help:"most pixels of a source picture's longer side, 1 to 65535"`
 

@@ -16,7 +16,7 @@ import (
 
 func load(t *testing.T, environ ...string) (config.Config, error) {
 	t.Helper()
-	return config.Load(environ, filepath.Join(t.TempDir(), ".env"))
+	return config.Load(environ, filepath.Join(t.TempDir(), ".env"), 0)
 }
 
 func TestLoadDefaults(t *testing.T) {
@@ -47,7 +47,7 @@ func TestLoadReadsEverySource(t *testing.T) {
 		"DB_USER=from_env", "DB_PASS_FILE=" + secret, "DB_HOST=::1", "DB_SSLMODE=disable", "LOG_LEVEL=",
 		"FETCH_ALLOW_CIDRS=127.0.0.0/8,fd00::/8", "FETCH_ALLOW_PORTS=8081,9000", "FETCH_MAX_BYTES=5MB",
 		"S3_ENDPOINT=http://localhost:9000/", "ADMIN_TOKEN=0123456789abcdef",
-	}, dotenv)
+	}, dotenv, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestLoadReportsEveryBadVariable(t *testing.T) {
 		t.Parallel()
 		path := filepath.Join(t.TempDir(), ".env")
 		write(t, path, "DB_PASS=\"hunter2\nnot a line")
-		_, err := config.Load(nil, path)
+		_, err := config.Load(nil, path, 0)
 		if err == nil || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("error: %v", err)
 		}

@@ -15,9 +15,10 @@ import (
 )
 
 // Load gives the settings that environ (lines of KEY=VALUE, as os.Environ gives)
-// and the file at dotenv make; environ wins, and a missing file is no error. The
-// error names every bad variable, one a line, and never shows a secret.
-func Load(environ []string, dotenv string) (Config, error) {
+// and the file at dotenv make; environ wins, and a missing file is no error. memory
+// is how many bytes the process may have, 0 where nobody has said. The error names
+// every bad variable, one a line, and never shows a secret.
+func Load(environ []string, dotenv string, memory int64) (Config, error) {
 	vars, err := godotenv.Read(dotenv)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Config{}, fmt.Errorf("%s: %w", dotenv, hideValue(err))
@@ -36,6 +37,9 @@ func Load(environ []string, dotenv string) (Config, error) {
 	readSecretFiles(vars, &p)
 	var c Config
 	addParseErrors(env.ParseWithOptions(&c, env.Options{Environment: vars}), &p)
+	if vars["IMAGE_MEMORY_BUDGET"] == "" {
+		c.fitMemory(memory)
+	}
 	c.check(&p)
 	if len(p.errs) > 0 {
 		return Config{}, errors.Join(p.errs...)

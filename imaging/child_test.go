@@ -173,6 +173,7 @@ func peakMemory() int64 {
 // cost is what one picture took of the whole process.
 type cost struct {
 	CPU  time.Duration
+	Peak int64 // of resident memory, in bytes
 	Code imaging.Code
 }
 
@@ -184,7 +185,7 @@ func runCost(name string) cost {
 	p := imaging.NewProcessor(imaging.ProcessConfig{})
 	before := processTime()
 	_, err = p.Process(context.Background(), src)
-	c := cost{CPU: processTime() - before}
+	c := cost{CPU: processTime() - before, Peak: peakMemory()}
 	var known *imaging.Error
 	if errors.As(err, &known) {
 		c.Code = known.Code

@@ -25,10 +25,11 @@ type decoder struct {
 	left time.Duration // of CPU time
 }
 
-// decode decodes the file as its header plans; the picture may alias planes. The
-// decoders are not trusted: what panics in them is a damaged picture. The error
-// wraps jpeg.ErrUnsupported where the plan has to be changed.
-func (d *decoder) decode(ctx context.Context, h header, planes []byte) (img image.Image, err error) {
+// decode decodes the file as its header plans: to a picture, or to take band by band.
+// The decoders are not trusted: what panics in them is a damaged picture. The error
+// wraps jpeg.ErrUnsupported where the plan has to be changed. Bands that were taken
+// before an error are void.
+func (d *decoder) decode(ctx context.Context, h header, take func(band image.Image) error) (img image.Image, err error) {
 	runtime.LockOSThread() // for the thread's CPU clock
 	defer runtime.UnlockOSThread()
 	limit := d.left
@@ -43,12 +44,14 @@ func (d *decoder) decode(ctx context.Context, h header, planes []byte) (img imag
 				fmt.Errorf("decoder panicked: %v\n%s", v, debug.Stack()))
 		}
 	}()
-	if h.format == JPEG && !h.standard {
-		img, err = jpeg.Decode(d.src, jpeg.Options{Scale: h.scale, Stop: clock.check, MaxPasses: maxPasses, Buf: planes})
+	if h.banded() {
+		err = jpeg.Bands(d.src, jpeg.Options{Scale: h.scale, Stop: clock.check, MaxPasses: maxPasses}, take)
 	} else {
 		img, err = decodeFormat(&meteredReader{clock, h.reader(d.src)}, h.format)
 	}
 	switch {
+	case err == nil && h.banded():
+		return nil, nil
 	case err == nil:
 		return h.place(img)
 	case errors.Is(clock.err, errDecodeTimeout):

@@ -3,6 +3,7 @@ package imaging
 import (
 	"context"
 	"errors"
+	"image"
 	"time"
 
 	"vitrine/imaging/jpeg"
@@ -27,10 +28,11 @@ func Decode(ctx context.Context, src []byte, limit time.Duration) error {
 		return err
 	}
 	d := &decoder{src: src, left: limit}
-	_, err = d.decode(ctx, h, nil)
+	drop := func(image.Image) error { return nil }
+	_, err = d.decode(ctx, h, drop)
 	if errors.Is(err, jpeg.ErrUnsupported) {
 		h.leaveToStandard()
-		_, err = d.decode(ctx, h, nil)
+		_, err = d.decode(ctx, h, drop)
 	}
 	return err
 }
@@ -60,4 +62,24 @@ func EXIFOrientation(tiff []byte) int { return int(exifOrientation(tiff)) }
 // ProcessFocal is [Processor.Process] with a focal point.
 func ProcessFocal(ctx context.Context, src []byte, focal *Focal) (*Processed, error) {
 	return NewProcessor(ProcessConfig{}).process(ctx, src, nil, focal)
+}
+
+// Whole makes the variants of a JPEG by way of all its planes.
+func Whole(src []byte) (*Processed, error) {
+	h, err := readHeader(src)
+	if err != nil {
+		return nil, err
+	}
+	img, err := jpeg.Decode(src, jpeg.Options{Scale: h.scale})
+	if err != nil {
+		return nil, err
+	}
+	width, height := fit(h.width, h.height, Sizes[0].Side)
+	switch m := img.(type) {
+	case *image.Gray:
+		img = scaleGray(m, h.area(), nil, width, height)
+	case *image.YCbCr:
+		img = scalePlanar(m, h.area(), width, height, h.orientation)
+	}
+	return transform(img, h, src)
 }

@@ -110,7 +110,6 @@ type header struct {
 	standard    bool  // a JPEG that is left to image/jpeg
 	scale       int   // the decoded picture is width/scale by height/scale pixels
 	decodeBytes int64 // what decoding allocates at most, beside the source
-	planeBytes  int64 // the part of it that the decoder takes from its caller
 	still       *webpStill
 
 	webp  []string // names of the sizes that are wanted in WebP too
@@ -141,7 +140,7 @@ func readHeader(src []byte) (header, error) {
 	var config image.Config
 	switch format {
 	case PNG:
-		config, err = png.DecodeConfig(bytes.NewReader(src))
+		config, err = png.DecodeConfig(newPNGReader(src))
 	case GIF:
 		config, err = gif.DecodeConfig(bytes.NewReader(src))
 	case WebP:

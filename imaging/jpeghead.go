@@ -38,7 +38,7 @@ func (h *header) readJPEG(src []byte) error {
 		return nil
 	}
 	h.scale = jpeg.ScaleFor(h.width, h.height, decodedSide)
-	h.decodeBytes, h.planeBytes = head.Bytes(h.scale), head.PlaneBytes(h.scale)
+	h.decodeBytes = head.Bytes(h.scale)
 	return nil
 }
 
@@ -60,7 +60,7 @@ func (h *header) readRareJPEG(src []byte) error {
 // leaveToStandard plans for image/jpeg.
 func (h *header) leaveToStandard() {
 	h.standard, h.scale = true, 1
-	h.decodeBytes, h.planeBytes = standardBytes(&h.jpeg), 0
+	h.decodeBytes = standardBytes(&h.jpeg)
 }
 
 // standardBytes is what image/jpeg allocates: the planes, four bytes a sample more

@@ -7,22 +7,33 @@ import (
 	"vitrine/imaging/resize"
 )
 
+// planarAxes map the planes of a picture, or an area of it, to width x height in
+// 4:2:0. A chroma sample of the result belongs to two luma samples that start at
+// an even one after the picture was turned by its orientation: with an odd number
+// of them that run backwards, the grid is shifted by one.
+type planarAxes struct {
+	x, y             resize.Axis
+	chromaX, chromaY resize.Axis
+}
+
+func newPlanarAxes(src image.Point, ratio image.YCbCrSubsampleRatio, from area, width, height int, o orientation) planarAxes {
+	perX, perY := subsampling(ratio)
+	return planarAxes{
+		x:       resize.Axis{Dst: width, Src: src.X, Scale: from.width / float64(width), Kernel: resize.Lanczos},
+		y:       resize.Axis{Dst: height, Src: src.Y, Scale: from.height / float64(height), Kernel: resize.Lanczos},
+		chromaX: chromaAxis(width, src.X, from.width, perX, o.mirrorsX()),
+		chromaY: chromaAxis(height, src.Y, from.height, perY, o.mirrorsY()),
+	}
+}
+
 // scalePlanar scales the area of a picture of luma and chroma planes, of whatever
-// subsampling, to width x height in 4:2:0, as it is stored. A chroma sample of
-// the result belongs to two luma samples that start at an even one after the
-// picture was turned by o: with an odd number of them that run backwards, the
-// grid is shifted by one.
+// subsampling, to width x height in 4:2:0, as it is stored.
 func scalePlanar(src *image.YCbCr, from area, width, height int, o orientation) *image.YCbCr {
-	w, h := src.Rect.Dx(), src.Rect.Dy()
+	a := newPlanarAxes(src.Rect.Size(), src.SubsampleRatio, from, width, height, o)
 	dst := image.NewYCbCr(image.Rect(0, 0, width, height), image.YCbCrSubsampleRatio420)
-	resize.Scale(dst.Y, dst.YStride, resize.Plane(src.Y, src.YStride, w, h, 1),
-		resize.Axis{Dst: width, Src: w, Scale: from.width / float64(width), Kernel: resize.Lanczos},
-		resize.Axis{Dst: height, Src: h, Scale: from.height / float64(height), Kernel: resize.Lanczos})
-	perX, perY := subsampling(src.SubsampleRatio)
-	x := chromaAxis(width, w, from.width, perX, o.mirrorsX())
-	y := chromaAxis(height, h, from.height, perY, o.mirrorsY())
-	resize.Scale(dst.Cb, dst.CStride, resize.Plane(src.Cb, src.CStride, x.Src, y.Src, 1), x, y)
-	resize.Scale(dst.Cr, dst.CStride, resize.Plane(src.Cr, src.CStride, x.Src, y.Src, 1), x, y)
+	resize.Scale(dst.Y, dst.YStride, resize.Plane(src.Y, src.YStride, a.x.Src, a.y.Src, 1), a.x, a.y)
+	resize.Scale(dst.Cb, dst.CStride, resize.Plane(src.Cb, src.CStride, a.chromaX.Src, a.chromaY.Src, 1), a.chromaX, a.chromaY)
+	resize.Scale(dst.Cr, dst.CStride, resize.Plane(src.Cr, src.CStride, a.chromaX.Src, a.chromaY.Src, 1), a.chromaX, a.chromaY)
 	return dst
 }
 

@@ -88,7 +88,7 @@ type Processed struct {
 	AverageColor  string        // #rrggbb in sRGB; empty where nothing of the picture is opaque
 	Animated      bool          // the source has more frames than the one that was decoded
 	Note          string        // for the picture's owner: what could not be done; usually empty
-	DecodeTime    time.Duration // wall time, without waiting for memory or a CPU
+	DecodeTime    time.Duration // wall time, without waiting for memory or a CPU; of a JPEG with scaling to the main variant
 	TransformTime time.Duration
 
 	memory *admission.Grant
@@ -180,11 +180,15 @@ func (p *Processor) compute(ctx context.Context, d *decoder, h header) (*Process
 		return nil, ctx.Err()
 	}
 	began := time.Now()
-	planes := takePlanes(h.planeBytes)
-	defer planes.giveBack()
-	img, err := d.decode(ctx, h, planes.bytes)
+	bands := newBandScaler(h)
+	defer bands.close()
+	img, err := d.decode(ctx, h, bands.take)
 	if err != nil {
 		return nil, err
+	}
+	if h.banded() {
+		img = bands.main
+		bands.close()
 	}
 	decoded := time.Now()
 	result, err := transform(img, h, d.src)

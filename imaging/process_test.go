@@ -307,58 +307,6 @@ func TestProcessPutsAGIFFrameOnItsCanvas(t *testing.T) {
 	}
 }
 
-func TestProcessRefuses(t *testing.T) {
-	t.Parallel()
-	photo := picture.Photo(160, 120, 2)
-	noAdobe := picture.RareJPEG(photo, picture.Coding{Sampling: []byte{0x11, 0x11, 0x11, 0x11}, Transform: -1})
-	tests := []struct {
-		name string
-		src  []byte
-		want imaging.Code
-	}{
-		{"nothing", nil, imaging.CodeUnsupportedFormat},
-		{"html", picture.HTML(), imaging.CodeUnsupportedFormat},
-		{"bmp", []byte("BM\x3a\x00\x00\x00\x00\x00\x00\x00\x36\x00\x00\x00"), imaging.CodeUnsupportedFormat},
-		{"tiff", []byte("II*\x00\x08\x00\x00\x00\x00\x00\x00\x00"), imaging.CodeUnsupportedFormat},
-		{"jpeg of four unnamed inks", noAdobe, imaging.CodeUnsupportedFormat},
-		{"jpeg cut off", picture.Truncated(picture.JPEG(photo, 90, 1)), imaging.CodeCorruptImage},
-		{"png cut off", picture.Truncated(picture.PNG(photo)), imaging.CodeCorruptImage},
-		{"gif cut off", picture.Truncated(picture.GIF(photo)), imaging.CodeCorruptImage},
-		{"webp cut off", picture.Truncated(picture.WebP(photo)), imaging.CodeCorruptImage},
-		{"jpeg of three bytes", []byte("\xff\xd8\xff"), imaging.CodeCorruptImage},
-		{"png signature", []byte("\x89PNG\r\n\x1a\n"), imaging.CodeCorruptImage},
-		{"gif signature", []byte("GIF89a"), imaging.CodeCorruptImage},
-		{"webp signature", []byte("RIFF\x04\x00\x00\x00WEBP"), imaging.CodeCorruptImage},
-		{"webp that claims two gigabytes", picture.WebPBomb(), imaging.CodeCorruptImage},
-		{"png of 30,000 x 30,000", picture.PNGBomb(30000, 30000), imaging.CodeImageTooLarge},
-		{"png too wide", picture.PNGBomb(12001, 1), imaging.CodeImageTooLarge},
-		{"png of too many pixels", picture.PNGBomb(8000, 5001), imaging.CodeImageTooLarge},
-		{"gif of 32 bytes", picture.GIFBomb(), imaging.CodeImageTooLarge},
-		{"jpeg of no size", picture.RareJPEG(image.NewGray(image.Rect(0, 0, 0, 8)), picture.Coding{Sampling: []byte{0x11}, Transform: -1}), imaging.CodeCorruptImage},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			_, err := imaging.NewProcessor(imaging.ProcessConfig{}).Process(t.Context(), test.src)
-			var got *imaging.Error
-			if !errors.As(err, &got) {
-				t.Fatalf("error is %v", err)
-			}
-			if got.Code != test.want || got.Transient || got.Stage != imaging.StageDecode || got.Detail == "" {
-				t.Errorf("error is %+v, want a lasting %s", got, test.want)
-			}
-		})
-	}
-}
-
-func TestProcessSurvivesAnEXIFLoop(t *testing.T) {
-	t.Parallel()
-	src := picture.WithEXIF(picture.JPEG(picture.Photo(64, 48, 1), 90, 1), picture.EXIFLoop())
-	if got := process(t, src); got.Width != 64 || got.Height != 48 {
-		t.Errorf("%d x %d", got.Width, got.Height)
-	}
-}
-
 func TestProcessEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -366,17 +314,6 @@ func TestProcessEndsWithItsContext(t *testing.T) {
 	_, err := imaging.NewProcessor(imaging.ProcessConfig{}).Process(ctx, picture.JPEG(picture.Photo(64, 48, 1), 90, 1))
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error is %v", err)
-	}
-}
-
-func TestProcessLeavesNoMetadata(t *testing.T) {
-	t.Parallel()
-	secret := []byte("51.4779 N, 0.0015 W")
-	src := picture.WithEXIF(picture.JPEG(picture.Photo(300, 200, 1), 90, 1), append(picture.EXIF(1), secret...))
-	for _, r := range process(t, src).Renditions {
-		if bytes.Contains(r.Body, secret) || bytes.Contains(r.Body, []byte("Exif")) {
-			t.Errorf("%s holds the source's metadata", r.Name)
-		}
 	}
 }
 

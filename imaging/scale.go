@@ -37,8 +37,11 @@ const decodedSide = 2000
 
 // scaleSource makes the main picture of a decoded one, as stored: YCbCr 4:2:0, gray
 // or premultiplied RGBA, whichever it is nearest to. opaque says that the whole
-// source is.
+// source is. What was decoded band by band is scaled already.
 func scaleSource(img image.Image, h header, c colours, width, height int) (scaled image.Image, opaque bool) {
+	if h.banded() {
+		return img, true
+	}
 	switch m := img.(type) {
 	case *image.YCbCr:
 		if h.still != nil && !h.still.fills(h) {
@@ -91,10 +94,14 @@ func scaleGray(img image.Image, from area, deep *deepTables, width, height int) 
 		}
 	}
 	out := image.NewGray(image.Rect(0, 0, width, height))
-	x := resize.Axis{Dst: width, Src: size.X, Scale: from.width / float64(width), Kernel: resize.Lanczos}
-	y := resize.Axis{Dst: height, Src: size.Y, Scale: from.height / float64(height), Kernel: resize.Lanczos}
+	x, y := grayAxes(size, from, width, height)
 	resize.Scale(out.Pix, out.Stride, source, x, y)
 	return out
+}
+
+func grayAxes(src image.Point, from area, width, height int) (x, y resize.Axis) {
+	return resize.Axis{Dst: width, Src: src.X, Scale: from.width / float64(width), Kernel: resize.Lanczos},
+		resize.Axis{Dst: height, Src: src.Y, Scale: from.height / float64(height), Kernel: resize.Lanczos}
 }
 
 // scaleDown makes a smaller picture of one that scaleSource or scaleDown made.

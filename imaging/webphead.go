@@ -85,10 +85,10 @@ func (head webpHead) decodeBytes(width, height, size int) int64 {
 	pixels := (int64(width) + 15) * (int64(height) + 15)
 	tables := min(tableBytes, tableFactor*int64(size))
 	switch {
-	case head.lossless:
-		return 8*pixels + tables
 	case head.alpha: // the alpha plane is decoded as a lossless picture first
 		return 9*pixels + tables + pixels*3/2 + int64(size)
+	case head.lossless:
+		return 8*pixels + tables
 	}
 	// The compressed data is copied; each macroblock has filter parameters.
 	return pixels*3/2 + pixels/16 + int64(size)

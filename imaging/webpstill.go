@@ -65,10 +65,15 @@ func (s *webpStill) fills(h header) bool { return s.at == image.Rect(0, 0, h.wid
 
 // reader gives what a decoder is to read for the file.
 func (h header) reader(src []byte) io.Reader {
-	if h.still == nil {
-		return bytes.NewReader(src)
+	switch {
+	case h.still != nil:
+		return h.still.file()
+	case h.unmarkedInks():
+		return markInks(src)
+	case h.format == PNG:
+		return newPNGReader(src)
 	}
-	return h.still.file()
+	return bytes.NewReader(src)
 }
 
 // file gives the frame as a file. It repeats the frame's size, which the decoder

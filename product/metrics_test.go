@@ -32,8 +32,8 @@ func TestCollector(t *testing.T) {
 	if !slices.Equal(names, want) {
 		t.Errorf("metrics %v, want %v", names, want)
 	}
-	if kinds := len(families[4].GetMetric()); kinds != 3 {
-		t.Errorf("outbox rows of %d kinds, want 3", kinds)
+	if kinds := len(families[4].GetMetric()); kinds != 4 {
+		t.Errorf("outbox rows of %d kinds, want 4", kinds)
 	}
 }
 

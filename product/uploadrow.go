@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -124,17 +125,30 @@ func (e *edit) removeImages(ctx context.Context, ids []uuid.UUID) error {
 		return err
 	}
 	e.outbox = append(e.outbox, deletions...)
-	removed := make(map[uuid.UUID]bool, len(ids))
-	for _, id := range ids {
-		removed[id] = true
-	}
-	var released []uuid.UUID
+	_, err = keepUploads(ctx, e.tx, e.product.UserID, e.uploadsOf(ids))
+	return err
+}
+
+// uploadsOf gives the uploads that images of the product name.
+func (e *edit) uploadsOf(images []uuid.UUID) (named []uuid.UUID) {
 	for i := range e.images {
-		if u, ok := parseUploadSource(e.images[i].Source); ok && removed[e.images[i].ID] {
-			released = append(released, u.ID)
+		if u, ok := parseUploadSource(e.images[i].Source); ok && slices.Contains(images, e.images[i].ID) {
+			named = append(named, u.ID)
 		}
 	}
-	_, err = keepUploads(ctx, e.tx, e.product.UserID, released)
+	return named
+}
+
+// lockUploads takes, in one order, all uploads that images to be added and removed
+// name: two products that exchange theirs would otherwise wait for each other.
+func (e *edit) lockUploads(ctx context.Context, added []pendingImage, removed []uuid.UUID) error {
+	ids := e.uploadsOf(removed)
+	for _, image := range added {
+		if u, ok := parseUploadSource(image.source); ok {
+			ids = append(ids, u.ID)
+		}
+	}
+	_, err := keepUploads(ctx, e.tx, e.product.UserID, ids)
 	return err
 }
 

@@ -3,6 +3,7 @@ package jpeg_test
 import (
 	"bytes"
 	"fmt"
+	"image"
 	stdjpeg "image/jpeg"
 	"testing"
 
@@ -40,6 +41,14 @@ func benchDecode(b *testing.B, name string, src []byte) {
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := jpeg.Decode(src, jpeg.Options{Scale: scale}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run(fmt.Sprintf("%s/scale%d/bands", name, scale), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := jpeg.Bands(src, jpeg.Options{Scale: scale}, func(image.Image) error { return nil }); err != nil {
 					b.Fatal(err)
 				}
 			}

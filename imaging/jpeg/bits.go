@@ -6,7 +6,7 @@ import (
 )
 
 // chunkSize is how many unstuffed bytes are held at a time: well inside a first-level cache.
-const chunkSize = 8 << 10
+const chunkSize = 2 << 10
 
 // bitReader reads the bits of one entropy-coded segment, most significant first. Past the end of the
 // segment it supplies zeros and counts them, so that the hot loops need no check: overrun tells.

@@ -9,11 +9,13 @@ type component struct {
 	across, down     int // blocks, padded to whole units
 	right, below     int // blocks that hold part of the picture, as far as a scan of this component alone has them
 
-	plane  []byte
+	plane  []byte // of the whole picture, or of a band
+	band   []byte // the part of it that is being decoded
 	stride int
 
-	// Of a progressive file: what the scans have brought so far.
-	seen  bool
+	seen bool // in a scan
+
+	// Of a progressive file: what the scans have brought of the band so far.
 	kept  int      // coefficients kept of a block
 	coef  []int16  // kept a block, by slot
 	masks []uint64 // a bit for each AC coefficient that is not zero, by zigzag index
@@ -65,83 +67,16 @@ func planeBytes(f *frame, scale int) int64 {
 	return total
 }
 
-// coefficientBytes is what a progressive file needs beside its planes.
-func coefficientBytes(f *frame, scale int) int64 {
-	if !f.progressive {
-		return 0
-	}
-	total := int64(0)
-	for i := range f.n {
-		x, y := f.blocks(i)
-		total += int64(x) * int64(y) * int64(2*slotsAt(scale).kept+8)
-	}
-	return total
-}
-
-// allocate makes the picture and, for a progressive file, the place for its coefficients.
-func (d *Decoder) allocate() {
-	f, scale := &d.frame, d.opt.Scale
-	buf := d.opt.Buf
-	if size := planeBytes(f, scale); int64(cap(buf)) < size {
-		buf = make([]byte, size)
-	} else {
-		buf = buf[:size]
-		clear(buf)
-	}
-	blocks := 0
+// layout gives the components their sizes.
+func (d *Decoder) layout() {
+	f := &d.frame
 	for i := range f.n {
 		c := &d.comp[i]
 		c.frameComponent = f.comp[i]
 		c.across, c.down = f.blocks(i)
 		c.right, c.below = min(c.across, (f.width+7)/8), min(c.down, (f.height+7)/8)
-		blocks += c.across * c.down
 		if _, ok := f.ratio(); !ok {
 			c.expandH, c.expandV = f.maxH/c.h, f.maxV/c.v
 		}
-		w, h := f.planeSize(i, scale)
-		c.plane, c.stride = buf[:w*h:w*h], w
-		buf = buf[w*h:]
-	}
-	d.limit = int64(d.opt.MaxPasses) * int64(blocks)
-	d.picture = d.view()
-	if f.progressive {
-		d.allocateCoefficients(blocks)
-	}
-}
-
-// view is the planes as a picture of the right size.
-func (d *Decoder) view() image.Image {
-	f, s, c := &d.frame, d.opt.Scale, &d.comp
-	bounds := image.Rect(0, 0, (f.width+s-1)/s, (f.height+s-1)/s)
-	if f.n == 1 {
-		return &image.Gray{Pix: c[0].plane, Stride: c[0].stride, Rect: bounds}
-	}
-	ratio, _ := f.ratio()
-	return &image.YCbCr{
-		Y: c[0].plane, Cb: c[1].plane, Cr: c[2].plane,
-		YStride: c[0].stride, CStride: c[1].stride,
-		SubsampleRatio: ratio, Rect: bounds,
-	}
-}
-
-func (d *Decoder) allocateCoefficients(blocks int) {
-	kept := d.slot.kept
-	if cap(d.memory) < kept*blocks {
-		d.memory = make([]int16, kept*blocks)
-	} else {
-		clear(d.memory[:kept*blocks])
-	}
-	if cap(d.masks) < blocks {
-		d.masks = make([]uint64, blocks)
-	} else {
-		clear(d.masks[:blocks])
-	}
-	coef, masks := d.memory[:kept*blocks], d.masks[:blocks]
-	for i := range d.frame.n {
-		c := &d.comp[i]
-		n := c.across * c.down
-		c.kept = kept
-		c.coef, coef = coef[:n*kept], coef[n*kept:]
-		c.masks, masks = masks[:n], masks[n:]
 	}
 }

@@ -10,16 +10,13 @@ type Options struct {
 	// Scale is 1, 2, 4 or 8: the picture is ceil(Width/Scale) by ceil(Height/Scale) pixels. 0 means 1.
 	Scale int
 
-	// Stop is asked before each scan and after each row of units; its error ends the decoding and is returned.
+	// Stop is asked again and again, in each scan after each row of units; its error ends the decoding and is
+	// returned.
 	Stop func() error
 
 	// MaxPasses bounds the work: the blocks visited in all scans may be that many times the blocks of the
-	// picture. 0 means DefaultMaxPasses.
+	// picture, and the scans that many times its components. 0 means DefaultMaxPasses.
 	MaxPasses int
-
-	// Buf is memory for the planes of the picture, used where its capacity is at least Header.PlaneBytes. The
-	// picture then aliases it.
-	Buf []byte
 }
 
 // DefaultMaxPasses leaves room for any sensible script of progressive scans; libjpeg's own makes 6 passes.
@@ -38,126 +35,116 @@ func ScaleFor(width, height, fit int) int {
 
 var decoders = sync.Pool{New: func() any { return new(Decoder) }}
 
+// keptBytes is how much working memory a Decoder may keep from one picture to the next in the pool.
+const keptBytes = 2 << 20
+
 // Decode decodes a complete JPEG file to an *image.Gray or an *image.YCbCr, whose planes have room for whole
 // units beyond its bounds. Files that it leaves to image/jpeg give ErrUnsupported. It allocates what
-// Header.Bytes says, however little the source holds: look at the header first. The source is not kept. Safe for
-// concurrent use.
+// Header.PlaneBytes and Header.Bytes say, however little the source holds: look at the header first. The source is not
+// kept. Safe for concurrent use.
 //
 // At a scale above 1 the last column and row stand for less than Scale pixels where the size is not a
 // multiple of it: the picture is Width/Scale by Height/Scale of its own pixels, a resampler's source rectangle.
-func Decode(src []byte, o Options) (image.Image, error) {
+func Decode(src []byte, o Options) (m image.Image, err error) {
 	d := decoders.Get().(*Decoder)
-	m, err := d.Decode(src, o)
-	if cap(d.memory) > 4<<20 || cap(d.masks) > 1<<18 {
-		d.Reset() // a large picture's coefficients are not kept for a small one
-	}
-	decoders.Put(d)
-	return m, err
+	defer d.giveBack()
+	return d.Decode(src, o)
+}
+
+// Bands decodes like Decode, but has the picture in memory only a row of units at a time, 8 to 32 rows of pixels at full
+// scale: it gives take each of them, from the top down, as a picture whose bounds are its place in the whole. The band is
+// take's until take returns; take's error ends the decoding and is returned. A damage may show only
+// after some bands were given: all of them are void then. It allocates what Header.Bytes says. Safe for concurrent use.
+func Bands(src []byte, o Options, take func(band image.Image) error) error {
+	d := decoders.Get().(*Decoder)
+	defer d.giveBack()
+	return d.Bands(src, o, take)
 }
 
 // Decoder keeps its working memory from one picture to the next. The zero value is ready; it serves one
 // goroutine at a time.
 type Decoder struct {
 	opt   Options
-	bits  bitReader
+	src   []byte
 	frame frame
 	comp  [maxComponents]component
-	huff  [2][4]huffman
-	quant [4][64]int32 // in zigzag order
-	ri    int          // restart interval in units
+	huff  [2][4]*huffman // in force where the file is being read
+	quant [4][64]int32   // likewise; in zigzag order
+	ri    int            // restart interval in units
 	jfif  bool
 	adobe int // as in Header
 
+	scans       []scan
+	damage      error      // of the scan behind those
+	tables      []*huffman // made so far, of which this file uses the first ones
+	used        int
 	slot        *slots // of the scale
-	eobRun      int    // blocks that an end-of-band code still covers (T.81 G.1.2.2)
-	work, limit int64  // blocks visited and how many may be
-	block       block
-	picture     image.Image
-	memory      []int16
-	masks       []uint64
+	work, limit int64  // blocks to be visited and how many may be
+
+	block   block
+	samples []byte // of a band
+	memory  []int16
+	masks   []uint64
 }
 
 // Reset lets go of the working memory.
 func (d *Decoder) Reset() { *d = Decoder{} }
 
+// giveBack puts the decoder into the pool. A large picture's memory is not kept for a small one.
+func (d *Decoder) giveBack() {
+	if cap(d.samples)+2*cap(d.memory)+8*cap(d.masks)+scanBytes*cap(d.scans)+tableBytes*len(d.tables) > keptBytes {
+		d.Reset()
+	}
+	decoders.Put(d)
+}
+
 // Decode is like the function Decode.
 func (d *Decoder) Decode(src []byte, o Options) (image.Image, error) {
-	switch o.Scale {
-	case 0:
-		o.Scale = 1
-	case 1, 2, 4, 8:
-	default:
-		return nil, unsupported("scale is not 1, 2, 4 or 8")
+	defer d.forget()
+	if err := d.plan(src, o); err != nil {
+		return nil, err
 	}
-	if o.MaxPasses == 0 {
-		o.MaxPasses = DefaultMaxPasses
+	d.allocate(make([]byte, planeBytes(&d.frame, d.opt.Scale)), 1)
+	if err := d.run(nil); err != nil {
+		return nil, err
 	}
-	d.begin(src, o)
-	m, err := d.decode(src)
-	d.begin(nil, Options{}) // keep neither source nor picture
-	return m, err
+	return d.view(0, d.frame.height), nil
+}
+
+// Bands is like the function Bands.
+func (d *Decoder) Bands(src []byte, o Options, take func(band image.Image) error) error {
+	defer d.forget()
+	if err := d.plan(src, o); err != nil {
+		return err
+	}
+	return d.bands(take)
 }
 
 // begin forgets the last picture, but not the working memory.
 func (d *Decoder) begin(src []byte, o Options) {
-	d.opt, d.bits.src, d.frame, d.comp = o, src, frame{}, [maxComponents]component{}
+	d.opt, d.src, d.frame, d.comp = o, src, frame{}, [maxComponents]component{}
 	for class := range d.huff {
 		for i := range d.huff[class] {
-			d.huff[class][i].defined, d.huff[class][i].compiled = false, false
+			d.huff[class][i] = &noCodes
 		}
 	}
 	d.quant = [4][64]int32{}
 	d.ri, d.jfif, d.adobe = 0, false, -1
-	d.slot, d.eobRun, d.work, d.limit = slotsAt(o.Scale), 0, 0, 0
-	d.block, d.picture = block{}, nil
+	clear(d.scans[:cap(d.scans)])
+	d.scans, d.used = d.scans[:0], 0
+	d.damage, d.slot, d.work, d.limit = nil, slotsAt(o.Scale), 0, 0
+	d.block = block{}
 }
 
-func (d *Decoder) decode(src []byte) (image.Image, error) {
-	s := segments{src: src}
-	if err := s.begin(); err != nil {
-		return nil, err
-	}
-	for {
-		seg, err := s.next()
-		if err != nil {
-			return nil, err
-		}
-		switch seg.marker {
-		case eoi:
-			return d.finish()
-		case sos:
-			s.at, err = d.scan(seg)
-		default:
-			err = d.table(seg)
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-}
+// forget keeps neither source nor picture.
+func (d *Decoder) forget() { d.begin(nil, Options{}) }
 
-func (d *Decoder) finish() (image.Image, error) {
-	if d.picture == nil {
-		return nil, FormatError("missing SOS marker")
+// resized gives n zeros.
+func resized[T any](b []T, n int) []T {
+	if cap(b) < n {
+		return make([]T, n)
 	}
-	if d.frame.rgb(d.jfif, d.adobe) {
-		return nil, unsupported("RGB")
-	}
-	if d.frame.progressive {
-		if err := d.reconstruct(); err != nil {
-			return nil, err
-		}
-	}
-	return d.picture, nil
-}
-
-// visited counts n blocks, and asks whether to go on.
-func (d *Decoder) visited(n int) error {
-	if d.work += int64(n); d.work > d.limit {
-		return ErrTooManyPasses
-	}
-	if d.opt.Stop != nil {
-		return d.opt.Stop()
-	}
-	return nil
+	b = b[:n]
+	clear(b)
+	return b
 }

@@ -144,31 +144,6 @@ func TestDecodeLeavesToStandardLibrary(t *testing.T) {
 	}
 }
 
-func TestDecodeIntoBuffer(t *testing.T) {
-	t.Parallel()
-	c := craft{width: 40, height: 30, sampling: samplings["420"], marker: 0xc0, quant: 4, scans: apart(3)[:1]}
-	src := c.encode() // the chroma planes are never written
-	want, err := jpeg.Decode(src, jpeg.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	h, err := jpeg.Inspect(src)
-	if err != nil {
-		t.Fatal(err)
-	}
-	buf := bytes.Repeat([]byte{77}, int(h.PlaneBytes(1)))
-	got, err := jpeg.Decode(src, jpeg.Options{Buf: buf[:0]})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !samePixels(want, got) {
-		t.Error("what the buffer held shows in the picture")
-	}
-	if y := got.(*image.YCbCr).Y; &y[0] != &buf[0] {
-		t.Error("the buffer was not used")
-	}
-}
-
 func TestDecoderIsReusable(t *testing.T) {
 	t.Parallel()
 	var d jpeg.Decoder

@@ -6,9 +6,13 @@
 // The source is one byte slice. Entropy-coded data is unstuffed in chunks into a small buffer, from which a
 // 64-bit register is filled eight bytes at a time; one look-up of ten bits gives a short Huffman code together
 // with the value that follows it. Coefficients are multiplied by their quantiser as they are read and noted in
-// a bit mask, so that the inverse DCT works on the rows and columns that hold something. Sequential files go
-// straight to the planes; progressive ones keep their coefficients as int16 beside one mask a block, which also
-// says which coefficients a refinement scan has to visit.
+// a bit mask, so that the inverse DCT works on the rows and columns that hold something.
+//
+// The segments of the whole file are read first. Then all of its scans, each with a reader of its own at its place in the
+// source, go through the picture side by side, one row of units after another, which is complete before the next one
+// begins. So nothing has to be kept of the picture but this band: Bands hands it on to a resampler. Sequential
+// scans put their samples straight into it; progressive ones bring coefficients, kept as int16 beside one mask a block,
+// which also says which coefficients a refinement scan has to visit. Errors are those of the first scan that has any.
 //
 // At scale 1 the inverse DCT carries out the fixed-point arithmetic of image/jpeg step by step and so gives the
 // same pixels. At scales 2, 4 and 8 a 4, 2 or 1-point transform of the low frequencies gives a picture of

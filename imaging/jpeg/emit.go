@@ -1,18 +1,18 @@
 package jpeg
 
-// emit puts the samples of d.block at block bx, by of a component's plane.
-func (d *Decoder) emit(c *component, bx, by int, mask uint64) {
+// emit puts the samples of d.block at block bx of row y of a component's band.
+func (d *Decoder) emit(c *component, bx, y int, mask uint64) {
 	side := 8 / d.opt.Scale
 	if c.expandH == 0 {
-		d.transform(mask, c.plane[side*(by*c.stride+bx):], c.stride)
+		d.transform(mask, c.band[side*(y*c.stride+bx):], c.stride)
 		return
 	}
 	var samples [64]byte
 	d.transform(mask, samples[:], 8)
-	dst := c.plane[side*(by*c.expandV*c.stride+bx*c.expandH):]
-	for y := range side * c.expandV {
-		for x := range side * c.expandH {
-			dst[y*c.stride+x] = samples[8*(y/c.expandV)+x/c.expandH]
+	dst := c.band[side*(y*c.expandV*c.stride+bx*c.expandH):]
+	for i := range side * c.expandV {
+		for j := range side * c.expandH {
+			dst[i*c.stride+j] = samples[8*(i/c.expandV)+j/c.expandH]
 		}
 	}
 }

@@ -16,7 +16,7 @@ type Header struct {
 	Adobe         int     // colour transform of the Adobe segment: 0, 1 (YCbCr) or 2 (YCCK); -1 without one
 	EXIF          Segment // TIFF structure of the EXIF segment; Length 0 without one
 	// ICC is the pieces of the ICC profile in order of appearance; the two bytes before each are its number and
-	// the count of pieces.
+	// the count of pieces. There are 256 at most: more belong to no profile.
 	ICC []Segment
 
 	frame frame
@@ -71,6 +71,9 @@ func (h *Header) describe() {
 	}
 }
 
+// mostPieces is how many pieces a profile can have: their count is a byte. One more is kept, to be seen.
+const mostPieces = 255
+
 // note keeps where the metadata of an application segment is.
 func (h *Header) note(seg segment) {
 	has := func(prefix string) bool {
@@ -87,7 +90,7 @@ func (h *Header) note(seg segment) {
 			h.EXIF = rest(6)
 		}
 	case app2:
-		if has("ICC_PROFILE\x00") && len(seg.body) > 14 {
+		if has("ICC_PROFILE\x00") && len(seg.body) > 14 && len(h.ICC) <= mostPieces {
 			h.ICC = append(h.ICC, rest(14))
 		}
 	case app14:
@@ -103,11 +106,15 @@ func (h Header) Supported() bool {
 	return h.Components != 4 && h.Width > 0 && h.Height > 0 && !h.frame.rgb(h.JFIF, h.Adobe)
 }
 
-// Bytes is the memory in bytes that Decode needs for the file at a scale, the source aside: planes, the
-// coefficients of a progressive file, and working memory.
+// Bytes is the memory in bytes that Bands needs for the file at a scale, the source aside: the samples of a band, the
+// coefficients of a progressive file, and what the scans of usual files take.
 func (h Header) Bytes(scale int) int64 {
-	return planeBytes(&h.frame, scale) + coefficientBytes(&h.frame, scale) + 64<<10
+	state := int64(32 << 10)
+	if h.Progressive {
+		state = 128 << 10
+	}
+	return bandBytes(&h.frame, scale) + coefficientBytes(&h.frame, scale) + state
 }
 
-// PlaneBytes is the part of Bytes that the picture itself takes: the capacity for Options.Buf.
+// PlaneBytes is the memory that Decode needs for the picture itself, beside Bytes.
 func (h Header) PlaneBytes(scale int) int64 { return planeBytes(&h.frame, scale) }

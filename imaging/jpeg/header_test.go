@@ -42,6 +42,11 @@ func TestInspect(t *testing.T) {
 	if err != nil || h.Adobe != -1 || h.JFIF || h.EXIF.Length != 0 || h.ICC != nil {
 		t.Errorf("without metadata: %+v (%v)", h, err)
 	}
+	pieces := bytes.Repeat(marked(0xe2, "ICC_PROFILE\x00\x01\xff?"), 1000)
+	h, err = jpeg.Inspect(slices.Concat(plain[:2], pieces, plain[2:]))
+	if err != nil || len(h.ICC) != 256 {
+		t.Errorf("%d of a thousand pieces of a profile (%v)", len(h.ICC), err)
+	}
 }
 
 func TestInspectFails(t *testing.T) {
@@ -72,8 +77,8 @@ func TestInspectFails(t *testing.T) {
 func TestHeaderBytes(t *testing.T) {
 	t.Parallel()
 	for mode, want := range map[string][4]int64{
-		"baseline":    {160 * 96 * 3 / 2, 160 * 96 * 3 / 8, 160 * 96 * 3 / 32, 160 * 96 * 3 / 128},
-		"progressive": {360 * (64 + 136), 360 * (16 + 40), 360 * (4 + 16), 360 * (1 + 10)},
+		"baseline":    {160 * 16 * 3 / 2, 160 * 16 * 3 / 8, 160 * 16 * 3 / 32, 160 * 16 * 3 / 128},
+		"progressive": {60 * (64 + 136), 60 * (16 + 40), 60 * (4 + 16), 60 * (1 + 10)},
 	} {
 		m := modes[mode]
 		c := craft{width: 160, height: 95, sampling: samplings["420"], marker: m.marker, quant: 9, scans: m.script(3)}
@@ -81,9 +86,16 @@ func TestHeaderBytes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		state := int64(32 << 10)
+		if h.Progressive {
+			state = 128 << 10
+		}
 		for i, bytes := range want {
-			if got := h.Bytes(1<<i) - 64<<10; got != bytes {
+			if got := h.Bytes(1<<i) - state; got != bytes {
 				t.Errorf("%s, scale %d: %d bytes, want %d", mode, 1<<i, got, bytes)
+			}
+			if got, want := h.PlaneBytes(1<<i), int64(160*96*3/2>>(2*i)); got != want {
+				t.Errorf("%s, scale %d: %d bytes of planes, want %d", mode, 1<<i, got, want)
 			}
 		}
 	}

@@ -1,6 +1,9 @@
 package jpeg
 
-import "math/bits"
+import (
+	"math/bits"
+	"unsafe"
+)
 
 // fastBits is how many bits the look-up tables are indexed by.
 const fastBits = 10
@@ -25,7 +28,17 @@ type huffman struct {
 	class    uint8
 	defined  bool
 	compiled bool
+	captured bool // a scan refers to it: it must not become another
 }
+
+// noCodes stands for a table that is not defined: using it is an error. All decoders share it, and none writes to it.
+var noCodes huffman
+
+// tableBytes is the memory of a table, and maxTables how many one file may have. Usual ones have a dozen.
+const (
+	tableBytes = int(unsafe.Sizeof(huffman{}))
+	maxTables  = 128
+)
 
 // maxCode is the length in bits of the longest code.
 const maxCode = 16
@@ -50,15 +63,12 @@ func (h *huffman) define(class uint8, p []byte) ([]byte, error) {
 	return p[maxCode+total:], nil
 }
 
-// compile builds the look-up tables. An undefined table has no codes, so that using it is an error.
+// compile builds the look-up tables.
 func (h *huffman) compile() error {
-	if h.compiled {
+	if h.compiled || !h.defined {
 		return nil
 	}
 	h.fast = [1 << fastBits]uint32{}
-	if !h.defined {
-		return nil
-	}
 	code, k := uint32(0), 0
 	for n := 1; n <= maxCode; n++ {
 		h.offset[n] = int32(k) - int32(code)

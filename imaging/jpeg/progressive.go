@@ -27,11 +27,11 @@ var slotTables = func() (tables [4]slots) {
 func slotsAt(scale int) *slots { return &slotTables[bits.TrailingZeros8(uint8(scale))&3] }
 
 // dcFirst decodes the leading bits of a DC coefficient (T.81 G.1.2.1).
-func (d *Decoder) dcFirst(c *scanComponent, at int, low uint) error {
-	if err := d.dcDifference(c); err != nil {
+func (s *scan) dcFirst(c *scanComponent, at int) error {
+	if err := s.dcDifference(c); err != nil {
 		return err
 	}
-	v := c.pred << low
+	v := c.pred << s.low
 	if v != int32(int16(v)) {
 		return unsupported("coefficient beyond 16 bits")
 	}
@@ -40,28 +40,27 @@ func (d *Decoder) dcFirst(c *scanComponent, at int, low uint) error {
 }
 
 // dcRefine adds one bit to a DC coefficient.
-func (d *Decoder) dcRefine(c *scanComponent, at int, low uint) error {
-	r := &d.bits
+func (s *scan) dcRefine(c *scanComponent, at int) {
+	r := &s.bits
 	if r.n < 1 {
 		r.acc, r.n = r.refill(r.acc, r.n)
 	}
-	c.coef[at*c.kept] |= int16(r.acc >> 63 << low)
+	c.coef[at*c.kept] |= int16(r.acc >> 63 << s.low)
 	r.acc <<= 1
 	r.n--
-	return nil
 }
 
 // acFirst decodes the leading bits of a band of AC coefficients (T.81 G.1.2.2).
-func (d *Decoder) acFirst(s *scan, c *scanComponent, at int) error {
-	if d.eobRun > 0 {
-		d.eobRun--
+func (s *scan) acFirst(c *scanComponent, at int, slot *slots) error {
+	if s.eobRun > 0 {
+		s.eobRun--
 		return nil
 	}
 	coef := c.coef[at*c.kept:][:c.kept]
 	mask := c.masks[at]
 	overflow := int32(0)
 	for k := s.start; k <= s.end; k++ {
-		run, v, err := d.acSymbol(c.ac, s.end-k)
+		run, v, err := s.acSymbol(c.ac, s.end-k)
 		if err != nil {
 			return err
 		}
@@ -74,8 +73,8 @@ func (d *Decoder) acFirst(s *scan, c *scanComponent, at int) error {
 		v <<= s.low
 		overflow |= v ^ int32(int16(v))
 		mask |= 1 << (k & 63)
-		if slot := int(d.slot.at[k&63]); slot < len(coef) {
-			coef[slot] = int16(v)
+		if i := int(slot.at[k&63]); i < len(coef) {
+			coef[i] = int16(v)
 		}
 	}
 	c.masks[at] = mask
@@ -86,10 +85,10 @@ func (d *Decoder) acFirst(s *scan, c *scanComponent, at int) error {
 }
 
 // acSymbol decodes a run of zeros and the value after it, 0 for a run of sixteen. A run of endOfBlock or
-// more ends the band, and d.eobRun says for how many further blocks. The value's bits are only taken where the
+// more ends the band, and s.eobRun says for how many further blocks. The value's bits are only taken where the
 // run is at most room.
-func (d *Decoder) acSymbol(h *huffman, room int) (run int, v int32, err error) {
-	r := &d.bits
+func (s *scan) acSymbol(h *huffman, room int) (run int, v int32, err error) {
+	r := &s.bits
 	if r.n < refillBelow {
 		r.acc, r.n = r.refill(r.acc, r.n)
 	}
@@ -114,9 +113,9 @@ func (d *Decoder) acSymbol(h *huffman, room int) (run int, v int32, err error) {
 	case size == 0 && run == 15:
 		return 15, 0, nil
 	case size == 0:
-		d.eobRun = 1<<run - 1
+		s.eobRun = 1<<run - 1
 		if run > 0 {
-			d.eobRun += int(r.acc >> (64 - run))
+			s.eobRun += int(r.acc >> (64 - run))
 			r.acc <<= run
 			r.n -= uint(run)
 		}
@@ -129,8 +128,8 @@ func (d *Decoder) acSymbol(h *huffman, room int) (run int, v int32, err error) {
 	return run, v, nil
 }
 
-// reconstruct turns the coefficients of all scans into samples.
-func (d *Decoder) reconstruct() error {
+// reconstruct turns the coefficients that all scans have brought of a row of units into samples.
+func (d *Decoder) reconstruct(my int) {
 	f := &d.frame
 	for i := range f.n {
 		c := &d.comp[i]
@@ -140,18 +139,12 @@ func (d *Decoder) reconstruct() error {
 		// The blocks that hold part of the picture, by the component's own size.
 		right := (f.width*c.h + 8*f.maxH - 1) / (8 * f.maxH)
 		below := (f.height*c.v + 8*f.maxV - 1) / (8 * f.maxV)
-		for by := range below {
+		for y := range min(c.v, below-my*c.v) {
 			for bx := range right {
-				d.emit(c, bx, by, d.dequantise(c, by*c.across+bx))
-			}
-			if d.opt.Stop != nil {
-				if err := d.opt.Stop(); err != nil {
-					return err
-				}
+				d.emit(c, bx, y, d.dequantise(c, y*c.across+bx))
 			}
 		}
 	}
-	return nil
 }
 
 // dequantise puts the coefficients of a block into d.block and returns the mask of their places.

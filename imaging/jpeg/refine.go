@@ -3,25 +3,25 @@ package jpeg
 import "math/bits"
 
 // acRefine adds one bit to each coefficient of a band and brings the ones that become non-zero (T.81 G.1.2.3).
-func (d *Decoder) acRefine(s *scan, c *scanComponent, at int) error {
+func (s *scan) acRefine(c *scanComponent, at int, slot *slots) error {
 	coef := c.coef[at*c.kept:][:c.kept]
 	mask := c.masks[at]
 	others := mask & s.band // coefficients from k on that are not zero so far
 	k, end := uint(s.start), uint(s.end)
-	for d.eobRun == 0 && k <= end {
-		run, v, err := d.acSymbol(c.ac, 63)
+	for s.eobRun == 0 && k <= end {
+		run, v, err := s.acSymbol(c.ac, 63)
 		switch {
 		case err != nil:
 			return err
 		case run == endOfBlock:
-			d.eobRun++ // this block is the first of the run
+			s.eobRun++ // this block is the first of the run
 			continue
 		case v < -1 || v > 1:
 			return FormatError("unexpected Huffman code")
 		}
 		place := afterZeros(others, k+uint(run))
 		passed := others & (1<<place - 1)
-		if err := d.correct(coef, passed, s.low); err != nil {
+		if err := s.correct(coef, passed, slot); err != nil {
 			return err
 		}
 		if place > end {
@@ -31,15 +31,15 @@ func (d *Decoder) acRefine(s *scan, c *scanComponent, at int) error {
 		k = place + 1
 		if v != 0 {
 			mask |= 1 << place
-			if slot := int(d.slot.at[place&63]); slot < len(coef) {
-				coef[slot] = int16(v << s.low)
+			if i := int(slot.at[place&63]); i < len(coef) {
+				coef[i] = int16(v << s.low)
 			}
 		}
 	}
 	c.masks[at] = mask
-	if d.eobRun > 0 {
-		d.eobRun--
-		return d.correct(coef, others, s.low)
+	if s.eobRun > 0 {
+		s.eobRun--
+		return s.correct(coef, others, slot)
 	}
 	return nil
 }
@@ -56,13 +56,13 @@ func afterZeros(others uint64, place uint) uint {
 }
 
 // correct reads a bit for each coefficient in the mask and where it is set moves the coefficient away from zero.
-func (d *Decoder) correct(coef []int16, mask uint64, low uint) error {
+func (s *scan) correct(coef []int16, mask uint64, slot *slots) error {
 	if mask == 0 {
 		return nil
 	}
-	r := &d.bits
+	r := &s.bits
 	acc, n := r.acc, r.n
-	delta, overflow := int16(1)<<low, int16(0)
+	delta, overflow := int16(1)<<s.low, int16(0)
 	for ; mask != 0; mask &= mask - 1 {
 		if n < 1 {
 			acc, n = r.refill(acc, n)
@@ -70,14 +70,14 @@ func (d *Decoder) correct(coef []int16, mask uint64, low uint) error {
 		move := int16(int64(acc) >> 63) // all ones or zero
 		acc <<= 1
 		n--
-		slot := int(d.slot.at[bits.TrailingZeros64(mask)&63])
-		if slot >= len(coef) {
+		i := int(slot.at[bits.TrailingZeros64(mask)&63])
+		if i >= len(coef) {
 			continue
 		}
-		v := coef[slot]
+		v := coef[i]
 		sign := v >> 15
-		coef[slot] = v + (delta^sign-sign)&move
-		overflow |= v ^ coef[slot]
+		coef[i] = v + (delta^sign-sign)&move
+		overflow |= v ^ coef[i]
 	}
 	r.acc, r.n = acc, n
 	if overflow < 0 { // a sign changed

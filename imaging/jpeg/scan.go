@@ -1,95 +1,82 @@
 package jpeg
 
+import "unsafe"
+
 // scanComponent is a component as one scan codes it.
 type scanComponent struct {
 	*component
 	dc, ac *huffman
-	pred   int32 // DC of the block before (T.81 F.1.1.5.1)
+	quant  [64]int32 // of a sequential scan
+	pred   int32     // DC of the block before (T.81 F.1.1.5.1)
 }
 
-// scan is one scan: its header (T.81 B.2.3) and how far it has come.
+// scan is one scan: its header (T.81 B.2.3), the tables in force at its place, and how far it has come.
 type scan struct {
-	comps          [maxComponents]scanComponent
-	n              int
-	start, end     int    // band of coefficients, by zigzag index
-	band           uint64 // as a mask
-	high, low      uint   // successive approximation
-	want           byte   // next restart marker
-	untilRestart   int    // units or blocks; counts down
-	restartEvery   int    // 0: never
+	comps      [maxComponents]scanComponent
+	n          int
+	start, end int    // band of coefficients, by zigzag index
+	band       uint64 // as a mask
+	high, low  uint   // successive approximation
+	interval   int    // between restarts, as the file gives it
+	blocks     int    // visited in a row of units
+
+	bits           bitReader
+	eobRun         int  // blocks that an end-of-band code still covers (T.81 G.1.2.2)
+	want           byte // next restart marker
+	untilRestart   int  // units or blocks; counts down
+	restartEvery   int  // 0: never
 	unitsRemaining int
+	counting       counting // of a component alone
+	coded          int      // blocks, while that is undecided
 }
 
-// scan decodes the scan that the segment begins and returns where the markers go on.
-func (d *Decoder) scan(seg segment) (int, error) {
-	s, err := d.scanHeader(seg.body)
-	if err != nil {
-		return 0, err
-	}
-	if d.picture == nil {
-		if d.frame.rgb(d.jfif, d.adobe) {
-			return 0, unsupported("RGB")
+// scanBytes is the memory of a scan.
+const scanBytes = int(unsafe.Sizeof(scan{}))
+
+// begin sets the scan to its first row.
+func (s *scan) begin(f *frame) {
+	across, down := f.units()
+	if s.n > 1 {
+		for i := range s.n {
+			s.blocks += across * s.comps[i].h * s.comps[i].v
 		}
-		d.allocate()
-	}
-	if err := d.visited(1); err != nil {
-		return 0, err
-	}
-	d.bits.start(seg.at + len(seg.body))
-	for i := range s.n {
-		s.comps[i].seen = true
-	}
-	switch {
-	case d.frame.progressive && d.opt.Scale == 8 && s.start > 0:
-		return d.bits.finish(), nil // of no use for one sample a block
-	case s.low > 13:
-		return 0, unsupported("approximation beyond 13 bits")
-	}
-	for i := range s.n {
-		c := &s.comps[i]
-		if err := c.dc.compile(); err != nil {
-			return 0, err
-		}
-		if err := c.ac.compile(); err != nil {
-			return 0, err
-		}
-	}
-	if s.n == 1 {
-		err = d.alone(&s)
+		s.restartEvery, s.unitsRemaining = s.interval, across*down
 	} else {
-		err = d.interleaved(&s)
+		c := &s.comps[0]
+		unit := c.h * c.v
+		s.blocks = across * unit
+		s.restartEvery, s.unitsRemaining = s.interval*unit, c.across*c.down
+		if unit > 1 && s.interval > 0 {
+			s.counting = undecided
+		}
 	}
-	if err != nil {
-		return 0, err
-	}
-	return d.bits.finish(), nil
+	s.untilRestart = s.restartEvery
 }
 
-func (d *Decoder) scanHeader(p []byte) (scan, error) {
+func (d *Decoder) scanHeader(s *scan, p []byte) error {
 	f := &d.frame
-	s := scan{end: 63, want: rst0}
 	if f.n == 0 {
-		return s, FormatError("missing SOF marker")
+		return FormatError("missing SOF marker")
 	}
 	if len(p) < 6 || len(p) > 4+2*f.n || len(p) != 4+2*int(p[0]) {
-		return s, FormatError("SOS has wrong length")
+		return FormatError("SOS has wrong length")
 	}
 	s.n = int(p[0])
 	total := 0
 	for i := range s.n {
-		c, err := d.scanComponent(&s, i, p[1+2*i], p[2+2*i])
+		c, err := d.scanComponent(s, i, p[1+2*i], p[2+2*i])
 		if err != nil {
-			return s, err
+			return err
 		}
 		total += f.comp[c].h * f.comp[c].v
 	}
 	if f.n > 1 && total > 10 {
-		return s, FormatError("total sampling factors too large")
+		return FormatError("total sampling factors too large")
 	}
 	if f.progressive {
-		return s, s.progression(p[1+2*s.n:])
+		return s.progression(p[1+2*s.n:])
 	}
-	return s, nil
+	return nil
 }
 
 func (d *Decoder) scanComponent(s *scan, i int, id, tables uint8) (int, error) {
@@ -112,7 +99,7 @@ func (d *Decoder) scanComponent(s *scan, i int, id, tables uint8) (int, error) {
 	if dc > 3 || ac > 3 || d.frame.baseline && (dc > 1 || ac > 1) {
 		return 0, FormatError("bad Huffman table selector")
 	}
-	s.comps[i] = scanComponent{component: c, dc: &d.huff[0][dc], ac: &d.huff[1][ac]}
+	s.comps[i] = scanComponent{component: c, dc: d.huff[0][dc], ac: d.huff[1][ac]}
 	return at, nil
 }
 

@@ -13,29 +13,28 @@ var zigzag = [64]uint8{
 // refillBelow is the number of bits that any code and its value fit in.
 const refillBelow = 32
 
-// sequential decodes one block of a sequential scan and puts its samples into the plane.
-func (d *Decoder) sequential(c *scanComponent, bx, by int) error {
-	if err := d.dcDifference(c); err != nil {
+// sequential decodes one block of a sequential scan and puts its samples into its band.
+func (d *Decoder) sequential(s *scan, c *scanComponent, bx, y int) error {
+	if err := s.dcDifference(c); err != nil {
 		return err
 	}
-	q := &d.quant[c.tq]
 	mask := uint64(0)
-	if d.eobRun > 0 { // image/jpeg lets such codes, which only progressive files have, work here too
-		d.eobRun--
+	if s.eobRun > 0 { // image/jpeg lets such codes, which only progressive files have, work here too
+		s.eobRun--
 	} else {
 		var err error
-		if mask, err = d.coefficients(c.ac, q); err != nil {
+		if mask, err = s.coefficients(c.ac, &c.quant, &d.block); err != nil {
 			return err
 		}
 	}
-	d.block[0] = c.pred * q[0]
-	d.emit(c.component, bx, by, mask)
+	d.block[0] = c.pred * c.quant[0]
+	d.emit(c.component, bx, y, mask)
 	return nil
 }
 
 // dcDifference decodes the difference to the DC of the block before (T.81 F.2.2.1) and adds it.
-func (d *Decoder) dcDifference(c *scanComponent) error {
-	r := &d.bits
+func (s *scan) dcDifference(c *scanComponent) error {
+	r := &s.bits
 	if r.n < refillBelow {
 		r.acc, r.n = r.refill(r.acc, r.n)
 	}
@@ -60,10 +59,10 @@ func (d *Decoder) dcDifference(c *scanComponent) error {
 	return nil
 }
 
-// coefficients decodes the AC coefficients of a block (T.81 F.2.2.2) into d.block, dequantised, and returns a mask of their
+// coefficients decodes the AC coefficients of a block (T.81 F.2.2.2) into b, dequantised, and returns a mask of their
 // places.
-func (d *Decoder) coefficients(h *huffman, q *[64]int32) (mask uint64, err error) {
-	r, b := &d.bits, &d.block
+func (s *scan) coefficients(h *huffman, q *[64]int32, b *block) (mask uint64, err error) {
+	r := &s.bits
 	acc, n := r.acc, r.n
 	for k := uint(1); k < 64; k++ {
 		if n < refillBelow {
@@ -87,9 +86,9 @@ func (d *Decoder) coefficients(h *huffman, q *[64]int32) (mask uint64, err error
 			run, size := uint(symbol>>4), uint(symbol&15)
 			if size == 0 {
 				if run != 15 {
-					d.eobRun = 1<<run - 1
+					s.eobRun = 1<<run - 1
 					if run > 0 {
-						d.eobRun += int(acc >> (64 - run))
+						s.eobRun += int(acc >> (64 - run))
 						acc <<= run
 						n -= run
 					}

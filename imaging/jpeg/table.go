@@ -44,6 +44,7 @@ func (d *Decoder) frameHeader(marker byte, p []byte) error {
 		return unsupported("a dimension is zero")
 	}
 	d.frame = f
+	d.layout()
 	return nil
 }
 
@@ -84,10 +85,32 @@ func (d *Decoder) huffmanTables(p []byte) error {
 		if class > 1 || id > 3 || d.frame.baseline && id > 1 {
 			return FormatError("bad Huffman table number")
 		}
-		var err error
-		if p, err = d.huff[class][id].define(class, p[1:]); err != nil {
+		h, err := d.newTable(class, id)
+		if err != nil {
+			return err
+		}
+		if p, err = h.define(class, p[1:]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// newTable gives the memory for a table: that of the one before, unless a scan goes by it.
+func (d *Decoder) newTable(class, id uint8) (*huffman, error) {
+	h := d.huff[class][id]
+	if h != &noCodes && !h.captured {
+		return h, nil
+	}
+	if d.used == maxTables {
+		return nil, unsupported("too many Huffman tables")
+	}
+	if d.used == len(d.tables) {
+		d.tables = append(d.tables, new(huffman))
+	}
+	h = d.tables[d.used]
+	h.captured = false
+	d.huff[class][id] = h
+	d.used++
+	return h, nil
 }

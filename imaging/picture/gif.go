@@ -19,7 +19,12 @@ func Paletted(img image.Image) *image.Paletted {
 
 // GIF writes a GIF of one frame.
 func GIF(img image.Image) []byte {
-	return encodeGIF(&gif.GIF{Image: []*image.Paletted{Paletted(img)}, Delay: []int{0}})
+	return GIFOfPaletted(Paletted(img))
+}
+
+// GIFOfPaletted writes a GIF of one frame in the colours that it has.
+func GIFOfPaletted(m *image.Paletted) []byte {
+	return encodeGIF(&gif.GIF{Image: []*image.Paletted{m}, Delay: []int{0}})
 }
 
 // AnimatedGIF writes a GIF with a canvas of the size of img, whose first frame

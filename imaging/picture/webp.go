@@ -29,17 +29,23 @@ func WebPWithEXIF(file []byte, size image.Point, orientation int) []byte {
 }
 
 // LossyWebP gives a lossy WebP whose samples are all 128, of at most 64 x 64
-// pixels. Zeros alone make a VP8 key frame that codes no difference from the
-// prediction anywhere (RFC 6386): the boolean decoder takes them for any number of
-// zero bits.
+// pixels.
 func LossyWebP(w, h int) []byte {
-	const first = 512 // bytes of the first partition
-	frame := []byte{first << 5 & 0xff, first >> 3 & 0xff, first >> 11, 0x9d, 0x01, 0x2a}
+	const bytes = 512
+	return LossyWebPFilled(w, h, bytes, make([]byte, bytes))
+}
+
+// LossyWebPFilled gives a lossy WebP of w x h pixels whose first partition is that
+// many zeros, and whose second is the one given. Zeros alone make a VP8 key frame
+// that codes no difference from the prediction anywhere (RFC 6386): the boolean
+// decoder takes few of them for many decisions.
+func LossyWebPFilled(w, h, first int, second []byte) []byte {
+	frame := []byte{byte(first << 5), byte(first >> 3), byte(first >> 11), 0x9d, 0x01, 0x2a}
 	frame[0] |= 1 << 4 // shown; a key frame of version 0
 	frame = binary.LittleEndian.AppendUint16(frame, uint16(w))
 	frame = binary.LittleEndian.AppendUint16(frame, uint16(h))
-	frame = append(frame, make([]byte, 2*first)...)
-	return riff(riffChunk("VP8 ", frame))
+	frame = append(frame, make([]byte, first)...)
+	return riff(riffChunk("VP8 ", append(frame, second...)))
 }
 
 func riffChunk(name string, content []byte) []byte {
@@ -56,4 +62,13 @@ func riff(chunks ...[]byte) []byte {
 // WithWebPChunk puts a chunk at the end of a WebP.
 func WithWebPChunk(file []byte, name string, content []byte) []byte {
 	return riff(file[12:], riffChunk(name, content))
+}
+
+// WithPackedAlpha gives a lossy WebP the green of a lossless one of the same size as its alpha plane, compressed.
+func WithPackedAlpha(lossy, lossless []byte) []byte {
+	const hasAlpha, packed, header = 0x10, 1, 5
+	stream := lossless[12+8 : 12+8+binary.LittleEndian.Uint32(lossless[16:])]
+	size := binary.LittleEndian.Uint32(stream[1:])
+	extended := put24(put24([]byte{hasAlpha, 0, 0, 0}, int(size&0x3fff)), int(size>>14&0x3fff))
+	return riff(riffChunk("VP8X", extended), riffChunk("ALPH", append([]byte{packed}, stream[header:]...)), lossy[12:])
 }

@@ -1,4 +1,6 @@
 package resize
 
 // ScalePlain is Scale without vectors.
-var ScalePlain = scalePlain
+func ScalePlain(dst []byte, stride int, src Source, x, y Axis) {
+	scale(newScaler(dst, stride, src.Channels, x, y, false), src)
+}

@@ -204,3 +204,36 @@ func BenchmarkScale(b *testing.B) {
 		}
 	})
 }
+
+// TestScalerWritesWhatScaleDoes gives rows one by one in memory that is used again
+// at once.
+func TestScalerWritesWhatScaleDoes(t *testing.T) {
+	t.Parallel()
+	for _, s := range append(sizes, struct{ w, h, dw, dh int }{50, 40, 50, 40}) {
+		for _, channels := range []int{1, 4} {
+			src := noise(s.w*s.h*channels, 5)
+			if channels == 4 {
+				for i := 3; i < len(src); i += 4 {
+					src[i] = 255
+				}
+			}
+			x, y := resize.Fit(s.dw, s.w), resize.Fit(s.dh, s.h)
+			x.Kernel, y.Kernel = resize.Lanczos, resize.Lanczos
+			stride := s.dw*channels + 3
+			got, want := make([]byte, stride*s.dh), make([]byte, stride*s.dh)
+			resize.Scale(want, stride, resize.Plane(src, s.w*channels, s.w, s.h, channels), x, y)
+			scaler := resize.NewScaler(got, stride, channels, x, y)
+			row := make([]byte, s.w*channels)
+			for i := range s.h {
+				copy(row, src[i*len(row):])
+				scaler.Write(row)
+				clear(row)
+			}
+			scaler.Write(row) // one too many does no harm
+			scaler.Close()
+			if !bytes.Equal(got, want) {
+				t.Errorf("%v, %d channels: the samples differ", s, channels)
+			}
+		}
+	}
+}

@@ -2,10 +2,7 @@
 
 package resize
 
-import (
-	"simd/archsimd"
-	"sync"
-)
+import "simd/archsimd"
 
 // blockSize is how many samples of a row the vertical pass takes at a time, and the
 // unit of the horizontal pass's coefficients.
@@ -14,38 +11,21 @@ const blockSize = 16
 // vectors is the work of scaling one plane with AVX2: the fixed-point numbers are
 // those of the plain code, so that the pixels are the same.
 type vectors struct {
-	scratch
 	coefs  []int16 // of all destination samples, width of them each, zeros at the end
 	firsts []int   // source sample of the first coefficient
 	width  int     // 8, or a multiple of blockSize
 	pairs  []int32 // of the vertical pass: two coefficients to a word
-	row    []int16 // after the vertical pass
+	mid    []int16 // after the vertical pass
+	length int     // of mid, without the zeros behind it
 }
 
-var vectorPool = sync.Pool{New: func() any { return new(vectors) }}
-
-// scaleVectors is Scale where the processor and the picture allow it; false where
-// nothing was done.
-func scaleVectors(dst []byte, stride int, src Source, x, y Axis) bool {
-	if src.Channels != 1 || src.Width < blockSize || x.Dst < 8 || !archsimd.X86.AVX2() {
+// prepare lays the windows of the horizontal pass out for loads of whole vectors:
+// mid has zeros behind it, and so has each window. It gives false where the
+// processor or the picture does not allow vectors.
+func (v *vectors) prepare(width, channels int, across []window) bool {
+	if channels != 1 || width < blockSize || len(across) < 8 || !archsimd.X86.AVX2() {
 		return false
 	}
-	v := vectorPool.Get().(*vectors)
-	defer vectorPool.Put(v)
-	down := y.windows()
-	v.prepare(src, down)
-	v.prepareAcross(src.Width, x.windows())
-	for i, w := range down {
-		v.vertical(src, w)
-		v.horizontal(dst[i*stride : i*stride+x.Dst])
-	}
-	v.release()
-	return true
-}
-
-// prepareAcross lays the windows of the horizontal pass out for loads of whole
-// vectors: row has zeros behind it, and so has each window.
-func (v *vectors) prepareAcross(width int, across []window) {
 	most := 1
 	for _, w := range across {
 		most = max(most, len(w.coefs))
@@ -54,8 +34,9 @@ func (v *vectors) prepareAcross(width int, across []window) {
 	if most > 8 {
 		v.width = (most + blockSize - 1) / blockSize * blockSize
 	}
-	v.row = resized(v.row, width+v.width)
-	clear(v.row[width:])
+	v.length = width
+	v.mid = resized(v.mid, width+v.width)
+	clear(v.mid[width:])
 	v.coefs = resized(v.coefs, len(across)*v.width)
 	clear(v.coefs)
 	v.firsts = resized(v.firsts, len(across))
@@ -65,12 +46,12 @@ func (v *vectors) prepareAcross(width int, across []window) {
 			v.coefs[i*v.width+k] = int16(c)
 		}
 	}
+	return true
 }
 
-// vertical computes one row of the vertical pass. The last block overlaps the one
-// before it, so that none is incomplete.
-func (v *vectors) vertical(src Source, w window) {
-	rows := v.rows(src, w)
+// row computes a row of the destination from the source's rows of its window, behind
+// which there is room for one more.
+func (v *vectors) row(out []byte, rows [][]byte, w window) {
 	v.pairs = v.pairs[:0]
 	for k := 0; k < len(w.coefs); k += 2 {
 		pair := int32(w.coefs[k]) & 0xffff
@@ -81,13 +62,18 @@ func (v *vectors) vertical(src Source, w window) {
 	}
 	if len(rows)%2 != 0 { // its coefficient is zero
 		rows = append(rows, rows[len(rows)-1])
-		v.taps = rows[:0]
 	}
-	n := src.Width
+	v.vertical(rows)
+	v.horizontal(out)
+}
+
+// vertical computes the row of the vertical pass. The last block overlaps the one
+// before it, so that none is incomplete.
+func (v *vectors) vertical(rows [][]byte) {
 	for i := 0; ; i += blockSize {
-		i = min(i, n-blockSize)
-		block(v.row[i:], rows, v.pairs, i)
-		if i == n-blockSize {
+		i = min(i, v.length-blockSize)
+		block(v.mid[i:], rows, v.pairs, i)
+		if i == v.length-blockSize {
 			return
 		}
 	}
@@ -137,7 +123,7 @@ func (v *vectors) horizontal(out []byte) {
 
 // narrow gives four samples whose windows have up to eight coefficients.
 func (v *vectors) narrow(i int) archsimd.Int32x4 {
-	coefs, firsts, row := (*[32]int16)(v.coefs[8*i:]), (*[4]int)(v.firsts[i:]), v.row
+	coefs, firsts, row := (*[32]int16)(v.coefs[8*i:]), (*[4]int)(v.firsts[i:]), v.mid
 	a := archsimd.LoadInt16x8(row[firsts[0]:]).DotProductPairs(archsimd.LoadInt16x8(coefs[0:]))
 	b := archsimd.LoadInt16x8(row[firsts[1]:]).DotProductPairs(archsimd.LoadInt16x8(coefs[8:]))
 	c := archsimd.LoadInt16x8(row[firsts[2]:]).DotProductPairs(archsimd.LoadInt16x8(coefs[16:]))
@@ -147,7 +133,7 @@ func (v *vectors) narrow(i int) archsimd.Int32x4 {
 
 // middle is narrow for up to blockSize coefficients.
 func (v *vectors) middle(i int) archsimd.Int32x4 {
-	coefs, firsts, row := (*[4 * blockSize]int16)(v.coefs[blockSize*i:]), (*[4]int)(v.firsts[i:]), v.row
+	coefs, firsts, row := (*[4 * blockSize]int16)(v.coefs[blockSize*i:]), (*[4]int)(v.firsts[i:]), v.mid
 	a := archsimd.LoadInt16x16(row[firsts[0]:]).DotProductPairs(archsimd.LoadInt16x16(coefs[0:]))
 	b := archsimd.LoadInt16x16(row[firsts[1]:]).DotProductPairs(archsimd.LoadInt16x16(coefs[blockSize:]))
 	c := archsimd.LoadInt16x16(row[firsts[2]:]).DotProductPairs(archsimd.LoadInt16x16(coefs[2*blockSize:]))
@@ -162,10 +148,10 @@ func (v *vectors) wide(i int) archsimd.Int32x4 {
 	firsts, n := (*[4]int)(v.firsts[i:]), v.width
 	for k := 0; k < n; k += blockSize {
 		coefs := v.coefs[i*n+k:]
-		a = a.Add(archsimd.LoadInt16x16(v.row[firsts[0]+k:]).DotProductPairs(archsimd.LoadInt16x16(coefs)))
-		b = b.Add(archsimd.LoadInt16x16(v.row[firsts[1]+k:]).DotProductPairs(archsimd.LoadInt16x16(coefs[n:])))
-		c = c.Add(archsimd.LoadInt16x16(v.row[firsts[2]+k:]).DotProductPairs(archsimd.LoadInt16x16(coefs[2*n:])))
-		d = d.Add(archsimd.LoadInt16x16(v.row[firsts[3]+k:]).DotProductPairs(archsimd.LoadInt16x16(coefs[3*n:])))
+		a = a.Add(archsimd.LoadInt16x16(v.mid[firsts[0]+k:]).DotProductPairs(archsimd.LoadInt16x16(coefs)))
+		b = b.Add(archsimd.LoadInt16x16(v.mid[firsts[1]+k:]).DotProductPairs(archsimd.LoadInt16x16(coefs[n:])))
+		c = c.Add(archsimd.LoadInt16x16(v.mid[firsts[2]+k:]).DotProductPairs(archsimd.LoadInt16x16(coefs[2*n:])))
+		d = d.Add(archsimd.LoadInt16x16(v.mid[firsts[3]+k:]).DotProductPairs(archsimd.LoadInt16x16(coefs[3*n:])))
 	}
 	sum := a.ConcatAddPairsGrouped(b).ConcatAddPairsGrouped(c.ConcatAddPairsGrouped(d))
 	return sum.GetLo().Add(sum.GetHi())

@@ -2,5 +2,9 @@
 
 package resize
 
-// scaleVectors does nothing: this build has no vectors.
-func scaleVectors([]byte, int, Source, Axis, Axis) bool { return false }
+// vectors is nothing in this build.
+type vectors struct{}
+
+func (vectors) prepare(int, int, []window) bool { return false }
+
+func (vectors) row([]byte, [][]byte, window) {}

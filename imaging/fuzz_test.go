@@ -1,0 +1,168 @@
+package imaging_test
+
+import (
+	"runtime/metrics"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"vitrine/imaging"
+	"vitrine/imaging/picture"
+	"vitrine/imaging/picture/hostile"
+)
+
+// What a picture may cost within the limits of modest: CPU time, and bytes allocated
+// in all.
+const (
+	fuzzTime  = 3 * time.Second
+	fuzzBytes = 48 << 20
+	fuzzFile  = 1 << 15 // the longest that is tried
+)
+
+// bounded fails where do costs more.
+func bounded(t *testing.T, do func()) {
+	t.Helper()
+	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(sample)
+	before, began := sample[0].Value.Uint64(), processTime()
+	do()
+	metrics.Read(sample)
+	if n := sample[0].Value.Uint64() - before; n > fuzzBytes {
+		t.Errorf("%d bytes allocated", n)
+	}
+	if took := processTime() - began; took > fuzzTime {
+		t.Errorf("%v of CPU time", took)
+	}
+}
+
+// fuzzWay puts any bytes that begin as the format does through the whole way, as
+// they are or with the marker in all the places that metadata has.
+func fuzzWay(f *testing.F, format string) {
+	for _, file := range hostile.Sources()[format] {
+		f.Add(file.Body, false)
+		f.Add(file.Body, true)
+	}
+	for _, file := range append(hostile.Lies(), hostile.Polyglots()...) {
+		if strings.HasPrefix(file.Name, format) && len(file.Body) <= fuzzFile {
+			f.Add(file.Body, false)
+		}
+	}
+	p := imaging.NewProcessor(modest)
+	f.Fuzz(func(t *testing.T, src []byte, marked bool) {
+		if len(src) > fuzzFile {
+			return
+		}
+		if format == "png" {
+			hostile.Repair(src)
+		}
+		if got, err := imaging.Sniff(src); err != nil || string(got) != format {
+			return
+		}
+		if marked {
+			src = hostile.Marked(format, src)
+		}
+		bounded(t, func() { survive(t, p, modest.Limits, format, src) })
+	})
+}
+
+func FuzzJPEG(f *testing.F) { fuzzWay(f, "jpeg") }
+
+func FuzzPNG(f *testing.F) { fuzzWay(f, "png") }
+
+func FuzzGIF(f *testing.F) { fuzzWay(f, "gif") }
+
+func FuzzWebP(f *testing.F) { fuzzWay(f, "webp") }
+
+// FuzzEXIF makes any bytes the metadata of good pictures, which come out all the
+// same, turned as all formats agree.
+func FuzzEXIF(f *testing.F) {
+	for _, block := range hostile.EXIF() {
+		f.Add(block.Body)
+	}
+	for o := range 10 {
+		f.Add(picture.EXIF(o))
+		f.Add(hostile.Whereabouts(o))
+	}
+	p := imaging.NewProcessor(modest)
+	f.Fuzz(func(t *testing.T, block []byte) {
+		if len(block) > fuzzFile {
+			return
+		}
+		o := imaging.EXIFOrientation(block)
+		if o < 1 || o > 8 {
+			t.Fatalf("orientation %d", o)
+		}
+		for format, src := range hostile.WithEXIF(block) {
+			bounded(t, func() {
+				got, err := p.Process(t.Context(), src)
+				if err != nil {
+					t.Fatalf("%s: %v", format, err)
+				}
+				defer got.Release()
+				checkSane(t, modest.Limits, format, got)
+				if wide := got.Width > got.Height; wide == (o >= 5) {
+					t.Errorf("%s of orientation %d is %d x %d", format, o, got.Width, got.Height)
+				}
+			})
+		}
+	})
+}
+
+// FuzzProfile makes any bytes the colour profile of good pictures, which come out
+// all the same.
+func FuzzProfile(f *testing.F) {
+	inks := func(in []float64) [3]float64 { return [3]float64{100 - 99*in[3], 0, 0} }
+	light := func(in []float64) [3]float64 { return [3]float64{100 * in[1], 0, 0} }
+	for _, profile := range [][]byte{
+		picture.MatrixProfile(picture.DisplayP3, picture.SRGBCurve()), picture.MatrixProfile(picture.AdobeRGB, picture.GammaCurve(2.2)),
+		picture.MatrixProfile(picture.ProPhoto, picture.SampledCurve(5, func(v float64) float64 { return v * v })),
+		picture.GrayProfile(picture.GammaCurve(1.8)), picture.TableProfile("RGB ", "mft1", 2, light), picture.TableProfile("RGB ", "mAB ", 2, light),
+		picture.TableProfile("CMYK", "mft2", 2, inks), picture.TableProfile("CMYK", "mAB ", 2, inks), nil, []byte("acsp"),
+	} {
+		for kind := range uint8(len(profiled(nil))) {
+			f.Add(profile, kind)
+		}
+	}
+	p := imaging.NewProcessor(modest)
+	f.Fuzz(func(t *testing.T, profile []byte, kind uint8) {
+		if len(profile) > fuzzFile {
+			return
+		}
+		files := profiled(profile)
+		bounded(t, func() {
+			src := files[int(kind)%len(files)]
+			if got := survive(t, p, modest.Limits, "picture", src); got != hostile.Ready {
+				t.Errorf("picture of kind %d: %s", kind, got)
+			}
+		})
+	})
+}
+
+// profiled gives a picture of each kind whose colours are converted in a way of its
+// own, with the profile.
+func profiled(profile []byte) [][]byte {
+	bare := unprofiled()
+	files := make([][]byte, 0, 8)
+	for _, png := range bare["png"] {
+		files = append(files, picture.PNGWithICC(png, profile))
+	}
+	for _, jpeg := range bare["jpeg"] {
+		files = append(files, picture.JPEGWithICC(jpeg, profile, 60000))
+	}
+	return append(files, picture.WebPWithICC(bare["webp"][0], profile, 12, 9))
+}
+
+var unprofiled = sync.OnceValue(func() map[string][][]byte {
+	m := picture.Corners(12, 9)
+	return map[string][][]byte{
+		"png": {
+			picture.PNG(picture.Logo(12, 9)), picture.RarePNG(m, picture.PNGKind{Colour: 6, Depth: 16}),
+			picture.RarePNG(m, picture.PNGKind{Colour: 0, Depth: 16}),
+		},
+		"jpeg": {
+			sampled(m, false, -1, 0x11), sampled(m, false, -1, 0x22, 0x11, 0x11), sampled(m, false, 0, 0x11, 0x11, 0x11, 0x11),
+		},
+		"webp": {picture.WebP(m)},
+	}
+})

@@ -1,0 +1,194 @@
+package imaging_test
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"iter"
+	"regexp"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"vitrine/imaging"
+	"vitrine/imaging/picture/hostile"
+)
+
+// modest are limits that a hostile picture is held to in tests, small so that each
+// takes a moment only.
+var modest = imaging.ProcessConfig{
+	Limits: imaging.Limits{MaxPixels: 1 << 16, MaxSide: 1 << 10}, DecodeTimeout: 2 * time.Second, MemoryBudget: 64 << 20,
+}
+
+// permanent are the codes that a picture can be refused with for what it is.
+var permanent = []imaging.Code{
+	imaging.CodeUnsupportedFormat, imaging.CodeCorruptImage, imaging.CodeImageTooLarge, imaging.CodeDecodeTimeout,
+}
+
+// plainWords is what a detail consists of that is fit for a person.
+var plainWords = regexp.MustCompile(`^(the|a) [a-zA-Z0-9 ,;/.()-]{12,160}$`)
+
+// survive processes any bytes and gives hostile.Ready or the code that they were
+// refused with. Whatever they are, there is no panic, also none that the Processor
+// catches; a refusal lasts, and can be shown; what comes out is sane, and holds
+// nothing of the file but its picture.
+func survive(t *testing.T, p *imaging.Processor, limits imaging.Limits, name string, src []byte) string {
+	t.Helper()
+	defer func() {
+		if v := recover(); v != nil {
+			t.Errorf("%s: panic: %v\n%s", name, v, debug.Stack())
+		}
+	}()
+	got, err := p.Process(context.WithoutCancel(t.Context()), src)
+	if err != nil {
+		var known *imaging.Error
+		switch {
+		case !errors.As(err, &known) || known.Transient || known.Stage != imaging.StageDecode || !slices.Contains(permanent, known.Code):
+			t.Errorf("%s: error is %#v", name, err)
+			return ""
+		case !plainWords.MatchString(known.Detail):
+			t.Errorf("%s: the detail is %q", name, known.Detail)
+		case known.Err != nil && strings.Contains(known.Err.Error(), "panicked"):
+			t.Errorf("%s: %v", name, known.Err)
+		}
+		return string(known.Code)
+	}
+	defer got.Release()
+	checkSane(t, limits, name, got)
+	return hostile.Ready
+}
+
+var colourPattern = regexp.MustCompile(`^(#[0-9a-f]{6})?$`)
+
+// checkSane checks what was made of a picture that nothing is known of.
+func checkSane(t *testing.T, limits imaging.Limits, name string, got *imaging.Processed) {
+	t.Helper()
+	if got.Width < 1 || got.Height < 1 || max(got.Width, got.Height) > limits.MaxSide ||
+		int64(got.Width)*int64(got.Height) > limits.MaxPixels {
+		t.Errorf("%s: %d x %d pixels are beyond the limits", name, got.Width, got.Height)
+	}
+	if len(got.Renditions) != len(imaging.Sizes) {
+		t.Fatalf("%s: %d renditions", name, len(got.Renditions))
+	}
+	if hash, err := base64.StdEncoding.DecodeString(got.Placeholder); err != nil || len(hash) < 5 || len(hash) > 30 {
+		t.Errorf("%s: placeholder is %q", name, got.Placeholder)
+	}
+	if !colourPattern.MatchString(got.AverageColor) {
+		t.Errorf("%s: average colour is %q", name, got.AverageColor)
+	}
+	for i, r := range got.Renditions {
+		if r.Width > got.Width || r.Height > got.Height || max(r.Width, r.Height) > imaging.Sizes[i].Side || r.Name != imaging.Sizes[i].Name {
+			t.Errorf("%s: %s has %d x %d pixels of %d x %d", name, r.Name, r.Width, r.Height, got.Width, got.Height)
+		}
+		if i > 0 && r.Object == got.Renditions[i-1].Object {
+			continue
+		}
+		open(t, r)
+		checkBare(t, name, r)
+		if hostile.Holds(r.Body) {
+			t.Errorf("%s: %s holds a part of the source beside its picture", name, r.Object)
+		}
+		for _, text := range hostile.Foreign {
+			if bytes.Contains(r.Body, text) {
+				t.Errorf("%s: %s holds %q", name, r.Object, text)
+			}
+		}
+	}
+}
+
+// judge holds a file against what it is said to become.
+func judge(t *testing.T, p *imaging.Processor, f hostile.File) {
+	t.Helper()
+	if got := survive(t, p, modest.Limits, f.Name, f.Body); f.Want != "" && got != f.Want {
+		t.Errorf("%s: %q, want %q", f.Name, got, f.Want)
+	}
+}
+
+// Whatever is done to a picture, it comes to a good end.
+func TestHostilePictures(t *testing.T) {
+	t.Parallel()
+	p := imaging.NewProcessor(modest)
+	sources := hostile.Sources()
+	for _, format := range hostile.Formats {
+		for i, f := range sources[format] {
+			t.Run(fmt.Sprintf("%s %s", format, f.Name), func(t *testing.T) {
+				t.Parallel()
+				judge(t, p, f)
+				f.Body = hostile.Marked(format, f.Body)
+				judge(t, p, f)
+				for part := range hostile.Truncated(f) {
+					got := survive(t, p, modest.Limits, part.Name, part.Body)
+					if len(part.Body) > 12 && got != string(imaging.CodeCorruptImage) && format != "gif" { // which is done with its first frame
+						t.Errorf("%s: %q", part.Name, got)
+					}
+				}
+				spoilt := []iter.Seq[hostile.File]{hostile.Flipped(f, 250, uint64(i))}
+				if i < 4 {
+					spoilt = append(spoilt, hostile.Lying(format, sources[format][i]))
+				}
+				for _, list := range spoilt {
+					for s := range list {
+						judge(t, p, s)
+						if format == "png" {
+							hostile.Repair(s.Body)
+							judge(t, p, s)
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestLyingHeadersAndPolyglots(t *testing.T) {
+	t.Parallel()
+	p := imaging.NewProcessor(imaging.ProcessConfig{})
+	limits := imaging.Limits{MaxPixels: 40_000_000, MaxSide: 12_000}
+	for _, f := range append(hostile.Lies(), hostile.Polyglots()...) {
+		if got := survive(t, p, limits, f.Name, f.Body); f.Want != "" && got != f.Want {
+			t.Errorf("%s: %q, want %q", f.Name, got, f.Want)
+		}
+	}
+	for _, block := range hostile.EXIF() {
+		if got := imaging.EXIFOrientation(block.Body); got != 1 {
+			t.Errorf("%s is read as orientation %d", block.Name, got)
+		}
+		for format, src := range hostile.WithEXIF(block.Body) {
+			name := format + " with a " + block.Name
+			if got := survive(t, p, limits, name, src); got != hostile.Ready {
+				t.Errorf("%s: %q", name, got)
+			}
+		}
+	}
+}
+
+// No bomb of the largest size that is fetched goes off: each ends within the time
+// for decoding and what making the variants takes, and within the memory for all
+// pictures.
+func TestBombsDoNotGoOff(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for f := range hostile.Bombs(bodyLimit) {
+		if len(f.Body) > bodyLimit {
+			t.Errorf("%s: %d bytes", f.Name, len(f.Body))
+		}
+		var got cost
+		child(t, "cost", &got, write(t, dir, "bomb", f.Body))
+		became := cmp.Or(string(got.Code), hostile.Ready)
+		if f.Want != "" && became != f.Want || f.Want == "" && became != hostile.Ready && !slices.Contains(permanent, got.Code) {
+			t.Errorf("%s: %s, want %s", f.Name, became, f.Want)
+		}
+		if got.CPU > 6*time.Second {
+			t.Errorf("%s: %v of CPU time", f.Name, got.CPU)
+		}
+		if got.Peak > loadBudget+150_000_000 {
+			t.Errorf("%s: %d MB of memory", f.Name, got.Peak/1e6)
+		}
+		t.Logf("%s: %d bytes, %v of CPU time, %d MB, %s", f.Name, len(f.Body), got.CPU.Round(time.Millisecond), got.Peak/1e6, became)
+	}
+}

@@ -1,0 +1,140 @@
+package jpeg
+
+import (
+	"errors"
+	"image"
+	"slices"
+)
+
+// plan walks the segments of the whole file and notes its scans, without decoding any. As the scans are known with
+// the tables that each was coded with, a band of the picture can be taken from all of them before the next one.
+func (d *Decoder) plan(src []byte, o Options) error {
+	switch o.Scale {
+	case 0:
+		o.Scale = 1
+	case 1, 2, 4, 8:
+	default:
+		return unsupported("scale is not 1, 2, 4 or 8")
+	}
+	if o.MaxPasses == 0 {
+		o.MaxPasses = DefaultMaxPasses
+	}
+	d.begin(src, o)
+	err := d.walk()
+	if errors.Is(err, ErrUnsupported) && len(d.scans) > 0 {
+		// What is odd behind a damaged scan does not matter: image/jpeg need not look at the file.
+		if err := d.bands(func(image.Image) error { return nil }); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+func (d *Decoder) walk() error {
+	s := segments{src: d.src}
+	if err := s.begin(); err != nil {
+		return err
+	}
+	for {
+		seg, err := s.next()
+		if err != nil {
+			return err
+		}
+		switch seg.marker {
+		case eoi:
+			if d.limit == 0 {
+				return FormatError("missing SOS marker")
+			}
+			return d.colourModel()
+		case sos:
+			planned := d.scans
+			if err = d.addScan(seg); err != nil {
+				d.scans = planned
+			}
+		default:
+			err = d.table(seg)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// colourModel gives an error where the three components are not YCbCr as far as is known.
+func (d *Decoder) colourModel() error {
+	if d.frame.rgb(d.jfif, d.adobe) {
+		return unsupported("RGB")
+	}
+	return nil
+}
+
+// usualScans is how many a progressive file has that libjpeg wrote.
+const usualScans = 10
+
+// addScan notes the scan that the segment begins. What it refers to as it is now, is kept with it.
+func (d *Decoder) addScan(seg segment) error {
+	if len(d.scans) == 1 {
+		d.scans = slices.Grow(d.scans, usualScans)
+	}
+	d.scans = append(d.scans, scan{end: 63, want: rst0, interval: d.ri})
+	s := &d.scans[len(d.scans)-1]
+	if err := d.scanHeader(s, seg.body); err != nil {
+		return err
+	}
+	if d.limit == 0 {
+		if err := d.colourModel(); err != nil {
+			return err
+		}
+		d.limit = int64(d.opt.MaxPasses) * int64(d.frame.bandBlocks()*d.frame.bands())
+	}
+	for i := range s.n {
+		s.comps[i].seen = true
+	}
+	if d.frame.progressive && d.opt.Scale == 8 && s.start > 0 { // of no use for one sample a block
+		d.scans = d.scans[:len(d.scans)-1]
+		return d.count(1)
+	}
+	if s.low > 13 {
+		return unsupported("approximation beyond 13 bits")
+	}
+	for i := range s.n {
+		if err := d.capture(s, &s.comps[i]); err != nil {
+			return err
+		}
+	}
+	s.begin(&d.frame)
+	s.bits.src = d.src
+	s.bits.start(seg.at + len(seg.body))
+	if len(d.scans) > d.opt.MaxPasses*d.frame.n {
+		return ErrTooManyPasses
+	}
+	return d.count(1 + s.blocks*d.frame.bands())
+}
+
+// capture makes the tables ready that the scan decodes the component with, and keeps them as they are.
+func (d *Decoder) capture(s *scan, c *scanComponent) error {
+	if err := c.dc.compile(); err != nil {
+		return err
+	}
+	if err := c.ac.compile(); err != nil {
+		return err
+	}
+	if !d.frame.progressive {
+		c.quant = d.quant[c.tq]
+	}
+	if s.start == 0 && s.high == 0 && c.dc != &noCodes {
+		c.dc.captured = true
+	}
+	if s.end > 0 && c.ac != &noCodes {
+		c.ac.captured = true
+	}
+	return nil
+}
+
+// count adds n blocks to the work.
+func (d *Decoder) count(n int) error {
+	if d.work += int64(n); d.work > d.limit {
+		return ErrTooManyPasses
+	}
+	return nil
+}

@@ -1,0 +1,184 @@
+package hostile
+
+import (
+	"bytes"
+	"compress/zlib"
+	"encoding/binary"
+	"hash/crc32"
+	"image"
+	"image/color"
+	"iter"
+
+	"vitrine/imaging/picture"
+)
+
+// Bombs gives files of up to size bytes that are made to cost memory or time. Each is drawn when its turn comes.
+func Bombs(size int) iter.Seq[File] {
+	return func(yield func(File) bool) {
+		for _, list := range [][]func(int) File{jpegBombs, pngBombs, gifBombs, webpBombs} {
+			for _, draw := range list {
+				if !yield(draw(size)) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// filled repeats part in the place of a file's bytes from there on, up to size bytes in all.
+func filled(file []byte, at, size int, part []byte) []byte {
+	n := max(0, (size-len(file))/len(part))
+	out := make([]byte, 0, len(file)+n*len(part))
+	out = append(out, file[:at]...)
+	out = append(out, bytes.Repeat(part, n)...)
+	return append(out, file[at:]...)
+}
+
+func plainJPEG() []byte { return picture.JPEG(picture.Photo(40, 30, 1), 80, 1) }
+
+// claimed is a JPEG that claims w x h pixels and has none of them.
+func claimed(w, h int, sampling ...byte) []byte {
+	file := picture.RareJPEG(image.NewGray(image.Rect(0, 0, 8, 8)), picture.Coding{Sampling: sampling, Transform: 2})
+	frame := bytes.Index(file, []byte{0xff, 0xc0})
+	return changed(file, frame+5, byte(h>>8), byte(h), byte(w>>8), byte(w))
+}
+
+var jpegBombs = []func(size int) File{
+	func(size int) File {
+		return File{"jpeg of a million pieces of a profile", filled(plainJPEG(), 2, size, []byte("\xff\xe2\x00\x11ICC_PROFILE\x00\x01\xff?")), Ready}
+	},
+	func(size int) File {
+		return File{"jpeg of fill bytes", filled(plainJPEG(), 2, size, []byte{0xff}), Ready}
+	},
+	func(size int) File {
+		return File{"jpeg of empty tables", filled(plainJPEG(), 2, size, []byte("\xff\xc4\x00\x02")), Ready}
+	},
+	func(size int) File {
+		file := picture.RareJPEG(picture.Photo(40, 30, 1), picture.Coding{Sampling: []byte{0x11}, Transform: -1})
+		at := bytes.Index(file, []byte{0xff, 0xc4})
+		table := file[at : at+2+int(binary.BigEndian.Uint16(file[at+2:]))]
+		return File{"jpeg of tables that replace each other", filled(file, at, size, table), Ready}
+	},
+	func(size int) File {
+		return File{"jpeg of restarts without data", filled(plainJPEG(), 2, size, []byte{0xff, 0xd0}), Ready}
+	},
+	func(int) File { return File{"jpeg of pixels that are not there", claimed(12000, 3333, 0x11), corrupt} },
+	func(int) File {
+		return File{"jpeg of inks that are not there", claimed(12000, 3333, 0x11, 0x11, 0x11, 0x11), tooLarge}
+	},
+	func(size int) File {
+		return File{"jpeg of twenty thousand passes", picture.ScanBomb(3900, min(20_000, size/14)), "decode_timeout"}
+	},
+	func(int) File {
+		profile := picture.TableProfile("CMYK", "mft2", 23, func(in []float64) [3]float64 { return [3]float64{100 - 99*in[3], 0, 0} })
+		file := picture.RareJPEG(picture.Photo(400, 300, 1), picture.Coding{Sampling: []byte{0x11, 0x11, 0x11, 0x11}, Transform: 0})
+		return File{"jpeg of the largest colour table", picture.JPEGWithICC(file, profile, 65519), Ready}
+	},
+	func(int) File {
+		curve := picture.SampledCurve(690_000, func(v float64) float64 { return v })
+		return File{"jpeg of curves of a million samples", picture.JPEGWithICC(plainJPEG(), picture.GrayProfile(curve), 65519), Ready}
+	},
+}
+
+// zeros is a zlib stream of head and n zeros.
+func zeros(n int, head []byte) []byte {
+	var out bytes.Buffer
+	z, err := zlib.NewWriterLevel(&out, zlib.BestSpeed)
+	if err != nil {
+		panic(err)
+	}
+	part := head
+	for part != nil {
+		if _, err := z.Write(part); err != nil {
+			panic(err)
+		}
+		part = make([]byte, min(n, 1<<20))
+		if n -= len(part); len(part) == 0 {
+			part = nil
+		}
+	}
+	if err := z.Close(); err != nil {
+		panic(err)
+	}
+	return out.Bytes()
+}
+
+func plainPNG() []byte { return picture.PNG(picture.Photo(40, 30, 1)) }
+
+// pngOf is a PNG of one chunk of data.
+func pngOf(w, h int, depth, colour, interlaced byte, data []byte) []byte {
+	out := []byte("\x89PNG\r\n\x1a\n")
+	header := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, uint32(w)), uint32(h))
+	header = append(header, depth, colour, 0, 0, interlaced)
+	for _, c := range []struct {
+		name    string
+		content []byte
+	}{{"IHDR", header}, {"IDAT", data}, {"IEND", nil}} {
+		out = binary.BigEndian.AppendUint32(out, uint32(len(c.content)))
+		at := len(out)
+		out = append(append(out, c.name...), c.content...)
+		out = binary.BigEndian.AppendUint32(out, crc32.ChecksumIEEE(out[at:]))
+	}
+	return out
+}
+
+var pngBombs = []func(size int) File{
+	func(int) File {
+		return File{"png of 40 million pixels", pngOf(6300, 6300, 8, 0, 0, zeros(6300*6301, []byte{})), Ready}
+	},
+	func(int) File {
+		return File{"png of 40 million deep pixels", pngOf(6300, 6300, 16, 6, 1, zeros(1<<20, []byte{})), tooLarge}
+	},
+	func(int) File {
+		return File{"png of more data than pixels", pngOf(40, 30, 8, 2, 0, zeros(500_000_000, []byte{})), corrupt}
+	},
+	func(int) File {
+		length := []byte{0xff, 0xff, 0xff, 0xff}
+		return File{"png of a profile of four gigabytes", picture.WithPNGChunk(plainPNG(), "iCCP", append([]byte("a\x00\x00"), zeros(500_000_000, length)...)), Ready}
+	},
+	func(int) File {
+		length := []byte{0x00, 0x3f, 0xff, 0xff}
+		return File{"png of a profile longer than it says", picture.WithPNGChunk(plainPNG(), "iCCP", append([]byte("a\x00\x00"), zeros(500_000_000, length)...)), Ready}
+	},
+	func(int) File {
+		text := append([]byte("Comment\x00\x00"), zeros(500_000_000, []byte{})...)
+		xml := append([]byte("XML:com.adobe.xmp\x00\x01\x00\x00\x00"), zeros(500_000_000, []byte{})...)
+		return File{"png of texts of a gigabyte", picture.WithPNGChunk(picture.WithPNGChunk(plainPNG(), "zTXt", text), "iTXt", xml), Ready}
+	},
+	func(size int) File {
+		chunk := picture.WithPNGChunk(plainPNG(), "prVt", nil)[33:45]
+		return File{"png of a million chunks", filled(plainPNG(), 33, size, chunk), Ready}
+	},
+	func(size int) File {
+		chunk := picture.WithPNGChunk(plainPNG(), "IDAT", nil)[33:45]
+		return File{"png of a million empty pieces", filled(plainPNG(), 33, size, chunk), Ready}
+	},
+}
+
+func plainGIF() []byte { return picture.GIFOf(40, 30, 1) }
+
+var gifBombs = []func(size int) File{
+	func(int) File {
+		m := image.NewPaletted(image.Rect(0, 0, 6300, 6300), color.Palette{color.Black, color.White})
+		return File{"gif of 40 million pixels", picture.GIFOfPaletted(m), Ready}
+	},
+	func(int) File {
+		return File{"gif of a dot on 40 million pixels", changed(picture.GIFOf(1, 1, 1), 6, 0x9c, 0x18, 0x9c, 0x18), Ready}
+	},
+	func(size int) File {
+		file := picture.GIFOf(1, 1, 2)
+		second := bytes.LastIndex(file[:len(file)-12], []byte("\x21\xf9\x04"))
+		return File{"gif of a thousand frames and more", filled(file, second, size, file[second:len(file)-1]), Ready}
+	},
+	func(size int) File {
+		file := append(append(append([]byte{}, plainGIF()[:gifFrame(plainGIF())]...), 0x21, 0xfe, 0), plainGIF()[gifFrame(plainGIF()):]...)
+		return File{"gif of a comment of single letters", filled(file, gifFrame(plainGIF())+2, size, []byte{1, 'a'}), Ready}
+	},
+	func(size int) File { // codes of three bits that say nothing but that the table is to be forgotten
+		file := plainGIF()
+		codes := gifFrame(file) + 10 + 768
+		head := append(append([]byte{}, file[:codes]...), 2, 0, 0x3b)
+		block := append([]byte{255}, bytes.Repeat([]byte{0x24, 0x49, 0x92}, 85)...)
+		return File{"gif of nothing but clear codes", filled(head, codes+1, size, block), corrupt}
+	},
+}

@@ -47,9 +47,9 @@ func square(t *testing.T, src []byte, focal *imaging.Focal) (imaging.Rendition, 
 func TestSquareShowsTheFocalPoint(t *testing.T) {
 	t.Parallel()
 	wide, tall := quarters(900, 300), quarters(300, 901)
-	clear := quarters(900, 300)
-	for i := 3; i < len(clear.Pix); i += 4 {
-		clear.Pix[i] = 128
+	opaque := quarters(900, 300)
+	for i := 3; i < len(opaque.Pix); i += 4 {
+		opaque.Pix[i] = 128
 	}
 	gray := image.NewGray(image.Rect(0, 0, 900, 300))
 	for i := range gray.Pix {
@@ -59,7 +59,7 @@ func TestSquareShowsTheFocalPoint(t *testing.T) {
 		}
 	}
 	for name, src := range map[string][]byte{
-		"photograph": picture.JPEG(wide, 90, 1), "transparent": picture.PNG(clear), "drawing": picture.PNG(wide), "gray": picture.PNG(gray),
+		"photograph": picture.JPEG(wide, 90, 1), "transparent": picture.PNG(opaque), "drawing": picture.PNG(wide), "gray": picture.PNG(gray),
 		"sideways": picture.JPEG(tall, 90, 8), "odd": picture.JPEG(quarters(901, 301), 90, 1),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -85,8 +85,10 @@ type JobStore interface {
 	Renew(ctx context.Context, c Claim, lease time.Duration) error
 	// Reserve records the source's digest before anything is stored under it,
 	// so that no deletion under way removes what the claim is about to store.
-	// It gives ErrLeaseLost like Renew.
-	Reserve(ctx context.Context, c Claim, sha256 string) error
+	// It gives what another ready image of the product is that was made of a source
+	// with that digest, round the same focal point, whose objects it keeps from
+	// being deleted too; nil where there is none. It gives ErrLeaseLost like Renew.
+	Reserve(ctx context.Context, c Claim, sha256 string) (*Result, error)
 	// Settle writes the outcome, or gives ErrLeaseLost and changes nothing.
 	Settle(ctx context.Context, c Claim, o Outcome) error
 }

@@ -10,6 +10,7 @@ type metrics struct {
 	stages      *prometheus.HistogramVec
 	sourceBytes prometheus.Counter
 	storedBytes prometheus.Counter
+	twins       prometheus.Counter
 	running     prometheus.Gauge
 }
 
@@ -35,6 +36,9 @@ func newMetrics(reg prometheus.Registerer, process *Processor) *metrics {
 		}),
 		storedBytes: f.NewCounter(prometheus.CounterOpts{
 			Name: "vitrine_image_stored_bytes_total", Help: "Bytes of stored objects.",
+		}),
+		twins: f.NewCounter(prometheus.CounterOpts{
+			Name: "vitrine_image_twins_total", Help: "Pictures taken over from another image of their product with the same source, not decoded.",
 		}),
 		running: f.NewGauge(prometheus.GaugeOpts{
 			Name: "vitrine_image_jobs_running", Help: "Jobs at work.",

@@ -86,19 +86,26 @@ func TestProcessSizes(t *testing.T) {
 		want []shape
 	}{
 		{"larger than all", gray(2400, 1200), []shape{
-			{"main", "main.jpg", 1600, 800}, {"large", "large.jpg", 800, 400}, {"small", "small.jpg", 200, 100}}},
+			{"main", "main.jpg", 1600, 800}, {"large", "large.jpg", 800, 400}, {"small", "small.jpg", 200, 100},
+			{"square", "square.jpg", 200, 200}}},
 		{"upright", gray(1201, 2401), []shape{
-			{"main", "main.jpg", 800, 1600}, {"large", "large.jpg", 400, 800}, {"small", "small.jpg", 100, 200}}},
+			{"main", "main.jpg", 800, 1600}, {"large", "large.jpg", 400, 800}, {"small", "small.jpg", 100, 200},
+			{"square", "square.jpg", 200, 200}}},
 		{"between main and large", gray(1000, 10), []shape{
-			{"main", "main.jpg", 1000, 10}, {"large", "large.jpg", 800, 8}, {"small", "small.jpg", 200, 2}}},
+			{"main", "main.jpg", 1000, 10}, {"large", "large.jpg", 800, 8}, {"small", "small.jpg", 200, 2},
+			{"square", "square.jpg", 10, 10}}},
 		{"large as it is", gray(800, 800), []shape{
-			{"main", "main.jpg", 800, 800}, {"large", "main.jpg", 800, 800}, {"small", "small.jpg", 200, 200}}},
+			{"main", "main.jpg", 800, 800}, {"large", "main.jpg", 800, 800}, {"small", "small.jpg", 200, 200},
+			{"square", "small.jpg", 200, 200}}},
 		{"small as it is", gray(90, 200), []shape{
-			{"main", "main.jpg", 90, 200}, {"large", "main.jpg", 90, 200}, {"small", "main.jpg", 90, 200}}},
+			{"main", "main.jpg", 90, 200}, {"large", "main.jpg", 90, 200}, {"small", "main.jpg", 90, 200},
+			{"square", "square.jpg", 90, 90}}},
 		{"a line", gray(5000, 1), []shape{
-			{"main", "main.jpg", 1600, 1}, {"large", "large.jpg", 800, 1}, {"small", "small.jpg", 200, 1}}},
+			{"main", "main.jpg", 1600, 1}, {"large", "large.jpg", 800, 1}, {"small", "small.jpg", 200, 1},
+			{"square", "square.jpg", 1, 1}}},
 		{"one pixel", gray(1, 1), []shape{
-			{"main", "main.jpg", 1, 1}, {"large", "main.jpg", 1, 1}, {"small", "main.jpg", 1, 1}}},
+			{"main", "main.jpg", 1, 1}, {"large", "main.jpg", 1, 1}, {"small", "main.jpg", 1, 1},
+			{"square", "main.jpg", 1, 1}}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -141,7 +148,9 @@ func TestProcessTurnsEveryOrientation(t *testing.T) {
 					for i, r := range got.Renditions {
 						m := open(t, r)
 						if format == "gray jpeg" {
-							checkGrayCorners(t, m)
+							if r.Name != "square" { // which has not all of them
+								checkGrayCorners(t, m)
+							}
 							continue
 						}
 						if d := meanDifference(m, open(t, plain.Renditions[i])); d > limit {

@@ -111,8 +111,20 @@ func (j *jobs) Renew(ctx context.Context, c imaging.Claim, lease time.Duration) 
 	return j.change(ctx, c, `lease_until = now() + $3 * interval '1 ms'`, lease.Milliseconds())
 }
 
-func (j *jobs) Reserve(ctx context.Context, c imaging.Claim, sha256 string) error {
-	return j.change(ctx, c, `sha256 = $3`, sha256)
+func (j *jobs) Reserve(ctx context.Context, c imaging.Claim, sha256 string) (*imaging.Result, error) {
+	if err := j.change(ctx, c, `sha256 = $3`, sha256); err != nil {
+		return nil, err
+	}
+	var twin []byte
+	err := j.db.QueryRowContext(ctx, `SELECT result FROM jobs WHERE product = $1 AND sha256 = $2 AND status = 'ready'`, c.ProductID, sha256).Scan(&twin)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	result := &imaging.Result{}
+	return result, json.Unmarshal(twin, result)
 }
 
 func (j *jobs) Settle(ctx context.Context, c imaging.Claim, o imaging.Outcome) error {

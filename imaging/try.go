@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"net/url"
 	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -85,12 +88,23 @@ func (t *try) work(ctx context.Context) (*Result, error) {
 		return nil, &Error{Code: CodeWorkerCrashed, Stage: StageClaim,
 			Detail: fmt.Sprintf("none of %d tries came to an end", t.worker.cfg.MaxAttempts)}
 	}
-	src, processed, err := t.produce(ctx)
+	src, err := t.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer src.release()
+	twin, err := t.reserve(ctx, src)
+	if err != nil {
+		return nil, err
+	}
+	if twin != nil {
+		return twin, t.keepOriginal(ctx, src)
+	}
+	processed, err := t.produce(ctx, &src)
 	if err != nil {
 		return nil, err
 	}
 	defer processed.Release()
-	defer src.release()
 	variants, err := t.keep(ctx, src, processed.Renditions)
 	if err != nil {
 		return nil, err
@@ -103,52 +117,77 @@ func (t *try) work(ctx context.Context) (*Result, error) {
 	}, nil
 }
 
-// digest is what stays of a source once its renditions are made.
+// digest is a source, and what stays of it once its renditions are made.
 type digest struct {
-	sha256   string
-	bytes    int64
-	original []byte // the source itself, where the second pass will want it
-	release  func() // gives back original's memory
-
+	sha256     string
+	bytes      int64
 	validators Validators
+	body       []byte // nil once nobody will want it any more
+	release    func() // gives back body's memory; more calls do nothing
 }
 
-// produce fetches the source and makes its renditions. The source's memory is
-// given back before anything is stored, unless the source is to be stored too.
-func (t *try) produce(ctx context.Context) (d digest, processed *Processed, err error) {
+// open fetches the source.
+func (t *try) open(ctx context.Context) (digest, error) {
 	t.stage = StageFetch
 	began := time.Now()
 	src, release, err := t.fetch(ctx)
 	t.observe(StageFetch, time.Since(began))
 	if err != nil {
-		return digest{}, nil, err
+		return digest{}, err
 	}
-	d = digest{sha256: src.SHA256, bytes: int64(len(src.Body)), validators: src.Validators, release: func() {}}
-	defer func() {
-		if err == nil && t.keepsOriginal() {
-			d.original, d.release = src.Body, release
-			return
-		}
-		release()
-	}()
+	d := digest{sha256: src.SHA256, bytes: int64(len(src.Body)), validators: src.Validators, body: src.Body, release: sync.OnceFunc(release)}
 	t.worker.metrics.sourceBytes.Add(float64(d.bytes))
 	t.log.WithFields(logrus.Fields{
 		"host": host(t.claim.Source), "bytes_before": d.bytes, "duration_ms": time.Since(began).Milliseconds(),
 	}).Info("Image fetched")
+	return d, nil
+}
 
+// reserve makes sure that what is stored for the source stays, and gives the result
+// of the same work where it was done for another image of the product.
+func (t *try) reserve(ctx context.Context, src digest) (result *Result, err error) {
+	var twin *Result
+	err = t.worker.reach(ctx, t.log, func(ctx context.Context) error {
+		twin, err = t.worker.store.Reserve(ctx, t.claim, src.sha256)
+		return err
+	})
+	if err != nil || twin == nil {
+		return nil, err
+	}
+	// What a second pass has stored lies under a digest of its own, which is not
+	// reserved, and is made anew.
+	prefix := objectPrefix(t.claim.ProductID, src.sha256)
+	made := *twin
+	made.Variants = slices.DeleteFunc(slices.Clone(twin.Variants), func(v Variant) bool { return !strings.HasPrefix(v.Key, prefix) })
+	if stale(twin.Recipe, firstRecipe()) == entirely || len(made.Variants) != len(Sizes)+1 {
+		return nil, nil
+	}
+	made.Recipe, made.SecondPass, made.Validators = firstRecipe(), t.worker.secondPass(), src.validators
+	t.worker.metrics.twins.Inc()
+	t.log.Info("Image is known already")
+	return &made, nil
+}
+
+// produce makes the renditions of the source, whose memory is given back unless it
+// is to be stored too.
+func (t *try) produce(ctx context.Context, src *digest) (*Processed, error) {
 	t.stage = StageDecode
-	processed, err = t.worker.process.process(ctx, src.Body, nil, t.claim.Focal)
+	processed, err := t.worker.process.process(ctx, src.body, nil, t.claim.Focal)
 	if err != nil {
-		return digest{}, nil, err
+		return nil, err
+	}
+	if !t.keepsOriginal() {
+		src.body = nil
+		src.release()
 	}
 	t.observe(StageDecode, processed.DecodeTime)
 	t.observe(StageTransform, processed.TransformTime)
 	t.log.WithFields(logrus.Fields{
 		"format": processed.Format, "width": processed.Width, "height": processed.Height,
-		"bytes_before": d.bytes, "bytes_after": processed.Renditions[0].bytes(),
+		"bytes_before": src.bytes, "bytes_after": processed.Renditions[0].bytes(),
 		"decode_ms": processed.DecodeTime.Milliseconds(), "transform_ms": processed.TransformTime.Milliseconds(),
 	}).Info("Image transformed")
-	return d, processed, nil
+	return processed, nil
 }
 
 // fetch gets the source: an upload, or what is downloaded, unless its host is
@@ -163,30 +202,28 @@ func (t *try) fetch(ctx context.Context) (src Source, release func(), err error)
 
 // keep stores the renditions under keys that name the content they were made of,
 // and the source where the second pass will want it.
-func (t *try) keep(ctx context.Context, src digest, renditions []Rendition) ([]Variant, error) {
+func (t *try) keep(ctx context.Context, src digest, renditions []Rendition) (variants []Variant, err error) {
 	t.stage = StageStore
 	began := time.Now()
 	defer func() { t.observe(StageStore, time.Since(began)) }()
-	err := t.worker.reach(ctx, t.log, func(ctx context.Context) error {
-		return t.worker.store.Reserve(ctx, t.claim, src.sha256)
-	})
-	if err != nil {
-		return nil, err
-	}
 	group, groupCtx := errgroup.WithContext(ctx)
-	if src.original != nil {
-		group.Go(func() error {
-			defer src.release()
-			return t.worker.putOriginal(groupCtx, t.claim.ProductID, src.sha256, src.original)
-		})
-	}
-	var variants []Variant
+	group.Go(func() error { return t.keepOriginal(groupCtx, src) })
 	group.Go(func() (err error) {
 		variants, err = t.worker.put(groupCtx, objectPrefix(t.claim.ProductID, src.sha256), renditions)
 		return err
 	})
 	err = group.Wait()
 	return variants, err
+}
+
+// keepOriginal stores the source where the second pass will want it, and gives back
+// its memory.
+func (t *try) keepOriginal(ctx context.Context, src digest) error {
+	defer src.release()
+	if !t.keepsOriginal() {
+		return nil
+	}
+	return t.worker.putOriginal(ctx, t.claim.ProductID, src.sha256, src.body)
 }
 
 func (t *try) observe(stage Stage, d time.Duration) {

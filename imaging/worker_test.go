@@ -10,6 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/sirupsen/logrus"
+
 	"vitrine/imaging"
 	"vitrine/imaging/picture"
 )
@@ -39,13 +43,13 @@ func TestHandleStoresVariants(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, sources, imaging.WorkerConfig{}, s3Endpoint(t), nil)
 	r.objects.ensure(t)
-	for path, want := range map[string]int{"/photo": 3, "/logo": 1} {
+	for path, want := range map[string]int{"/photo": 4, "/logo": 2} {
 		job := r.jobs.add(t, r.web.URL+path+"?token=secret", 1)
 		if got := r.handle(t.Context(), t, job); got != imaging.Ack {
 			t.Fatalf("%s: verdict %d, log:\n%s", path, got, r.log)
 		}
 		row := r.jobs.row(t, job)
-		if row.Status != "ready" || len(row.Result.Variants) != 3 {
+		if row.Status != "ready" || len(row.Result.Variants) != 4 {
 			t.Fatalf("%s: %+v", path, row)
 		}
 		if r := row.Result; len(r.Placeholder) < 8 || len(r.AverageColor) != 7 || r.Animated || r.Note != "" {
@@ -55,7 +59,7 @@ func TestHandleStoresVariants(t *testing.T) {
 		for i, v := range row.Result.Variants {
 			keys[v.Key] = true
 			body, contentType := r.objects.get(t, v.Key)
-			if v.Name != imaging.Sizes[i].Name || int64(len(body)) != v.Bytes || contentType != "image/"+v.Format {
+			if v.Name != []string{"main", "large", "small", "square"}[i] || int64(len(body)) != v.Bytes || contentType != "image/"+v.Format {
 				t.Errorf("%s: %+v is stored as %d bytes of %s", path, v, len(body), contentType)
 			}
 			open(t, imaging.Rendition{Width: v.Width, Height: v.Height, Format: imaging.Format(v.Format), Body: body})
@@ -254,12 +258,12 @@ func (w *watched) Claim(ctx context.Context, job imaging.Job, owner string, leas
 	return c, w.tell("claim", err)
 }
 
-func (w *watched) Reserve(ctx context.Context, c imaging.Claim, sha256 string) error {
-	err := w.jobs.Reserve(ctx, c, sha256)
+func (w *watched) Reserve(ctx context.Context, c imaging.Claim, sha256 string) (*imaging.Result, error) {
+	twin, err := w.jobs.Reserve(ctx, c, sha256)
 	if err == nil {
 		w.db.cut.Store(true)
 	}
-	return w.tell("reserve", err)
+	return twin, w.tell("reserve", err)
 }
 
 func (w *watched) Settle(ctx context.Context, c imaging.Claim, o imaging.Outcome) error {
@@ -367,7 +371,9 @@ func newer(job imaging.Job) imaging.Job {
 // broken is a store with a defect.
 type broken struct{ *jobs }
 
-func (broken) Reserve(context.Context, imaging.Claim, string) error { panic("defect in Reserve") }
+func (broken) Reserve(context.Context, imaging.Claim, string) (*imaging.Result, error) {
+	panic("defect in Reserve")
+}
 
 func TestHandleSurvivesAPanic(t *testing.T) {
 	t.Parallel()
@@ -407,6 +413,60 @@ func TestHandleManyAtOnce(t *testing.T) {
 	for _, job := range list {
 		if row := r.jobs.row(t, job); row.Status != "ready" {
 			t.Errorf("%+v", row)
+		}
+	}
+}
+
+// The same bytes are decoded once for a product, and stored once.
+func TestHandleDecodesTheSameBytesOnce(t *testing.T) {
+	t.Parallel()
+	reg := prometheus.NewRegistry()
+	r := newRig(t, sources, imaging.WorkerConfig{}, s3Endpoint(t), nil)
+	r.objects.ensure(t)
+	fetcher := newFetcher(t, r.web.URL, nil)
+	r.Worker = imaging.NewWorker(r.jobs, r.objects, fetcher, imaging.WorkerConfig{}, logrus.New(), reg)
+	first := r.jobs.add(t, r.web.URL+"/photo", 1)
+	r.handle(t.Context(), t, first)
+	decodings := func() uint64 {
+		all, err := reg.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, family := range all {
+			for _, m := range family.GetMetric() {
+				if family.GetName() == "vitrine_image_stage_seconds" && m.GetLabel()[0].GetValue() == "decode" {
+					return m.GetHistogram().GetSampleCount()
+				}
+			}
+		}
+		return 0
+	}
+	want := r.jobs.row(t, first)
+	if want.Status != "ready" || decodings() != 1 {
+		t.Fatalf("%+v, decoded %d times", want, decodings())
+	}
+	for _, name := range []string{"same recipe", "another recipe"} {
+		second := r.jobs.add(t, r.web.URL+"/photo?again", 1)
+		if _, err := r.jobs.db.Exec(`UPDATE jobs SET product = (SELECT product FROM jobs WHERE id = $2) WHERE id = $1`, second.ImageID, first.ImageID); err != nil {
+			t.Fatal(err)
+		}
+		times := uint64(1)
+		if name == "another recipe" {
+			times = 2
+			if _, err := r.jobs.db.Exec(`UPDATE jobs SET result = jsonb_set(result, '{Recipe}', '"another"') WHERE status = 'ready'`); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.handle(t.Context(), t, second)
+		got := r.jobs.row(t, second)
+		if diff := cmp.Diff(want.Result, got.Result); diff != "" || got.Status != "ready" {
+			t.Errorf("%s: %s (-first +second):\n%s", name, got.Status, diff)
+		}
+		if n := decodings(); n != times {
+			t.Errorf("%s: decoded %d times, want %d", name, n, times)
+		}
+		if _, err := r.jobs.db.Exec(`DELETE FROM jobs WHERE id = $1`, second.ImageID); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

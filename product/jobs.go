@@ -177,7 +177,10 @@ func (j *Jobs) Renew(ctx context.Context, c imaging.Claim, lease time.Duration) 
 // Reserve records the digest under which the claim is about to store objects.
 // While a deletion of the same objects is under way it waits for its end. The
 // objects of another digest that the image had before are given up.
-func (j *Jobs) Reserve(ctx context.Context, c imaging.Claim, sha256 string) error {
+//
+// The twin that it gives is read under the same lock, and by then the image is one
+// of those that the digest's objects are kept for.
+func (j *Jobs) Reserve(ctx context.Context, c imaging.Claim, sha256 string) (twin *imaging.Result, err error) {
 	ctx = WithRequestID(ctx, c.RequestID)
 	const q = `
 		WITH old AS (SELECT id, source_sha256 FROM images WHERE id = $1 FOR UPDATE)
@@ -185,7 +188,7 @@ func (j *Jobs) Reserve(ctx context.Context, c imaging.Claim, sha256 string) erro
 		FROM old
 		WHERE images.id = old.id AND generation = $2 AND lease_owner = $3 AND status = 'processing'
 		RETURNING old.source_sha256`
-	return j.store.inTx(ctx, "reserve digest", func(ctx context.Context, tx *sqlx.Tx) error {
+	err = j.store.inTx(ctx, "reserve digest", func(ctx context.Context, tx *sqlx.Tx) error {
 		if err := lockObjects(ctx, tx, c.ProductID, sha256); err != nil {
 			return err
 		}
@@ -194,11 +197,15 @@ func (j *Jobs) Reserve(ctx context.Context, c imaging.Claim, sha256 string) erro
 		if errors.Is(err, sql.ErrNoRows) {
 			return fmt.Errorf("reserve digest: %w", imaging.ErrLeaseLost)
 		}
-		if err != nil || !before.Valid || before.String == sha256 {
+		if err != nil {
+			return err
+		}
+		if twin, err = twinOf(ctx, tx, c, sha256); err != nil || !before.Valid || before.String == sha256 {
 			return err
 		}
 		return insertOutbox(ctx, tx, []outboxRow{lateDeletionRow(c.ProductID, before.String)}) // an earlier worker may still be storing there
 	})
+	return twin, err
 }
 
 // oneRow gives none where a statement changed nothing.

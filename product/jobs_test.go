@@ -240,7 +240,8 @@ func TestTakeOver(t *testing.T) {
 	}
 	before := c.get(w.ID)
 	wantErr(t, c.jobs.Renew(t.Context(), sleeper, lease), imaging.ErrLeaseLost)
-	wantErr(t, c.jobs.Reserve(t.Context(), sleeper, digest(9)), imaging.ErrLeaseLost)
+	_, err := c.jobs.Reserve(t.Context(), sleeper, digest(9))
+	wantErr(t, err, imaging.ErrLeaseLost)
 	wantErr(t, c.jobs.Settle(t.Context(), sleeper, ready(sleeper, digest(9))), imaging.ErrLeaseLost)
 	wantErr(t, c.jobs.Settle(t.Context(), sleeper, failure(imaging.CodeInternal)), imaging.ErrLeaseLost)
 	retry := failure(imaging.CodeFetchTimeout)
@@ -263,7 +264,7 @@ func TestSettleReady(t *testing.T) {
 	// The second image is ready first: the order of the product counts.
 	for i, n := range []int{1, 0} {
 		claim := c.claim(w.Images[n], "w")
-		if err := c.jobs.Reserve(t.Context(), claim, digest(n)); err != nil {
+		if _, err := c.jobs.Reserve(t.Context(), claim, digest(n)); err != nil {
 			t.Fatal(err)
 		}
 		c.settle(claim, ready(claim, digest(n)))
@@ -288,7 +289,7 @@ func TestSettleReady(t *testing.T) {
 		return map[string]any{"name": name, "url": base + name + ".jpg", "width": width, "height": height, "bytes": bytes, "format": "jpeg"}
 	}
 	want := map[string]any{
-		"id": w.Images[0].ID.String(), "position": 0.0, "source": source, "alt": nil, "status": "ready", "error": nil,
+		"id": w.Images[0].ID.String(), "position": 0.0, "source": source, "alt": nil, "focal": nil, "status": "ready", "error": nil,
 		"url": base + "main.jpg", "width": 1600.0, "height": 800.0, "bytes": 900.0, "format": "jpeg", "placeholder": "1QcSHQRnh493V4dIh4eXh1h4kJUI", "average_color": "#12ab9f", "animated": true,
 		"variants": []any{variant("main", 1600, 800, 900), variant("small", 200, 100, 90)}, "attempts": 1.0,
 	}
@@ -430,14 +431,14 @@ func TestImageGoneWhileWorkedOn(t *testing.T) {
 	c := newCatalogue(t)
 	w := c.create(source)
 	claim := c.claim(w.Images[0], "w")
-	if err := c.jobs.Reserve(t.Context(), claim, digest(1)); err != nil {
+	if _, err := c.jobs.Reserve(t.Context(), claim, digest(1)); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Delete(t.Context(), product.Everything(), w.ID, product.Precondition{}); err != nil {
 		t.Fatal(err)
 	}
 	wantErr(t, c.jobs.Renew(t.Context(), claim, lease), imaging.ErrLeaseLost)
-	wantErr(t, c.jobs.Reserve(t.Context(), claim, digest(1)), imaging.ErrLeaseLost)
+	wantErr(t, second(c.jobs.Reserve(t.Context(), claim, digest(1))), imaging.ErrLeaseLost)
 	wantErr(t, c.jobs.Settle(t.Context(), claim, ready(claim, digest(1))), imaging.ErrLeaseLost)
 	_, err := c.jobs.Claim(t.Context(), job(w.Images[0]), "w-2", lease)
 	wantErr(t, err, imaging.ErrNothingToDo)
@@ -455,7 +456,7 @@ func TestReserveGivesUpTheOldDigest(t *testing.T) {
 	w := c.create(source)
 	claim := c.claim(w.Images[0], "w")
 	for _, n := range []int{1, 1, 2} {
-		if err := c.jobs.Reserve(t.Context(), claim, digest(n)); err != nil {
+		if _, err := c.jobs.Reserve(t.Context(), claim, digest(n)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -92,7 +92,7 @@ func TestReserveWaitsForDeletion(t *testing.T) {
 	queue()
 	receive(t, begun)
 	reserved := make(chan error, 1)
-	go func() { reserved <- c.jobs.Reserve(t.Context(), claim, digest(1)) }()
+	go func() { reserved <- second(c.jobs.Reserve(t.Context(), claim, digest(1))) }()
 	eventually(t, "the reservation waits", func() bool {
 		return c.count(`pg_locks AS waiting WHERE NOT granted AND locktype = 'advisory' AND
 			(classid, objid) = (hashtextextended($1, 0) >> 32 & 4294967295, hashtextextended($1, 0) & 4294967295)`,
@@ -124,7 +124,7 @@ func (c *catalogue) reservedWhileDeleting(w wire) (lose func()) {
 		w.ID, digest(1))
 	jobs := product.NewJobs(product.NewService(producttest.Open(c.t, c.dsn), c.cache, objectURL, quiet()))
 	return func() {
-		eventually(c.t, "the worker reserves", func() bool { return jobs.Reserve(c.t.Context(), claim, digest(1)) == nil })
+		eventually(c.t, "the worker reserves", func() bool { return second(jobs.Reserve(c.t.Context(), claim, digest(1))) == nil })
 		if err := jobs.Settle(c.t.Context(), claim, ready(claim, digest(1))); err != nil {
 			c.t.Error(err)
 		}

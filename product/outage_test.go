@@ -52,7 +52,7 @@ func (c *catalogue) calls(id, uncached uuid.UUID, image wireImage, claim imaging
 		},
 		"claim":     func(ctx context.Context) error { return second(c.jobs.Claim(ctx, job(image), "w", lease)) },
 		"renew":     func(ctx context.Context) error { return c.jobs.Renew(ctx, claim, lease) },
-		"reserve":   func(ctx context.Context) error { return c.jobs.Reserve(ctx, claim, digest(1)) },
+		"reserve":   func(ctx context.Context) error { return second(c.jobs.Reserve(ctx, claim, digest(1))) },
 		"settle":    func(ctx context.Context) error { return c.jobs.Settle(ctx, claim, ready(claim, digest(1))) },
 		"pending":   func(ctx context.Context) error { return second(c.store.PendingInvalidations(ctx)) },
 		"stats":     func(ctx context.Context) error { return second(c.store.OutboxStats(ctx)) },

@@ -82,9 +82,7 @@ type readyRow struct {
 // gone, was begun anew, or is not ready.
 func (s *Store) loadRework(ctx context.Context, p reworkPayload) (imaging.Rework, error) {
 	const q = `
-		SELECT product_id, source, source_sha256, source_bytes, format, width, height, placeholder, average_color, animated,
-			variants, recipe, source_etag, source_modified, focal_x, focal_y
-		FROM images WHERE id = $1 AND generation = $2 AND status = 'ready'`
+		SELECT ` + readyColumns + ` FROM images WHERE id = $1 AND generation = $2 AND status = 'ready'`
 	var row readyRow
 	err := s.read(ctx, "load rework", func(ctx context.Context) error {
 		return s.db.GetContext(ctx, &row, q, p.ImageID, p.Generation)
@@ -92,12 +90,7 @@ func (s *Store) loadRework(ctx context.Context, p reworkPayload) (imaging.Rework
 	return imaging.Rework{
 		Job:       imaging.Job{ImageID: p.ImageID, Generation: p.Generation, RequestID: RequestID(ctx)},
 		ProductID: row.ProductID, Source: row.Source, Reason: p.Reason, Focal: row.point(),
-		Was: imaging.Result{
-			SourceSHA256: row.SHA256, SourceBytes: row.SourceBytes.Int64, SourceFormat: row.Format.String,
-			Width: int(row.Width.Int64), Height: int(row.Height.Int64), Variants: row.Variants,
-			Placeholder: row.Placeholder.String, AverageColor: row.AverageColor.String, Animated: row.Animated,
-			Recipe: row.Recipe, Validators: imaging.Validators{ETag: row.ETag.String, LastModified: row.Modified.String},
-		},
+		Was: row.result(),
 	}, err
 }
 

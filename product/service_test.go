@@ -30,7 +30,7 @@ func TestCreateShowsTheWholeProduct(t *testing.T) {
 	got := stamp.ReplaceAllString(string(s.Data), `"T"`)
 	want := fmt.Sprintf(`{"id":%q,"user_id":%q,"product_name":"Lamp <&>","product_description":"",`+
 		`"product_images":["https://a.example/1.png?x=1&y=2"],"compressed_product_images":null,"product_price":19.90,`+
-		`"images":[{"id":%q,"position":0,"source":"https://a.example/1.png?x=1&y=2","alt":null,"status":"pending","error":null,"url":null,`+
+		`"images":[{"id":%q,"position":0,"source":"https://a.example/1.png?x=1&y=2","alt":null,"focal":null,"status":"pending","error":null,"url":null,`+
 		`"width":null,"height":null,"bytes":null,"format":null,"placeholder":null,"average_color":null,"animated":false,"variants":[],"attempts":0}],`+
 		`"image_status":"pending","metadata":{},"external_id":null,"version":1,"created_at":"T","updated_at":"T"}`, s.ID, c.user, w.Images[0].ID)
 	if diff := cmp.Diff(want, got); diff != "" {

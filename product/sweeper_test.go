@@ -146,7 +146,7 @@ func TestSweepDeletesWhatNoImageHas(t *testing.T) {
 	claim := c.claim(w.Images[0], "w")
 	c.settle(claim, ready(claim, digest(1)))
 	storing := c.claim(w.Images[1], "w") // has its digest, and nothing else so far
-	if err := c.jobs.Reserve(t.Context(), storing, digest(2)); err != nil {
+	if _, err := c.jobs.Reserve(t.Context(), storing, digest(2)); err != nil {
 		t.Fatal(err)
 	}
 	c.letDown(imaging.CodeSourceNotFound, w.Images[2])
@@ -189,7 +189,7 @@ func TestSweepHeedsALateReservation(t *testing.T) {
 	claim := c.claim(w.Images[0], "w")
 	b.put(fmt.Sprintf("products/%s/%s/main.jpg", w.ID, digest(1)))
 	late := lateBucket{b, func() {
-		if err := c.jobs.Reserve(t.Context(), claim, digest(1)); err != nil {
+		if _, err := c.jobs.Reserve(t.Context(), claim, digest(1)); err != nil {
 			t.Error(err)
 		}
 	}}

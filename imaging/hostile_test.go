@@ -72,7 +72,7 @@ func checkSane(t *testing.T, limits imaging.Limits, name string, got *imaging.Pr
 		int64(got.Width)*int64(got.Height) > limits.MaxPixels {
 		t.Errorf("%s: %d x %d pixels are beyond the limits", name, got.Width, got.Height)
 	}
-	if len(got.Renditions) != len(imaging.Sizes) {
+	if len(got.Renditions) != len(imaging.Sizes)+1 { // and the square
 		t.Fatalf("%s: %d renditions", name, len(got.Renditions))
 	}
 	if hash, err := base64.StdEncoding.DecodeString(got.Placeholder); err != nil || len(hash) < 5 || len(hash) > 30 {

@@ -29,7 +29,7 @@ func reprocess(ctx context.Context, cfg config.Config, args []string, stdout io.
 		return fmt.Errorf("DATABASE_URL: %w", err)
 	}
 	defer func() { _ = store.Close() }()
-	recipe := imaging.Recipe(cfg.WebPSizes)
+	recipe := imaging.Recipe(cfg.Likeness, cfg.WebPSizes)
 	if *all {
 		recipe = ""
 	}

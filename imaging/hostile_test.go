@@ -72,7 +72,7 @@ func checkSane(t *testing.T, limits imaging.Limits, name string, got *imaging.Pr
 		int64(got.Width)*int64(got.Height) > limits.MaxPixels {
 		t.Errorf("%s: %d x %d pixels are beyond the limits", name, got.Width, got.Height)
 	}
-	if len(got.Renditions) != len(imaging.Sizes) {
+	if len(got.Renditions) != len(imaging.Sizes)+1 { // and the square
 		t.Fatalf("%s: %d renditions", name, len(got.Renditions))
 	}
 	if hash, err := base64.StdEncoding.DecodeString(got.Placeholder); err != nil || len(hash) < 5 || len(hash) > 30 {
@@ -81,8 +81,9 @@ func checkSane(t *testing.T, limits imaging.Limits, name string, got *imaging.Pr
 	if !colourPattern.MatchString(got.AverageColor) {
 		t.Errorf("%s: average colour is %q", name, got.AverageColor)
 	}
+	sizes := append(imaging.Sizes[:len(imaging.Sizes):len(imaging.Sizes)], imaging.Size{Name: "square", Side: imaging.SquareSide})
 	for i, r := range got.Renditions {
-		if r.Width > got.Width || r.Height > got.Height || max(r.Width, r.Height) > imaging.Sizes[i].Side || r.Name != imaging.Sizes[i].Name {
+		if r.Width > got.Width || r.Height > got.Height || max(r.Width, r.Height) > sizes[i].Side || r.Name != sizes[i].Name {
 			t.Errorf("%s: %s has %d x %d pixels of %d x %d", name, r.Name, r.Width, r.Height, got.Width, got.Height)
 		}
 		if i > 0 && r.Object == got.Renditions[i-1].Object {

@@ -6,15 +6,17 @@ import (
 	"strings"
 )
 
-// recipeVersion grows when the same settings begin to give other files.
+// recipeVersion grows when the same source begins to give other files: with each
+// change of how a quality is chosen, or of what writes the files.
 const recipeVersion = 1
 
-// Recipe names how the variants of an image are made by this build: sizes, formats
-// and qualities, those of the WebP variants for the sizes whose names are given
-// included. The same recipe makes the same files of the same source; what was made
-// by another one is stale. Nobody has to understand the text: it is compared.
-func Recipe(webp []string) string {
-	base, added := firstRecipe(), webpRecipe(webp)
+// Recipe names how the variants of an image are made by this build: a version that
+// stands for formats and encoders, the likeness that sets the quality, and the
+// sizes, with those that are made as WebP too. The same recipe makes the same files
+// of the same source; what was made by another one is stale. Nobody has to
+// understand the text: it is compared.
+func Recipe(likeness float64, webp []string) string {
+	base, added := firstRecipe(likeness), webpRecipe(webp)
 	if added == "" {
 		return base
 	}
@@ -25,9 +27,9 @@ func Recipe(webp []string) string {
 const recipeJoint = " + "
 
 // firstRecipe names how the first pass makes what an image needs to be ready.
-func firstRecipe() string {
+func firstRecipe(likeness float64) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d", recipeVersion)
+	fmt.Fprintf(&b, "%d like:%g", recipeVersion, likeness)
 	for _, size := range Sizes {
 		fmt.Fprintf(&b, " %s:%d", size.Name, size.Side)
 	}

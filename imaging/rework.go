@@ -54,7 +54,10 @@ type ReworkStore interface {
 func (w *Worker) secondPass() bool { return webpRecipe(w.cfg.WebP) != "" }
 
 // Recipe names what the worker makes of an image in all: see [Recipe].
-func (w *Worker) Recipe() string { return Recipe(w.cfg.WebP) }
+func (w *Worker) Recipe() string { return Recipe(w.process.cfg.Likeness, w.cfg.WebP) }
+
+// firstRecipe names what the first pass makes.
+func (w *Worker) firstRecipe() string { return firstRecipe(w.process.cfg.Likeness) }
 
 // Rework does the work and gives what the image is to become, all of whose objects
 // are stored; nil where it is already as it should be. The variants that it has

@@ -113,7 +113,7 @@ func (t *try) work(ctx context.Context) (*Result, error) {
 		SourceSHA256: src.sha256, SourceBytes: src.bytes, SourceFormat: string(processed.Format),
 		Width: processed.Width, Height: processed.Height, Variants: variants,
 		Placeholder: processed.Placeholder, AverageColor: processed.AverageColor, Animated: processed.Animated,
-		Note: processed.Note, Recipe: firstRecipe(), SecondPass: t.worker.secondPass(), Validators: src.validators,
+		Note: processed.Note, Recipe: t.worker.firstRecipe(), SecondPass: t.worker.secondPass(), Validators: src.validators,
 	}, nil
 }
 
@@ -159,10 +159,10 @@ func (t *try) reserve(ctx context.Context, src digest) (result *Result, err erro
 	prefix := objectPrefix(t.claim.ProductID, src.sha256)
 	made := *twin
 	made.Variants = slices.DeleteFunc(slices.Clone(twin.Variants), func(v Variant) bool { return !strings.HasPrefix(v.Key, prefix) })
-	if stale(twin.Recipe, firstRecipe()) == entirely || len(made.Variants) != len(Sizes)+1 {
+	if stale(twin.Recipe, t.worker.firstRecipe()) == entirely || len(made.Variants) != len(Sizes)+1 {
 		return nil, nil
 	}
-	made.Recipe, made.SecondPass, made.Validators = firstRecipe(), t.worker.secondPass(), src.validators
+	made.Recipe, made.SecondPass, made.Validators = t.worker.firstRecipe(), t.worker.secondPass(), src.validators
 	t.worker.metrics.twins.Inc()
 	t.log.Info("Image is known already")
 	return &made, nil

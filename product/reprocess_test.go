@@ -43,9 +43,9 @@ func TestReprocessOfASource(t *testing.T) {
 	}{
 		"the same":         {func(*studio) {}, "unchanged", "", false, 0},
 		"with another tag": {func(s *studio) { s.exec(`UPDATE images SET source_etag = '"old"'`) }, "unchanged", "", false, 1},
-		"another":          {func(s *studio) { s.host.serve("/logo.png", picture.PNG(picture.Corners(240, 200))) }, "reworked", "", true, 1},
-		"gone":             {func(s *studio) { s.host.serve("/logo.png", nil) }, "kept", "source_not_found", false, 0},
-		"damaged": {func(s *studio) { s.host.serve("/logo.png", picture.Truncated(picture.PNG(picture.Logo(100, 100)))) },
+		"another":          {func(s *studio) { s.host.serve(picture.PNG(picture.Corners(240, 200))) }, "reworked", "", true, 1},
+		"gone":             {func(s *studio) { s.host.serve(nil) }, "kept", "source_not_found", false, 0},
+		"damaged": {func(s *studio) { s.host.serve(picture.Truncated(picture.PNG(picture.Logo(100, 100)))) },
 			"kept", "corrupt_image", false, 1},
 		"refused": {func(s *studio) { s.host.answer(http.StatusForbidden) }, "kept", "source_denied", false, 0},
 	} {
@@ -79,7 +79,7 @@ func TestReprocessOfASource(t *testing.T) {
 			if changed := strings.Join(s.named(), " ") != strings.Join(named, " "); changed != tc.grows {
 				t.Errorf("named are %q, before %q", s.named(), named)
 			}
-			if s.formats(image, "webp") != 2 {
+			if s.webps(image) != 2 {
 				t.Error("the WebP variants are gone")
 			}
 			if tc.grows { // until the deletions are due, the old URLs still lead somewhere
@@ -152,7 +152,7 @@ func TestReprocessWithAnotherRecipe(t *testing.T) {
 		s.exec(`INSERT INTO outbox (kind, subject, payload) SELECT 'image_rework', id,
 			jsonb_build_object('image_id', id, 'generation', generation, 'reason', 'reprocess') FROM images`)
 		newRelayOf(s, s.newWorker(step.worker))()
-		if n := s.formats(image, "webp"); n != step.webp {
+		if n := s.webps(image); n != step.webp {
 			t.Errorf("%s: %d WebP variants", step.name, n)
 		}
 		if kept := *s.get(w.ID).Images[0].URL == before; kept != step.keeps {

@@ -45,7 +45,7 @@ func TestSecondPass(t *testing.T) {
 	}
 	s.reworks(s.worker, product.ReworkConfig{})
 	s.idle()
-	if n := s.formats(image, "webp"); n != 2 {
+	if n := s.webps(image); n != 2 {
 		t.Errorf("%d WebP variants", n)
 	}
 	after := s.get(w.ID)
@@ -87,14 +87,14 @@ func TestSecondPassWithoutTheOriginal(t *testing.T) {
 	}
 	s.exec(`UPDATE outbox SET available_at = now() + interval '1 hour' WHERE subject = $1`, other.Images[0].ID)
 	s.reworks(s.worker, product.ReworkConfig{})
-	eventually(t, "one is reworked", func() bool { return s.formats(same.Images[0].ID, "webp") == 2 })
-	s.host.serve("/logo.png", picture.PNG(picture.Corners(240, 200)))
+	eventually(t, "one is reworked", func() bool { return s.webps(same.Images[0].ID) == 2 })
+	s.host.serve(picture.PNG(picture.Corners(240, 200)))
 	s.again()
 	s.idle()
 	if a := s.attempt(other.Images[0].ID); a.Outcome != "kept" || a.Code != "source_changed" {
 		t.Errorf("%+v", a)
 	}
-	if got := s.get(other.ID); got.Version != other.Version || s.formats(other.Images[0].ID, "webp") != 0 || got.Images[0].Status != "ready" {
+	if got := s.get(other.ID); got.Version != other.Version || s.webps(other.Images[0].ID) != 0 || got.Images[0].Status != "ready" {
 		t.Errorf("%+v", got)
 	}
 }
@@ -120,7 +120,7 @@ func TestReworkKilledInTheMiddle(t *testing.T) {
 	close(wake)
 	s.deletions()
 	s.wantObjects()
-	if got := s.get(w.ID); s.formats(w.Images[0].ID, "webp") != 2 || got.Version != after.Version || after.Version != w.Version+1 {
+	if got := s.get(w.ID); s.webps(w.Images[0].ID) != 2 || got.Version != after.Version || after.Version != w.Version+1 {
 		t.Errorf("%+v", got)
 	}
 	if n := s.count(`image_attempts WHERE outcome = 'reworked'`); n != 1 {
@@ -241,7 +241,7 @@ func TestReworkOfWhatIsRemovedInTheMiddle(t *testing.T) {
 				t.Error(err)
 			}
 		},
-		"image replaced": func(t *testing.T, s *studio, w wire) { s.setImages(w.ID, source) },
+		"image replaced": func(_ *testing.T, s *studio, w wire) { s.setImages(w.ID, source) },
 	}
 	for name, f := range remove {
 		for _, when := range []string{"before it stores", "after that"} {
@@ -310,7 +310,7 @@ func TestReworksOfTwoReplicas(t *testing.T) {
 	s.idle()
 	for _, w := range all {
 		for _, image := range w.Images {
-			if n := s.count(`image_attempts WHERE image_id = $1 AND outcome = 'reworked'`, image.ID); n != 1 || s.formats(image.ID, "webp") != 2 {
+			if n := s.count(`image_attempts WHERE image_id = $1 AND outcome = 'reworked'`, image.ID); n != 1 || s.webps(image.ID) != 2 {
 				t.Errorf("image %s was reworked %d times", image.ID, n)
 			}
 		}

@@ -158,13 +158,14 @@ func keepValidators(ctx context.Context, tx *sqlx.Tx, r imaging.Rework, v imagin
 }
 
 // needsOriginal says whether another image of the product waits for its second pass
-// with the same source.
-func needsOriginal(ctx context.Context, tx *sqlx.Tx, r imaging.Rework) (needed bool, err error) {
+// with the same source. One with the recipe has had it, although its row may still be
+// there.
+func needsOriginal(ctx context.Context, tx *sqlx.Tx, r imaging.Rework, recipe string) (needed bool, err error) {
 	const q = `
 		SELECT EXISTS (
 			SELECT 1 FROM images JOIN outbox ON outbox.subject = images.id AND outbox.kind = 'image_rework'
-			WHERE images.product_id = $1 AND images.source_sha256 = $2 AND images.id <> $3)`
-	if err := tx.GetContext(ctx, &needed, q, r.ProductID, r.Was.SourceSHA256, r.ImageID); err != nil {
+			WHERE images.product_id = $1 AND images.source_sha256 = $2 AND images.id <> $3 AND images.recipe <> $4)`
+	if err := tx.GetContext(ctx, &needed, q, r.ProductID, r.Was.SourceSHA256, r.ImageID, recipe); err != nil {
 		return false, fmt.Errorf("original: %w", err)
 	}
 	return needed, nil

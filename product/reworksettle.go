@@ -29,7 +29,7 @@ func (r *reworks) finish(ctx context.Context, t reworkTry, done *imaging.Reworke
 		if err := e.giveUpObjects(ctx, before, &row); err != nil {
 			return err
 		}
-		if err := e.giveUpOriginal(ctx, t.Rework); err != nil {
+		if err := e.giveUpOriginal(ctx, t.Rework, done.Recipe); err != nil {
 			return err
 		}
 		e.changed = !slices.Equal(before.Variants, row.Variants)
@@ -98,7 +98,7 @@ func (r *reworks) conclude(ctx context.Context, t reworkTry, known imaging.Valid
 				return err
 			}
 		}
-		if err := e.giveUpOriginal(ctx, t.Rework); err != nil {
+		if err := e.giveUpOriginal(ctx, t.Rework, r.made(t, attempt)); err != nil {
 			return err
 		}
 		return attempt.insert(ctx, e.tx)
@@ -109,13 +109,21 @@ func (r *reworks) conclude(ctx context.Context, t reworkTry, known imaging.Valid
 	return err
 }
 
+// made is the recipe of images that need no more; none is known after a failure.
+func (*reworks) made(t reworkTry, attempt *attemptRow) string {
+	if attempt.Outcome == outcomeUnchanged {
+		return t.Was.Recipe
+	}
+	return ""
+}
+
 // giveUpOriginal has the source deleted that the first pass has kept for the second,
 // once no image of the product waits for it.
-func (e *edit) giveUpOriginal(ctx context.Context, r imaging.Rework) error {
+func (e *edit) giveUpOriginal(ctx context.Context, r imaging.Rework, recipe string) error {
 	if r.Reason != imaging.ReasonWebP || uploadedSource(r.Source) {
 		return nil
 	}
-	needed, err := needsOriginal(ctx, e.tx, r)
+	needed, err := needsOriginal(ctx, e.tx, r, recipe)
 	if err == nil && !needed {
 		e.outbox = append(e.outbox, originalRow(r.ProductID, r.Was.SourceSHA256))
 	}

@@ -69,10 +69,10 @@ func (h *host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (h *host) serve(path string, file []byte) {
+func (h *host) serve(logo []byte) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.files[path] = file
+	h.files["/logo.png"] = logo
 }
 
 func (h *host) answer(status int) {
@@ -114,7 +114,7 @@ func newStudio(t *testing.T) *studio {
 		t.Fatal(err)
 	}
 	s.s3 = producttest.NewProxy(t, u.Host)
-	s.host.serve("/logo.png", picture.PNG(picture.Corners(150, 120)))
+	s.host.serve(picture.PNG(picture.Corners(150, 120)))
 	s.worker = s.newWorker(imaging.WorkerConfig{WebP: []string{"main", "large"}})
 	return s
 }
@@ -211,10 +211,10 @@ func (s *studio) wantObjects() {
 	}
 }
 
-// formats counts the variants of an image in a format.
-func (s *studio) formats(image uuid.UUID, format string) int {
+// webps counts the WebP variants of an image.
+func (s *studio) webps(image uuid.UUID) int {
 	s.t.Helper()
-	return s.count(`images, jsonb_array_elements(variants) AS v WHERE images.id = $1 AND v ->> 'format' = $2`, image, format)
+	return s.count(`images, jsonb_array_elements(variants) AS v WHERE images.id = $1 AND v ->> 'format' = 'webp'`, image)
 }
 
 // attempt gives what is remembered of the latest try.

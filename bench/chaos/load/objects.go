@@ -15,6 +15,7 @@ import (
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
+	_ "golang.org/x/image/webp" // one more of them
 
 	"vitrine/bench/chaos/history"
 )

@@ -16,11 +16,14 @@ const (
 )
 
 // Sweep looks at everything while the clients are paused: it waits until all
-// pictures have settled, for until at most, and then writes down all products and
-// all objects that there are.
-func (l *Load) Sweep(ctx context.Context, until time.Duration, objects *Objects) error {
+// pictures have settled, for until at most, and calm says that nothing works on ready
+// ones any more, and then writes down all products and all objects that there are.
+func (l *Load) Sweep(ctx context.Context, until time.Duration, objects *Objects, calm func(context.Context) error) error {
 	items, err := l.awaitSettled(ctx, until)
 	if err != nil {
+		return err
+	}
+	if err := calm(ctx); err != nil {
 		return err
 	}
 	var states []history.Op

@@ -2,6 +2,7 @@ package explore
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"image"
 	"image/png"
@@ -29,7 +30,7 @@ func (w *worker) writeForm(r *request) {
 	form := multipart.NewWriter(&b)
 	for _, name := range sortedNames(fields) {
 		if name != "file" {
-			_ = form.WriteField(name, fmt.Sprint(fields[name])) // into memory
+			_ = form.WriteField(name, formText(fields[name])) // into memory
 		}
 	}
 	if part, err := form.CreateFormFile("file", "a picture.png"); err == nil {
@@ -38,6 +39,19 @@ func (w *worker) writeForm(r *request) {
 	_ = form.Close()
 	r.body = b.Bytes()
 	r.header.Set("Content-Type", form.FormDataContentType())
+}
+
+// formText is a value as a field of a form: JSON where it is not a single one.
+func formText(value any) string {
+	switch value.(type) {
+	case map[string]any, []any, nil:
+		text, err := json.Marshal(value)
+		if err != nil {
+			panic(err) // cannot be: it came from JSON
+		}
+		return string(text)
+	}
+	return fmt.Sprint(value)
 }
 
 // spoilForm makes something wrong with a form.

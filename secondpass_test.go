@@ -1,0 +1,106 @@
+package main
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"vitrine/imaging/picture"
+)
+
+// A picture gets its WebP variants although the process is killed while it makes them,
+// and is reprocessed on demand.
+func TestSecondPassOfAPicture(t *testing.T) {
+	t.Parallel()
+	settings := servers(t)
+	settings["WEBP_SIZES"] = "main,large"
+	from := source(t, settings, files(map[string][]byte{"/logo.png": picture.PNG(picture.Logo(1200, 1200))}))
+	db, err := sql.Open("postgres", settings["DATABASE_URL"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	v := start(t, settings)
+	p := v.newProduct(v.newUser(), from+"/logo.png")
+	waitFor(t, time.Minute, "a second pass under way", func() error {
+		var begun bool
+		if err := db.QueryRow(`SELECT EXISTS (SELECT 1 FROM outbox WHERE kind = 'image_rework' AND attempts = 1)`).Scan(&begun); err != nil || !begun {
+			return errors.Join(err, errors.New("not yet"))
+		}
+		return nil
+	})
+	v.kill()
+	if _, err := db.Exec(`UPDATE outbox SET claimed_until = now() WHERE kind = 'image_rework'`); err != nil {
+		t.Fatal(err)
+	}
+
+	v = start(t, settings)
+	v.waitReady()
+	waitFor(t, time.Minute, "the WebP variants", func() error {
+		p = v.settled(p.ID, time.Minute)
+		if n := len(webps(p)); n == 0 || p.Status != "ready" {
+			return fmt.Errorf("%s with %d", p.Status, n)
+		}
+		return nil
+	})
+	if p.Images[0].Format != "png" || p.Compressed[0] != p.Images[0].Variants[0].URL {
+		t.Errorf("the main variant is a %s", p.Images[0].Format)
+	}
+	waitFor(t, 30*time.Second, "the end of the original", func() error {
+		for _, key := range objects(t, settings) {
+			if strings.HasPrefix(key, "originals/") {
+				return errors.New(key)
+			}
+		}
+		return nil
+	})
+	sameObjects(t, settings, []catalogued{p})
+	for accept, format := range map[string]string{"image/avif,image/webp,*/*;q=0.8": "image/webp", "*/*": "image/png"} {
+		req, err := http.NewRequest(http.MethodGet, v.url+"/products/"+p.ID+"/images/"+p.Images[0].ID+"/file?size=large", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Accept", accept)
+		resp, err := client.Do(req) // follows the redirect
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if got := resp.Header.Get("Content-Type"); resp.StatusCode != http.StatusOK || got != format {
+			t.Errorf("Accept: %s got %s %s", accept, resp.Status, got)
+		}
+	}
+
+	if out, failed := vitrine(t, settings, "reprocess"); failed || out != "0 pictures will be reprocessed\n" {
+		t.Errorf("reprocess: %s", out)
+	}
+	if out, failed := vitrine(t, settings, "reprocess", "-all"); failed || out != "1 pictures will be reprocessed\n" {
+		t.Errorf("reprocess -all: %s", out)
+	}
+	v.must(202, "POST", "/products/"+p.ID+"/reprocess", nil, nil)
+	waitFor(t, time.Minute, "the end of the reprocessing", func() error {
+		var attempts []struct{ Outcome string }
+		v.must(200, "GET", "/products/"+p.ID+"/images/"+p.Images[0].ID+"/attempts", nil, &attempts)
+		if attempts[0].Outcome != "unchanged" {
+			return errors.New(attempts[0].Outcome)
+		}
+		return nil
+	})
+	if after := v.settled(p.ID, time.Minute); after.Version != p.Version {
+		t.Errorf("version %d after %d", after.Version, p.Version)
+	}
+}
+
+// webps gives the URLs of the WebP variants of the first picture.
+func webps(p catalogued) (urls []string) {
+	for _, variant := range p.Images[0].Variants {
+		if variant.Format == "webp" {
+			urls = append(urls, variant.URL)
+		}
+	}
+	return urls
+}

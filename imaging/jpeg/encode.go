@@ -58,7 +58,6 @@ func Append(dst []byte, m image.Image, o EncoderOptions) ([]byte, error) {
 	tables := annexKCodes
 	if o.Optimize {
 		e.counts = new([4][256]uint32)
-		e.tokens = takeTokens()
 		blocks()
 		tables = e.optimise(components)
 	}
@@ -69,7 +68,6 @@ func Append(dst []byte, m image.Image, o EncoderOptions) ([]byte, error) {
 	e.out = bitWriter{dst: dst[:cap(dst)], at: len(dst)}
 	if o.Optimize {
 		e.replay()
-		giveTokens(e.tokens)
 	} else {
 		blocks()
 	}
@@ -86,7 +84,7 @@ type encoder struct {
 
 	// With optimised tables the first pass notes what it would write.
 	counts *[4][256]uint32
-	tokens []token
+	pages  []*tokenPage
 }
 
 // header appends everything before the entropy-coded data.

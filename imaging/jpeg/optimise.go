@@ -8,30 +8,39 @@ import (
 // token is one code and its value bits: class of table<<30 | symbol<<16 | value. The symbol tells the size of the value.
 type token uint32
 
-// tokenPool keeps the tokens' memory for the next picture, up to keptTokens of them: what a photograph of two
-// megapixels takes.
-var tokenPool sync.Pool
+// Tokens are kept in pages, so that what a picture takes of them grows without
+// being copied. A block has blockTokens at most.
+const (
+	pageTokens  = 1 << 15
+	blockTokens = 1 + 63 + 1
+)
 
-const keptTokens = 1 << 20
-
-func takeTokens() []token {
-	if t, ok := tokenPool.Get().(*[]token); ok {
-		return (*t)[:0]
-	}
-	return nil
+type tokenPage struct {
+	n  int
+	of [pageTokens]token
 }
 
-func giveTokens(t []token) {
-	if cap(t) <= keptTokens {
-		tokenPool.Put(&t)
+// tokenPages keeps pages for the next picture.
+var tokenPages = sync.Pool{New: func() any { return new(tokenPage) }}
+
+// page gives the page for the tokens of the next block.
+func (e *encoder) page() *tokenPage {
+	if k := len(e.pages) - 1; k >= 0 && e.pages[k].n <= pageTokens-blockTokens {
+		return e.pages[k]
 	}
+	p := tokenPages.Get().(*tokenPage)
+	p.n = 0
+	e.pages = append(e.pages, p)
+	return p
 }
 
 // note does what code does, but keeps tokens and counts symbols.
 func (e *encoder) note(levels *[64]int32, mask uint64, difference int32, class int) {
+	p := e.page()
 	add := func(table int, symbol uint8, value uint32) {
 		e.counts[table][symbol]++
-		e.tokens = append(e.tokens, token(uint32(table)<<30|uint32(symbol)<<16|value))
+		p.of[p.n] = token(uint32(table)<<30 | uint32(symbol)<<16 | value)
+		p.n++
 	}
 	value, size := magnitude(difference)
 	add(2*class, uint8(size), value)
@@ -51,16 +60,20 @@ func (e *encoder) note(levels *[64]int32, mask uint64, difference int32, class i
 	}
 }
 
-// replay writes the tokens with the codes made for them.
+// replay writes the tokens with the codes made for them, and gives their pages back.
 func (e *encoder) replay() {
-	for i, t := range e.tokens {
-		if i%64 == 0 {
-			e.out.reserve(1)
+	for _, p := range e.pages {
+		for i, t := range p.of[:p.n] {
+			if i%64 == 0 {
+				e.out.reserve(1)
+			}
+			c := e.codes[t>>30][uint8(t>>16)]
+			size := uint(t>>16) & 15 // a DC symbol is at most 11
+			e.out.put(uint32(c>>8)<<size|uint32(t&0xffff), uint(c&0xff)+size)
 		}
-		c := e.codes[t>>30][uint8(t>>16)]
-		size := uint(t>>16) & 15 // a DC symbol is at most 11
-		e.out.put(uint32(c>>8)<<size|uint32(t&0xffff), uint(c&0xff)+size)
+		tokenPages.Put(p)
 	}
+	e.pages = nil
 }
 
 // optimise makes the tables for what was counted.

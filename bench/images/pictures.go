@@ -13,9 +13,9 @@ import (
 // subject is a picture to compare the ways with.
 type subject struct{ name, file string }
 
-// drawn makes the pictures: landscapes with sky, textured hills, edges and a
-// sensor's grain. Their progressive one is written by libvips, in the usual ten
-// scans, where that is to be had.
+// drawn makes the pictures: things of all sizes that hide each other before a sky,
+// with shades, textures and a sensor's grain. Their progressive one is written by
+// libvips, in the usual ten scans, where that is to be had.
 func drawn(ctx context.Context, folder string, withVips bool) ([]subject, error) {
 	var list []subject
 	for i, s := range []struct {
@@ -23,7 +23,7 @@ func drawn(ctx context.Context, folder string, withVips bool) ([]subject, error)
 		width, height int
 	}{{"12 MP", 4000, 3000}, {"3 MP", 2048, 1536}, {"0.5 MP", 816, 612}, {"6 MP progressive", 3000, 2000}} {
 		fmt.Fprintf(os.Stderr, "images: drawing %s\n", s.name)
-		photo := picture.Photo(s.width, s.height, int64(i+1))
+		photo := picture.Leaves(s.width, s.height, int64(i+1))
 		body := picture.JPEG(photo, 90, 1)
 		progressive := i == 3
 		if progressive && !withVips {

@@ -22,7 +22,7 @@ import (
 // modest are limits that a hostile picture is held to in tests, small so that each
 // takes a moment only.
 var modest = imaging.ProcessConfig{
-	Limits: imaging.Limits{MaxPixels: 1 << 16, MaxSide: 1 << 10}, DecodeTimeout: 2 * time.Second, MemoryBudget: 64 << 20,
+	Limits: imaging.Limits{MaxPixels: 1 << 16, MaxSide: 1 << 13}, DecodeTimeout: 2 * time.Second, MemoryBudget: 64 << 20,
 }
 
 // permanent are the codes that a picture can be refused with for what it is.

@@ -18,7 +18,7 @@ func TestHostilePicturesAsWebP(t *testing.T) {
 	for format, sources := range hostile.Sources() {
 		for i, f := range sources {
 			files := []hostile.File{f, {Name: f.Name + ", marked", Body: hostile.Marked(format, f.Body), Want: f.Want}}
-			for s := range hostile.Flipped(f, 20, uint64(i)) {
+			for s := range hostile.Flipped(f, 6, uint64(i)) {
 				s.Want = survive(t, p, modest.Limits, s.Name, s.Body)
 				files = append(files, s)
 			}

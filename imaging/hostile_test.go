@@ -123,7 +123,7 @@ func TestHostilePictures(t *testing.T) {
 						t.Errorf("%s: %q", part.Name, got)
 					}
 				}
-				spoilt := []iter.Seq[hostile.File]{hostile.Flipped(f, 120, uint64(i))}
+				spoilt := []iter.Seq[hostile.File]{hostile.Flipped(f, 80, uint64(i))}
 				if i < 2 {
 					spoilt = append(spoilt, hostile.Lying(format, sources[format][i]))
 				}

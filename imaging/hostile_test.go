@@ -22,7 +22,7 @@ import (
 // modest are limits that a hostile picture is held to in tests, small so that each
 // takes a moment only.
 var modest = imaging.ProcessConfig{
-	Limits: imaging.Limits{MaxPixels: 1 << 16, MaxSide: 1 << 10}, DecodeTimeout: 2 * time.Second, MemoryBudget: 64 << 20,
+	Limits: imaging.Limits{MaxPixels: 1 << 16, MaxSide: 1 << 13}, DecodeTimeout: 2 * time.Second, MemoryBudget: 64 << 20,
 }
 
 // permanent are the codes that a picture can be refused with for what it is.
@@ -123,7 +123,7 @@ func TestHostilePictures(t *testing.T) {
 						t.Errorf("%s: %q", part.Name, got)
 					}
 				}
-				spoilt := []iter.Seq[hostile.File]{hostile.Flipped(f, 120, uint64(i))}
+				spoilt := []iter.Seq[hostile.File]{hostile.Flipped(f, 80, uint64(i))}
 				if i < 2 {
 					spoilt = append(spoilt, hostile.Lying(format, sources[format][i]))
 				}

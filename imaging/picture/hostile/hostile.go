@@ -56,6 +56,8 @@ func jpegSources(m image.Image) []File {
 		File{Name: "rgb", Body: coded(false, 0, 0x11, 0x11, 0x11)},
 		File{Name: "ycck", Body: coded(false, 2, 0x22, 0x11, 0x11, 0x22)},
 		File{Name: "progressive inks", Body: coded(true, 0, 0x11, 0x11, 0x11, 0x11)},
+		File{Name: "reduced", Body: picture.JPEG(picture.Stripes(4100, 5), 30, 6)}, // while it is decoded
+		File{Name: "reduced progressive", Body: picture.LargeProgressive(4100, 14, 1, 0x21, 0x11, 0x11)},
 		File{Name: "profile", Body: picture.JPEGWithICC(coded(false, -1, 0x11, 0x11, 0x11), p3(), 200)},
 	)
 }

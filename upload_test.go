@@ -79,7 +79,7 @@ func TestWayOfAnUpload(t *testing.T) {
 	if first.Format != "jpeg" || first.Width != 1200 || got.Images[2].Format != "png" || last.Error == nil || last.Error.Code != "upload_not_found" || last.Attempts != 1 {
 		t.Errorf("%+v", got.Images)
 	}
-	if len(first.Variants) != 3 || !slices.Equal(first.Variants, second.Variants) || first.Source == second.Source {
+	if len(first.Variants) != 4 || !slices.Equal(first.Variants, second.Variants) || first.Source == second.Source {
 		t.Errorf("equal bytes are stored twice: %+v, %+v", first.Variants, second.Variants)
 	}
 	for _, variant := range first.Variants {
@@ -114,7 +114,7 @@ func TestWayOfAnUpload(t *testing.T) {
 		return nil
 	})
 	left, _ := stored()
-	if want := slices.DeleteFunc(made, func(key string) bool { return strings.HasSuffix(key, ".png") }); !slices.Equal(want, left) || len(left) != 3 {
+	if want := slices.DeleteFunc(made, func(key string) bool { return strings.HasSuffix(key, ".png") }); !slices.Equal(want, left) || len(left) != 4 {
 		t.Errorf("left are %q, want %q", left, want)
 	}
 	var after catalogued

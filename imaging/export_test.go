@@ -39,12 +39,12 @@ func Decode(ctx context.Context, src []byte, limit time.Duration) error {
 }
 
 // Reference makes the variants of a JPEG that image/jpeg decodes, at full size.
-func Reference(ctx context.Context, src []byte) (*Processed, error) {
+func Reference(ctx context.Context, src []byte, quality int) (*Processed, error) {
 	h, err := readHeader(src)
 	if err != nil {
 		return nil, err
 	}
-	h.likeness = defaultLikeness
+	h.wish = wish{likeness: defaultLikeness, quality: quality}
 	h.leaveToStandard()
 	return NewProcessor(ProcessConfig{}).admit(ctx, &decoder{src: src, left: time.Minute}, h)
 }
@@ -67,6 +67,7 @@ func Whole(src []byte) (*Processed, error) {
 	if err != nil {
 		return nil, err
 	}
+	h.likeness = defaultLikeness
 	img, err := jpeg.Decode(src, jpeg.Options{Scale: h.scale})
 	if err != nil {
 		return nil, err

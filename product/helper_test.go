@@ -57,8 +57,13 @@ func openCatalogue(t *testing.T, dsn string, store *product.Store, redis string)
 
 func openCache(t *testing.T, url, prefix string, settled func(context.Context) (bool, error)) *cache.Cache {
 	t.Helper()
-	// A longer timeout than in production, for a busy machine; a write may meet it twice and has three seconds.
-	return openCacheWith(t, cache.Config{URL: url, Prefix: prefix, Probe: 100 * time.Millisecond, Timeout: 500 * time.Millisecond}, settled)
+	// A longer timeout than in production, for a busy machine; a write may meet it twice and has three seconds. Behind a
+	// proxy, which may cut it off, tests wait for it to pass.
+	timeout := 500 * time.Millisecond
+	if url == redisURL(t) {
+		timeout = 1400 * time.Millisecond
+	}
+	return openCacheWith(t, cache.Config{URL: url, Prefix: prefix, Probe: 100 * time.Millisecond, Timeout: timeout}, settled)
 }
 
 func openCacheWith(t *testing.T, cfg cache.Config, pending func(context.Context) (bool, error)) *cache.Cache {

@@ -32,7 +32,7 @@ func newService(t testing.TB) *product.Service {
 // newCache is a running cache that trusts Redis already.
 func newCache(t testing.TB) *cache.Cache {
 	t.Helper()
-	return newCacheWith(t, cache.Config{Probe: 100 * time.Millisecond})
+	return newCacheWith(t, cache.Config{Probe: 100 * time.Millisecond, Timeout: 1400 * time.Millisecond}) // for a busy machine
 }
 
 func newCacheWith(t testing.TB, cfg cache.Config) *cache.Cache {

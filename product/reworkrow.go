@@ -122,19 +122,21 @@ func (s *Store) ReserveRework(ctx context.Context, r imaging.Rework, digest stri
 
 // replaceVariants makes an image what its rework has made of it, or gives
 // [imaging.ErrLeaseLost] where it is another by now or somebody else has reserved
-// another digest.
+// another digest. Its variants have to be those that the rework began with: another
+// one may have changed them, and a third have reserved this digest once more.
 func replaceVariants(ctx context.Context, tx *sqlx.Tx, r imaging.Rework, done *imaging.Reworked) (imageRow, error) {
 	const q = `
 		UPDATE images SET rework_sha256 = NULL, source_sha256 = $5, source_bytes = $6, format = $7, width = $8, height = $9,
 			variants = cast($10 AS jsonb), placeholder = $11, average_color = $12, animated = $13, recipe = $14,
 			source_etag = $15, source_modified = $16
 		WHERE id = $1 AND generation = $2 AND status = 'ready' AND source_sha256 = $3 AND rework_sha256 = $4
+			AND variants = cast($17 AS jsonb)
 		RETURNING ` + imageColumns
 	var row imageRow
 	err := tx.GetContext(ctx, &row, q, r.ImageID, r.Generation, r.Was.SourceSHA256, done.Digest,
 		done.SourceSHA256, done.SourceBytes, done.SourceFormat, done.Width, done.Height,
 		variants(done.Variants), null(done.Placeholder), null(done.AverageColor), done.Animated, done.Recipe,
-		null(done.Validators.ETag), null(done.Validators.LastModified))
+		null(done.Validators.ETag), null(done.Validators.LastModified), variants(r.Was.Variants))
 	if errors.Is(err, sql.ErrNoRows) {
 		return row, fmt.Errorf("replace variants: %w", imaging.ErrLeaseLost)
 	}

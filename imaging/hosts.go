@@ -79,6 +79,11 @@ func (h *hosts) ask(ctx context.Context, source string, deferrals int) (ended fu
 	}
 }
 
+// hostFailing says whether a picture was put off because its host has been failing.
+func hostFailing(err error) bool {
+	return errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests)
+}
+
 func (h *hosts) breaker(host string) *gobreaker.TwoStepCircuitBreaker[struct{}] {
 	h.mu.Lock()
 	defer h.mu.Unlock()

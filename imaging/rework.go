@@ -147,7 +147,14 @@ func (t *rework) fetch(ctx context.Context, need staleness) (src Source, release
 	if need == current {
 		known = t.Was.Validators
 	}
-	return w.download(ctx, t.Source, known, t.Attempt-1)
+	src, release, err = w.download(ctx, t.Source, known, t.Attempt-1)
+	if hostFailing(err) {
+		// Being put off counts here: the picture is ready as it is, and a host that is
+		// down for good must not have thousands come back for ever.
+		err = &Error{Code: CodeSourceUnavailable, Stage: StageFetch, Transient: true, RetryAfter: hostPause,
+			Detail: host(t.Source) + " has been failing", Err: err}
+	}
+	return src, release, err
 }
 
 // remake makes all variants of a source.

@@ -98,7 +98,10 @@ func (t *try) work(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	if twin != nil {
-		return twin, t.keepOriginal(ctx, src)
+		if err := t.keepOriginal(ctx, src); err != nil {
+			return nil, err
+		}
+		return twin, nil
 	}
 	processed, err := t.produce(ctx, &src)
 	if err != nil {

@@ -2,7 +2,10 @@ package imaging
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"strings"
 
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
@@ -13,14 +16,24 @@ func objectPrefix(product uuid.UUID, digest string) string {
 	return fmt.Sprintf("products/%s/%s/", product, digest)
 }
 
-// put stores renditions, each object once, and gives the variants that they are.
-func (w *Worker) put(ctx context.Context, prefix string, renditions []Rendition) ([]Variant, error) {
+// firstKey is where the first pass keeps an object. Its name tells the recipe, so
+// that what another one makes of the same bytes, for another image of the product,
+// does not take its place: who has read it once never asks again.
+func (w *Worker) firstKey(product uuid.UUID, sha256sum, object string) string {
+	recipe := sha256.Sum256([]byte(w.firstRecipe()))
+	name, extension, _ := strings.Cut(object, ".")
+	return objectPrefix(product, sha256sum) + name + "-" + hex.EncodeToString(recipe[:4]) + "." + extension
+}
+
+// put stores renditions, each object once, under the key that is given for it, and
+// gives the variants that they are.
+func (w *Worker) put(ctx context.Context, key func(object string) string, renditions []Rendition) ([]Variant, error) {
 	variants := make([]Variant, len(renditions))
 	seen := make(map[string]bool, len(renditions))
 	group, groupCtx := errgroup.WithContext(ctx)
 	for i, r := range renditions {
 		variants[i] = Variant{
-			Name: r.Name, Key: prefix + r.Object, Width: r.Width, Height: r.Height,
+			Name: r.Name, Key: key(r.Object), Width: r.Width, Height: r.Height,
 			Bytes: r.bytes(), Format: string(r.Format),
 		}
 		if seen[r.Object] {
@@ -31,7 +44,7 @@ func (w *Worker) put(ctx context.Context, prefix string, renditions []Rendition)
 			bounded, cancel := context.WithTimeout(groupCtx, w.cfg.StoreLimit)
 			defer cancel()
 			w.metrics.storedBytes.Add(float64(r.bytes()))
-			return w.objects.Put(bounded, prefix+r.Object, r.Format.ContentType(), r.Body)
+			return w.objects.Put(bounded, variants[i].Key, r.Format.ContentType(), r.Body)
 		})
 	}
 	if err := group.Wait(); err != nil {

@@ -233,7 +233,7 @@ func (t *rework) keep(ctx context.Context, digest string, renditions []Rendition
 	if err != nil {
 		return nil, err
 	}
-	return t.worker.put(ctx, objectPrefix(t.ProductID, digest), renditions)
+	return t.worker.put(ctx, func(object string) string { return objectPrefix(t.ProductID, digest) + object }, renditions)
 }
 
 // reworkError is what the error of a second pass means.

@@ -162,13 +162,28 @@ func (t *try) reserve(ctx context.Context, src digest) (result *Result, err erro
 	prefix := objectPrefix(t.claim.ProductID, src.sha256)
 	made := *twin
 	made.Variants = slices.DeleteFunc(slices.Clone(twin.Variants), func(v Variant) bool { return !strings.HasPrefix(v.Key, prefix) })
-	if stale(twin.Recipe, t.worker.firstRecipe()) == entirely || len(made.Variants) != len(Sizes)+1 {
+	if stale(twin.Recipe, t.worker.firstRecipe()) == entirely || len(made.Variants) != len(Sizes)+1 || !t.hasSquare(src, made.Variants) {
 		return nil, nil
 	}
 	made.Recipe, made.SecondPass, made.Validators = t.worker.firstRecipe(), t.worker.secondPass(), src.validators
 	t.worker.metrics.twins.Inc()
 	t.log.Info("Image is known already")
 	return &made, nil
+}
+
+// hasSquare says whether the last of the variants is the square round the claim's
+// point: a twin may have the point by now, and its square not yet. A picture that is
+// a square needs none of its own.
+func (t *try) hasSquare(src digest, variants []Variant) bool {
+	last := len(variants) - 1
+	square := variants[last]
+	return square.Key == t.key(src, t.claim.Focal.object(Format(square.Format))) ||
+		slices.ContainsFunc(variants[:last], func(v Variant) bool { return v.Key == square.Key })
+}
+
+// key is where an object that is made of the source is kept.
+func (t *try) key(src digest, object string) string {
+	return t.worker.firstKey(t.claim.ProductID, src.sha256, object)
 }
 
 // produce makes the renditions of the source, whose memory is given back unless it
@@ -212,7 +227,7 @@ func (t *try) keep(ctx context.Context, src digest, renditions []Rendition) (var
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() error { return t.keepOriginal(groupCtx, src) })
 	group.Go(func() (err error) {
-		variants, err = t.worker.put(groupCtx, objectPrefix(t.claim.ProductID, src.sha256), renditions)
+		variants, err = t.worker.put(groupCtx, func(object string) string { return t.key(src, object) }, renditions)
 		return err
 	})
 	err = group.Wait()

@@ -1,0 +1,170 @@
+package product_test
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"vitrine/imaging"
+	"vitrine/imaging/picture"
+	"vitrine/product"
+)
+
+// first makes one of a product's images ready.
+func (s *studio) first(worker *imaging.Worker, image wireImage) {
+	s.t.Helper()
+	body, err := job(image).Encode()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if verdict := worker.Handle(s.t.Context(), body); verdict != imaging.Ack {
+		s.t.Fatalf("the first pass ended with %d", verdict)
+	}
+	s.exec(`DELETE FROM outbox WHERE kind = 'image_job' AND subject = $1`, image.ID)
+}
+
+// wantNamed checks that the bucket has what the images name. A square that none of
+// them names any more lies there as long as one was made of the same bytes.
+func (s *studio) wantNamed() {
+	s.t.Helper()
+	stored := s.bucket.keys()
+	for _, key := range s.named() {
+		if !slices.Contains(stored, key) {
+			s.t.Errorf("%s is named and not there", key)
+		}
+	}
+}
+
+// keysOf gives what an image names.
+func (s *studio) keysOf(image wireImage) []string {
+	s.t.Helper()
+	var text string
+	s.scan(&text, `SELECT string_agg(v ->> 'key', ' ') FROM images, jsonb_array_elements(variants) AS v WHERE images.id = $1`, image.ID)
+	return strings.Fields(text)
+}
+
+// TestFirstPassesOfTwoRecipes has the settings be others when the same bytes come
+// once more: what the first image names is immutable.
+func TestFirstPassesOfTwoRecipes(t *testing.T) {
+	t.Parallel()
+	s := newStudio(t)
+	s.host.serve(picture.JPEG(picture.Photo(400, 300, 5), 95, 1))
+	w := s.create(s.host.URL+"/logo.png", s.host.URL+"/logo.png")
+	s.first(s.newWorker(imaging.WorkerConfig{Process: imaging.ProcessConfig{Likeness: 0.81}}), w.Images[0])
+	s.first(s.newWorker(imaging.WorkerConfig{Process: imaging.ProcessConfig{Likeness: 0.998}}), w.Images[1])
+	old := s.keysOf(w.Images[0])
+	for _, key := range s.keysOf(w.Images[1]) {
+		if slices.Contains(old, key) {
+			t.Errorf("%s was written again in another way", key)
+		}
+	}
+	if !strings.Contains(old[0], "/main-") || !strings.HasSuffix(old[0], ".jpg") {
+		t.Errorf("main is at %s", old[0])
+	}
+	s.wantObjects()
+}
+
+// TestTwinWhoseSquareIsNotMadeYet has an image of the same bytes have the point that
+// another one was given a moment ago.
+func TestTwinWhoseSquareIsNotMadeYet(t *testing.T) {
+	t.Parallel()
+	s := newStudio(t)
+	w := s.create(s.host.URL+"/logo.png", s.host.URL+"/logo.png")
+	s.first(s.worker, w.Images[0])
+	for _, image := range w.Images {
+		patch := product.ImagePatch{Focal: &product.Focal{X: 0.1, Y: 0.2}}
+		if _, err := s.PatchImage(t.Context(), product.Everything(), w.ID, image.ID, patch, product.Precondition{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.first(s.worker, w.Images[1])
+	s.reworks(s.worker, product.ReworkConfig{})
+	s.idle()
+	for i, image := range w.Images {
+		if keys := s.keysOf(image); !strings.Contains(keys[3], "/square-100-200") {
+			t.Errorf("the square of image %d is %s", i, keys[3])
+		}
+	}
+	s.deletions()
+	s.wantNamed()
+}
+
+// TestTwinWaitsForTheObjectStore has it be down when only the source is to be stored.
+func TestTwinWaitsForTheObjectStore(t *testing.T) {
+	t.Parallel()
+	s := newStudio(t)
+	w := s.create(s.host.URL+"/logo.png", s.host.URL+"/logo.png")
+	s.first(s.worker, w.Images[0])
+	s.s3.Refuse()
+	body, err := job(w.Images[1]).Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if verdict := s.worker.Handle(ctx, body); verdict != imaging.Ack || ctx.Err() != nil {
+		t.Fatalf("the try ended with %d, %v", verdict, ctx.Err())
+	}
+	if n := s.count(`images WHERE id = $1 AND status = 'pending' AND attempts = 0 AND deferrals = 1`, w.Images[1].ID); n != 1 {
+		t.Error("the image does not wait for another try")
+	}
+	s.s3.Accept()
+	s.exec(`UPDATE images SET queued_at = clock_timestamp() WHERE status = 'pending'`)
+	s.first(s.worker, w.Images[1])
+	if got := s.get(w.ID); got.ImageStatus != "ready" {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestReworkOvertakenTwice has a rework sleep after it has stored, while the image
+// gets another square, and another process reserves the same digest once more.
+func TestReworkOvertakenTwice(t *testing.T) {
+	t.Parallel()
+	s := newStudio(t)
+	w := s.ready("/logo.png")
+	stored, wake := make(chan struct{}), make(chan struct{})
+	slept := false
+	s.reworks(between{Worker: s.worker, after: func(context.Context) {
+		if !slept {
+			slept = true
+			close(stored)
+			<-wake
+		}
+	}}, product.ReworkConfig{})
+	receive(t, stored)
+	var reserved string
+	s.scan(&reserved, `SELECT rework_sha256 FROM images`)
+	s.patchFocal(w, &product.Focal{X: 0.1, Y: 0.2})
+	s.reworks(s.worker, product.ReworkConfig{})
+	eventually(t, "the square is made anew", func() bool { return s.count(focalWork) == 0 })
+	s.exec(`UPDATE images SET rework_sha256 = $1`, reserved)
+	close(wake)
+	s.idle()
+	if keys := s.keysOf(w.Images[0]); len(keys) != 6 || !strings.Contains(keys[3], "/square-100-200") {
+		t.Errorf("%q", keys)
+	}
+	s.deletions()
+	s.wantNamed()
+}
+
+// TestReworksOfAFailingHostEnd has more pictures of a host than it takes to hold it
+// for a failing one.
+func TestReworksOfAFailingHostEnd(t *testing.T) {
+	t.Parallel()
+	s := newStudio(t)
+	w := s.ready("/logo.png", "/logo.png", "/logo.png")
+	if err := s.bucket.DeletePrefix(t.Context(), "originals/"+w.ID.String()+"/"); err != nil {
+		t.Fatal(err)
+	}
+	s.host.answer(http.StatusBadGateway)
+	s.reworks(s.worker, product.ReworkConfig{RetryBase: time.Millisecond, RetryCap: time.Millisecond})
+	s.idle()
+	for _, image := range w.Images {
+		if a := s.attempt(image.ID); a.Outcome != "kept" || a.Code != "source_unavailable" || a.Attempt != 5 {
+			t.Errorf("%+v", a)
+		}
+	}
+}

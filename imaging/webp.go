@@ -2,6 +2,7 @@ package imaging
 
 import (
 	"context"
+	"errors"
 	"image"
 	"slices"
 
@@ -47,6 +48,9 @@ func (e *encoder) accompany(r Rendition, img image.Image) error {
 		}
 	}
 	body, err := e.encodeWebP(r, img)
+	if errors.Is(err, webp.ErrLossless) { // there is a PNG
+		body, err = nil, nil
+	}
 	if err != nil {
 		return err
 	}

@@ -176,6 +176,16 @@ func TestProcessWebPSharesAndLeavesOut(t *testing.T) {
 	}
 }
 
+// Of a picture of nothing there is no lossless WebP, which does not matter.
+func TestProcessWebPOfNothing(t *testing.T) {
+	t.Parallel()
+	for _, size := range []image.Point{{1, 1}, {300, 200}} {
+		if _, webps := withWebP(t, picture.PNG(image.NewNRGBA(image.Rectangle{Max: size})), "main", "small"); len(webps) != 0 {
+			t.Errorf("%v: %v", size, shapesOf(webps))
+		}
+	}
+}
+
 func TestProcessWebPRefusesWhatProcessDoes(t *testing.T) {
 	t.Parallel()
 	src := picture.Truncated(picture.PNG(picture.Photo(60, 40, 1)))

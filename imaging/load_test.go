@@ -48,8 +48,8 @@ func deepPNG(t *testing.T, w, h int) []byte {
 	return out.Bytes()
 }
 
-// Eight workers with pictures of every size keep to the memory budget, and the
-// small pictures do not wait for the large ones to be done.
+// Eight workers with pictures of every size, and a second pass beside them, keep to the
+// memory budget, and the small pictures do not wait for the large ones to be done.
 func TestMemoryStaysWithinItsBudget(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -62,7 +62,11 @@ func TestMemoryStaysWithinItsBudget(t *testing.T) {
 	progressive := write(t, dir, "progressive.jpg", picture.LargeProgressive(7746, 5163, 1, 0x22, 0x11, 0x11))
 	full := write(t, dir, "full.jpg", picture.LargeProgressive(3999, 3999, 1, 0x11, 0x11, 0x11))
 	deep := write(t, dir, "deep.png", deepPNG(t, 4400, 3500))
-	var files []string
+	files := []string{
+		write(t, dir, "second-cut-out.png", picture.PNG(picture.Logo(1600, 1100))),
+		write(t, dir, "second-square.png", picture.PNG(picture.Logo(1600, 1600))), // only large has room
+		write(t, dir, "second-photo.jpg", picture.JPEG(picture.Photo(1800, 1500, 1), 90, 1)),
+	}
 	for range 3 {
 		large := []string{fine, deep, progressive, full, photo, progressive, fine, deep, progressive, full}
 		for i, name := range large {

@@ -31,8 +31,8 @@ const (
 	scratchBytes = 2 << 20 // of scaling and encoding, whatever the size
 )
 
-// collectBytes is how much a decoding takes at least for its memory to be collected
-// at once. Otherwise the next large picture could be given its share of the budget
+// collectBytes is how much decoding and making WebPs take at least for their memory to
+// be collected at once. Otherwise the next large picture could be given its share of the budget
 // while this one's is still there as garbage.
 const collectBytes = 32 << 20
 
@@ -141,6 +141,7 @@ func (p *Processor) process(ctx context.Context, src []byte, webp []string, foca
 
 // admit waits for the memory that the picture takes, and makes its variants.
 func (p *Processor) admit(ctx context.Context, d *decoder, h header) (*Processed, error) {
+	h.fitWebP(p.work.Total())
 	memory, err := p.work.Acquire(ctx, h.workBytes())
 	if errors.Is(err, admission.ErrNeverFits) {
 		return nil, bad(CodeImageTooLarge, fmt.Sprintf(
@@ -150,7 +151,7 @@ func (p *Processor) admit(ctx context.Context, d *decoder, h header) (*Processed
 		return nil, err
 	}
 	result, err := p.compute(ctx, d, h)
-	if h.decodeBytes >= collectBytes {
+	if h.decodeBytes+h.webpMemory() >= collectBytes {
 		runtime.GC()
 	}
 	if err != nil {
@@ -169,15 +170,7 @@ func (p *Processor) admit(ctx context.Context, d *decoder, h header) (*Processed
 // workBytes is what decoding and transforming takes at most.
 func (h header) workBytes() int64 {
 	w, ht := fit(h.width, h.height, Sizes[0].Side)
-	output := int64(outputBytes)
-	switch {
-	case len(h.webp) == 0:
-	case h.format == JPEG:
-		output += webpBytes
-	default:
-		output += losslessBytes
-	}
-	return h.decodeBytes + h.colours.bytes(int64(w)*int64(ht)) + output*int64(w)*int64(ht) + scratchBytes
+	return h.decodeBytes + h.colours.bytes(int64(w)*int64(ht)) + outputBytes*int64(w)*int64(ht) + h.webpMemory() + scratchBytes
 }
 
 // compute does the part that needs a CPU.

@@ -2,6 +2,7 @@ package imaging
 
 import (
 	"context"
+	"errors"
 	"image"
 	"slices"
 
@@ -12,7 +13,7 @@ import (
 // outputBytes: planes, notes, what it and the JPEG decode to, and the file.
 const webpBytes = 24
 
-// losslessBytes is that for sources that may have transparency or be drawings.
+// losslessBytes is that for each pixel of a lossless or transparent one.
 const losslessBytes = 72
 
 // cutOutQuality is for pictures with transparency, whose PNG keeps every pixel.
@@ -25,10 +26,39 @@ const worthPercent = 90
 // ProcessWebP does what Process does, and appends renditions in WebP for those of
 // the named sizes where they pay: they have at least a tenth less bytes, and are as
 // like to the resized picture as the JPEG is. Beside the PNG of a drawing they keep
-// every pixel, beside one with transparency that is none its transparency. It takes
-// several times the CPU time of Process.
+// every pixel, beside one with transparency that is none its transparency. There are
+// none where the memory budget is too small for them. It takes several times the CPU
+// time of Process.
 func (p *Processor) ProcessWebP(ctx context.Context, src []byte, sizes ...string) (*Processed, error) {
 	return p.process(ctx, src, sizes, nil)
+}
+
+// fitWebP leaves out what the memory in all is not enough for: lossless and
+// transparent WebPs of the larger sizes first, then all.
+func (h *header) fitWebP(total int64) {
+	if len(h.webp) == 0 {
+		return
+	}
+	for _, size := range Sizes {
+		if h.format != JPEG && slices.Contains(h.webp, size.Name) {
+			w, ht := fit(h.width, h.height, size.Side)
+			if h.packed = int64(w) * int64(ht); h.workBytes() <= total {
+				return
+			}
+		}
+	}
+	if h.packed = 0; h.workBytes() > total {
+		h.webp = nil
+	}
+}
+
+// webpMemory is what making WebPs takes at most.
+func (h header) webpMemory() int64 {
+	if len(h.webp) == 0 {
+		return 0
+	}
+	w, ht := fit(h.width, h.height, Sizes[0].Side)
+	return max(webpBytes*int64(w)*int64(ht), losslessBytes*h.packed)
 }
 
 // accompany makes the WebP of a finished rendition of img, where it is wanted and
@@ -47,6 +77,9 @@ func (e *encoder) accompany(r Rendition, img image.Image) error {
 		}
 	}
 	body, err := e.encodeWebP(r, img)
+	if errors.Is(err, webp.ErrLossless) { // there is a PNG
+		body, err = nil, nil
+	}
 	if err != nil {
 		return err
 	}
@@ -76,9 +109,12 @@ func (e *encoder) worthwhile() (list []Rendition) {
 	return list
 }
 
-// encodeWebP gives nil where it can tell that there is none that pays.
+// encodeWebP gives nil where it can tell that there is none that pays, or fits.
 func (e *encoder) encodeWebP(r Rendition, img image.Image) ([]byte, error) {
 	m, isRGBA := img.(*image.RGBA)
+	if r.Format == PNG && int64(r.Width)*int64(r.Height) > e.source.packed {
+		return nil, nil
+	}
 	if isRGBA && r.Format == PNG {
 		if drawing := indexed(m); drawing != nil {
 			return webp.Append(nil, drawing, webp.Options{})

@@ -176,6 +176,51 @@ func TestProcessWebPSharesAndLeavesOut(t *testing.T) {
 	}
 }
 
+// A picture that the first pass takes is never too large for the second, which leaves out what there is no memory for.
+func TestProcessWebPWithinTheBudget(t *testing.T) {
+	t.Parallel()
+	cutOut, logo := picture.Photo(1000, 1000, 4), picture.Logo(1000, 1000)
+	for i := 3; i < len(cutOut.Pix); i += 4 {
+		cutOut.Pix[i] = logo.Pix[i]
+	}
+	file, deep := picture.PNG(cutOut), deepPNG(t, 1500, 1200)
+	for name, test := range map[string]struct {
+		src    []byte
+		budget int64
+		want   []string
+	}{
+		"a cut-out":           {file, 256 << 20, []string{"main", "large", "small"}},
+		"less than its main":  {file, 96 << 20, []string{"large", "small"}},
+		"deep":                {deep, 256 << 20, []string{"main", "large", "small"}},
+		"less than its lossy": {deep, 64 << 20, nil},
+	} {
+		p := imaging.NewProcessor(imaging.ProcessConfig{MemoryBudget: test.budget})
+		got, err := p.ProcessWebP(t.Context(), test.src, "main", "large", "small")
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		var names []string
+		for _, r := range got.Renditions[4:] {
+			names = append(names, r.Name)
+		}
+		if diff := cmp.Diff(test.want, names); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+		got.Release()
+	}
+}
+
+// Of a picture of nothing there is no lossless WebP, which does not matter.
+func TestProcessWebPOfNothing(t *testing.T) {
+	t.Parallel()
+	for _, size := range []image.Point{{1, 1}, {300, 200}} {
+		if _, webps := withWebP(t, picture.PNG(image.NewNRGBA(image.Rectangle{Max: size})), "main", "small"); len(webps) != 0 {
+			t.Errorf("%v: %v", size, shapesOf(webps))
+		}
+	}
+}
+
 func TestProcessWebPRefusesWhatProcessDoes(t *testing.T) {
 	t.Parallel()
 	src := picture.Truncated(picture.PNG(picture.Photo(60, 40, 1)))

@@ -3,6 +3,7 @@ package webp
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"image"
 	"image/color"
 
@@ -20,10 +21,7 @@ func appendTransparent(dst []byte, m *image.RGBA, quality int) ([]byte, error) {
 	if alpha == nil {
 		return appendFile(dst, chunk{"VP8 ", body}), nil
 	}
-	packed, err := packAlpha(alpha)
-	if err != nil {
-		return dst, err
-	}
+	packed := packAlpha(alpha)
 	size := m.Rect.Size()
 	head := make([]byte, 10)
 	head[0] = 1 << 4 // there is an alpha chunk
@@ -35,19 +33,19 @@ func appendTransparent(dst []byte, m *image.RGBA, quality int) ([]byte, error) {
 func put24(b []byte, v int) { b[0], b[1], b[2] = byte(v), byte(v>>8), byte(v>>16) }
 
 // packAlpha gives an alpha chunk: the plane as the green of a lossless picture
-// without its head (RFC 9649, section 2.7.1.2).
-func packAlpha(alpha *image.Alpha) ([]byte, error) {
+// without its head (RFC 9649, section 2.7.1.2), or as it is where that fails.
+func packAlpha(alpha *image.Alpha) []byte {
 	green := image.NewNRGBA(alpha.Rect)
 	for i, a := range alpha.Pix {
 		green.Pix[4*i+1], green.Pix[4*i+3] = a, 255
 	}
-	const losslessHead, isLossless = 5, 1
+	const losslessHead, asIs, isLossless = 5, 0, 1
 	stream, err := appendLossless(nil, green)
 	if err != nil {
-		return nil, err
+		return append([]byte{asIs}, alpha.Pix...)
 	}
 	stream[losslessHead-1] = isLossless
-	return stream[losslessHead-1:], nil
+	return stream[losslessHead-1:]
 }
 
 // split gives the colours of a picture, in 4:2:0, and its transparency; nil where
@@ -134,11 +132,18 @@ func meanSeen(pix []byte, width int, tile image.Rectangle) (mean [3]byte, ok boo
 	return mean, true
 }
 
-// appendLossless appends the content of a VP8L chunk (RFC 9649, section 3).
-func appendLossless(dst []byte, m image.Image) ([]byte, error) {
+// appendLossless appends the content of a VP8L chunk (RFC 9649, section 3). The
+// library panics over trees of codes that it cannot write: those of a single pixel of
+// nothing, and those with all values equally often, as noise has them.
+func appendLossless(dst []byte, m image.Image) (out []byte, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			out, err = dst, fmt.Errorf("%w: %v", ErrLossless, v)
+		}
+	}()
 	var file bytes.Buffer
 	if err := nativewebp.Encode(&file, m, nil); err != nil {
-		return dst, err
+		return dst, fmt.Errorf("%w: %w", ErrLossless, err)
 	}
 	const length, head = 16, 20
 	body := file.Bytes()[head:]

@@ -94,8 +94,8 @@ func weight(p *planes, x, y int) float64 {
 	return 4 / sum
 }
 
-// cluster finds up to four centers of values, the lowest first, and the nearest
-// for each.
+// cluster finds up to four centers of values, and the nearest for each. They are in
+// no order where most values are the same, as those of a white ground.
 func cluster(values []float64) (centers [segments]float64, of []uint8) {
 	sorted := slices.Sorted(slices.Values(values))
 	for k := range centers {

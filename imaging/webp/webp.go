@@ -33,6 +33,8 @@ var (
 	ErrSize = errors.New("webp: a picture of this size can't be encoded")
 	// ErrType is returned for a picture of a type that Append does not take.
 	ErrType = errors.New("webp: a picture of this type can't be encoded")
+	// ErrLossless is returned for the few pictures that the encoder of lossless files fails at.
+	ErrLossless = errors.New("webp: the picture can't be encoded without loss")
 )
 
 // Append appends a file of m to dst: an *image.YCbCr in 4:2:0 or 4:4:4 with

@@ -176,6 +176,21 @@ func TestTransparencyIsKept(t *testing.T) {
 	}
 }
 
+// Where the library for lossless files panics, transparency is stored as it is, and the rest is refused.
+func TestPicturesThatHaveNoLosslessFile(t *testing.T) {
+	t.Parallel()
+	for _, size := range []image.Point{{1, 1}, {2, 1}, {1, 2}} {
+		nothing := image.NewRGBA(image.Rectangle{Max: size})
+		if _, _, _, a := decode(t, encode(t, nothing, webp.Options{})).At(0, 0).RGBA(); a != 0 {
+			t.Errorf("%v: alpha is %d", size, a)
+		}
+	}
+	blank := image.NewPaletted(image.Rect(0, 0, 40, 30), color.Palette{color.NRGBA{}})
+	if out, err := webp.Append([]byte("kept"), blank, webp.Options{}); !errors.Is(err, webp.ErrLossless) || string(out) != "kept" {
+		t.Errorf("%q, %v", out, err)
+	}
+}
+
 func TestPaletteIsLossless(t *testing.T) {
 	t.Parallel()
 	m := picture.Paletted(picture.Graphic(211, 97))

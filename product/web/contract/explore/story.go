@@ -3,7 +3,9 @@ package explore
 import (
 	"context"
 	"encoding/json"
+	"math"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"vitrine/product/web/contract/conform"
@@ -160,10 +162,28 @@ func (t *tale) holds(r *request, a conform.Answer) {
 	got := data(a)
 	for name, value := range sent {
 		stored, shown := got[name]
-		if value != nil && shown && !equal(value, stored) {
+		if value != nil && shown && !equal(kept(name, value), stored) {
 			t.violation("%s: %s was sent as %v and is %v", r, name, value, stored)
 		}
 	}
+}
+
+// kept is what the service says it keeps of a member: a focal point to a thousandth.
+func kept(name string, value any) any {
+	point, ok := value.(map[string]any)
+	if name != "focal" || !ok {
+		return value
+	}
+	rounded := make(map[string]any, len(point))
+	for axis, v := range point {
+		rounded[axis] = v
+		if n, ok := v.(json.Number); ok {
+			if f, err := n.Float64(); err == nil {
+				rounded[axis] = json.Number(strconv.FormatFloat(math.Round(f*1000)/1000, 'f', -1, 64))
+			}
+		}
+	}
+	return rounded
 }
 
 func data(a conform.Answer) map[string]any {

@@ -71,6 +71,9 @@ func (s *segments) next() (segment, error) {
 		if rst0 <= marker && marker <= rst7 {
 			continue
 		}
+		if marker == 0 { // image/jpeg skips it before a restart marker, and nowhere else
+			return segment{}, unsupported("fill bytes before a stuffed zero")
+		}
 		if marker == eoi {
 			return segment{marker: eoi, at: s.at}, nil
 		}

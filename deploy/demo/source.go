@@ -22,16 +22,16 @@ type scene struct {
 
 var scenes = []scene{
 	{"lighthouse.jpg", "Print: Lighthouse", "A photograph of 12 megapixels", "129.00", func() []byte {
-		return picture.JPEG(picture.Photo(4000, 3000, 1), 92, 1)
+		return picture.JPEG(picture.Leaves(4000, 3000, 1), 92, 1)
 	}},
 	{"portrait.jpg", "Print: Portrait", "Its camera lay on its side: the EXIF orientation turns it", "49.50", func() []byte {
-		return picture.JPEG(picture.Stored(picture.Photo(1500, 2000, 2), 6), 90, 6)
+		return picture.JPEG(picture.Stored(picture.Leaves(1500, 2000, 2), 6), 90, 6)
 	}},
 	{"logo.png", "Sticker: Logo", "Transparency stays", "3.20", func() []byte {
 		return picture.PNG(picture.Logo(1200, 1200))
 	}},
 	{"field.webp", "Print: Field", "A lossless WebP", "19.90", func() []byte {
-		return picture.WebP(picture.Photo(1800, 1200, 3))
+		return picture.WebP(picture.Leaves(1800, 1200, 3))
 	}},
 	{"chart.png", "Poster: Chart", "Flat colours, few of them", "12.00", func() []byte {
 		return picture.PNG(picture.Graphic(2400, 1600))

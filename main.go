@@ -77,12 +77,16 @@ func command(ctx context.Context, args []string, stdout io.Writer) error {
 	case "variables":
 		return config.PrintTable(stdout)
 	}
-	cfg, err := config.Load(os.Environ(), ".env", containerMemory())
+	memory := config.ContainerMemory()
+	cfg, err := config.Load(os.Environ(), ".env", memory)
 	if err != nil {
 		return fmt.Errorf("bad configuration:\n%w", err)
 	}
 	switch flags.Arg(0) {
 	case "":
+		if os.Getenv("GOMEMLIMIT") == "" {
+			debug.SetMemoryLimit(cfg.MemoryGoal(memory))
+		}
 		return run(ctx, cfg, newLogger(cfg.LogLevel, stdout))
 	case "config":
 		return cfg.Print(stdout)
@@ -109,9 +113,6 @@ func newLogger(level string, out io.Writer) *logrus.Logger {
 // run is the service: it serves until ctx ends, and then stops in good order. The
 // dependencies need not be there; only its own addresses must be free.
 func run(ctx context.Context, cfg config.Config, log *logrus.Logger) error {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryGoal(int64(cfg.MemBudget), containerMemory()))
-	}
 	a, err := newApp(cfg, log)
 	if err != nil {
 		return err
@@ -131,6 +132,38 @@ func run(ctx context.Context, cfg config.Config, log *logrus.Logger) error {
 	return errors.Join(err, a.stop()) //nolint:contextcheck // ctx has ended: the stop has a deadline of its own
 }
 
+// reprocess is the command that has ready pictures made anew by the service's
+// replicas, in the background. It needs the database alone, and may be broken off
+// and repeated: what was asked for is not asked for twice.
+func reprocess(ctx context.Context, cfg config.Config, args []string, stdout io.Writer) error {
+	flags := flag.NewFlagSet("vitrine reprocess", flag.ContinueOnError)
+	all := flags.Bool("all", false, "every ready picture: its source is asked whether it has changed")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("reprocess: %q is not an argument", flags.Arg(0))
+	}
+	store, err := product.Open(product.Config{DSN: cfg.DatabaseURL, MaxOpen: 2})
+	if err != nil {
+		return fmt.Errorf("DATABASE_URL: %w", err)
+	}
+	defer func() { _ = store.Close() }()
+	recipe := imaging.Recipe(cfg.Likeness, cfg.WebPSizes)
+	if *all {
+		recipe = ""
+	}
+	total := 0
+	err = store.ReprocessAll(ctx, recipe, func(n int) { total = n })
+	switch {
+	case errors.Is(err, context.Canceled):
+		_, err = fmt.Fprintf(stdout, "broken off: %d pictures will be reprocessed, the next call goes on\n", total)
+	case err == nil:
+		_, err = fmt.Fprintf(stdout, "%d pictures will be reprocessed\n", total)
+	}
+	return err
+}
+
 // app is all parts of the process.
 type app struct {
 	cfg    config.Config
@@ -141,14 +174,18 @@ type app struct {
 	fetch  *imaging.Fetcher
 	// upkeep is what runs beside the API and the workers once the schema is there.
 	upkeep []func(context.Context) error
+	// rework is the relay of second passes, nil without workers. It ends when the stop
+	// begins: nobody waits for what it has under way.
+	rework func(context.Context) error
 
 	api, admin               *http.Server
 	apiListener, admListener net.Listener
 
-	draining, migrated    atomic.Bool
-	stopping              chan struct{} // closed with draining
-	broken                chan error    // the error of a part that ended uninvited
-	background, consumers group
+	draining, migrated atomic.Bool
+	stopping           chan struct{} // closed with draining
+	broken             chan error    // the error of a part that ended uninvited
+
+	background, reworks, consumers group
 }
 
 // newApp builds and connects the parts. Nothing runs yet.
@@ -190,20 +227,19 @@ func newApp(cfg config.Config, log *logrus.Logger) (*app, error) {
 		stopping: make(chan struct{}), broken: make(chan error, 1),
 	}
 
-	worker := imaging.NewWorker(product.NewJobs(service), jobObjects{objects}, a.fetch, workerConfig(cfg), log, reg)
+	worker := imaging.NewWorker(product.NewJobs(service), objects, a.fetch, workerConfig(cfg), log, reg)
 	broker.Handle(func(ctx context.Context, d queue.Delivery) queue.Verdict {
 		return verdicts[worker.Handle(ctx, d.Body)]
 	})
 	listener := product.NewListener(cfg.DatabaseURL, log)
-	var reworks []func(context.Context) error
 	if cfg.Workers > 0 {
-		reworks = append(reworks, a.whileServing(product.NewReworkRelay(service, worker, broker, reworkConfig(cfg),
-			listener.Wake(product.KindImageRework), log, reg).Run))
+		a.rework = product.NewReworkRelay(service, worker, broker, reworkConfig(cfg),
+			listener.Wake(product.KindImageRework), log, reg).Run
 		broker.HandleDead(fileDeadLetters(product.NewDeadLetters(store, log), log))
 	}
 	a.upkeep = []func(context.Context) error{
 		listener.Run,
-		product.NewJobRelay(store, publisher{broker}, product.JobLimits{PerOwner: cfg.OwnerJobs, Waiting: 2 * cfg.Workers},
+		product.NewJobRelay(store, broker, product.JobLimits{PerOwner: cfg.OwnerJobs, Waiting: 2 * cfg.Workers},
 			listener.Wake(product.KindImageJob), log).Run,
 		product.NewDeletionRelay(store, objects, listener.Wake(product.KindDeleteObjects), log).Run,
 		product.NewInvalidationRelay(store, redis, listener.Wake(product.KindInvalidate), log).Run,
@@ -214,10 +250,8 @@ func newApp(cfg config.Config, log *logrus.Logger) (*app, error) {
 		product.NewKeyUse(service, time.Minute, log).Run,
 		func(ctx context.Context) error { return prepareBucket(ctx, objects, log) },
 	}
-
-	a.upkeep = append(a.upkeep, reworks...)
 	if cfg.S3Sweep {
-		a.upkeep = append(a.upkeep, product.NewSweeper(store, sweptObjects{objects}, product.SweepConfig{}, log).Run)
+		a.upkeep = append(a.upkeep, product.NewSweeper(store, objects, product.SweepConfig{}, log).Run)
 	}
 
 	a.api = web.NewServer(cfg.HTTPAddr, web.New(web.Config{
@@ -240,20 +274,44 @@ func newApp(cfg config.Config, log *logrus.Logger) (*app, error) {
 	return a, nil
 }
 
-// whileServing ends a part when the stop begins, and not only with the last jobs:
-// it has nothing under way that somebody waits for.
-func (a *app) whileServing(part func(context.Context) error) func(context.Context) error {
-	return func(ctx context.Context) error {
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		go func() {
-			select {
-			case <-a.stopping:
-				cancel()
-			case <-ctx.Done():
-			}
-		}()
-		return part(ctx)
+func fetchConfig(cfg config.Config) imaging.FetchConfig {
+	ports := make([]int, len(cfg.FetchAllowPorts))
+	for i, p := range cfg.FetchAllowPorts {
+		ports[i] = int(p)
+	}
+	return imaging.FetchConfig{
+		Timeout: cfg.FetchTimeout, MaxBytes: int64(cfg.FetchMaxBytes), AllowCIDRs: cfg.FetchAllowCIDRs, AllowPorts: ports,
+		RootCAs: cfg.FetchCAs.Pool, HostConnections: cfg.FetchPerHost,
+	}
+}
+
+func workerConfig(cfg config.Config) imaging.WorkerConfig {
+	return imaging.WorkerConfig{
+		MaxAttempts: cfg.MaxAttempts, WebP: cfg.WebPSizes, // "off" is the name of no size
+		Process: imaging.ProcessConfig{
+			Limits:       imaging.Limits{MaxPixels: int64(cfg.MaxPixels), MaxSide: cfg.MaxSide},
+			MemoryBudget: int64(cfg.MemBudget), DecodeTimeout: cfg.DecodeTimeout, Likeness: cfg.Likeness,
+		},
+	}
+}
+
+func reworkConfig(cfg config.Config) product.ReworkConfig {
+	return product.ReworkConfig{MaxAttempts: cfg.MaxAttempts, Limit: cfg.FetchTimeout + 2*time.Minute}
+}
+
+var verdicts = map[imaging.Verdict]queue.Verdict{
+	imaging.Ack: queue.Ack, imaging.DeadLetter: queue.Reject, imaging.Leave: queue.Leave,
+}
+
+// fileDeadLetters gives the handler of the dead-letter queue. What cannot be
+// filed now stays in the queue.
+func fileDeadLetters(dead *product.DeadLetters, log *logrus.Logger) queue.Handler {
+	return func(ctx context.Context, d queue.Delivery) queue.Verdict {
+		if err := dead.File(ctx, d.Body, d.Reason); err != nil {
+			log.WithError(err).WithField("message_id", d.MessageID).Warn("Dead letter not filed yet")
+			return queue.Leave
+		}
+		return queue.Ack
 	}
 }
 
@@ -308,8 +366,9 @@ func (a *app) listen(ctx context.Context) (err error) {
 // start sets everything going: the servers at once, what needs the tables as
 // soon as they are there.
 func (a *app) start() {
-	a.background.init(a.broken)
-	a.consumers.init(a.broken)
+	for _, g := range []*group{&a.background, &a.reworks, &a.consumers} {
+		g.init(a.broken)
+	}
 	serve := func(server *http.Server, l net.Listener) {
 		a.background.run(func(context.Context) error {
 			if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -333,6 +392,9 @@ func (a *app) start() {
 		for _, f := range a.upkeep {
 			a.background.run(f)
 		}
+		if a.rework != nil {
+			a.reworks.run(a.rework)
+		}
 		a.consumers.run(a.broker.Run)
 		return nil
 	})
@@ -344,6 +406,7 @@ func (a *app) stop() error {
 	a.log.Info("Stopping")
 	a.draining.Store(true)
 	close(a.stopping)
+	a.reworks.cancel()
 	ctx, cancel := context.WithTimeout(context.Background(), exitDeadline)
 	defer cancel()
 	var requests, jobs error
@@ -358,8 +421,10 @@ func (a *app) stop() error {
 	})
 	both.Wait()
 	// The broker outlives the relays, which may be publishing.
-	if jobs = a.background.stop(ctx); jobs == nil {
-		jobs = a.consumers.stop(ctx)
+	for _, g := range []*group{&a.background, &a.reworks, &a.consumers} {
+		if jobs == nil {
+			jobs = g.stop(ctx)
+		}
 	}
 	a.log.Info("Stopped")
 	return errors.Join(requests, jobs)
@@ -389,4 +454,45 @@ func (a *app) close() {
 	a.fetch.Close()
 	a.cache.Close()
 	_ = a.store.Close()
+}
+
+// group is parts that run until they are stopped together.
+type group struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	broken chan<- error
+	parts  sync.WaitGroup
+}
+
+func (g *group) init(broken chan<- error) {
+	g.ctx, g.cancel = context.WithCancel(context.Background())
+	g.broken = broken
+}
+
+// run starts a part. Its error, if it is the first, ends the process.
+func (g *group) run(part func(context.Context) error) {
+	g.parts.Go(func() {
+		if err := part(g.ctx); err != nil {
+			select {
+			case g.broken <- err:
+			default:
+			}
+		}
+	})
+}
+
+// stop ends the parts and waits for them until ctx ends.
+func (g *group) stop(ctx context.Context) error {
+	g.cancel()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		g.parts.Wait()
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("not everything stopped in time: %w", ctx.Err())
+	}
 }

@@ -35,3 +35,20 @@ func TestLoadFitsTheContainer(t *testing.T) {
 		}
 	}
 }
+
+func TestMemoryGoal(t *testing.T) {
+	t.Parallel()
+	const mib = 1 << 20
+	for _, c := range []struct {
+		budget       config.Bytes
+		memory, want int64
+	}{
+		{256 * mib, 0, 336 * mib},
+		{256 * mib, 1000 * mib, 336 * mib},
+		{256 * mib, 300 * mib, 270 * mib},
+	} {
+		if got := (config.Config{MemBudget: c.budget}).MemoryGoal(c.memory); got != c.want {
+			t.Errorf("a budget of %v in a container of %d: goal %d, want %d", c.budget, c.memory, got, c.want)
+		}
+	}
+}

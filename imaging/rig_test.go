@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/netip"
@@ -218,7 +219,7 @@ func (o *objects) Put(ctx context.Context, key, contentType string, body []byte)
 func (o *objects) Open(ctx context.Context, key string) (io.ReadCloser, int64, error) {
 	body, info, _, err := minio.Core{Client: o.client}.GetObject(ctx, o.bucket, key, minio.GetObjectOptions{})
 	if minio.ToErrorResponse(err).Code == minio.NoSuchKey {
-		err = imaging.ErrNoUpload
+		err = fs.ErrNotExist
 	}
 	return body, info.Size, err
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"io/fs"
 	"strings"
 	"time"
 )
@@ -13,11 +14,8 @@ import (
 // UploadScheme begins the sources that name an upload; its key follows.
 const UploadScheme = "upload:"
 
-// ErrNoUpload says that there is no upload under a key.
-var ErrNoUpload = errors.New("no such upload")
-
 // UploadStore keeps what clients have uploaded. Open gives the content, to be
-// read under ctx and closed, and its size in bytes; [ErrNoUpload] where there is
+// read under ctx and closed, and its size in bytes; [fs.ErrNotExist] where there is
 // none. Any other error is the store's own fault.
 type UploadStore interface {
 	Open(ctx context.Context, key string) (body io.ReadCloser, size int64, err error)
@@ -41,7 +39,7 @@ func (u uploads) fetch(ctx context.Context, source string, reserve Reserve) (src
 	release = func() {}
 	body, size, err := u.store.Open(work, strings.TrimPrefix(source, UploadScheme))
 	switch {
-	case errors.Is(err, ErrNoUpload):
+	case errors.Is(err, fs.ErrNotExist):
 		return Source{}, release, failed(CodeUploadNotFound, "nothing has been uploaded under this key", err)
 	case err != nil:
 		return Source{}, release, u.unavailable(ctx, err)

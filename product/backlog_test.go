@@ -55,7 +55,7 @@ func TestFewJobsWait(t *testing.T) {
 	eventually(t, "jobs are sent", func() bool { return i.count("outbox") <= 600-32 })
 	broker := i.broker(0, i.jobs)
 	eventually(t, "there is a session", func() bool { return broker.Check(t.Context()) == nil })
-	i.pass(product.NewJobRelay(i.store, sender{broker}, limits, nil, quiet()))
+	i.pass(product.NewJobRelay(i.store, broker, limits, nil, quiet()))
 	if n := 600 - i.count("outbox"); n != 32 {
 		t.Errorf("%d jobs were sent, want 32", n)
 	}

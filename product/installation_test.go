@@ -73,7 +73,7 @@ func (i *installation) replica(workers int, limits product.JobLimits) *queue.Bro
 	i.t.Helper()
 	store := producttest.Open(i.t, i.dsn)
 	broker := i.broker(workers, product.NewJobs(product.NewService(store, i.cache, objectURL, quiet())))
-	run(i.t, product.NewJobRelay(store, sender{broker}, limits, nil, quiet()).Run)
+	run(i.t, product.NewJobRelay(store, broker, limits, nil, quiet()).Run)
 	run(i.t, product.NewReconciler(store, broker, quiet()).Run)
 	return broker
 }
@@ -114,17 +114,6 @@ func (i *installation) doneFor(owner uuid.UUID) (n int) {
 		}
 	}
 	return n
-}
-
-// sender publishes through a broker.
-type sender struct{ *queue.Broker }
-
-func (s sender) Publish(ctx context.Context, messages []product.Message) []error {
-	out := make([]queue.Message, len(messages))
-	for i, m := range messages {
-		out[i] = queue.Message(m)
-	}
-	return s.Broker.Publish(ctx, out)
 }
 
 // backlog stores n products of a user with one picture each, and their jobs as an

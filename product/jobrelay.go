@@ -12,8 +12,8 @@ import (
 	"vitrine/imaging"
 )
 
-// Message is a job on its way to the queue.
-type Message struct {
+// Message is a job on its way to the queue, in the form in which the queue takes it.
+type Message = struct {
 	ID   string
 	Body []byte
 }

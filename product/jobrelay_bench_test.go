@@ -24,12 +24,12 @@ const jobsToSend = 10000
 // busyBroker publishes through a real broker, from which the messages are taken at
 // once, and does nothing of the work but that their images are in flight no more.
 type busyBroker struct {
-	sender
+	*queue.Broker
 	db *sqlx.DB
 }
 
 func (s busyBroker) Publish(ctx context.Context, messages []product.Message) []error {
-	errs := s.sender.Publish(ctx, messages)
+	errs := s.Broker.Publish(ctx, messages)
 	ids := make([]string, 0, len(messages))
 	for i, m := range messages {
 		if job, err := imaging.DecodeJob(m.Body); err == nil && errs[i] == nil {
@@ -68,7 +68,7 @@ func BenchmarkJobRelay(b *testing.B) {
 			b.Error(err)
 		}
 	})
-	to := busyBroker{sender{broker}, db}
+	to := busyBroker{broker, db}
 	byTurns := func(limits product.JobLimits) *product.Relay {
 		return product.NewJobRelay(store, to, limits, nil, quiet())
 	}

@@ -3,9 +3,7 @@ package product_test
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -93,17 +91,6 @@ func (h *host) downloads() int {
 	return h.sent
 }
 
-// workerObjects lets a worker store in the bucket and read from it.
-type workerObjects struct{ *storage.Store }
-
-func (o workerObjects) Open(ctx context.Context, key string) (io.ReadCloser, int64, error) {
-	body, size, err := o.Store.Open(ctx, key)
-	if errors.Is(err, storage.ErrNotFound) {
-		err = errors.Join(imaging.ErrNoUpload, err)
-	}
-	return body, size, err
-}
-
 func newStudio(t *testing.T) *studio {
 	t.Helper()
 	s := &studio{catalogue: newCatalogue(t), bucket: newBucket(t), host: &host{files: map[string][]byte{}}}
@@ -138,7 +125,7 @@ func (s *studio) newWorker(cfg imaging.WorkerConfig) *imaging.Worker {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return imaging.NewWorker(s.jobs, workerObjects{objects}, fetcher, cfg, quiet(), nil)
+	return imaging.NewWorker(s.jobs, objects, fetcher, cfg, quiet(), nil)
 }
 
 // ready stores a product with pictures of the host, and makes them ready.

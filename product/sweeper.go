@@ -30,7 +30,7 @@ const (
 )
 
 // Object is what a listing tells of a stored object.
-type Object struct {
+type Object = struct {
 	Key      string
 	Modified time.Time
 }

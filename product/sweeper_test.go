@@ -82,16 +82,6 @@ func removeBucket(t *testing.T, cfg storage.Config) {
 	}
 }
 
-// List makes the bucket one that can be swept.
-func (b bucket) List(ctx context.Context, prefix, after string, limit int) ([]product.Object, error) {
-	found, err := b.Store.List(ctx, prefix, after, limit)
-	objects := make([]product.Object, len(found))
-	for i, o := range found {
-		objects[i] = product.Object{Key: o.Key, Modified: o.Modified}
-	}
-	return objects, err
-}
-
 func (b bucket) put(keys ...string) {
 	b.t.Helper()
 	for _, key := range keys {
@@ -106,7 +96,7 @@ func (b bucket) keys() []string {
 	b.t.Helper()
 	var keys []string
 	for _, prefix := range []string{"originals/", "other/", "products/", "uploads/"} {
-		objects, err := b.Store.List(b.t.Context(), prefix, "", 1000)
+		objects, err := b.List(b.t.Context(), prefix, "", 1000)
 		if err != nil {
 			b.t.Fatal(err)
 		}

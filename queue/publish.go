@@ -21,13 +21,14 @@ var (
 const maxBody = 1 << 20
 
 // Message is what Publish sends: a JSON body of at most 1 MiB, and an id of at
-// most 255 bytes that names the message for whoever reads it.
-type Message struct {
+// most 255 bytes that names the message for whoever reads it. It is an alias, so
+// that a sender's own messages of this form can be sent as they are.
+type Message = struct {
 	ID   string
 	Body []byte
 }
 
-func (m Message) check() error {
+func check(m Message) error {
 	if len(m.ID) > maxShortString {
 		return fmt.Errorf("%w: its id is longer than %d bytes", ErrInvalidMessage, maxShortString)
 	}
@@ -51,7 +52,7 @@ func (b *Broker) Publish(ctx context.Context, msgs []Message) []error {
 	var valid []Message
 	var places []int
 	for i, m := range msgs {
-		if errs[i] = m.check(); errs[i] == nil {
+		if errs[i] = check(m); errs[i] == nil {
 			valid = append(valid, m)
 			places = append(places, i)
 		}

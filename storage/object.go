@@ -49,11 +49,11 @@ func (s *Store) inBucket(ctx context.Context, op string, f func() error) error {
 	return classify(op, err)
 }
 
-// Object is what a listing tells of an object.
-type Object struct {
+// Object is what a listing tells of an object. It is an alias, so that whoever
+// looks through objects needs no form of its own.
+type Object = struct {
 	Key      string
 	Modified time.Time // by the server's clock
-	Bytes    int64
 }
 
 // List gives up to limit objects, 1,000 at most, whose keys begin with prefix and
@@ -73,7 +73,7 @@ func (s *Store) List(ctx context.Context, prefix, after string, limit int) ([]Ob
 		case object.Err != nil:
 			return nil, classify("list objects", object.Err)
 		}
-		objects = append(objects, Object{object.Key, object.LastModified, object.Size})
+		objects = append(objects, Object{Key: object.Key, Modified: object.LastModified})
 		if len(objects) == limit {
 			return objects, nil
 		}

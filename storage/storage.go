@@ -22,9 +22,6 @@ import (
 // PublicPrefix begins the keys that everybody may read.
 const PublicPrefix = "products/"
 
-// ErrNotFound says that there is no object under a key.
-var ErrNotFound = errors.New("storage: no such object")
-
 // checkTimeout bounds [Store.Check].
 const checkTimeout = 2 * time.Second
 

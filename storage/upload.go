@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -153,14 +154,14 @@ func (s *Store) sendPart(ctx context.Context, core minio.Core, key, id string, n
 }
 
 // Open gives an object's content, to be read under ctx and closed, and its size in
-// bytes; [ErrNotFound] where there is none.
+// bytes; [fs.ErrNotExist] where there is none.
 func (s *Store) Open(ctx context.Context, key string) (body io.ReadCloser, size int64, err error) {
 	body, info, _, err := minio.Core{Client: s.client}.GetObject(ctx, s.bucket, key, minio.GetObjectOptions{})
 	switch {
 	case err == nil:
 		return body, info.Size, nil
 	case code(err) == minio.NoSuchKey: // and not the bucket: that would be for an operator to mend
-		return nil, 0, fmt.Errorf("%w: %w", ErrNotFound, err)
+		return nil, 0, fmt.Errorf("storage: %w: %w", fs.ErrNotExist, err)
 	}
 	return nil, 0, classify("get object", err)
 }

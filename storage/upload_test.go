@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
+	"io/fs"
 	"mime/multipart"
 	"net"
 	"net/http"
@@ -240,14 +241,14 @@ func TestPutStreamSendsEightAtATime(t *testing.T) {
 func TestOpenAndDelete(t *testing.T) {
 	t.Parallel()
 	cfg := settings(t)
-	if _, _, err := open(t, cfg).Open(t.Context(), "uploads/a/1"); err == nil || errors.Is(err, storage.ErrNotFound) {
+	if _, _, err := open(t, cfg).Open(t.Context(), "uploads/a/1"); err == nil || errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("without a bucket: %v", err) // an operator's to mend
 	}
 	if err := open(t, cfg).Delete(t.Context(), "uploads/a/1"); err != nil {
 		t.Errorf("delete without a bucket: %v", err)
 	}
 	s := ready(t, cfg)
-	if _, _, err := s.Open(t.Context(), "uploads/a/1"); !errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrUnavailable) {
+	if _, _, err := s.Open(t.Context(), "uploads/a/1"); !errors.Is(err, fs.ErrNotExist) || errors.Is(err, storage.ErrUnavailable) {
 		t.Errorf("without an object: %v", err)
 	}
 	put(t, s, "uploads/a/1", "one")

@@ -43,7 +43,7 @@ type leaf struct {
 // free above.
 func (l *leaves) fall() {
 	longer := float64(max(l.w, l.h))
-	least, most := longer/400, longer/4
+	least, most := max(longer/400, 1), longer/4
 	free := int(0.72 * float64(l.w*l.h))
 	for range 60 * l.w * l.h / int(least*least) {
 		if free <= 0 {

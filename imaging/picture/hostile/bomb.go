@@ -5,7 +5,6 @@ import (
 	"compress/zlib"
 	"encoding/binary"
 	"hash/adler32"
-	"hash/crc32"
 	"image"
 	"image/color"
 	"iter"
@@ -120,16 +119,9 @@ func pngOf(w, h int, depth, colour, interlaced byte, data []byte) []byte {
 	out := []byte("\x89PNG\r\n\x1a\n")
 	header := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, uint32(w)), uint32(h))
 	header = append(header, depth, colour, 0, 0, interlaced)
-	for _, c := range []struct {
-		name    string
-		content []byte
-	}{{"IHDR", header}, {"IDAT", data}, {"IEND", nil}} {
-		out = binary.BigEndian.AppendUint32(out, uint32(len(c.content)))
-		at := len(out)
-		out = append(append(out, c.name...), c.content...)
-		out = binary.BigEndian.AppendUint32(out, crc32.ChecksumIEEE(out[at:]))
-	}
-	return out
+	out = picture.AppendPNGChunk(out, "IHDR", header)
+	out = picture.AppendPNGChunk(out, "IDAT", data)
+	return picture.AppendPNGChunk(out, "IEND", nil)
 }
 
 var pngBombs = []func(size int) File{

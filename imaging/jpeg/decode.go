@@ -45,7 +45,7 @@ const keptBytes = 2 << 20
 //
 // At a scale above 1 the last column and row stand for less than Scale pixels where the size is not a
 // multiple of it: the picture is Width/Scale by Height/Scale of its own pixels, a resampler's source rectangle.
-func Decode(src []byte, o Options) (m image.Image, err error) {
+func Decode(src []byte, o Options) (image.Image, error) {
 	d := decoders.Get().(*Decoder)
 	defer d.giveBack()
 	return d.Decode(src, o)

@@ -8,6 +8,7 @@ import (
 	"image"
 	"image/color"
 	"iter"
+	"slices"
 
 	"vitrine/imaging/picture"
 )
@@ -173,8 +174,10 @@ var gifBombs = []func(size int) File{
 		return File{"gif of a thousand frames and more", filled(file, second, size, file[second:len(file)-1]), Ready}
 	},
 	func(size int) File {
-		file := append(append(append([]byte{}, plainGIF()[:gifFrame(plainGIF())]...), 0x21, 0xfe, 0), plainGIF()[gifFrame(plainGIF()):]...)
-		return File{"gif of a comment of single letters", filled(file, gifFrame(plainGIF())+2, size, []byte{1, 'a'}), Ready}
+		file := plainGIF()
+		at := gifFrame(file)
+		file = slices.Insert(file, at, 0x21, 0xfe, 0)
+		return File{"gif of a comment of single letters", filled(file, at+2, size, []byte{1, 'a'}), Ready}
 	},
 	func(size int) File { // codes of three bits that say nothing but that the table is to be forgotten
 		file := plainGIF()

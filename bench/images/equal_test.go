@@ -11,8 +11,8 @@ import (
 // thirds of its bytes, as the README says of the large ones.
 func TestWebPOfDrawnPictureIsSmaller(t *testing.T) {
 	t.Parallel()
-	source := picture.Leaves(3200, 240, 1)
-	e, err := compareWebP(colourPlanes(source).scaled(image.Pt(1600, 120)).planar())
+	source := picture.Leaves(3200, 400, 1)
+	e, err := compareWebP(colourPlanes(source).scaled(image.Pt(1600, 200)).planar())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ test: up ## run every test against real servers, race detector on
 bench: up ## compare what is fast with what it replaces, in one run
 	@$(WITH_SERVERS) go test -run '^$$' -bench . -benchmem -count 6 ./...
 
-chaos: ## three replicas under load and 64 faults in under 10 minutes; FULL=1 for the whole matrix three times, SMOKE=1 for two minutes
+chaos: ## three replicas under load and 64 faults in about 10 minutes; FULL=1 for the whole matrix three times, SMOKE=1 for under three minutes
 	@go run ./bench/chaos $(if $(FULL),-full)$(if $(SMOKE),-smoke)
 
 freshness: ## write through one replica, read through another: PAIRS=1000000 times, count old values

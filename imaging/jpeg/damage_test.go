@@ -71,6 +71,21 @@ func modest(src []byte) bool {
 	return err != nil || h.Width*h.Height <= 1<<17
 }
 
+// Scans of one small component visit few blocks, but each of them takes memory.
+func TestDecodeBoundsTheScans(t *testing.T) {
+	t.Parallel()
+	c := craft{width: 320, height: 320, sampling: samplings["420"], marker: 0xc2, quant: 2000, scans: []craftScan{{comps: []int{0, 1, 2}}}}
+	for scans, want := range map[int]error{9: nil, 10: jpeg.ErrTooManyPasses} {
+		c.scans = c.scans[:1]
+		for range scans - 1 {
+			c.scans = append(c.scans, craftScan{[]int{1}, 1, 63, 0, 0})
+		}
+		if _, err := jpeg.Decode(c.encode(), jpeg.Options{MaxPasses: 3}); !errors.Is(err, want) {
+			t.Errorf("%d scans of three components in three passes: error %v, want %v", scans, err, want)
+		}
+	}
+}
+
 // A scan of a few bytes visits every block: thousands of them must not go on for ever.
 func TestDecodeScanBomb(t *testing.T) {
 	t.Parallel()

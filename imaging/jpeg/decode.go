@@ -39,13 +39,13 @@ var decoders = sync.Pool{New: func() any { return new(Decoder) }}
 const keptBytes = 2 << 20
 
 // Decode decodes a complete JPEG file to an *image.Gray or an *image.YCbCr, whose planes have room for whole
-// units beyond its bounds. Files that it leaves to image/jpeg give ErrUnsupported. It allocates what
-// Header.PlaneBytes and Header.Bytes say, however little the source holds: look at the header first. The source is not
-// kept. Safe for concurrent use.
+// units beyond its bounds. Files that it leaves to image/jpeg give ErrUnsupported. It allocates these planes and what
+// Header.Bytes says, however little the source holds: look at the header first. The source is not kept. Safe for
+// concurrent use.
 //
 // At a scale above 1 the last column and row stand for less than Scale pixels where the size is not a
 // multiple of it: the picture is Width/Scale by Height/Scale of its own pixels, a resampler's source rectangle.
-func Decode(src []byte, o Options) (m image.Image, err error) {
+func Decode(src []byte, o Options) (image.Image, error) {
 	d := decoders.Get().(*Decoder)
 	defer d.giveBack()
 	return d.Decode(src, o)

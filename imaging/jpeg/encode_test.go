@@ -78,7 +78,8 @@ func TestAppendOptimized(t *testing.T) {
 	t.Parallel()
 	flat := image.NewGray(image.Rect(0, 0, 3, 3))
 	r := rand.New(rand.NewPCG(3, 4))
-	noise := image.NewYCbCr(image.Rect(0, 0, 90, 90), image.YCbCrSubsampleRatio420)
+	// Next to every coefficient of it is a token at quality 100: more of them than two pages hold.
+	noise := image.NewYCbCr(image.Rect(0, 0, 250, 210), image.YCbCrSubsampleRatio420)
 	noisy(r, noise.Y, noise.Cb, noise.Cr)
 	for _, m := range []image.Image{photograph(333, 211), grayPhotograph(300, 200), flat, noise} {
 		for _, quality := range []int{5, 80, 100} {

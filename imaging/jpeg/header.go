@@ -115,6 +115,3 @@ func (h Header) Bytes(scale int) int64 {
 	}
 	return bandBytes(&h.frame, scale) + coefficientBytes(&h.frame, scale) + state
 }
-
-// PlaneBytes is the memory that Decode needs for the picture itself, beside Bytes.
-func (h Header) PlaneBytes(scale int) int64 { return planeBytes(&h.frame, scale) }

@@ -3,16 +3,12 @@ package jpeg
 import (
 	"image"
 	"math"
+
+	"vitrine/imaging/ssim"
 )
 
 // sampled is how many blocks a quality is looked for with, at most.
 const sampled = 2000
-
-// The constants of the index of structural similarity, (0.01*255)^2 and (0.03*255)^2.
-const (
-	ssimC1 = 6.5025
-	ssimC2 = 58.5225
-)
 
 // QualityFor gives the least quality from low to high at which the luma of m, an *image.YCbCr or *image.Gray, keeps a
 // structural similarity of target, or high where none does. It writes nothing: up to 2,000 blocks, spread over the picture,
@@ -95,6 +91,5 @@ func index(c *[64]int16, steps, inverse *[64]float32) float32 {
 		pp, qq, pq = pp+v*v, qq+w*w, pq+v*w
 	}
 	const n = one * 64
-	pp, qq, pq = pp/n, qq/n, pq/n
-	return (2*p*q + ssimC1) * (2*pq + ssimC2) / ((p*p + q*q + ssimC1) * (pp + qq + ssimC2))
+	return ssim.Index(p, q, pp/n, qq/n, pq/n)
 }

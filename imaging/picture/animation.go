@@ -19,14 +19,14 @@ func AnimatedWebP(canvas image.Point, frames ...Frame) []byte {
 	const animated, alpha = 0x02, 0x10
 	extended := []byte{animated | alpha, 0, 0, 0}
 	extended = put24(put24(extended, canvas.X-1), canvas.Y-1)
-	chunks := [][]byte{riffChunk("VP8X", extended), riffChunk("ANIM", make([]byte, 6))}
+	chunks := [][]byte{WebPChunk("VP8X", extended), WebPChunk("ANIM", make([]byte, 6))}
 	for _, f := range frames {
 		content := put24(put24(nil, f.At.Min.X/2), f.At.Min.Y/2)
 		content = put24(put24(content, f.At.Dx()-1), f.At.Dy()-1)
 		content = append(put24(content, 100), 0) // milliseconds, flags
-		chunks = append(chunks, riffChunk("ANMF", append(content, bitstream(f.File)...)))
+		chunks = append(chunks, WebPChunk("ANMF", append(content, bitstream(f.File)...)))
 	}
-	return riff(chunks...)
+	return WebPOf(chunks...)
 }
 
 // AnimatedFrom adds frames to what an extended WebP says before its pixels.
@@ -36,7 +36,7 @@ func AnimatedFrom(extended []byte, frames ...Frame) []byte {
 	head, profile := made[12:12+8+10], extended[30:]
 	head[8] |= extended[20]
 	profile = profile[:8+binary.LittleEndian.Uint32(profile[4:])+binary.LittleEndian.Uint32(profile[4:])&1]
-	return riff(head, profile, made[30:])
+	return WebPOf(head, profile, made[30:])
 }
 
 func get24(b []byte) int { return int(b[0]) | int(b[1])<<8 | int(b[2])<<16 }
@@ -62,7 +62,7 @@ func WithAlpha(lossy []byte, w, h int, alpha func(x, y int) byte) []byte {
 	for i := range w * h {
 		plane = append(plane, alpha(i%w, i/w))
 	}
-	return riff(riffChunk("VP8X", extended), riffChunk("ALPH", plane), lossy[12:])
+	return WebPOf(WebPChunk("VP8X", extended), WebPChunk("ALPH", plane), lossy[12:])
 }
 
 func put24(b []byte, v int) []byte { return append(b, byte(v), byte(v>>8), byte(v>>16)) }

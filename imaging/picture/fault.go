@@ -22,7 +22,7 @@ func PNGBomb(w, h int) []byte {
 	header := binary.BigEndian.AppendUint32(nil, uint32(w))
 	header = binary.BigEndian.AppendUint32(header, uint32(h))
 	header = append(header, file[24:29]...)
-	return append(appendChunk(append([]byte{}, file[:8]...), "IHDR", header), file[33:]...)
+	return append(AppendPNGChunk(append([]byte{}, file[:8]...), "IHDR", header), file[33:]...)
 }
 
 // GIFBomb gives a GIF of 32 bytes whose frame claims 65,535 x 65,535 pixels.

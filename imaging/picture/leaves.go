@@ -43,7 +43,7 @@ type leaf struct {
 // free above.
 func (l *leaves) fall() {
 	longer := float64(max(l.w, l.h))
-	least, most := longer/400, longer/4
+	least, most := max(longer/400, 1), longer/4
 	free := int(0.72 * float64(l.w*l.h))
 	for range 60 * l.w * l.h / int(least*least) {
 		if free <= 0 {
@@ -65,10 +65,19 @@ func (l *leaves) fall() {
 	}
 }
 
-// paint gives colours of leaves, bark, stone and petals.
+// hues are as many of each kind as there is of it.
+var hues = [][3]float64{
+	{0.7, 1, 0.45}, {0.7, 1, 0.45}, {0.7, 1, 0.45}, // leaves
+	{1, 0.8, 0.55}, {1, 0.8, 0.55}, // bark
+	{1, 0.97, 0.92}, {1, 0.97, 0.92}, // stone
+	{1, 0.5, 0.4}, // petals
+	{0.6, 0.7, 1}, // water
+}
+
+// paint gives a colour: one of the hues, lighter or darker.
 func (l *leaves) paint(d *leaf) {
 	value := 0.12 + 0.7*l.random.Float64()*l.random.Float64()
-	hue := [][3]float64{{0.7, 1, 0.45}, {1, 0.8, 0.55}, {1, 0.97, 0.92}, {1, 0.5, 0.4}, {0.6, 0.7, 1}}[[]int{0, 0, 0, 1, 1, 2, 2, 3, 4}[l.random.IntN(9)]]
+	hue := hues[l.random.IntN(len(hues))]
 	for i := range d.colour {
 		d.colour[i] = value * (hue[i] + 0.1*(l.random.Float64()-0.5))
 	}

@@ -39,9 +39,9 @@ func RarePNG(img image.Image, kind PNGKind) []byte {
 		header[12] = 1
 	}
 	out := []byte("\x89PNG\r\n\x1a\n")
-	out = appendChunk(out, "IHDR", header)
+	out = AppendPNGChunk(out, "IHDR", header)
 	if kind.Orientation > 0 {
-		out = appendChunk(out, "eXIf", EXIF(kind.Orientation))
+		out = AppendPNGChunk(out, "eXIf", EXIF(kind.Orientation))
 	}
 	if kind.Transparent != nil {
 		wide := kind
@@ -52,7 +52,7 @@ func RarePNG(img image.Image, kind PNGKind) []byte {
 				sample[i] = 0
 			}
 		}
-		out = appendChunk(out, "tRNS", sample)
+		out = AppendPNGChunk(out, "tRNS", sample)
 	}
 	var packed bytes.Buffer
 	z := zlib.NewWriter(&packed)
@@ -62,8 +62,8 @@ func RarePNG(img image.Image, kind PNGKind) []byte {
 	if err := z.Close(); err != nil {
 		panic(err)
 	}
-	out = appendChunk(out, "IDAT", packed.Bytes())
-	return appendChunk(out, "IEND", nil)
+	out = AppendPNGChunk(out, "IDAT", packed.Bytes())
+	return AppendPNGChunk(out, "IEND", nil)
 }
 
 // rows gives the unfiltered rows of all passes.
@@ -115,11 +115,12 @@ func (kind PNGKind) samples(out []byte, c color.Color) []byte {
 // WithPNGChunk puts a chunk behind a PNG's header.
 func WithPNGChunk(file []byte, name string, content []byte) []byte {
 	const header = 8 + 12 + 13
-	out := appendChunk(append([]byte{}, file[:header]...), name, content)
+	out := AppendPNGChunk(append([]byte{}, file[:header]...), name, content)
 	return append(out, file[header:]...)
 }
 
-func appendChunk(out []byte, name string, content []byte) []byte {
+// AppendPNGChunk appends a chunk of a PNG.
+func AppendPNGChunk(out []byte, name string, content []byte) []byte {
 	out = binary.BigEndian.AppendUint32(out, uint32(len(content)))
 	start := len(out)
 	out = append(append(out, name...), content...)

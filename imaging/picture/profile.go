@@ -200,5 +200,5 @@ func WebPWithICC(file, profile []byte, w, h int) []byte {
 		flags |= hasAlpha
 	}
 	extended := put24(put24([]byte{flags, 0, 0, 0}, w-1), h-1)
-	return riff(riffChunk("VP8X", extended), riffChunk("ICCP", profile), file[12:])
+	return WebPOf(WebPChunk("VP8X", extended), WebPChunk("ICCP", profile), file[12:])
 }

@@ -20,12 +20,8 @@ func WebP(img image.Image) []byte {
 // WebPWithEXIF puts an orientation into a WebP of one chunk of lossless data.
 func WebPWithEXIF(file []byte, size image.Point, orientation int) []byte {
 	const hasEXIF = 0x08
-	extended := make([]byte, 10)
-	extended[0] = hasEXIF
-	put24 := func(b []byte, v int) { b[0], b[1], b[2] = byte(v), byte(v>>8), byte(v>>16) }
-	put24(extended[4:], size.X-1)
-	put24(extended[7:], size.Y-1)
-	return riff(riffChunk("VP8X", extended), file[12:], riffChunk("EXIF", EXIF(orientation)))
+	extended := put24(put24([]byte{hasEXIF, 0, 0, 0}, size.X-1), size.Y-1)
+	return WebPOf(WebPChunk("VP8X", extended), file[12:], WebPChunk("EXIF", EXIF(orientation)))
 }
 
 // LossyWebP gives a lossy WebP whose samples are all 128, of at most 64 x 64
@@ -45,23 +41,25 @@ func LossyWebPFilled(w, h, first int, second []byte) []byte {
 	frame = binary.LittleEndian.AppendUint16(frame, uint16(w))
 	frame = binary.LittleEndian.AppendUint16(frame, uint16(h))
 	frame = append(frame, make([]byte, first)...)
-	return riff(riffChunk("VP8 ", append(frame, second...)))
+	return WebPOf(WebPChunk("VP8 ", append(frame, second...)))
 }
 
-func riffChunk(name string, content []byte) []byte {
+// WebPChunk gives a chunk of a WebP.
+func WebPChunk(name string, content []byte) []byte {
 	out := binary.LittleEndian.AppendUint32([]byte(name), uint32(len(content)))
 	out = append(out, content...)
 	return append(out, make([]byte, len(content)&1)...)
 }
 
-func riff(chunks ...[]byte) []byte {
+// WebPOf gives the WebP of chunks.
+func WebPOf(chunks ...[]byte) []byte {
 	content := append([]byte("WEBP"), bytes.Join(chunks, nil)...)
 	return append(binary.LittleEndian.AppendUint32([]byte("RIFF"), uint32(len(content))), content...)
 }
 
 // WithWebPChunk puts a chunk at the end of a WebP.
 func WithWebPChunk(file []byte, name string, content []byte) []byte {
-	return riff(file[12:], riffChunk(name, content))
+	return WebPOf(file[12:], WebPChunk(name, content))
 }
 
 // WithPackedAlpha gives a lossy WebP the green of a lossless one of the same size as its alpha plane, compressed.
@@ -70,5 +68,5 @@ func WithPackedAlpha(lossy, lossless []byte) []byte {
 	stream := lossless[12+8 : 12+8+binary.LittleEndian.Uint32(lossless[16:])]
 	size := binary.LittleEndian.Uint32(stream[1:])
 	extended := put24(put24([]byte{hasAlpha, 0, 0, 0}, int(size&0x3fff)), int(size>>14&0x3fff))
-	return riff(riffChunk("VP8X", extended), riffChunk("ALPH", append([]byte{packed}, stream[header:]...)), lossy[12:])
+	return WebPOf(WebPChunk("VP8X", extended), WebPChunk("ALPH", append([]byte{packed}, stream[header:]...)), lossy[12:])
 }

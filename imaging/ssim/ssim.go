@@ -31,6 +31,12 @@ var window = func() (w [2*radius + 1]float32) {
 	return w
 }()
 
+// Index is that of two sets of samples with the means p and q, the variances pp and
+// qq, and the covariance pq.
+func Index[F float32 | float64](p, q, pp, qq, pq F) F {
+	return (2*p*q + c1) * (2*pq + c2) / ((p*p + q*q + c1) * (pp + qq + c2))
+}
+
 // Gray gives the mean index of two pictures of the same size, 1 for equal ones. At
 // the edges the outermost samples are repeated. It panics where the sizes differ.
 func Gray(a, b *image.Gray) float64 {
@@ -58,7 +64,7 @@ func Gray(a, b *image.Gray) float64 {
 	for i := range maps[0] {
 		p, q := float64(maps[0][i]), float64(maps[1][i])
 		pp, qq, pq := float64(maps[2][i])-p*p, float64(maps[3][i])-q*q, float64(maps[4][i])-p*q
-		sum += (2*p*q + c1) * (2*pq + c2) / ((p*p + q*q + c1) * (pp + qq + c2))
+		sum += Index(p, q, pp, qq, pq)
 	}
 	return sum / float64(len(maps[0]))
 }

@@ -19,13 +19,13 @@ func (s *sums) add(t *sums) {
 // index is that of the samples summed up, n of them.
 func (s *sums) index(n float32) float32 {
 	p, q := float32(s.a)/n, float32(s.b)/n
-	pp, qq, pq := float32(s.aa)/n-p*p, float32(s.bb)/n-q*q, float32(s.ab)/n-p*q
-	return (2*p*q + c1) * (2*pq + c2) / ((p*p + q*q + c1) * (pp + qq + c2))
+	return Index(p, q, float32(s.aa)/n-p*p, float32(s.bb)/n-q*q, float32(s.ab)/n-p*q)
 }
 
 // Windows gives the mean index in square windows of 8 x 8 samples, four apart in
-// both directions. It orders pictures as Gray does, with less loss, for a fraction of the time and next to no memory. Up to three columns and rows at the end count for nothing. It panics
-// where the sizes differ.
+// both directions. It orders pictures as Gray does, with less loss, for a fraction
+// of the time and next to no memory. Up to three columns and rows at the end count
+// for nothing. It panics where the sizes differ.
 func Windows(a, b *image.Gray) float64 {
 	size := a.Rect.Size()
 	if size != b.Rect.Size() {

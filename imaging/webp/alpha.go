@@ -14,7 +14,7 @@ import (
 // is kept as it is.
 func appendTransparent(dst []byte, m *image.RGBA, quality int) ([]byte, error) {
 	planar, alpha := split(m)
-	body, err := encodeVP8(nil, planar, quality)
+	body, err := encodeVP8(planar, quality)
 	if err != nil {
 		return dst, err
 	}
@@ -40,7 +40,7 @@ func packAlpha(alpha *image.Alpha) []byte {
 		green.Pix[4*i+1], green.Pix[4*i+3] = a, 255
 	}
 	const losslessHead, asIs, isLossless = 5, 0, 1
-	stream, err := appendLossless(nil, green)
+	stream, err := encodeLossless(green)
 	if err != nil {
 		return append([]byte{asIs}, alpha.Pix...)
 	}
@@ -132,20 +132,20 @@ func meanSeen(pix []byte, width int, tile image.Rectangle) (mean [3]byte, ok boo
 	return mean, true
 }
 
-// appendLossless appends the content of a VP8L chunk (RFC 9649, section 3). The
+// encodeLossless gives the content of a VP8L chunk (RFC 9649, section 3). The
 // library panics over trees of codes that it cannot write: those of a single pixel of
 // nothing, and those with all values equally often, as noise has them.
-func appendLossless(dst []byte, m image.Image) (out []byte, err error) {
+func encodeLossless(m image.Image) (out []byte, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			out, err = dst, fmt.Errorf("%w: %v", ErrLossless, v)
+			out, err = nil, fmt.Errorf("%w: %v", ErrLossless, v)
 		}
 	}()
 	var file bytes.Buffer
 	if err := nativewebp.Encode(&file, m, nil); err != nil {
-		return dst, fmt.Errorf("%w: %w", ErrLossless, err)
+		return nil, fmt.Errorf("%w: %w", ErrLossless, err)
 	}
 	const length, head = 16, 20
 	body := file.Bytes()[head:]
-	return append(dst, body[:binary.LittleEndian.Uint32(file.Bytes()[length:])]...), nil
+	return body[:binary.LittleEndian.Uint32(file.Bytes()[length:])], nil
 }

@@ -14,9 +14,7 @@ type boolWriter struct {
 	ones  int // bytes of 0xff held back, which a carry would turn into zeros
 }
 
-func newBoolWriter(buf []byte) *boolWriter {
-	return &boolWriter{buf: buf[:0], span: 254, extra: -8}
-}
+func newBoolWriter() *boolWriter { return &boolWriter{span: 254, extra: -8} }
 
 // put writes a bit that is false with a probability of prob/256.
 func (w *boolWriter) put(bit bool, prob uint8) {

@@ -46,11 +46,8 @@ func (w *work) tryLarge(t *large, mode int) {
 		last, d := q.quantise(&t.coeffs[i], &values, 1)
 		distortion += d
 		rate += w.costs.block(q.kind, int(top[i&3]+left[i>>2]), &values, 1, last)
-		nonzero := uint8(0)
-		if last > 1 {
-			nonzero = 1
-		}
-		top[i&3], left[i>>2] = nonzero, nonzero
+		top[i&3] = coded(last, 1)
+		left[i>>2] = top[i&3]
 	}
 	forwardWalsh(&dc, &t.dc)
 	last, d := w.seg.lumaDC.quantise(&t.dc, &values, 0)
@@ -72,11 +69,8 @@ func (w *work) codeLarge(t *large, mode int, lv *levels) int64 {
 		ctx := int(top[i&3] + left[i>>2])
 		last := seg.lumaAfterDC.refine(w.costs, ctx, &t.coeffs[i], &lv[i], 1, w.lambda)
 		rate += w.costs.block(lumaAfterDC, ctx, &lv[i], 1, last)
-		nonzero := uint8(0)
-		if last > 1 {
-			nonzero = 1
-		}
-		top[i&3], left[i>>2] = nonzero, nonzero
+		top[i&3] = coded(last, 1)
+		left[i>>2] = top[i&3]
 		seg.lumaAfterDC.restore(&lv[i], &restored, 1)
 		restored[0] = dc[i]
 		w.luma.block(i, &block)
@@ -128,8 +122,8 @@ func (w *work) chooseSmall(topModes []uint8, leftModes *[4]uint8, limit int64, l
 			copy(w.out[:], out[:])
 			return modes, false
 		}
-		nonzero := min(uint8(last), 1)
-		top[i&3], left[i>>2] = nonzero, nonzero
+		top[i&3] = coded(last, 0)
+		left[i>>2] = top[i&3]
 	}
 	copy(lv[:], mine[:])
 	lv[blockDC] = [16]int16{}
@@ -189,9 +183,9 @@ func (w *work) chooseChroma(lv *levels) (mode uint8) {
 	var restored [16]int16
 	q := &w.seg.chroma
 	for i := range 8 {
-		t, l := 4+i>>2<<1+i&1, 4+i>>2<<1+i>>1&1
+		t, l := besideChroma(i)
 		last := q.refine(w.costs, int(top[t]+left[l]), &tries[using][i], &lv[firstU+i], 0, w.seg.chromaLambda)
-		top[t] = min(uint8(last), 1)
+		top[t] = coded(last, 0)
 		left[l] = top[t]
 		q.restore(&lv[firstU+i], &restored, 0)
 		w.chroma[i>>2].block(i&3, &block)
@@ -206,13 +200,13 @@ func (w *work) tryChroma(coeffs *[8][16]int16, mode int) int64 {
 	distortion, rate := int64(0), chromaCost[mode]
 	top, left := w.top, w.left
 	for i := range 8 {
-		t, l := 4+i>>2<<1+i&1, 4+i>>2<<1+i>>1&1
+		t, l := besideChroma(i)
 		w.chroma[i>>2].block(i&3, &block)
 		forward4(&w.source[firstU+i], &block, &coeffs[i])
 		last, d := w.seg.chroma.quantise(&coeffs[i], &values, 0)
 		distortion += d
 		rate += w.costs.block(chroma, int(top[t]+left[l]), &values, 0, last)
-		top[t] = min(uint8(last), 1)
+		top[t] = coded(last, 0)
 		left[l] = top[t]
 	}
 	return score(distortion, rate, w.seg.chromaLambda)

@@ -28,6 +28,21 @@ type levels [blocks][16]int16
 // four of luma, two of each chroma, and the one of first coefficients.
 type context [9]uint8
 
+// besideChroma gives where the contexts above and to the left of a block of chroma
+// are: the blocks 0 to 3 are of u, 4 to 7 of v.
+func besideChroma(i int) (top, left int) {
+	plane := 4 + i>>2<<1
+	return plane + i&1, plane + i>>1&1
+}
+
+// coded is what the context keeps of a block: 1 if it has values from first on.
+func coded(last, first int) uint8 {
+	if last > first {
+		return 1
+	}
+	return 0
+}
+
 // encoder codes one picture.
 type encoder struct {
 	size     image.Point
@@ -45,8 +60,8 @@ type encoder struct {
 	work     work
 }
 
-// encodeVP8 appends a key frame of m.
-func encodeVP8(dst []byte, m image.Image, quality int) ([]byte, error) {
+// encodeVP8 gives a key frame of m.
+func encodeVP8(m image.Image, quality int) ([]byte, error) {
 	size := m.Bounds().Size()
 	e := &encoder{size: size, mbw: (size.X + 15) / 16, mbh: (size.Y + 15) / 16}
 	e.src, e.rec = newPlanes(e.mbw, e.mbh), newPlanes(e.mbw, e.mbh)
@@ -67,7 +82,7 @@ func encodeVP8(dst []byte, m image.Image, quality int) ([]byte, error) {
 			e.costs.learn(&probs)
 		}
 	}
-	return e.write(dst)
+	return e.write()
 }
 
 // encode chooses how to code a macroblock, and makes what decoders will see.
@@ -105,25 +120,22 @@ func (lv *levels) walk(small bool, top, left *context, visit func(kind, ctx int,
 	if !small {
 		last := lastOf(&lv[blockDC], 0)
 		visit(lumaDC, int(top[8]+left[8]), &lv[blockDC], 0, last)
-		top[8] = min(uint8(last), 1)
+		top[8] = coded(last, 0)
 		left[8] = top[8]
 		kind, first = lumaAfterDC, 1
 	}
 	block := func(kind, i, first, t, l int) {
 		last := lastOf(&lv[i], first)
 		visit(kind, int(top[t]+left[l]), &lv[i], first, last)
-		top[t] = 0
-		if last > first {
-			top[t] = 1
-		}
+		top[t] = coded(last, first)
 		left[l] = top[t]
 	}
 	for i := range firstU {
 		block(kind, i, first, i&3, i>>2)
 	}
-	for i := firstU; i < blockDC; i++ {
-		plane := 4 + (i-firstU)>>2<<1
-		block(chroma, i, 0, plane+i&1, plane+i>>1&1)
+	for i := range blockDC - firstU {
+		t, l := besideChroma(i)
+		block(chroma, firstU+i, 0, t, l)
 	}
 }
 

@@ -31,25 +31,25 @@ func narrowTable(base, span, zero float64) (t [256]byte) {
 func (p *planes) load(m image.Image) {
 	switch m := m.(type) {
 	case *image.Gray:
-		p.fill(p.y, p.stride, m.Pix, m.Stride, m.Rect.Size(), &narrowLuma)
+		fill(p.y, p.stride, m.Pix, m.Stride, m.Rect.Size(), &narrowLuma)
 		for i := range p.u {
 			p.u[i], p.v[i] = 128, 128
 		}
 	case *image.YCbCr:
 		size := m.Rect.Size()
 		half := image.Pt((size.X+1)/2, (size.Y+1)/2)
-		p.fill(p.y, p.stride, m.Y[m.YOffset(m.Rect.Min.X, m.Rect.Min.Y):], m.YStride, size, &narrowLuma)
+		fill(p.y, p.stride, m.Y[m.YOffset(m.Rect.Min.X, m.Rect.Min.Y):], m.YStride, size, &narrowLuma)
 		first := m.COffset(m.Rect.Min.X, m.Rect.Min.Y)
 		cb, cr, stride := m.Cb[first:], m.Cr[first:], m.CStride
 		if m.SubsampleRatio == image.YCbCrSubsampleRatio444 {
 			cb, cr, stride = halve(cb, stride, size), halve(cr, stride, size), half.X
 		}
-		p.fill(p.u, p.stride/2, cb, stride, half, &narrowChroma)
-		p.fill(p.v, p.stride/2, cr, stride, half, &narrowChroma)
+		fill(p.u, p.stride/2, cb, stride, half, &narrowChroma)
+		fill(p.v, p.stride/2, cr, stride, half, &narrowChroma)
 	}
 }
 
-func (p *planes) fill(dst []byte, dstStride int, src []byte, stride int, size image.Point, table *[256]byte) {
+func fill(dst []byte, dstStride int, src []byte, stride int, size image.Point, table *[256]byte) {
 	rows := len(dst) / dstStride
 	for y := range rows {
 		row := dst[y*dstStride:][:dstStride]
@@ -78,4 +78,30 @@ func halve(src []byte, stride int, size image.Point) []byte {
 		}
 	}
 	return out
+}
+
+// blocks visits the blocks of 4 x 4 of a macroblock, those of luma first, with the
+// samples from each one's first on.
+func (p *planes) blocks(x, y int, visit func(i int, samples []byte, stride int)) {
+	for i := range firstU {
+		visit(i, p.y[(16*y+i>>2*4)*p.stride+16*x+i&3*4:], p.stride)
+	}
+	half := p.stride / 2
+	for i := range 4 {
+		at := (8*y+i>>1*4)*half + 8*x + i&1*4
+		visit(firstU+i, p.u[at:], half)
+		visit(firstV+i, p.v[at:], half)
+	}
+}
+
+func loadBlock(b *[16]byte, src []byte, stride int) {
+	for r := range 4 {
+		copy(b[4*r:4*r+4], src[r*stride:])
+	}
+}
+
+func storeBlock(b *[16]byte, dst []byte, stride int) {
+	for r := range 4 {
+		copy(dst[r*stride:], b[4*r:4*r+4])
+	}
 }

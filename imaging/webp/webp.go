@@ -70,9 +70,9 @@ func Append(dst []byte, m image.Image, o Options) (out []byte, err error) {
 	default:
 		return dst, fmt.Errorf("%w: %T", ErrType, m)
 	}
-	id, encode := "VP8 ", func() ([]byte, error) { return encodeVP8(nil, m, quality) }
+	id, encode := "VP8 ", func() ([]byte, error) { return encodeVP8(m, quality) }
 	if o.Lossless {
-		id, encode = "VP8L", func() ([]byte, error) { return appendLossless(nil, m) }
+		id, encode = "VP8L", func() ([]byte, error) { return encodeLossless(m) }
 	}
 	body, err := encode()
 	if err != nil {

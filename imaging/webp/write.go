@@ -3,6 +3,7 @@ package webp
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 )
 
 // tokenCounts are how often each branch of the tree was false and true.
@@ -60,9 +61,9 @@ func (t *tokenCounts) probs(old *tokenProbs) tokenProbs {
 // errTooLarge cannot happen to pictures of less than about 10 megapixels.
 var errTooLarge = errors.New("webp: the modes of a picture this large have no room in its file")
 
-// write appends the frame (RFC 6386, section 9).
-func (e *encoder) write(dst []byte) ([]byte, error) {
-	w := newBoolWriter(nil)
+// write gives the frame (RFC 6386, section 9).
+func (e *encoder) write() ([]byte, error) {
+	w := newBoolWriter()
 	w.putUint(0, 2) // the usual colours; values have to be clipped
 	e.parts.write(w)
 	w.putUint(0, 1) // the normal loop filter
@@ -92,14 +93,13 @@ func (e *encoder) write(dst []byte) ([]byte, error) {
 	e.writeModes(w)
 	first := w.finish()
 	if len(first) >= 1<<19 {
-		return dst, errTooLarge
+		return nil, errTooLarge
 	}
 	tag := uint32(len(first))<<5 | 1<<4 // a key frame of version 0, shown
-	dst = append(dst, byte(tag), byte(tag>>8), byte(tag>>16), 0x9d, 0x01, 0x2a)
-	dst = binary.LittleEndian.AppendUint16(dst, uint16(e.size.X))
-	dst = binary.LittleEndian.AppendUint16(dst, uint16(e.size.Y))
-	dst = append(dst, first...)
-	return append(dst, e.writeValues(&probs)...), nil
+	head := []byte{byte(tag), byte(tag >> 8), byte(tag >> 16), 0x9d, 0x01, 0x2a}
+	head = binary.LittleEndian.AppendUint16(head, uint16(e.size.X))
+	head = binary.LittleEndian.AppendUint16(head, uint16(e.size.Y))
+	return slices.Concat(head, first, e.writeValues(&probs)), nil
 }
 
 // writeModes writes what was chosen for each macroblock (section 11).
@@ -143,7 +143,7 @@ func (e *encoder) writeModes(w *boolWriter) {
 
 // writeValues gives the partition of coefficients (section 13).
 func (e *encoder) writeValues(probs *tokenProbs) []byte {
-	w := newBoolWriter(nil)
+	w := newBoolWriter()
 	tops := make([]context, e.mbw)
 	var left context
 	put := func(kind, ctx int, values *[16]int16, first, last int) {

@@ -5,10 +5,10 @@ import (
 	"compress/zlib"
 	"encoding/binary"
 	"hash/adler32"
-	"hash/crc32"
 	"image"
 	"image/color"
 	"iter"
+	"slices"
 
 	"vitrine/imaging/picture"
 )
@@ -120,16 +120,9 @@ func pngOf(w, h int, depth, colour, interlaced byte, data []byte) []byte {
 	out := []byte("\x89PNG\r\n\x1a\n")
 	header := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, uint32(w)), uint32(h))
 	header = append(header, depth, colour, 0, 0, interlaced)
-	for _, c := range []struct {
-		name    string
-		content []byte
-	}{{"IHDR", header}, {"IDAT", data}, {"IEND", nil}} {
-		out = binary.BigEndian.AppendUint32(out, uint32(len(c.content)))
-		at := len(out)
-		out = append(append(out, c.name...), c.content...)
-		out = binary.BigEndian.AppendUint32(out, crc32.ChecksumIEEE(out[at:]))
-	}
-	return out
+	out = picture.AppendPNGChunk(out, "IHDR", header)
+	out = picture.AppendPNGChunk(out, "IDAT", data)
+	return picture.AppendPNGChunk(out, "IEND", nil)
 }
 
 var pngBombs = []func(size int) File{
@@ -181,8 +174,10 @@ var gifBombs = []func(size int) File{
 		return File{"gif of a thousand frames and more", filled(file, second, size, file[second:len(file)-1]), Ready}
 	},
 	func(size int) File {
-		file := append(append(append([]byte{}, plainGIF()[:gifFrame(plainGIF())]...), 0x21, 0xfe, 0), plainGIF()[gifFrame(plainGIF()):]...)
-		return File{"gif of a comment of single letters", filled(file, gifFrame(plainGIF())+2, size, []byte{1, 'a'}), Ready}
+		file := plainGIF()
+		at := gifFrame(file)
+		file = slices.Insert(file, at, 0x21, 0xfe, 0)
+		return File{"gif of a comment of single letters", filled(file, at+2, size, []byte{1, 'a'}), Ready}
 	},
 	func(size int) File { // codes of three bits that say nothing but that the table is to be forgotten
 		file := plainGIF()

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"compress/zlib"
 	"encoding/binary"
-	"hash/crc32"
 
 	"vitrine/imaging/picture"
 )
@@ -69,12 +68,7 @@ const pngHeader = 8 + 12 + 13
 
 func markedPNG(file []byte) []byte {
 	out := append([]byte{}, file[:pngHeader]...)
-	chunk := func(name string, content []byte) {
-		out = binary.BigEndian.AppendUint32(out, uint32(len(content)))
-		start := len(out)
-		out = append(append(out, name...), content...)
-		out = binary.BigEndian.AppendUint32(out, crc32.ChecksumIEEE(out[start:]))
-	}
+	chunk := func(name string, content []byte) { out = picture.AppendPNGChunk(out, name, content) }
 	if !bytes.Contains(file, []byte("iCCP")) {
 		chunk("iCCP", append([]byte("secret\x00\x00"), deflated(describedProfile())...))
 	}
@@ -110,8 +104,7 @@ func markedWebP(file []byte) []byte {
 		name    string
 		content []byte
 	}{{"EXIF", Whereabouts(1)}, {"XMP ", Marker}, {"prVt", Marker}} {
-		out = binary.LittleEndian.AppendUint32(append(out, c.name...), uint32(len(c.content)))
-		out = append(append(out, c.content...), make([]byte, len(c.content)&1)...)
+		out = append(out, picture.WebPChunk(c.name, c.content)...)
 	}
 	binary.LittleEndian.PutUint32(out[4:], uint32(len(out)-8))
 	return out

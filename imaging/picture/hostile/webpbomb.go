@@ -9,11 +9,11 @@ import (
 )
 
 var webpBombs = []func(size int) File{
-	func(int) File { return File{"webp of 18 million pixels", FlatWebP(4300, 4300), Ready} },
-	func(int) File { return File{"webp of 40 million pixels", FlatWebP(6300, 6300), tooLarge} },
+	func(int) File { return File{"webp of 18 million pixels", flatWebP(4300, 4300), Ready} },
+	func(int) File { return File{"webp of 40 million pixels", flatWebP(6300, 6300), tooLarge} },
 	func(int) File {
 		lossy := picture.LossyWebPFilled(3200, 3200, 64<<10, make([]byte, 64<<10))
-		return File{"webp of alpha of a few bytes", picture.WithPackedAlpha(lossy, FlatWebP(3200, 3200)), Ready}
+		return File{"webp of alpha of a few bytes", picture.WithPackedAlpha(lossy, flatWebP(3200, 3200)), Ready}
 	},
 	func(int) File {
 		return File{"webp of 40 million pixels without detail", picture.LossyWebPFilled(6300, 6300, 500_000, make([]byte, 200_000)), Ready}
@@ -32,7 +32,7 @@ var webpBombs = []func(size int) File{
 		return File{"webp of a million chunks", file, Ready}
 	},
 	func(size int) File {
-		dot := picture.Frame{At: image.Rect(0, 0, 1, 1), File: FlatWebP(1, 1)}
+		dot := picture.Frame{At: image.Rect(0, 0, 1, 1), File: flatWebP(1, 1)}
 		one, two := picture.AnimatedWebP(image.Pt(6300, 6300), dot), picture.AnimatedWebP(image.Pt(6300, 6300), dot, dot)
 		file := filled(one, len(one), size, two[len(one):])
 		binary.LittleEndian.PutUint32(file[4:], uint32(len(file)-8))
@@ -40,10 +40,10 @@ var webpBombs = []func(size int) File{
 	},
 }
 
-// FlatWebP gives a lossless WebP of w x h pixels in a few bytes: each of its codes has one symbol, and so no bits. Its
+// flatWebP gives a lossless WebP of w x h pixels in a few bytes: each of its codes has one symbol, and so no bits. Its
 // pixels are predicted from each other in the way that costs most, and go through two more transforms (RFC 9649,
 // section 4).
-func FlatWebP(w, h int) []byte {
+func flatWebP(w, h int) []byte {
 	var b bits
 	b.put(0x2f, 8)
 	b.put(uint32(w-1), 14)
@@ -60,10 +60,7 @@ func FlatWebP(w, h int) []byte {
 	b.put(1|green<<1, 3)
 	b.put(0, 1) // no more transforms
 	b.flat(true, 5)
-	content := append(b.out, make([]byte, 8)...)
-	out := binary.LittleEndian.AppendUint32([]byte("RIFF"), uint32(12+len(content)+len(content)&1))
-	out = binary.LittleEndian.AppendUint32(append(out, "WEBPVP8L"...), uint32(len(content)))
-	return append(append(out, content...), make([]byte, len(content)&1)...)
+	return picture.WebPOf(picture.WebPChunk("VP8L", append(b.out, make([]byte, 8)...)))
 }
 
 // bits writes a bit stream, the lowest first.

@@ -3,7 +3,6 @@ package product_test
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"strings"
 	"testing"
 
@@ -13,15 +12,6 @@ import (
 	"vitrine/imaging/picture"
 	"vitrine/product"
 )
-
-func parseURL(t *testing.T, text string) *url.URL {
-	t.Helper()
-	u, err := url.Parse(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return u
-}
 
 // reprocess asks for a product's images anew.
 func (s *studio) reprocess(id uuid.UUID) product.Reprocessing {
@@ -133,7 +123,7 @@ func TestReprocessWithAnotherRecipe(t *testing.T) {
 	s := newStudio(t)
 	w := s.ready("/logo.png")
 	image := w.Images[0].ID
-	newRelayOf(s, s.worker)()
+	s.reworkAll(s.worker)
 	steps := []struct {
 		name   string
 		worker imaging.WorkerConfig
@@ -152,7 +142,7 @@ func TestReprocessWithAnotherRecipe(t *testing.T) {
 		}
 		s.exec(`INSERT INTO outbox (kind, subject, payload) SELECT 'image_rework', id,
 			jsonb_build_object('image_id', id, 'generation', generation, 'reason', 'reprocess') FROM images`)
-		newRelayOf(s, s.newWorker(step.worker))()
+		s.reworkAll(s.newWorker(step.worker))
 		if n := s.webps(image); n != step.webp {
 			t.Errorf("%s: %d WebP variants", step.name, n)
 		}

@@ -46,20 +46,12 @@ func newFocalRow(p *Focal) focalRow {
 	return focalRow{round(p.X), round(p.Y)}
 }
 
-// point is what the workers crop round.
+// point gives it, nil for the centre.
 func (r focalRow) point() *imaging.Focal {
 	if !r.X.Valid || !r.Y.Valid {
 		return nil
 	}
 	return &imaging.Focal{X: r.X.Float64, Y: r.Y.Float64}
-}
-
-// wire is what clients see.
-func (r focalRow) wire() *Focal {
-	if !r.X.Valid || !r.Y.Valid {
-		return nil
-	}
-	return &Focal{r.X.Float64, r.Y.Float64}
 }
 
 // setFocal gives an image another focal point. The square of a ready one is made

@@ -136,10 +136,10 @@ func moveImages(ctx context.Context, tx *sqlx.Tx, positions map[uuid.UUID]int) e
 // stopped storing.
 const deletionDelay = time.Minute
 
-// deleteImages removes images and gives the deletions of their objects.
-func deleteImages(ctx context.Context, tx *sqlx.Tx, product uuid.UUID, ids []uuid.UUID) ([]outboxRow, error) {
+// deleteImages removes images of the product and has their objects deleted.
+func (e *edit) deleteImages(ctx context.Context, ids []uuid.UUID) error {
 	if len(ids) == 0 {
-		return nil, nil
+		return nil
 	}
 	texts := make([]string, len(ids))
 	for i, id := range ids {
@@ -152,8 +152,8 @@ func deleteImages(ctx context.Context, tx *sqlx.Tx, product uuid.UUID, ids []uui
 		imageRow
 		Reserved sql.NullString `db:"rework_sha256"`
 	}
-	if err := tx.SelectContext(ctx, &gone, q, product, pq.Array(texts)); err != nil {
-		return nil, fmt.Errorf("delete images: %w", err)
+	if err := e.tx.SelectContext(ctx, &gone, q, e.product.ID, pq.Array(texts)); err != nil {
+		return fmt.Errorf("delete images: %w", err)
 	}
 	delays := map[string]time.Duration{}
 	for i := range gone {
@@ -167,11 +167,10 @@ func deleteImages(ctx context.Context, tx *sqlx.Tx, product uuid.UUID, ids []uui
 			delays[gone[i].Reserved.String] = deletionDelay
 		}
 	}
-	rows := make([]outboxRow, 0, len(delays))
 	for _, digest := range slices.Sorted(maps.Keys(delays)) {
-		row := deletionRow(product, digest)
+		row := deletionRow(e.product.ID, digest)
 		row.delay = delays[digest]
-		rows = append(rows, row)
+		e.outbox = append(e.outbox, row)
 	}
-	return rows, nil
+	return nil
 }

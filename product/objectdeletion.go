@@ -24,8 +24,8 @@ type ObjectDeleter interface {
 	Delete(ctx context.Context, key string) error
 }
 
-// NewDeletionRelay makes the relay that deletes the objects of removed images and
-// of uploads that are no longer kept.
+// NewDeletionRelay makes the relay that deletes the objects of removed images, of
+// uploads that are no longer kept and of sources that have had their second pass.
 //
 // A deletion that was begun and is not known to have ended may have removed what
 // a worker has stored since: an image that has the digest by then is made again.
@@ -36,8 +36,8 @@ func NewDeletionRelay(store *Store, objects ObjectDeleter, wake <-chan struct{},
 		if err := json.Unmarshal(row.Payload, &p); err != nil {
 			return fmt.Errorf("deletion of objects: %w", err)
 		}
-		if p.Upload != "" { // nothing can need the object again
-			return objects.Delete(ctx, p.Upload)
+		if p.Key != "" { // nothing needs the object, or who does can do without
+			return objects.Delete(ctx, p.Key)
 		}
 		if !p.Begun {
 			if err := store.markDeletion(ctx, row.ID, p); err != nil {
@@ -52,19 +52,24 @@ func NewDeletionRelay(store *Store, objects ObjectDeleter, wake <-chan struct{},
 	}), wake, log)
 }
 
-// usesObjects is true of images of product $1 that have digest $2, whose objects
-// begin with $3. A ready image has what it names; the others may be about to store.
-const usesObjects = ` product_id = $1 AND (source_sha256 = $2 AND status <> 'ready' OR rework_sha256 = $2 OR EXISTS (
-	SELECT 1 FROM jsonb_array_elements(variants) AS v WHERE starts_with(v ->> 'key', $3))) `
+const (
+	// usesObjects is true of images that have the objects of o, a digest. A ready image
+	// has what it names; the others may be about to store.
+	usesObjects = ` product_id = o.product AND (source_sha256 = o.sha256 AND status <> 'ready' OR rework_sha256 = o.sha256 OR EXISTS (
+		SELECT 1 FROM jsonb_array_elements(variants) AS v
+		WHERE starts_with(v ->> 'key', 'products/' || o.product || '/' || o.sha256 || '/'))) `
+	// oneDigest is the o of product $1 and digest $2.
+	oneDigest = ` (SELECT cast($1 AS uuid) AS product, cast($2 AS text) AS sha256) AS o `
+)
 
 // markDeletion notes that the deletion is about to begin, unless there will be
 // none because an image has the objects.
 func (s *Store) markDeletion(ctx context.Context, id int64, p deletionPayload) error {
 	const q = `
 		UPDATE outbox SET payload = payload || '{"begun": true}'
-		WHERE id = $4 AND NOT EXISTS (SELECT 1 FROM images WHERE` + usesObjects + `)`
+		WHERE id = $3 AND NOT EXISTS (SELECT 1 FROM images,` + oneDigest + `WHERE` + usesObjects + `)`
 	return s.inTx(ctx, "mark deletion", func(ctx context.Context, tx *sqlx.Tx) error {
-		_, err := tx.ExecContext(ctx, q, p.ProductID, p.SHA256, objectPrefix(p.ProductID, p.SHA256), id)
+		_, err := tx.ExecContext(ctx, q, p.ProductID, p.SHA256, id)
 		return err
 	})
 }
@@ -80,19 +85,18 @@ func (s *Store) markDeletion(ctx context.Context, id int64, p deletionPayload) e
 func (s *Store) deleteObjects(
 	ctx context.Context, objects ObjectDeleter, product uuid.UUID, sha256 string,
 ) (used bool, err error) {
-	prefix := objectPrefix(product, sha256)
-	const q = `SELECT EXISTS (SELECT 1 FROM images WHERE` + usesObjects + `)`
+	const q = `SELECT EXISTS (SELECT 1 FROM images,` + oneDigest + `WHERE` + usesObjects + `)`
 	var begun bool
 	var storeErr error
 	err = s.inTxFor(ctx, deletionTime, nil, "delete objects", func(ctx context.Context, tx *sqlx.Tx) error {
 		if err := lockObjects(ctx, tx, product, sha256); err != nil {
 			return err
 		}
-		if err := tx.GetContext(ctx, &used, q, product, sha256, prefix); err != nil || used {
+		if err := tx.GetContext(ctx, &used, q, product, sha256); err != nil || used {
 			return err
 		}
 		begun = true
-		storeErr = errors.Join(objects.DeletePrefix(ctx, prefix), objects.Delete(ctx, imaging.OriginalKey(product, sha256)))
+		storeErr = errors.Join(objects.DeletePrefix(ctx, objectPrefix(product, sha256)), objects.Delete(ctx, imaging.OriginalKey(product, sha256)))
 		return nil
 	})
 	if begun && err != nil {
@@ -111,7 +115,8 @@ func (s *Store) deleteObjects(
 func (s *Store) remakeObjects(ctx context.Context, product uuid.UUID, sha256 string) error {
 	const q = `
 		UPDATE images SET status = 'pending', generation = generation + 1, attempts = 0, deferrals = 0,
-			queued_at = clock_timestamp(), settled_at = NULL, request_id = $4,` + unclaim + `
+			queued_at = clock_timestamp(), settled_at = NULL, request_id = $3,` + unclaim + `
+		FROM` + oneDigest + `
 		WHERE status IN ('processing', 'ready') AND` + usesObjects + `
 		RETURNING id, generation`
 	err := s.inTx(ctx, "remake objects", func(ctx context.Context, tx *sqlx.Tx) error {
@@ -123,7 +128,7 @@ func (s *Store) remakeObjects(ctx context.Context, product uuid.UUID, sha256 str
 			ID         uuid.UUID `db:"id"`
 			Generation int64     `db:"generation"`
 		}
-		err = tx.SelectContext(ctx, &begun, q, product, sha256, objectPrefix(product, sha256), RequestID(ctx))
+		err = tx.SelectContext(ctx, &begun, q, product, sha256, RequestID(ctx))
 		if err != nil || len(begun) == 0 {
 			return err
 		}

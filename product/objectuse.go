@@ -85,5 +85,5 @@ func lateDeletionRow(product uuid.UUID, digest string) outboxRow {
 
 // originalRow deletes the source that was kept for the second pass.
 func originalRow(product uuid.UUID, sha256 string) outboxRow {
-	return outboxRow{kind: KindDeleteObjects, subject: product, payload: deletionPayload{Upload: imaging.OriginalKey(product, sha256)}}
+	return outboxRow{kind: KindDeleteObjects, subject: product, payload: deletionPayload{Key: imaging.OriginalKey(product, sha256)}}
 }

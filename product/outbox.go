@@ -51,9 +51,9 @@ type deletionPayload struct {
 	ProductID uuid.UUID `json:"product_id"`
 	SHA256    string    `json:"sha256"`
 	Begun     bool      `json:"begun,omitempty"` // and not known to have ended
-	// Upload is the key of one object that nothing needs any more, such as an
-	// upload that nobody can name; it stands in the place of the others.
-	Upload string `json:"upload,omitempty"`
+	// Key is of one object that nothing needs any more, such as an upload that
+	// nobody can name; it stands in the place of the others.
+	Key string `json:"upload,omitempty"`
 }
 
 // invalidationPayload names a product, or any other key of the cache.

@@ -54,13 +54,10 @@ func (e *edit) apply(ctx context.Context, p Patch) error {
 // setImages makes the product's images those of sources, in that order.
 func (e *edit) setImages(ctx context.Context, sources []string) error {
 	moves, added, removed := matchImages(e.images, sources)
-	if err := e.lockUploads(ctx, added, removed); err != nil {
+	if err := nameUploads(ctx, e.tx, e.product.UserID, added, e.uploadsOf(removed), inProductImages); err != nil {
 		return err
 	}
-	if err := nameUploads(ctx, e.tx, e.product.UserID, added, inProductImages); err != nil {
-		return err
-	}
-	if err := e.removeImages(ctx, removed); err != nil {
+	if err := e.deleteImages(ctx, removed); err != nil {
 		return err
 	}
 	if err := moveImages(ctx, e.tx, moves); err != nil {

@@ -128,7 +128,7 @@ func (e *edit) addImage(ctx context.Context, id uuid.UUID, n NewImage) error {
 		image.position = *n.Position
 	}
 	inSource := func(pendingImage) string { return "source" }
-	if err := nameUploads(ctx, e.tx, e.product.UserID, []pendingImage{image}, inSource); err != nil {
+	if err := nameUploads(ctx, e.tx, e.product.UserID, []pendingImage{image}, nil, inSource); err != nil {
 		return err
 	}
 	order := slices.Insert(e.order(), image.position, id)

@@ -34,7 +34,7 @@ const (
 type RowHandler func(ctx context.Context, rows []Row) []error
 
 // Relay does the outbox rows of one kind, at least once each. Any number of
-// relays work side by side; rows that fail are tried again for ever.
+// relays work side by side; rows that fail are tried again until they do not.
 type Relay struct {
 	store  *Store
 	handle RowHandler

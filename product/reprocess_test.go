@@ -1,8 +1,8 @@
 package product_test
 
 import (
+	"context"
 	"net/http"
-	"net/url"
 	"strings"
 	"testing"
 
@@ -12,15 +12,6 @@ import (
 	"vitrine/imaging/picture"
 	"vitrine/product"
 )
-
-func parseURL(t *testing.T, text string) *url.URL {
-	t.Helper()
-	u, err := url.Parse(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return u
-}
 
 // reprocess asks for a product's images anew.
 func (s *studio) reprocess(id uuid.UUID) product.Reprocessing {
@@ -132,7 +123,7 @@ func TestReprocessWithAnotherRecipe(t *testing.T) {
 	s := newStudio(t)
 	w := s.ready("/logo.png")
 	image := w.Images[0].ID
-	newRelayOf(s, s.worker)()
+	s.reworkAll(s.worker)
 	steps := []struct {
 		name   string
 		worker imaging.WorkerConfig
@@ -151,7 +142,7 @@ func TestReprocessWithAnotherRecipe(t *testing.T) {
 		}
 		s.exec(`INSERT INTO outbox (kind, subject, payload) SELECT 'image_rework', id,
 			jsonb_build_object('image_id', id, 'generation', generation, 'reason', 'reprocess') FROM images`)
-		newRelayOf(s, s.newWorker(step.worker))()
+		s.reworkAll(s.newWorker(step.worker))
 		if n := s.webps(image); n != step.webp {
 			t.Errorf("%s: %d WebP variants", step.name, n)
 		}
@@ -192,9 +183,9 @@ func TestReprocessAll(t *testing.T) {
 	}
 }
 
-// TestReprocessAllInPages has more images than a page.
-func TestReprocessAllInPages(t *testing.T) {
-	t.Parallel()
+// newArchive is a studio with 1,501 ready images, more than a page.
+func newArchive(t *testing.T) *studio {
+	t.Helper()
 	s := newStudio(t)
 	w := s.ready("/logo.png")
 	s.exec(`DELETE FROM outbox`)
@@ -203,11 +194,38 @@ func TestReprocessAllInPages(t *testing.T) {
 	s.exec(`INSERT INTO images (id, product_id, position, source, status, source_sha256, variants)
 		SELECT gen_random_uuid(), p.id, 0, 'https://a.example/', 'ready', i.source_sha256, i.variants
 		FROM products AS p, images AS i WHERE p.id <> $1 AND i.product_id = $1`, w.ID)
+	return s
+}
+
+func TestReprocessAllInPages(t *testing.T) {
+	t.Parallel()
+	s := newArchive(t)
 	var steps []int
 	if err := s.store.ReprocessAll(t.Context(), "", func(n int) { steps = append(steps, n) }); err != nil {
 		t.Fatal(err)
 	}
 	if len(steps) < 2 || steps[0] != 1000 || steps[len(steps)-1] != 1501 || s.count(`outbox WHERE kind = 'image_rework'`) != 1501 {
 		t.Errorf("steps %v", steps)
+	}
+}
+
+// TestReprocessAllBrokenOff has it end after a page, and be called once more.
+func TestReprocessAllBrokenOff(t *testing.T) {
+	t.Parallel()
+	s := newArchive(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	total := 0
+	err := s.store.ReprocessAll(ctx, "", func(n int) {
+		total = n
+		cancel()
+	})
+	if wantErr(t, err, context.Canceled); total != 1000 || s.count(`outbox WHERE kind = 'image_rework'`) != 1000 {
+		t.Errorf("%d were asked for before it was broken off", total)
+	}
+	if err := s.store.ReprocessAll(t.Context(), "", func(n int) { total = n }); err != nil {
+		t.Fatal(err)
+	}
+	if total != 501 || s.count(`outbox WHERE kind = 'image_rework'`) != 1501 {
+		t.Errorf("%d were asked for by the next call", total)
 	}
 }

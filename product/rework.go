@@ -119,9 +119,6 @@ func (r *reworks) do(ctx context.Context, row Row) error {
 		r.log.WithError(err).WithField("outbox_id", row.ID).Error("Rework unreadable, dropped")
 		return nil
 	}
-	if p.Reason == "" {
-		p.Reason = imaging.ReasonWebP
-	}
 	rework, err := r.store.loadRework(ctx, p)
 	if errors.Is(err, ErrNotFound) {
 		r.metrics.ended.WithLabelValues(string(p.Reason), "skipped").Inc()

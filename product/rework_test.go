@@ -3,6 +3,7 @@ package product_test
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -226,7 +227,10 @@ func TestReworkWaitsForTheDatabase(t *testing.T) {
 // behindProxy is the service of another process, whose database can be cut off.
 func (s *studio) behindProxy(t *testing.T) (*product.Service, *producttest.Proxy) {
 	t.Helper()
-	u := parseURL(t, s.dsn)
+	u, err := url.Parse(s.dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
 	p := producttest.NewProxy(t, u.Host)
 	u.Host = p.Addr
 	store := producttest.Open(t, u.String())
@@ -358,9 +362,9 @@ func TestReworksWaitForFirstPasses(t *testing.T) {
 				receive(t, looked)
 				receive(t, looked)
 			default: // what is due later is done first
-				s.exec(`INSERT INTO outbox (kind, subject, payload) VALUES ('image_rework', $1, '{}')`, uuid.NewString())
-				s.exec(`UPDATE outbox SET available_at = now() - interval '2 hours' WHERE payload = '{}'`)
-				eventually(t, "what has waited for two hours is done", func() bool { return s.count(`outbox WHERE payload = '{}'`) == 0 })
+				s.exec(`INSERT INTO outbox (kind, subject, payload) VALUES ('image_rework', $1, '{"reason": "webp"}')`, uuid.NewString())
+				s.exec(`UPDATE outbox SET available_at = now() - interval '2 hours' WHERE payload = '{"reason": "webp"}'`)
+				eventually(t, "what has waited for two hours is done", func() bool { return s.count(`outbox WHERE payload = '{"reason": "webp"}'`) == 0 })
 			}
 			if begun.Load() != tc.begins {
 				t.Errorf("begun: %t", begun.Load())

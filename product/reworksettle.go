@@ -64,7 +64,7 @@ func (r *reworks) leave(ctx context.Context, t reworkTry, learnt *imaging.Rework
 	if learnt != nil {
 		known = learnt.Validators
 	}
-	if err := r.conclude(ctx, t, known, r.attempt(t, outcomeUnchanged, nil)); err != nil {
+	if err := r.conclude(ctx, t, known, t.Was.Recipe, r.attempt(t, outcomeUnchanged, nil)); err != nil {
 		return err
 	}
 	r.note(t, outcomeUnchanged)
@@ -74,7 +74,7 @@ func (r *reworks) leave(ctx context.Context, t reworkTry, learnt *imaging.Rework
 
 // giveUp leaves the image ready as it is, and tells why.
 func (r *reworks) giveUp(ctx context.Context, t reworkTry, why *imaging.Error) error {
-	if err := r.conclude(ctx, t, t.Was.Validators, r.attempt(t, outcomeKept, why)); err != nil {
+	if err := r.conclude(ctx, t, t.Was.Validators, "", r.attempt(t, outcomeKept, why)); err != nil {
 		return err
 	}
 	r.note(t, outcomeKept)
@@ -83,8 +83,11 @@ func (r *reworks) giveUp(ctx context.Context, t reworkTry, why *imaging.Error) e
 	return nil
 }
 
-// conclude remembers a try after which the image stays as it is.
-func (r *reworks) conclude(ctx context.Context, t reworkTry, known imaging.Validators, attempt *attemptRow) error {
+// conclude remembers a try after which the image stays as it is. recipe is that of
+// images that need no more, empty after a failure.
+func (r *reworks) conclude(
+	ctx context.Context, t reworkTry, known imaging.Validators, recipe string, attempt *attemptRow,
+) error {
 	_, err := r.service.write(ctx, Everything(), t.ProductID, "conclude rework", func(ctx context.Context, e *edit) error {
 		image := e.image(t.ImageID)
 		if image == nil {
@@ -98,7 +101,7 @@ func (r *reworks) conclude(ctx context.Context, t reworkTry, known imaging.Valid
 				return err
 			}
 		}
-		if err := e.giveUpOriginal(ctx, t.Rework, r.made(t, attempt)); err != nil {
+		if err := e.giveUpOriginal(ctx, t.Rework, recipe); err != nil {
 			return err
 		}
 		return attempt.insert(ctx, e.tx)
@@ -107,14 +110,6 @@ func (r *reworks) conclude(ctx context.Context, t reworkTry, known imaging.Valid
 		return nil
 	}
 	return err
-}
-
-// made is the recipe of images that need no more; none is known after a failure.
-func (*reworks) made(t reworkTry, attempt *attemptRow) string {
-	if attempt.Outcome == outcomeUnchanged {
-		return t.Was.Recipe
-	}
-	return ""
 }
 
 // giveUpOriginal has the source deleted that the first pass has kept for the second,

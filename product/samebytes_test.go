@@ -13,19 +13,6 @@ import (
 	"vitrine/product"
 )
 
-// first makes one of a product's images ready.
-func (s *studio) first(worker *imaging.Worker, image wireImage) {
-	s.t.Helper()
-	body, err := job(image).Encode()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	if verdict := worker.Handle(s.t.Context(), body); verdict != imaging.Ack {
-		s.t.Fatalf("the first pass ended with %d", verdict)
-	}
-	s.exec(`DELETE FROM outbox WHERE kind = 'image_job' AND subject = $1`, image.ID)
-}
-
 // wantNamed checks that the bucket has what the images name. A square that none of
 // them names any more lies there as long as one was made of the same bytes.
 func (s *studio) wantNamed() {

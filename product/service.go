@@ -106,7 +106,7 @@ func (s *Service) CreateOnce(ctx context.Context, scope Scope, n NewProduct, onc
 		if err := insertProduct(ctx, tx, id, n); err != nil {
 			return err
 		}
-		if err := nameUploads(ctx, tx, n.UserID, images, inProductImages); err != nil {
+		if err := nameUploads(ctx, tx, n.UserID, images, nil, inProductImages); err != nil {
 			return err
 		}
 		if err := insertImages(ctx, tx, id, images); err != nil {

@@ -136,16 +136,22 @@ func (s *studio) ready(paths ...string) wire {
 	}
 	w := s.create(paths...)
 	for _, image := range w.Images {
-		body, err := job(image).Encode()
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		if verdict := s.worker.Handle(s.t.Context(), body); verdict != imaging.Ack {
-			s.t.Fatalf("the first pass over %s ended with %d", image.Source, verdict)
-		}
+		s.first(s.worker, image)
 	}
-	s.exec(`DELETE FROM outbox WHERE kind = 'image_job'`)
 	return s.get(w.ID)
+}
+
+// first makes one of a product's images ready.
+func (s *studio) first(worker *imaging.Worker, image wireImage) {
+	s.t.Helper()
+	body, err := job(image).Encode()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if verdict := worker.Handle(s.t.Context(), body); verdict != imaging.Ack {
+		s.t.Fatalf("the first pass over %s ended with %d", image.Source, verdict)
+	}
+	s.exec(`DELETE FROM outbox WHERE kind = 'image_job' AND subject = $1`, image.ID)
 }
 
 // unhurried is a configuration under which a test decides when a try is made again.
@@ -216,21 +222,17 @@ func (s *studio) attempt(image uuid.UUID) (a product.Attempt) {
 	return all[0]
 }
 
-// newRelayOf stands for the one process of a time: it gives a function that does what
-// waits, and ends.
-func newRelayOf(s *studio, worker product.Reworker) (work func()) {
+// reworkAll runs the relay of a process until no rework is left, and ends it.
+func (s *studio) reworkAll(worker product.Reworker) {
 	s.t.Helper()
-	return func() {
-		s.t.Helper()
-		ctx, stop := context.WithCancel(s.t.Context())
-		ended := make(chan error, 1)
-		go func() {
-			ended <- product.NewReworkRelay(s.Service, worker, empty, product.ReworkConfig{}, nil, quiet(), nil).Run(ctx)
-		}()
-		s.idle()
-		stop()
-		if err := receive(s.t, ended); err != nil {
-			s.t.Fatal(err)
-		}
+	ctx, stop := context.WithCancel(s.t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- product.NewReworkRelay(s.Service, worker, empty, product.ReworkConfig{}, nil, quiet(), nil).Run(ctx)
+	}()
+	s.idle()
+	stop()
+	if err := receive(s.t, ended); err != nil {
+		s.t.Fatal(err)
 	}
 }

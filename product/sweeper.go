@@ -51,10 +51,11 @@ type SweepConfig struct {
 	Page     int           // objects that are looked at together: 1,000, which is the most
 }
 
-// Sweeper deletes objects that no image has, and uploads that are not known: what a worker had stored when its
-// product was deleted, when the process ended before it could write the result
-// down, or what was restored together with an older database. All replicas
-// together go through the objects once in an interval, page by page.
+// Sweeper deletes objects that no image has, sources that no second pass waits for,
+// and uploads that are not known: what a worker had stored when its product was
+// deleted, when the process ended before it could write the result down, or what was
+// restored together with an older database. All replicas together go through the
+// objects once in an interval, page by page.
 type Sweeper struct {
 	store   *Store
 	objects Objects
@@ -184,20 +185,31 @@ func (s *Sweeper) sweepDigests(ctx context.Context, page []Object, before time.T
 	if err != nil {
 		return err
 	}
-	deleted := 0
-	for _, d := range unused {
+	return deleteEach(ctx, s.log, "digests", unused, func(d digest) (string, error) {
 		_, err := s.store.deleteObjects(ctx, s.objects, d.Product, d.SHA256)
+		return objectPrefix(d.Product, d.SHA256), err
+	})
+}
+
+// deleteEach deletes what a page has of a kind and nothing needs. remove also gives
+// the key that it has deleted.
+func deleteEach[T any](
+	ctx context.Context, log *logrus.Logger, kind string, unneeded []T, remove func(T) (key string, err error),
+) error {
+	deleted := 0
+	for _, one := range unneeded {
+		key, err := remove(one)
 		switch {
 		case ctx.Err() != nil:
 			return errors.Join(ctx.Err(), err)
 		case err != nil: // the others first; this one's turn comes again with the next search
-			s.log.WithError(err).WithField("prefix", objectPrefix(d.Product, d.SHA256)).Warn("objects without an image are not deleted")
+			log.WithError(err).WithFields(logrus.Fields{"kind": kind, "key": key}).Warn("object that nothing needs is not deleted")
 		default:
 			deleted++
 		}
 	}
 	if deleted > 0 {
-		s.log.WithField("digests", deleted).Info("objects without an image deleted")
+		log.WithFields(logrus.Fields{"kind": kind, "deleted": deleted}).Info("objects that nothing needs deleted")
 	}
 	return nil
 }
@@ -239,6 +251,11 @@ func digests(page []Object, before time.Time) []digest {
 // unused gives those that no image has at this moment. Whether that is still so
 // is found out under the lock that deleting takes.
 func (s *Store) unused(ctx context.Context, all []digest) ([]digest, error) {
+	return s.without(ctx, "unused objects", all, usesObjects)
+}
+
+// without gives the digests o for which no image meets a condition.
+func (s *Store) without(ctx context.Context, doing string, all []digest, condition string) ([]digest, error) {
 	if len(all) == 0 {
 		return nil, nil
 	}
@@ -246,16 +263,12 @@ func (s *Store) unused(ctx context.Context, all []digest) ([]digest, error) {
 	for i, d := range all {
 		products[i], sums[i] = d.Product.String(), d.SHA256
 	}
-	const q = `
+	q := `
 		SELECT o.product, o.sha256
 		FROM unnest(cast($1 AS uuid[]), cast($2 AS text[])) AS o (product, sha256)
-		WHERE NOT EXISTS (
-			SELECT 1 FROM images
-			WHERE product_id = o.product AND (source_sha256 = o.sha256 AND status <> 'ready' OR rework_sha256 = o.sha256 OR EXISTS (
-				SELECT 1 FROM jsonb_array_elements(variants) AS v
-				WHERE starts_with(v ->> 'key', 'products/' || o.product || '/' || o.sha256 || '/'))))`
+		WHERE NOT EXISTS (SELECT 1 FROM images WHERE` + condition + `)`
 	var rows []digest
-	err := s.read(ctx, "unused objects", func(ctx context.Context) error {
+	err := s.read(ctx, doing, func(ctx context.Context) error {
 		return s.db.SelectContext(ctx, &rows, q, pq.Array(products), pq.Array(sums))
 	})
 	return rows, err

@@ -33,10 +33,7 @@ func twinOf(ctx context.Context, tx *sqlx.Tx, c imaging.Claim, sha256 string) (*
 		WHERE product_id = $1 AND id <> $2 AND status = 'ready' AND source_sha256 = $3
 			AND focal_x IS NOT DISTINCT FROM cast($4 AS real) AND focal_y IS NOT DISTINCT FROM cast($5 AS real)
 		ORDER BY position LIMIT 1`
-	var focal focalRow
-	if c.Focal != nil {
-		focal = newFocalRow(&Focal{c.Focal.X, c.Focal.Y})
-	}
+	focal := newFocalRow((*Focal)(c.Focal))
 	var row readyRow
 	err := tx.GetContext(ctx, &row, q, c.ProductID, c.ImageID, sha256, focal.X, focal.Y)
 	if errors.Is(err, sql.ErrNoRows) {

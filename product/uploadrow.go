@@ -67,9 +67,12 @@ func insertUpload(ctx context.Context, tx *sqlx.Tx, u upload) error {
 // nameUploads keeps the uploads that new images of owner name, or gives a
 // [*ValidationError] for those that owner has none such: field gives the place of
 // an image in the input. Whether a file has arrived there is found out by the
-// worker.
-func nameUploads(ctx context.Context, tx *sqlx.Tx, owner uuid.UUID, images []pendingImage, field func(pendingImage) string) error {
-	var ids []uuid.UUID
+// worker. It keeps those that removed images have released with them, all at once:
+// two products that exchange theirs would otherwise wait for each other.
+func nameUploads(
+	ctx context.Context, tx *sqlx.Tx, owner uuid.UUID, images []pendingImage, released []uuid.UUID, field func(pendingImage) string,
+) error {
+	ids := slices.Clone(released)
 	for _, image := range images {
 		if u, ok := parseUploadSource(image.source); ok && u.User == owner {
 			ids = append(ids, u.ID)
@@ -88,8 +91,8 @@ func nameUploads(ctx context.Context, tx *sqlx.Tx, owner uuid.UUID, images []pen
 	return f.err()
 }
 
-// keepUploads keeps those of the user's uploads that there are for another day,
-// and says which they are. Being updated, not merely locked, they are seen by a
+// keepUploads keeps those of the user's uploads that there are for another day, in
+// one order, and says which they are. Being updated, not merely locked, they are seen by a
 // purge that has begun before.
 func keepUploads(ctx context.Context, tx *sqlx.Tx, user uuid.UUID, ids []uuid.UUID) (map[upload]bool, error) {
 	if len(ids) == 0 {
@@ -120,13 +123,10 @@ func keepUploads(ctx context.Context, tx *sqlx.Tx, user uuid.UUID, ids []uuid.UU
 // removeImages removes images of the product and, later, their objects. Uploads
 // that they named are kept for another day: they may be named again.
 func (e *edit) removeImages(ctx context.Context, ids []uuid.UUID) error {
-	deletions, err := deleteImages(ctx, e.tx, e.product.ID, ids)
-	if err != nil {
+	if _, err := keepUploads(ctx, e.tx, e.product.UserID, e.uploadsOf(ids)); err != nil {
 		return err
 	}
-	e.outbox = append(e.outbox, deletions...)
-	_, err = keepUploads(ctx, e.tx, e.product.UserID, e.uploadsOf(ids))
-	return err
+	return e.deleteImages(ctx, ids)
 }
 
 // uploadsOf gives the uploads that images of the product name.
@@ -137,19 +137,6 @@ func (e *edit) uploadsOf(images []uuid.UUID) (named []uuid.UUID) {
 		}
 	}
 	return named
-}
-
-// lockUploads takes, in one order, all uploads that images to be added and removed
-// name: two products that exchange theirs would otherwise wait for each other.
-func (e *edit) lockUploads(ctx context.Context, added []pendingImage, removed []uuid.UUID) error {
-	ids := e.uploadsOf(removed)
-	for _, image := range added {
-		if u, ok := parseUploadSource(image.source); ok {
-			ids = append(ids, u.ID)
-		}
-	}
-	_, err := keepUploads(ctx, e.tx, e.product.UserID, ids)
-	return err
 }
 
 // purgeUploads forgets uploads that no image names, and has their objects deleted.

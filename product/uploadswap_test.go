@@ -29,3 +29,22 @@ func TestProductsExchangeUploads(t *testing.T) {
 		}
 	}
 }
+
+// TestUploadsThatArePatchedAwayAreKept has the image of an upload be removed or
+// replaced long after it came: it may be named again.
+func TestUploadsThatArePatchedAwayAreKept(t *testing.T) {
+	t.Parallel()
+	for name, images := range map[string][]string{"removed": {}, "replaced": {source}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, b := newCatalogue(t), newBucket(t)
+			w := c.create()
+			c.setImages(w.ID, c.receive(b, w.ID))
+			c.exec(`UPDATE uploads SET kept_until = now() - interval '1 hour'`)
+			c.setImages(w.ID, images...)
+			if n := c.count(`uploads WHERE kept_until > now() + interval '23 hours'`); n != 1 {
+				t.Error("it can be forgotten at once")
+			}
+		})
+	}
+}

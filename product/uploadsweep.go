@@ -2,7 +2,6 @@ package product
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/lib/pq"
@@ -22,22 +21,9 @@ func (s *Sweeper) sweepUploads(ctx context.Context, page []Object, before time.T
 	if err != nil {
 		return err
 	}
-	deleted := 0
-	for _, key := range unknown {
-		err := s.objects.Delete(ctx, key)
-		switch {
-		case ctx.Err() != nil:
-			return errors.Join(ctx.Err(), err)
-		case err != nil: // the others first; this one's turn comes again with the next search
-			s.log.WithError(err).WithField("key", key).Warn("upload without a row is not deleted")
-		default:
-			deleted++
-		}
-	}
-	if deleted > 0 {
-		s.log.WithField("uploads", deleted).Info("uploads without a row deleted")
-	}
-	return nil
+	return deleteEach(ctx, s.log, "uploads", unknown, func(key string) (string, error) {
+		return key, s.objects.Delete(ctx, key)
+	})
 }
 
 // unknownUploads gives the keys that have no row, nor an image that names them.

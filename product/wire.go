@@ -123,7 +123,7 @@ func orNil(s sql.NullString) *string {
 
 func (s *Service) wireImage(r *imageRow) wireImage {
 	w := wireImage{
-		ID: r.ID, Position: r.Position, Source: r.Source, Alt: orNil(r.Alt), Focal: r.wire(), Status: r.Status, Attempts: r.Attempts, Animated: r.Animated,
+		ID: r.ID, Position: r.Position, Source: r.Source, Alt: orNil(r.Alt), Focal: (*Focal)(r.point()), Status: r.Status, Attempts: r.Attempts, Animated: r.Animated,
 		Placeholder: orNil(r.Placeholder), AverageColor: orNil(r.AverageColor), Variants: []wireVariant{},
 	}
 	if r.ErrorCode.Valid {

@@ -19,9 +19,11 @@ func TestEverybodyReadsProductsOnly(t *testing.T) {
 	s := ready(t, cfg)
 	put(t, s, "products/7/main.jpg", "public")
 	put(t, s, "uploads/7/main.jpg", "private")
+	put(t, s, "originals/7/main.jpg", "private")
 	base := cfg.Endpoint + "/" + cfg.Bucket
 	for name, address := range map[string]string{
 		"another prefix": s.URL("uploads/7/main.jpg"),
+		"a kept source":  s.URL("originals/7/main.jpg"),
 		"listing":        base + "/?list-type=2",
 		"listing public": base + "/?list-type=2&prefix=products/",
 		"policy":         base + "/?policy",

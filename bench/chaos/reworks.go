@@ -1,10 +1,7 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"net/http"
-	"strings"
 	"time"
 )
 
@@ -30,24 +27,7 @@ func (c *chaos) awaitReworks(ctx context.Context) error {
 
 // reworks says whether there are any, or nobody can tell.
 func (c *chaos) reworks(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.cluster.Replicas[0].AdminURL+"/metrics", nil)
-	if err != nil {
-		return true
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return true
-	}
-	defer resp.Body.Close()
-	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
-		if lines.Text() == `vitrine_outbox_rows{kind="image_rework"} 0` {
-			return false
-		}
-		if strings.HasPrefix(lines.Text(), `vitrine_outbox_rows{kind="image_rework"}`) {
-			return true
-		}
-	}
-	return true
+	values, err := metrics(ctx, c.cluster.Replicas[0])
+	left, known := values[`vitrine_outbox_rows{kind="image_rework"}`]
+	return err != nil || !known || left > 0
 }

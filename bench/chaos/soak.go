@@ -1,12 +1,8 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"net/http"
-	"strconv"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -81,33 +77,9 @@ func (m *meter) measure(ctx context.Context) ([]usage, error) {
 
 // measure reads a replica's metrics.
 func measure(ctx context.Context, r *cluster.Replica) (usage, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	u := usage{pid: r.Pid()}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.AdminURL+"/metrics", nil)
-	if err != nil {
-		return u, err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return u, err
-	}
-	defer resp.Body.Close()
-	lines := bufio.NewScanner(resp.Body)
-	for lines.Scan() {
-		name, text, _ := strings.Cut(lines.Text(), " ")
-		value, err := strconv.ParseFloat(text, 64)
-		if err != nil {
-			continue // a comment
-		}
-		switch name {
-		case "go_goroutines":
-			u.goroutines = int(value)
-		case "process_open_fds":
-			u.files = int(value)
-		case "process_resident_memory_bytes":
-			u.resident = int64(value)
-		}
-	}
-	return u, lines.Err()
+	values, err := metrics(ctx, r)
+	return usage{
+		pid: r.Pid(), goroutines: int(values["go_goroutines"]), files: int(values["process_open_fds"]),
+		resident: int64(values["process_resident_memory_bytes"]),
+	}, err
 }

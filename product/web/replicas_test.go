@@ -110,17 +110,7 @@ func (r *replica) fail(image uuid.UUID) {
 // gauge is the value of a metric without labels.
 func (s *server) gauge(t *testing.T, name string) float64 {
 	t.Helper()
-	families, err := s.metrics.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range families {
-		if f.GetName() == name {
-			return f.GetMetric()[0].GetGauge().GetValue()
-		}
-	}
-	t.Fatalf("there is no metric %s", name)
-	return 0
+	return gauge(t, s.metrics, name)
 }
 
 // stream is a client of GET /events.

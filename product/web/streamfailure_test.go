@@ -1,0 +1,39 @@
+package web_test
+
+import (
+	"net/http"
+	"testing"
+
+	"vitrine/cache"
+	"vitrine/product"
+	"vitrine/product/producttest"
+	"vitrine/product/web"
+)
+
+// TestStreamEndsWhenNobodyCanConfirmItsKey has neither Redis nor the database be there
+// to ask. That says nothing against the key: its client comes back.
+func TestStreamEndsWhenNobodyCanConfirmItsKey(t *testing.T) {
+	t.Parallel()
+	a := newAccounts(t)
+	u, _ := a.shelf()
+	lost, err := cache.New(cache.Config{URL: "redis://127.0.0.1:1/0"}, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(lost.Close)
+	proxy, dsn := proxied(t, a.dsn)
+	service := product.NewService(producttest.Open(t, dsn), lost, objectURL, quiet())
+	tellChanges(t, a.dsn, service)
+	b := a.another(web.Config{}, service)
+	s := b.follow(t, "", auth(u.key)...).ready()
+	proxy.Refuse()
+	if m, err := s.next(); err == nil {
+		t.Errorf("the stream gives %+v", m)
+	}
+	eventually(t, "the stream has ended", func() bool { return b.gauge(t, "vitrine_event_streams") == 0 })
+	ended := counts(t, b.metrics, "vitrine_event_streams_ended_total")
+	if len(ended) != 1 || ended["failure"] != 1 {
+		t.Errorf("streams ended by %v", ended)
+	}
+	wantProblem(t, b.as(u.key, http.MethodGet, "/events", ""), http.StatusServiceUnavailable, "unavailable")
+}

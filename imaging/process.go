@@ -99,6 +99,14 @@ type Processed struct {
 	memory *admission.Grant
 }
 
+// result is what there is to know of the picture once its variants are stored.
+func (p *Processed) result(sha256 string, bytes int64, variants []Variant) Result {
+	return Result{
+		SourceSHA256: sha256, SourceBytes: bytes, SourceFormat: string(p.Format), Width: p.Width, Height: p.Height,
+		Variants: variants, Placeholder: p.Placeholder, AverageColor: p.AverageColor, Animated: p.Animated, Note: p.Note,
+	}
+}
+
 // Release returns the memory of the renditions to the budget. It has to be called
 // once they are no longer needed; more calls do nothing.
 func (p *Processed) Release() { p.memory.Release() }

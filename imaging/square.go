@@ -56,8 +56,7 @@ func (t *rework) refocus(ctx context.Context) (*Reworked, error) {
 	if len(t.Was.Variants) == 0 {
 		return nil, nil
 	}
-	u := uploads{w.objects, w.fetch.cfg.MaxBytes}
-	main, release, err := u.fetch(ctx, t.Was.Variants[0].Key, w.process.Reserve)
+	main, release, err := w.readObject(ctx, t.Was.Variants[0].Key)
 	if err != nil {
 		return nil, err
 	}

@@ -121,20 +121,21 @@ func (p *Processor) Reserve(ctx context.Context, n int64) (release func(), err e
 }
 
 // Process makes the variants of the picture in src, in the order of [Sizes], and
-// behind them a square crop of its middle. It
-// waits for memory and a CPU until ctx ends. A failure is an [*Error] with stage
+// behind them a square crop of its middle. It waits for memory and a CPU, and goes
+// on from size to size, until ctx ends. A failure is an [*Error] with stage
 // decode or transform, or ctx's error. The results carry no metadata; their
 // colours are sRGB.
 func (p *Processor) Process(ctx context.Context, src []byte) (*Processed, error) {
-	return p.process(ctx, src, nil, nil)
+	return p.process(ctx, src, wish{})
 }
 
-func (p *Processor) process(ctx context.Context, src []byte, webp []string, focal *Focal) (*Processed, error) {
+func (p *Processor) process(ctx context.Context, src []byte, want wish) (*Processed, error) {
 	h, err := readHeader(src)
 	if err != nil {
 		return nil, err
 	}
-	h.wish = wish{webp: webp, focal: focal, likeness: p.cfg.Likeness, quality: p.cfg.Quality}
+	h.wish = want
+	h.wish.likeness, h.wish.quality = p.cfg.Likeness, p.cfg.Quality
 	if err := p.cfg.Limits.check(h.width, h.height); err != nil {
 		return nil, err
 	}
@@ -201,7 +202,7 @@ func (p *Processor) compute(ctx context.Context, d *decoder, h header) (*Process
 		bands.close()
 	}
 	decoded := time.Now()
-	result, err := transform(img, h, d.src)
+	result, err := transform(ctx, img, h, d.src)
 	if err != nil {
 		return nil, err
 	}
@@ -209,8 +210,9 @@ func (p *Processor) compute(ctx context.Context, d *decoder, h header) (*Process
 	return result, nil
 }
 
-// transform makes the renditions of a decoded picture.
-func transform(img image.Image, h header, src []byte) (*Processed, error) {
+// transform makes the renditions of a decoded picture, or gives ctx's error after
+// the size that is at hand when ctx ends: nothing of the encoders looks at it.
+func transform(ctx context.Context, img image.Image, h header, src []byte) (*Processed, error) {
 	colours := h.colours.read(src)
 	result := &Processed{Format: h.format, Width: h.width, Height: h.height, Animated: h.animated, Note: colours.note}
 	width, height := fit(h.width, h.height, Sizes[0].Side)
@@ -221,8 +223,19 @@ func transform(img image.Image, h header, src []byte) (*Processed, error) {
 		result.Width, result.Height = h.height, h.width
 	}
 	e := &encoder{source: h, bytes: len(src), opaque: opaque}
+	if h.squareOnly {
+		square, err := e.square(scaled, nil)
+		if err != nil {
+			return nil, unwritable(err)
+		}
+		result.Renditions = []Rendition{square}
+		return result, nil
+	}
 	cropped := scaled
 	for i, size := range Sizes {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		w, ht := fit(result.Width, result.Height, size.Side)
 		if i > 0 {
 			last := result.Renditions[i-1]

@@ -168,7 +168,7 @@ func (t *rework) remake(ctx context.Context, src Source) (*Reworked, error) {
 // produce makes the renditions of a source, with those in WebP.
 func (t *rework) produce(ctx context.Context, src Source) (*Processed, error) {
 	t.stage = StageDecode
-	return t.worker.process.process(ctx, src.Body, t.worker.cfg.WebP, t.Focal)
+	return t.worker.process.process(ctx, src.Body, wish{webp: t.worker.cfg.WebP, focal: t.Focal})
 }
 
 // addWebP makes the WebP variants of a source beside the others.

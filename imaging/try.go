@@ -172,7 +172,7 @@ func (t *try) key(src digest, object string) string {
 // is to be stored too.
 func (t *try) produce(ctx context.Context, src *digest) (*Processed, error) {
 	t.stage = StageDecode
-	processed, err := t.worker.process.process(ctx, src.body, nil, t.claim.Focal)
+	processed, err := t.worker.process.process(ctx, src.body, wish{focal: t.claim.Focal})
 	if err != nil {
 		return nil, err
 	}

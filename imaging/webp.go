@@ -30,7 +30,7 @@ const worthPercent = 90
 // none where the memory budget is too small for them. It takes several times the CPU
 // time of Process.
 func (p *Processor) ProcessWebP(ctx context.Context, src []byte, sizes ...string) (*Processed, error) {
-	return p.process(ctx, src, sizes, nil)
+	return p.process(ctx, src, wish{webp: sizes})
 }
 
 // fitWebP leaves out what the memory in all is not enough for: lossless and

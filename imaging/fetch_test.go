@@ -389,24 +389,11 @@ func TestFetchSpeaksHTTPOnly(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			listener, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = listener.Close() })
-			go func() {
-				for {
-					conn, err := listener.Accept()
-					if err != nil {
-						return
-					}
-					_, _ = http.ReadRequest(bufio.NewReader(conn))
-					_, _ = conn.Write([]byte(answer))
-					_ = conn.Close()
-				}
-			}()
-			address := "http://" + listener.Addr().String()
-			_, _, err = newFetcher(t, address, nil).Fetch(t.Context(), address, nil)
+			address := "http://" + serveTCP(t, func(_ int, conn net.Conn) {
+				_, _ = http.ReadRequest(bufio.NewReader(conn))
+				_, _ = conn.Write([]byte(answer))
+			})
+			_, _, err := newFetcher(t, address, nil).Fetch(t.Context(), address, nil)
 			wantError(t, err, imaging.CodeConnectFailed, true)
 		})
 	}

@@ -229,33 +229,18 @@ func TestFetchOverBrokenHTTP2(t *testing.T) {
 func TestFetchFromAServerThatGoesAway(t *testing.T) {
 	t.Parallel()
 	own, _ := certificate()
-	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
-		Certificates: []tls.Certificate{own}, NextProtos: []string{"h2"}, MinVersion: tls.VersionTLS12,
+	cfg := &tls.Config{Certificates: []tls.Certificate{own}, NextProtos: []string{"h2"}, MinVersion: tls.VersionTLS12}
+	address := "https://" + serveTCP(t, func(_ int, plain net.Conn) {
+		conn := tls.Server(plain, cfg)
+		settings := "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+		goAway := "\x00\x00\x08\x07\x00\x00\x00\x00\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x00" // no error: try elsewhere
+		_, _ = io.ReadFull(conn, make([]byte, 100))
+		_, _ = io.WriteString(conn, settings+goAway)
+		_, _ = io.Copy(io.Discard, conn)
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer func() { _ = conn.Close() }()
-				settings := "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
-				goAway := "\x00\x00\x08\x07\x00\x00\x00\x00\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x00" // no error: try elsewhere
-				_, _ = io.ReadFull(conn, make([]byte, 100))
-				_, _ = io.WriteString(conn, settings+goAway)
-				_, _ = io.Copy(io.Discard, conn)
-			}()
-		}
-	}()
-	address := "https://" + listener.Addr().String()
 	f := trusting(t, func(cfg *imaging.FetchConfig) { cfg.Timeout = time.Second }, portOf(t, address))
 	began := time.Now()
-	_, _, err = f.Fetch(t.Context(), address, nil)
+	_, _, err := f.Fetch(t.Context(), address, nil)
 	var got *imaging.Error
 	if !errors.As(err, &got) || !got.Transient {
 		t.Errorf("error is %v", err)
@@ -271,7 +256,7 @@ func TestFetchLeavesADeadConnection(t *testing.T) {
 	t.Parallel()
 	s := newSecureSite(t, logo)
 	through := newValve(t, strings.TrimPrefix(s.URL, "https://"))
-	address := "https://" + through.listener.Addr().String()
+	address := "https://" + through.address
 	f := trusting(t, func(cfg *imaging.FetchConfig) { cfg.Timeout = 8 * time.Second }, portOf(t, address))
 	wantLogo(t, f, address)
 	through.shut()
@@ -284,69 +269,4 @@ func TestFetchLeavesADeadConnection(t *testing.T) {
 		t.Errorf("it took %v to notice", took)
 	}
 	wantLogo(t, f, address)
-}
-
-// valve stands before a TCP server; shutting it silences the connections there are.
-type valve struct {
-	listener net.Listener
-
-	mu     sync.Mutex
-	closed chan struct{} // of the connections made since the last shutting
-}
-
-func newValve(t *testing.T, target string) *valve {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = listener.Close() })
-	v := &valve{listener: listener, closed: make(chan struct{})}
-	go func() {
-		for {
-			client, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			server, err := net.Dial("tcp", target)
-			if err != nil {
-				_ = client.Close()
-				return
-			}
-			v.mu.Lock()
-			closed := v.closed
-			v.mu.Unlock()
-			go pass(server, client, closed)
-			go pass(client, server, closed)
-		}
-	}()
-	return v
-}
-
-func (v *valve) shut() {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	close(v.closed)
-	v.closed = make(chan struct{})
-}
-
-// pass copies until closed; after that it swallows what comes.
-func pass(to, from net.Conn, closed chan struct{}) {
-	defer func() { _ = from.Close() }()
-	buf := make([]byte, 4096)
-	for {
-		n, err := from.Read(buf)
-		if err != nil {
-			_ = to.Close()
-			return
-		}
-		select {
-		case <-closed:
-			continue
-		default:
-		}
-		if _, err := to.Write(buf[:n]); err != nil {
-			return
-		}
-	}
 }

@@ -51,35 +51,20 @@ func TestFetchKeepsAConnection(t *testing.T) {
 // as told; on the others it does as told at once.
 func serveKept(t *testing.T, onKept, onNew func(net.Conn)) (address string) {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = listener.Close() })
-	go func() {
-		for i := 0; ; i++ {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer func() { _ = conn.Close() }()
-				requests := bufio.NewReader(conn)
-				if _, err := http.ReadRequest(requests); err != nil {
-					return
-				}
-				if i > 0 {
-					onNew(conn)
-					return
-				}
-				sendLogo(conn)
-				if _, err := http.ReadRequest(requests); err == nil {
-					onKept(conn)
-				}
-			}()
+	return "http://" + serveTCP(t, func(i int, conn net.Conn) {
+		requests := bufio.NewReader(conn)
+		if _, err := http.ReadRequest(requests); err != nil {
+			return
 		}
-	}()
-	return "http://" + listener.Addr().String()
+		if i > 0 {
+			onNew(conn)
+			return
+		}
+		sendLogo(conn)
+		if _, err := http.ReadRequest(requests); err == nil {
+			onKept(conn)
+		}
+	})
 }
 
 func sendLogo(conn net.Conn) {

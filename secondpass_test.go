@@ -114,10 +114,11 @@ func TestTerminationHandsASecondPassBack(t *testing.T) {
 	v := start(t, settings)
 	p := v.newProduct(v.newUser(), from+"/photo.jpg")
 	waitFor(t, time.Minute, "a second pass under way", func() error {
-		if n, err := attempts(); err != nil || n != 1 {
-			return fmt.Errorf("%d attempts, %v", n, err)
+		n, err := attempts()
+		if err == nil && n != 1 {
+			err = fmt.Errorf("%d attempts", n)
 		}
-		return nil
+		return err
 	})
 	if took := v.terminate(); took > 20*time.Second {
 		t.Errorf("the end took %s", took)

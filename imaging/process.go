@@ -134,8 +134,8 @@ func (p *Processor) process(ctx context.Context, src []byte, want wish) (*Proces
 	if err != nil {
 		return nil, err
 	}
+	want.likeness, want.quality = p.cfg.Likeness, p.cfg.Quality
 	h.wish = want
-	h.wish.likeness, h.wish.quality = p.cfg.Likeness, p.cfg.Quality
 	if err := p.cfg.Limits.check(h.width, h.height); err != nil {
 		return nil, err
 	}

@@ -112,23 +112,22 @@ func (e *encoder) worthwhile() (list []Rendition) {
 // encodeWebP gives nil where it can tell that there is none that pays, or fits.
 func (e *encoder) encodeWebP(r Rendition, img image.Image) ([]byte, error) {
 	m, isRGBA := img.(*image.RGBA)
-	if r.Format == PNG && int64(r.Width)*int64(r.Height) > e.source.packed {
+	if r.Format != PNG {
+		if isRGBA {
+			img = toPlanar(m)
+		}
+		return matchWebP(r.Body, img)
+	}
+	if int64(r.Width)*int64(r.Height) > e.source.packed {
 		return nil, nil
 	}
-	if isRGBA && r.Format == PNG {
+	if isRGBA {
 		if drawing := indexed(m); drawing != nil {
 			return webp.Append(nil, drawing, webp.Options{})
 		}
 		if !e.opaque {
 			return webp.Append(nil, m, webp.Options{Quality: cutOutQuality})
 		}
-		return webp.Append(nil, m, webp.Options{Lossless: true})
 	}
-	if r.Format == PNG {
-		return webp.Append(nil, img, webp.Options{Lossless: true})
-	}
-	if isRGBA {
-		img = toPlanar(m)
-	}
-	return matchWebP(r.Body, img)
+	return webp.Append(nil, img, webp.Options{Lossless: true})
 }

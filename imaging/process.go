@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"image"
 	"runtime"
 	"time"
 
@@ -207,69 +206,5 @@ func (p *Processor) compute(ctx context.Context, d *decoder, h header) (*Process
 		return nil, err
 	}
 	result.DecodeTime, result.TransformTime = decoded.Sub(began), time.Since(decoded)
-	return result, nil
-}
-
-// transform makes the renditions of a decoded picture, or gives ctx's error after
-// the size that is at hand when ctx ends: nothing of the encoders looks at it.
-func transform(ctx context.Context, img image.Image, h header, src []byte) (*Processed, error) {
-	colours := h.colours.read(src)
-	result := &Processed{Format: h.format, Width: h.width, Height: h.height, Animated: h.animated, Note: colours.note}
-	width, height := fit(h.width, h.height, Sizes[0].Side)
-	scaled, opaque := scaleSource(img, h, colours, width, height)
-	scaled = turn(scaled, h.orientation)
-	colours.convert(scaled)
-	if h.orientation.swapsSides() {
-		result.Width, result.Height = h.height, h.width
-	}
-	e := &encoder{source: h, bytes: len(src), opaque: opaque}
-	if h.squareOnly {
-		square, err := e.square(scaled, nil)
-		if err != nil {
-			return nil, unwritable(err)
-		}
-		result.Renditions = []Rendition{square}
-		return result, nil
-	}
-	cropped := scaled
-	for i, size := range Sizes {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		w, ht := fit(result.Width, result.Height, size.Side)
-		if i > 0 {
-			last := result.Renditions[i-1]
-			if last.Width == w && last.Height == ht {
-				last.Name = size.Name
-				result.Renditions = append(result.Renditions, last)
-				if err := e.accompany(last, scaled); err != nil {
-					return nil, unwritable(err)
-				}
-				continue
-			}
-			scaled = scaleDown(scaled, w, ht)
-			if min(w, ht) >= SquareSide {
-				cropped = scaled
-			}
-		}
-		body, format, err := e.encode(scaled, w == result.Width)
-		if err != nil {
-			return nil, unwritable(err)
-		}
-		result.Renditions = append(result.Renditions, Rendition{
-			Name: size.Name, Object: size.Name + "." + format.Extension(),
-			Width: w, Height: ht, Format: format, Body: body,
-		})
-		if err := e.accompany(result.Renditions[i], scaled); err != nil {
-			return nil, unwritable(err)
-		}
-	}
-	square, err := e.square(cropped, result.Renditions)
-	if err != nil {
-		return nil, unwritable(err)
-	}
-	result.Renditions = append(append(result.Renditions, square), e.worthwhile()...)
-	stand := newStandIn(scaled)
-	result.Placeholder, result.AverageColor = stand.placeholder, stand.averageColor
 	return result, nil
 }

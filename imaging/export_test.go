@@ -94,3 +94,20 @@ func ScaledForTest(m image.Image, width, height int) image.Image {
 func ProcessFocal(ctx context.Context, src []byte, focal *Focal) (*Processed, error) {
 	return NewProcessor(ProcessConfig{}).process(ctx, src, wish{focal: focal})
 }
+
+// LeastBudget gives the memory budget, in MiB, from which on a source gets a lossless
+// or transparent WebP of the main size.
+func LeastBudget(src []byte) (mib int64, err error) {
+	h, err := readHeader(src)
+	if err != nil {
+		return 0, err
+	}
+	w, ht := fit(h.width, h.height, Sizes[0].Side)
+	for mib = 1; ; mib++ {
+		h.wish = wish{webp: []string{Sizes[0].Name}}
+		h.fitWebP(NewProcessor(ProcessConfig{MemoryBudget: mib << 20}).work.Total())
+		if h.packed == int64(w)*int64(ht) {
+			return mib, nil
+		}
+	}
+}

@@ -2,8 +2,10 @@ package imaging_test
 
 import (
 	"bytes"
+	"fmt"
 	"image"
 	"image/color"
+	"os"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -209,6 +211,22 @@ func TestProcessWebPWithinTheBudget(t *testing.T) {
 			t.Errorf("%s: %s", name, diff)
 		}
 		got.Release()
+	}
+}
+
+// The README names the budget.
+func TestBudgetForACutOut(t *testing.T) {
+	t.Parallel()
+	got, err := imaging.LeastBudget(picture.PNG(image.NewNRGBA(image.Rect(0, 0, 1600, 1600))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := fmt.Sprintf("a cut-out of 1600 x 1600 px needs a budget of %d MiB", got); !bytes.Contains(readme, []byte(want)) {
+		t.Errorf("README.md does not say: %s", want)
 	}
 }
 

@@ -123,7 +123,7 @@ func logoFile() []byte { return picture.PNG(picture.Logo(40, 30)) }
 
 func wantLogo(t *testing.T, f *imaging.Fetcher, source string) {
 	t.Helper()
-	src, release, err := f.Fetch(t.Context(), source, nil)
+	src, release, err := f.Fetch(t.Context(), source, imaging.Validators{}, nil)
 	release()
 	if err != nil || !bytes.Equal(src.Body, logoFile()) {
 		t.Errorf("%s: %d bytes, %v", source, len(src.Body), err)
@@ -217,9 +217,9 @@ func TestFetchOverBrokenHTTP2(t *testing.T) {
 	})
 	f := trusting(t, nil, s.port)
 	for _, path := range []string{"/reset", "/header", "/cut", "/gone"} {
-		_, _, err := f.Fetch(t.Context(), s.URL+path, nil)
+		_, _, err := f.Fetch(t.Context(), s.URL+path, imaging.Validators{}, nil)
 		wantError(t, err, imaging.CodeConnectFailed, true)
-		if src, _, err := f.Fetch(t.Context(), s.URL+"/whole", nil); err != nil || !bytes.Equal(src.Body, file) {
+		if src, _, err := f.Fetch(t.Context(), s.URL+"/whole", imaging.Validators{}, nil); err != nil || !bytes.Equal(src.Body, file) {
 			t.Errorf("after %s: %d bytes, %v", path, len(src.Body), err)
 		}
 	}
@@ -240,7 +240,7 @@ func TestFetchFromAServerThatGoesAway(t *testing.T) {
 	})
 	f := trusting(t, func(cfg *imaging.FetchConfig) { cfg.Timeout = time.Second }, portOf(t, address))
 	began := time.Now()
-	_, _, err := f.Fetch(t.Context(), address, nil)
+	_, _, err := f.Fetch(t.Context(), address, imaging.Validators{}, nil)
 	var got *imaging.Error
 	if !errors.As(err, &got) || !got.Transient {
 		t.Errorf("error is %v", err)
@@ -261,7 +261,7 @@ func TestFetchLeavesADeadConnection(t *testing.T) {
 	wantLogo(t, f, address)
 	through.shut()
 	began := time.Now()
-	_, _, err := f.Fetch(t.Context(), address, nil)
+	_, _, err := f.Fetch(t.Context(), address, imaging.Validators{}, nil)
 	if err != nil { // or it was tried once more
 		wantError(t, err, imaging.CodeConnectFailed, true)
 	}

@@ -36,7 +36,7 @@ func TestFetchKeepsAConnection(t *testing.T) {
 		wantLogo(t, s.fetcher, s.URL+"/moved")
 		_, err := s.fetch(t, "/gone")
 		wantError(t, err, imaging.CodeSourceNotFound, false)
-		if _, _, err := s.fetcher.FetchChanged(t.Context(), s.URL+"/same", imaging.Validators{ETag: `"1"`}, nil); !errors.Is(err, imaging.ErrNotModified) {
+		if _, _, err := s.fetcher.Fetch(t.Context(), s.URL+"/same", imaging.Validators{ETag: `"1"`}, nil); !errors.Is(err, imaging.ErrNotModified) {
 			t.Errorf("error is %v", err)
 		}
 	}
@@ -90,7 +90,7 @@ func TestFetchCountsADeadConnectionsTime(t *testing.T) {
 	f := newFetcher(t, address, func(cfg *imaging.FetchConfig) { cfg.Timeout = limit })
 	wantLogo(t, f, address)
 	began := time.Now()
-	_, _, err := f.Fetch(t.Context(), address, nil)
+	_, _, err := f.Fetch(t.Context(), address, imaging.Validators{}, nil)
 	wantError(t, err, imaging.CodeFetchTimeout, true)
 	if took := time.Since(began); took < limit*3/4 || took > limit*3/2 {
 		t.Errorf("took %v of %v", took, limit)

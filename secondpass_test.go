@@ -95,6 +95,51 @@ func TestSecondPassOfAPicture(t *testing.T) {
 	}
 }
 
+// SIGTERM ends the making of WebP in time, and does not count the try.
+func TestTerminationHandsASecondPassBack(t *testing.T) {
+	t.Parallel()
+	settings := servers(t)
+	settings["WEBP_SIZES"] = "main,large,small"
+	photo := picture.JPEG(picture.Photo(2400, 1800, 1), 92, 1)
+	from := source(t, settings, files(map[string][]byte{"/photo.jpg": photo}))
+	db, err := sql.Open("postgres", settings["DATABASE_URL"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	attempts := func() (n int, err error) {
+		err = db.QueryRow(`SELECT attempts FROM outbox WHERE kind = 'image_rework'`).Scan(&n)
+		return n, err
+	}
+	v := start(t, settings)
+	p := v.newProduct(v.newUser(), from+"/photo.jpg")
+	waitFor(t, time.Minute, "a second pass under way", func() error {
+		n, err := attempts()
+		if err == nil && n != 1 {
+			err = fmt.Errorf("%d attempts", n)
+		}
+		return err
+	})
+	if took := v.terminate(); took > 20*time.Second {
+		t.Errorf("the end took %s", took)
+	}
+	if v.err != nil {
+		t.Errorf("vitrine ended with %v", v.err)
+	}
+	if n, err := attempts(); err != nil || n != 0 {
+		t.Errorf("%d attempts were counted, %v", n, err)
+	}
+
+	v = start(t, settings)
+	v.waitReady()
+	waitFor(t, time.Minute, "the WebP variants", func() error {
+		if p = v.settled(p.ID, time.Minute); len(webps(p)) == 0 {
+			return errors.New("none yet")
+		}
+		return nil
+	})
+}
+
 // webps gives the URLs of the WebP variants of the first picture.
 func webps(p catalogued) (urls []string) {
 	for _, variant := range p.Images[0].Variants {

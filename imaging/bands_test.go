@@ -26,7 +26,7 @@ func TestBandsBecomeTheSameFiles(t *testing.T) {
 					t.Run(fmt.Sprintf("%v %s %d %v", size, name, o, progressive), func(t *testing.T) {
 						t.Parallel()
 						src := picture.WithEXIF(sampled(photo, progressive, -1, sampling...), picture.EXIF(o))
-						want, err := imaging.Whole(src)
+						want, err := imaging.Whole(t.Context(), src)
 						if err != nil {
 							t.Fatal(err)
 						}

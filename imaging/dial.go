@@ -32,9 +32,8 @@ const (
 // over TLS, and a connection serves the host and port alone that it was made for:
 // that its certificate has other names is of no account.
 func newTransport(cfg FetchConfig) *http.Transport {
-	var t *http.Transport
-	dial := &keptDial{dial: guardedDial(cfg), limit: int64(cfg.KeptConnections), tooMany: func() { t.CloseIdleConnections() }}
-	t = &http.Transport{
+	dial := &keptDial{dial: guardedDial(cfg), limit: int64(cfg.KeptConnections)}
+	t := &http.Transport{
 		Proxy:                  nil,
 		DialContext:            dial.context,
 		ForceAttemptHTTP2:      true, // not by itself with a dialer of one's own
@@ -54,6 +53,7 @@ func newTransport(cfg FetchConfig) *http.Transport {
 			MaxReceiveBufferPerStream:     min(http2Window/cfg.HostConnections, 512<<10),
 		},
 	}
+	dial.tooMany = t.CloseIdleConnections
 	return t
 }
 

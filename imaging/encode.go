@@ -28,11 +28,12 @@ const defaultLikeness = 0.965
 
 // wish is what the files are to be.
 type wish struct {
-	webp     []string // names of the sizes that are wanted in WebP too
-	packed   int64    // most pixels of a lossless or transparent WebP: see fitWebP
-	focal    *Focal   // what the square crop is to show
-	likeness float64  // of a JPEG's luma to the resized picture, as structural similarity
-	quality  int      // of a JPEG; 0 is what the likeness takes
+	webp       []string // names of the sizes that are wanted in WebP too
+	packed     int64    // most pixels of a lossless or transparent WebP: see fitWebP
+	focal      *Focal   // what the square crop is to show
+	squareOnly bool     // nothing but the square crop is wanted
+	likeness   float64  // of a JPEG's luma to the resized picture, as structural similarity
+	quality    int      // of a JPEG; 0 is what the likeness takes
 }
 
 // minQuality is the lowest that a picture is taken down to only because its

@@ -62,7 +62,7 @@ func Quality(src []byte) int {
 func EXIFOrientation(tiff []byte) int { return int(exifOrientation(tiff)) }
 
 // Whole makes the variants of a JPEG by way of all its planes.
-func Whole(src []byte) (*Processed, error) {
+func Whole(ctx context.Context, src []byte) (*Processed, error) {
 	h, err := readHeader(src)
 	if err != nil {
 		return nil, err
@@ -79,7 +79,7 @@ func Whole(src []byte) (*Processed, error) {
 	case *image.YCbCr:
 		img = scalePlanar(m, h.area(), width, height, h.orientation)
 	}
-	return transform(img, h, src)
+	return transform(ctx, img, h, src)
 }
 
 // ScaledForTest is what a variant is made from.
@@ -92,5 +92,22 @@ func ScaledForTest(m image.Image, width, height int) image.Image {
 
 // ProcessFocal is [Processor.Process] with a focal point.
 func ProcessFocal(ctx context.Context, src []byte, focal *Focal) (*Processed, error) {
-	return NewProcessor(ProcessConfig{}).process(ctx, src, nil, focal)
+	return NewProcessor(ProcessConfig{}).process(ctx, src, wish{focal: focal})
+}
+
+// LeastBudget gives the memory budget, in MiB, from which on a source gets a lossless
+// or transparent WebP of the main size.
+func LeastBudget(src []byte) (mib int64, err error) {
+	h, err := readHeader(src)
+	if err != nil {
+		return 0, err
+	}
+	w, ht := fit(h.width, h.height, Sizes[0].Side)
+	for mib = 1; ; mib++ {
+		h.wish = wish{webp: []string{Sizes[0].Name}}
+		h.fitWebP(NewProcessor(ProcessConfig{MemoryBudget: mib << 20}).work.Total())
+		if h.packed == int64(w)*int64(ht) {
+			return mib, nil
+		}
+	}
 }

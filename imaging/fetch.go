@@ -82,16 +82,14 @@ type Reserve func(ctx context.Context, n int64) (release func(), err error)
 // Fetch downloads the picture at source. A failure is an [*Error] with stage
 // fetch, unless ctx has ended: then it is ctx's error. The body's first bytes
 // have to be those of a known format; what is not a picture is not read on.
+//
+// Where the picture was downloaded before, known are the validators that the answer
+// had: it then gives [ErrNotModified] where the source says that the picture is still
+// the same. Without validators it always downloads.
+//
 // reserve may be nil; the room it gave is returned when Fetch fails and by
 // release, which is never nil.
-func (f *Fetcher) Fetch(ctx context.Context, source string, reserve Reserve) (src Source, release func(), err error) {
-	return f.FetchChanged(ctx, source, Validators{}, reserve)
-}
-
-// FetchChanged is [Fetcher.Fetch] for a picture that was downloaded before, whose
-// answer had the validators known: it gives [ErrNotModified] where the source says
-// that the picture is still the same. Without validators it always downloads.
-func (f *Fetcher) FetchChanged(
+func (f *Fetcher) Fetch(
 	ctx context.Context, source string, known Validators, reserve Reserve,
 ) (src Source, release func(), err error) {
 	work, limit := startLimit(ctx, f.cfg.Timeout)

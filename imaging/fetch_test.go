@@ -64,7 +64,7 @@ func newFetcher(t *testing.T, address string, change func(*imaging.FetchConfig))
 
 func (s *site) fetch(t *testing.T, path string) (imaging.Source, error) {
 	t.Helper()
-	src, release, err := s.fetcher.Fetch(t.Context(), s.URL+path, nil)
+	src, release, err := s.fetcher.Fetch(t.Context(), s.URL+path, imaging.Validators{}, nil)
 	release()
 	return src, err
 }
@@ -136,7 +136,7 @@ func TestFetchNeverReachesPrivateAddresses(t *testing.T) {
 	} {
 		t.Run(host, func(t *testing.T) {
 			t.Parallel()
-			_, _, err := strict.Fetch(t.Context(), fmt.Sprintf("http://%s:%d/", host, port), nil)
+			_, _, err := strict.Fetch(t.Context(), fmt.Sprintf("http://%s:%d/", host, port), imaging.Validators{}, nil)
 			wantError(t, err, want, false)
 			select {
 			case got := <-asked:
@@ -172,7 +172,7 @@ func TestFetchRefusesURLs(t *testing.T) {
 		"http://[127.0.0.1/":           imaging.CodeInvalidURL,
 		"http://no-such-host.invalid/": imaging.CodeHostNotFound,
 	} {
-		_, _, err := s.fetcher.Fetch(t.Context(), source, nil)
+		_, _, err := s.fetcher.Fetch(t.Context(), source, imaging.Validators{}, nil)
 		var got *imaging.Error
 		if !errors.As(err, &got) || got.Code != want {
 			t.Errorf("%q: error is %v, want %s", source, err, want)
@@ -283,7 +283,7 @@ func TestFetchDoesNotTrustAnyCertificate(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the server was asked") }))
 	t.Cleanup(server.Close)
-	_, _, err := newFetcher(t, server.URL, nil).Fetch(t.Context(), server.URL, nil)
+	_, _, err := newFetcher(t, server.URL, nil).Fetch(t.Context(), server.URL, imaging.Validators{}, nil)
 	wantError(t, err, imaging.CodeConnectFailed, false)
 }
 
@@ -389,24 +389,11 @@ func TestFetchSpeaksHTTPOnly(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			listener, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = listener.Close() })
-			go func() {
-				for {
-					conn, err := listener.Accept()
-					if err != nil {
-						return
-					}
-					_, _ = http.ReadRequest(bufio.NewReader(conn))
-					_, _ = conn.Write([]byte(answer))
-					_ = conn.Close()
-				}
-			}()
-			address := "http://" + listener.Addr().String()
-			_, _, err = newFetcher(t, address, nil).Fetch(t.Context(), address, nil)
+			address := "http://" + serveTCP(t, func(_ int, conn net.Conn) {
+				_, _ = http.ReadRequest(bufio.NewReader(conn))
+				_, _ = conn.Write([]byte(answer))
+			})
+			_, _, err := newFetcher(t, address, nil).Fetch(t.Context(), address, imaging.Validators{}, nil)
 			wantError(t, err, imaging.CodeConnectFailed, true)
 		})
 	}
@@ -416,7 +403,7 @@ func TestFetchOfARefusedConnection(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
-	_, _, err := newFetcher(t, server.URL, nil).Fetch(t.Context(), server.URL, nil)
+	_, _, err := newFetcher(t, server.URL, nil).Fetch(t.Context(), server.URL, imaging.Validators{}, nil)
 	wantError(t, err, imaging.CodeConnectFailed, true)
 }
 
@@ -441,7 +428,7 @@ func TestFetchReserves(t *testing.T) {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
 			var reserved, released int64
-			_, release, err := s.fetcher.Fetch(t.Context(), s.URL+path, func(_ context.Context, n int64) (func(), error) {
+			_, release, err := s.fetcher.Fetch(t.Context(), s.URL+path, imaging.Validators{}, func(_ context.Context, n int64) (func(), error) {
 				// Longer than the time limit, which stands still meanwhile.
 				if path == "/" {
 					<-time.After(1200 * time.Millisecond)
@@ -465,7 +452,7 @@ func TestFetchReserves(t *testing.T) {
 		})
 	}
 	stop := errors.New("no room")
-	_, release, err := s.fetcher.Fetch(t.Context(), s.URL, func(context.Context, int64) (func(), error) { return nil, stop })
+	_, release, err := s.fetcher.Fetch(t.Context(), s.URL, imaging.Validators{}, func(context.Context, int64) (func(), error) { return nil, stop })
 	release()
 	if !errors.Is(err, stop) {
 		t.Errorf("error is %v", err)
@@ -479,7 +466,7 @@ func TestFetchEndsWithItsContext(t *testing.T) {
 		cancel()
 		<-r.Context().Done()
 	}, nil)
-	if _, _, err := s.fetcher.Fetch(ctx, s.URL, nil); !errors.Is(err, context.Canceled) {
+	if _, _, err := s.fetcher.Fetch(ctx, s.URL, imaging.Validators{}, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("error is %v", err)
 	}
 }

@@ -3,6 +3,7 @@ package imaging
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 )
@@ -80,13 +81,12 @@ func (l *hostLines) enter(ctx context.Context, host string, deferrals int) (leav
 
 // giveUp takes a picture out of the line; false: it is no longer in it.
 func (l *hostLine) giveUp(turn chan struct{}) bool {
-	for i, w := range l.waiting {
-		if w == turn {
-			l.waiting = append(l.waiting[:i], l.waiting[i+1:]...)
-			return true
-		}
+	i := slices.Index(l.waiting, turn)
+	if i < 0 {
+		return false
 	}
-	return false
+	l.waiting = slices.Delete(l.waiting, i, i+1)
+	return true
 }
 
 // putOff says for how long, less up to a quarter by chance. While nothing ends, the

@@ -120,7 +120,7 @@ func hostFailed(err error) bool {
 	return false
 }
 
-// download is [Fetcher.FetchChanged] for a picture that can wait while its host is
+// download is [Fetcher.Fetch] for a picture that can wait while its host is
 // busy or failing; deferrals says how often it has. It waits for memory as well.
 func (w *Worker) download(ctx context.Context, source string, known Validators, deferrals int) (src Source, release func(), err error) {
 	ended, err := w.hosts.ask(ctx, source, deferrals)
@@ -128,5 +128,5 @@ func (w *Worker) download(ctx context.Context, source string, known Validators, 
 		return Source{}, func() {}, err
 	}
 	defer func() { ended(err) }()
-	return w.fetch.FetchChanged(ctx, source, known, w.process.Reserve)
+	return w.fetch.Fetch(ctx, source, known, w.process.Reserve)
 }

@@ -123,7 +123,7 @@ func logoFile() []byte { return picture.PNG(picture.Logo(40, 30)) }
 
 func wantLogo(t *testing.T, f *imaging.Fetcher, source string) {
 	t.Helper()
-	src, release, err := f.Fetch(t.Context(), source, nil)
+	src, release, err := f.Fetch(t.Context(), source, imaging.Validators{}, nil)
 	release()
 	if err != nil || !bytes.Equal(src.Body, logoFile()) {
 		t.Errorf("%s: %d bytes, %v", source, len(src.Body), err)
@@ -217,9 +217,9 @@ func TestFetchOverBrokenHTTP2(t *testing.T) {
 	})
 	f := trusting(t, nil, s.port)
 	for _, path := range []string{"/reset", "/header", "/cut", "/gone"} {
-		_, _, err := f.Fetch(t.Context(), s.URL+path, nil)
+		_, _, err := f.Fetch(t.Context(), s.URL+path, imaging.Validators{}, nil)
 		wantError(t, err, imaging.CodeConnectFailed, true)
-		if src, _, err := f.Fetch(t.Context(), s.URL+"/whole", nil); err != nil || !bytes.Equal(src.Body, file) {
+		if src, _, err := f.Fetch(t.Context(), s.URL+"/whole", imaging.Validators{}, nil); err != nil || !bytes.Equal(src.Body, file) {
 			t.Errorf("after %s: %d bytes, %v", path, len(src.Body), err)
 		}
 	}
@@ -229,33 +229,18 @@ func TestFetchOverBrokenHTTP2(t *testing.T) {
 func TestFetchFromAServerThatGoesAway(t *testing.T) {
 	t.Parallel()
 	own, _ := certificate()
-	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
-		Certificates: []tls.Certificate{own}, NextProtos: []string{"h2"}, MinVersion: tls.VersionTLS12,
+	cfg := &tls.Config{Certificates: []tls.Certificate{own}, NextProtos: []string{"h2"}, MinVersion: tls.VersionTLS12}
+	address := "https://" + serveTCP(t, func(_ int, plain net.Conn) {
+		conn := tls.Server(plain, cfg)
+		settings := "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+		goAway := "\x00\x00\x08\x07\x00\x00\x00\x00\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x00" // no error: try elsewhere
+		_, _ = io.ReadFull(conn, make([]byte, 100))
+		_, _ = io.WriteString(conn, settings+goAway)
+		_, _ = io.Copy(io.Discard, conn)
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer func() { _ = conn.Close() }()
-				settings := "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
-				goAway := "\x00\x00\x08\x07\x00\x00\x00\x00\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x00" // no error: try elsewhere
-				_, _ = io.ReadFull(conn, make([]byte, 100))
-				_, _ = io.WriteString(conn, settings+goAway)
-				_, _ = io.Copy(io.Discard, conn)
-			}()
-		}
-	}()
-	address := "https://" + listener.Addr().String()
 	f := trusting(t, func(cfg *imaging.FetchConfig) { cfg.Timeout = time.Second }, portOf(t, address))
 	began := time.Now()
-	_, _, err = f.Fetch(t.Context(), address, nil)
+	_, _, err := f.Fetch(t.Context(), address, imaging.Validators{}, nil)
 	var got *imaging.Error
 	if !errors.As(err, &got) || !got.Transient {
 		t.Errorf("error is %v", err)
@@ -271,12 +256,12 @@ func TestFetchLeavesADeadConnection(t *testing.T) {
 	t.Parallel()
 	s := newSecureSite(t, logo)
 	through := newValve(t, strings.TrimPrefix(s.URL, "https://"))
-	address := "https://" + through.listener.Addr().String()
+	address := "https://" + through.address
 	f := trusting(t, func(cfg *imaging.FetchConfig) { cfg.Timeout = 8 * time.Second }, portOf(t, address))
 	wantLogo(t, f, address)
 	through.shut()
 	began := time.Now()
-	_, _, err := f.Fetch(t.Context(), address, nil)
+	_, _, err := f.Fetch(t.Context(), address, imaging.Validators{}, nil)
 	if err != nil { // or it was tried once more
 		wantError(t, err, imaging.CodeConnectFailed, true)
 	}
@@ -284,69 +269,4 @@ func TestFetchLeavesADeadConnection(t *testing.T) {
 		t.Errorf("it took %v to notice", took)
 	}
 	wantLogo(t, f, address)
-}
-
-// valve stands before a TCP server; shutting it silences the connections there are.
-type valve struct {
-	listener net.Listener
-
-	mu     sync.Mutex
-	closed chan struct{} // of the connections made since the last shutting
-}
-
-func newValve(t *testing.T, target string) *valve {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = listener.Close() })
-	v := &valve{listener: listener, closed: make(chan struct{})}
-	go func() {
-		for {
-			client, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			server, err := net.Dial("tcp", target)
-			if err != nil {
-				_ = client.Close()
-				return
-			}
-			v.mu.Lock()
-			closed := v.closed
-			v.mu.Unlock()
-			go pass(server, client, closed)
-			go pass(client, server, closed)
-		}
-	}()
-	return v
-}
-
-func (v *valve) shut() {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	close(v.closed)
-	v.closed = make(chan struct{})
-}
-
-// pass copies until closed; after that it swallows what comes.
-func pass(to, from net.Conn, closed chan struct{}) {
-	defer func() { _ = from.Close() }()
-	buf := make([]byte, 4096)
-	for {
-		n, err := from.Read(buf)
-		if err != nil {
-			_ = to.Close()
-			return
-		}
-		select {
-		case <-closed:
-			continue
-		default:
-		}
-		if _, err := to.Write(buf[:n]); err != nil {
-			return
-		}
-	}
 }

@@ -41,19 +41,31 @@ func (w *Worker) put(ctx context.Context, key func(object string) string, rendit
 		}
 		seen[r.Object] = true
 		group.Go(func() error {
-			bounded, cancel := context.WithTimeout(groupCtx, w.cfg.StoreLimit)
-			defer cancel()
 			w.metrics.storedBytes.Add(float64(r.bytes()))
-			return w.objects.Put(bounded, variants[i].Key, r.Format.ContentType(), r.Body)
+			return w.putObject(groupCtx, variants[i].Key, r.Format.ContentType(), r.Body)
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return nil, storeUnavailable(err)
+		return nil, err
 	}
 	return variants, nil
 }
 
-func storeUnavailable(err error) error {
-	return &Error{Code: CodeStoreUnavailable, Stage: StageStore, Transient: true, Ours: true,
+func (w *Worker) putObject(ctx context.Context, key, contentType string, body []byte) error {
+	bounded, cancel := context.WithTimeout(ctx, w.cfg.StoreLimit)
+	defer cancel()
+	if err := w.objects.Put(bounded, key, contentType, body); err != nil {
+		return storeUnavailable(StageStore, err)
+	}
+	return nil
+}
+
+// readObject is [Worker.download] for an upload, or what else lies under a key.
+func (w *Worker) readObject(ctx context.Context, source string) (src Source, release func(), err error) {
+	return uploads{w.objects, w.fetch.cfg.MaxBytes}.fetch(ctx, source, w.process.Reserve)
+}
+
+func storeUnavailable(stage Stage, err error) *Error {
+	return &Error{Code: CodeStoreUnavailable, Stage: stage, Transient: true, Ours: true,
 		Detail: "the object store is out of reach", Err: err}
 }

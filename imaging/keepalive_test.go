@@ -36,7 +36,7 @@ func TestFetchKeepsAConnection(t *testing.T) {
 		wantLogo(t, s.fetcher, s.URL+"/moved")
 		_, err := s.fetch(t, "/gone")
 		wantError(t, err, imaging.CodeSourceNotFound, false)
-		if _, _, err := s.fetcher.FetchChanged(t.Context(), s.URL+"/same", imaging.Validators{ETag: `"1"`}, nil); !errors.Is(err, imaging.ErrNotModified) {
+		if _, _, err := s.fetcher.Fetch(t.Context(), s.URL+"/same", imaging.Validators{ETag: `"1"`}, nil); !errors.Is(err, imaging.ErrNotModified) {
 			t.Errorf("error is %v", err)
 		}
 	}
@@ -51,35 +51,20 @@ func TestFetchKeepsAConnection(t *testing.T) {
 // as told; on the others it does as told at once.
 func serveKept(t *testing.T, onKept, onNew func(net.Conn)) (address string) {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = listener.Close() })
-	go func() {
-		for i := 0; ; i++ {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer func() { _ = conn.Close() }()
-				requests := bufio.NewReader(conn)
-				if _, err := http.ReadRequest(requests); err != nil {
-					return
-				}
-				if i > 0 {
-					onNew(conn)
-					return
-				}
-				sendLogo(conn)
-				if _, err := http.ReadRequest(requests); err == nil {
-					onKept(conn)
-				}
-			}()
+	return "http://" + serveTCP(t, func(i int, conn net.Conn) {
+		requests := bufio.NewReader(conn)
+		if _, err := http.ReadRequest(requests); err != nil {
+			return
 		}
-	}()
-	return "http://" + listener.Addr().String()
+		if i > 0 {
+			onNew(conn)
+			return
+		}
+		sendLogo(conn)
+		if _, err := http.ReadRequest(requests); err == nil {
+			onKept(conn)
+		}
+	})
 }
 
 func sendLogo(conn net.Conn) {
@@ -105,7 +90,7 @@ func TestFetchCountsADeadConnectionsTime(t *testing.T) {
 	f := newFetcher(t, address, func(cfg *imaging.FetchConfig) { cfg.Timeout = limit })
 	wantLogo(t, f, address)
 	began := time.Now()
-	_, _, err := f.Fetch(t.Context(), address, nil)
+	_, _, err := f.Fetch(t.Context(), address, imaging.Validators{}, nil)
 	wantError(t, err, imaging.CodeFetchTimeout, true)
 	if took := time.Since(began); took < limit*3/4 || took > limit*3/2 {
 		t.Errorf("took %v of %v", took, limit)

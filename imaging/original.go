@@ -25,19 +25,13 @@ func (t *try) keepsOriginal() bool {
 
 // putOriginal stores a source for the second pass, in the place of its download.
 func (w *Worker) putOriginal(ctx context.Context, product uuid.UUID, sha256 string, body []byte) error {
-	bounded, cancel := context.WithTimeout(ctx, w.cfg.StoreLimit)
-	defer cancel()
-	if err := w.objects.Put(bounded, OriginalKey(product, sha256), "application/octet-stream", body); err != nil {
-		return storeUnavailable(err)
-	}
-	return nil
+	return w.putObject(ctx, OriginalKey(product, sha256), "application/octet-stream", body)
 }
 
 // openOriginal gives the bytes that the first pass has kept; there is false where
 // it has not, or where they are not those of the digest.
 func (w *Worker) openOriginal(ctx context.Context, product uuid.UUID, sha256 string) (src Source, release func(), there bool, err error) {
-	kept := uploads{w.objects, w.fetch.cfg.MaxBytes}
-	src, release, err = kept.fetch(ctx, OriginalKey(product, sha256), w.process.Reserve)
+	src, release, err = w.readObject(ctx, OriginalKey(product, sha256))
 	var known *Error
 	switch {
 	case err == nil && src.SHA256 == sha256:

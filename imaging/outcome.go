@@ -24,7 +24,7 @@ func (t *try) outcome(ctx context.Context, result *Result, err error) Outcome {
 	case errors.As(err, &known):
 		o.Err = known
 	default:
-		o.Err = &Error{Code: CodeInternal, Stage: t.stage, Transient: true, Detail: "an internal error", Err: err}
+		o.Err = internal(t.stage, err)
 	}
 	switch {
 	case o.Err.Ours:

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"image"
 	"runtime"
 	"time"
 
@@ -99,6 +98,14 @@ type Processed struct {
 	memory *admission.Grant
 }
 
+// result is what there is to know of the picture once its variants are stored.
+func (p *Processed) result(sha256 string, bytes int64, variants []Variant) Result {
+	return Result{
+		SourceSHA256: sha256, SourceBytes: bytes, SourceFormat: string(p.Format), Width: p.Width, Height: p.Height,
+		Variants: variants, Placeholder: p.Placeholder, AverageColor: p.AverageColor, Animated: p.Animated, Note: p.Note,
+	}
+}
+
 // Release returns the memory of the renditions to the budget. It has to be called
 // once they are no longer needed; more calls do nothing.
 func (p *Processed) Release() { p.memory.Release() }
@@ -113,20 +120,21 @@ func (p *Processor) Reserve(ctx context.Context, n int64) (release func(), err e
 }
 
 // Process makes the variants of the picture in src, in the order of [Sizes], and
-// behind them a square crop of its middle. It
-// waits for memory and a CPU until ctx ends. A failure is an [*Error] with stage
+// behind them a square crop of its middle. It waits for memory and a CPU, and goes
+// on from size to size, until ctx ends. A failure is an [*Error] with stage
 // decode or transform, or ctx's error. The results carry no metadata; their
 // colours are sRGB.
 func (p *Processor) Process(ctx context.Context, src []byte) (*Processed, error) {
-	return p.process(ctx, src, nil, nil)
+	return p.process(ctx, src, wish{})
 }
 
-func (p *Processor) process(ctx context.Context, src []byte, webp []string, focal *Focal) (*Processed, error) {
+func (p *Processor) process(ctx context.Context, src []byte, want wish) (*Processed, error) {
 	h, err := readHeader(src)
 	if err != nil {
 		return nil, err
 	}
-	h.wish = wish{webp: webp, focal: focal, likeness: p.cfg.Likeness, quality: p.cfg.Quality}
+	want.likeness, want.quality = p.cfg.Likeness, p.cfg.Quality
+	h.wish = want
 	if err := p.cfg.Limits.check(h.width, h.height); err != nil {
 		return nil, err
 	}
@@ -193,62 +201,10 @@ func (p *Processor) compute(ctx context.Context, d *decoder, h header) (*Process
 		bands.close()
 	}
 	decoded := time.Now()
-	result, err := transform(img, h, d.src)
+	result, err := transform(ctx, img, h, d.src)
 	if err != nil {
 		return nil, err
 	}
 	result.DecodeTime, result.TransformTime = decoded.Sub(began), time.Since(decoded)
-	return result, nil
-}
-
-// transform makes the renditions of a decoded picture.
-func transform(img image.Image, h header, src []byte) (*Processed, error) {
-	colours := h.colours.read(src)
-	result := &Processed{Format: h.format, Width: h.width, Height: h.height, Animated: h.animated, Note: colours.note}
-	width, height := fit(h.width, h.height, Sizes[0].Side)
-	scaled, opaque := scaleSource(img, h, colours, width, height)
-	scaled = turn(scaled, h.orientation)
-	colours.convert(scaled)
-	if h.orientation.swapsSides() {
-		result.Width, result.Height = h.height, h.width
-	}
-	e := &encoder{source: h, bytes: len(src), opaque: opaque}
-	cropped := scaled
-	for i, size := range Sizes {
-		w, ht := fit(result.Width, result.Height, size.Side)
-		if i > 0 {
-			last := result.Renditions[i-1]
-			if last.Width == w && last.Height == ht {
-				last.Name = size.Name
-				result.Renditions = append(result.Renditions, last)
-				if err := e.accompany(last, scaled); err != nil {
-					return nil, unwritable(err)
-				}
-				continue
-			}
-			scaled = scaleDown(scaled, w, ht)
-			if min(w, ht) >= SquareSide {
-				cropped = scaled
-			}
-		}
-		body, format, err := e.encode(scaled, w == result.Width)
-		if err != nil {
-			return nil, unwritable(err)
-		}
-		result.Renditions = append(result.Renditions, Rendition{
-			Name: size.Name, Object: size.Name + "." + format.Extension(),
-			Width: w, Height: ht, Format: format, Body: body,
-		})
-		if err := e.accompany(result.Renditions[i], scaled); err != nil {
-			return nil, unwritable(err)
-		}
-	}
-	square, err := e.square(cropped, result.Renditions)
-	if err != nil {
-		return nil, unwritable(err)
-	}
-	result.Renditions = append(append(result.Renditions, square), e.worthwhile()...)
-	stand := newStandIn(scaled)
-	result.Placeholder, result.AverageColor = stand.placeholder, stand.averageColor
 	return result, nil
 }

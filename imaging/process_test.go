@@ -326,6 +326,32 @@ func TestProcessEndsWithItsContext(t *testing.T) {
 	}
 }
 
+// counted is a context that ends once it was looked at so often.
+type counted struct {
+	context.Context
+
+	left int
+}
+
+func (c *counted) Err() error {
+	if c.left == 0 {
+		return context.Canceled
+	}
+	c.left--
+	return nil
+}
+
+// A stop does not wait for the sizes that have not been begun.
+func TestProcessEndsBetweenSizes(t *testing.T) {
+	t.Parallel()
+	src := picture.JPEG(picture.Photo(64, 48, 1), 90, 1)
+	for left, want := range []error{context.Canceled, context.Canceled, context.Canceled, nil} {
+		if _, err := imaging.Whole(&counted{t.Context(), left}, src); !errors.Is(err, want) {
+			t.Errorf("error at size %d is %v", left+1, err)
+		}
+	}
+}
+
 func TestProcessDoesNotInflate(t *testing.T) {
 	t.Parallel()
 	photo := picture.Photo(300, 220, 3)

@@ -5,8 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
-	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -63,17 +61,11 @@ func (w *Worker) firstRecipe() string { return firstRecipe(w.process.cfg.Likenes
 // are stored; nil where it is already as it should be. The variants that it has
 // stay as they are. A failure is an [*Error], [ErrLeaseLost] where the image has
 // changed meanwhile, or ctx's error.
-func (w *Worker) Rework(ctx context.Context, store ReworkStore, r Rework) (done *Reworked, err error) {
+func (w *Worker) Rework(ctx context.Context, store ReworkStore, r Rework) (*Reworked, error) {
 	t := &rework{worker: w, store: store, Rework: r, stage: StageFetch, log: w.log.WithFields(logrus.Fields{
 		"image_id": r.ImageID, "product_id": r.ProductID, "request_id": r.RequestID, "attempt": r.Attempt, "reason": r.Reason,
 	})}
-	defer func() {
-		if v := recover(); v != nil { // as in a first pass: see try.guarded
-			t.log.WithFields(logrus.Fields{"panic": fmt.Sprint(v), "stack": string(debug.Stack())}).Error("Rework panicked")
-			done, err = nil, &Error{Code: CodeInternal, Stage: t.stage, Detail: "an internal error", Transient: true}
-		}
-	}()
-	done, err = t.work(ctx)
+	done, err := guarded(ctx, t.log, &t.stage, t.work)
 	return done, reworkError(ctx, t.stage, err)
 }
 
@@ -134,8 +126,7 @@ func (t *rework) learnt(src Source) Result {
 func (t *rework) fetch(ctx context.Context, need staleness) (src Source, release func(), err error) {
 	w := t.worker
 	if uploaded(t.Source) {
-		u := uploads{w.objects, w.fetch.cfg.MaxBytes}
-		return u.fetch(ctx, t.Source, w.process.Reserve)
+		return w.readObject(ctx, t.Source)
 	}
 	if t.Reason == ReasonWebP {
 		src, release, there, err := w.openOriginal(ctx, t.ProductID, t.Was.SourceSHA256)
@@ -159,8 +150,7 @@ func (t *rework) fetch(ctx context.Context, need staleness) (src Source, release
 
 // remake makes all variants of a source.
 func (t *rework) remake(ctx context.Context, src Source) (*Reworked, error) {
-	t.stage = StageDecode
-	processed, err := t.worker.process.process(ctx, src.Body, t.worker.cfg.WebP, t.Focal)
+	processed, err := t.produce(ctx, src)
 	if err != nil {
 		return nil, err
 	}
@@ -170,18 +160,20 @@ func (t *rework) remake(ctx context.Context, src Source) (*Reworked, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Reworked{Digest: digest, Result: Result{
-		SourceSHA256: src.SHA256, SourceBytes: int64(len(src.Body)), SourceFormat: string(processed.Format),
-		Width: processed.Width, Height: processed.Height, Variants: variants,
-		Placeholder: processed.Placeholder, AverageColor: processed.AverageColor, Animated: processed.Animated,
-		Note: processed.Note, Recipe: t.worker.Recipe(), Validators: t.learnt(src).Validators,
-	}}, nil
+	now := processed.result(src.SHA256, int64(len(src.Body)), variants)
+	now.Recipe, now.Validators = t.worker.Recipe(), t.learnt(src).Validators
+	return &Reworked{Digest: digest, Result: now}, nil
+}
+
+// produce makes the renditions of a source, with those in WebP.
+func (t *rework) produce(ctx context.Context, src Source) (*Processed, error) {
+	t.stage = StageDecode
+	return t.worker.process.process(ctx, src.Body, wish{webp: t.worker.cfg.WebP, focal: t.Focal})
 }
 
 // addWebP makes the WebP variants of a source beside the others.
 func (t *rework) addWebP(ctx context.Context, src Source) (*Reworked, error) {
-	t.stage = StageDecode
-	processed, err := t.worker.process.process(ctx, src.Body, t.worker.cfg.WebP, t.Focal)
+	processed, err := t.produce(ctx, src)
 	if err != nil {
 		return nil, err
 	}
@@ -247,5 +239,5 @@ func reworkError(ctx context.Context, stage Stage, err error) error {
 	case errors.As(err, &known), errors.Is(err, ErrLeaseLost):
 		return err
 	}
-	return &Error{Code: CodeInternal, Stage: stage, Detail: "an internal error", Transient: true, Err: err}
+	return internal(stage, err)
 }

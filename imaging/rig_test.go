@@ -13,7 +13,6 @@ import (
 	"net/url"
 	"os"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -51,7 +50,7 @@ func newJobs(t *testing.T) (*jobs, *proxy) {
 	through := newProxy(t, net.JoinHostPort(setting(t, "DB_HOST"), setting(t, "DB_PORT")))
 	dsn := url.URL{
 		Scheme: "postgres", User: url.UserPassword(setting(t, "DB_USER"), setting(t, "DB_PASS")),
-		Host: through.listener.Addr().String(), Path: setting(t, "DB_NAME"),
+		Host: through.address, Path: setting(t, "DB_NAME"),
 	}
 	schema := "imaging_" + strings.ReplaceAll(uuid.NewString(), "-", "")
 	dsn.RawQuery = url.Values{"sslmode": {"disable"}, "search_path": {schema}, "connect_timeout": {"3"}}.Encode()
@@ -247,55 +246,6 @@ func (o *objects) get(t *testing.T, key string) (body []byte, contentType string
 		t.Fatal(err)
 	}
 	return body, info.ContentType
-}
-
-// proxy stands before a TCP server; while cut, it ends all connections.
-type proxy struct {
-	listener net.Listener
-	cut      atomic.Bool
-}
-
-func newProxy(t *testing.T, target string) *proxy {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = listener.Close() })
-	p := &proxy{listener: listener}
-	go func() {
-		for {
-			client, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go p.serve(client, target)
-		}
-	}()
-	return p
-}
-
-func (p *proxy) serve(client net.Conn, target string) {
-	defer func() { _ = client.Close() }()
-	server, err := net.Dial("tcp", target)
-	if err != nil || p.cut.Load() {
-		return
-	}
-	defer func() { _ = server.Close() }()
-	go func() {
-		defer func() { _ = client.Close() }()
-		_, _ = io.Copy(client, server)
-	}()
-	buf := make([]byte, 4096)
-	for {
-		n, err := client.Read(buf)
-		if err != nil || p.cut.Load() {
-			return
-		}
-		if _, err := server.Write(buf[:n]); err != nil {
-			return
-		}
-	}
 }
 
 // rig is a worker on real servers and a web server with sources.

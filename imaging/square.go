@@ -31,22 +31,15 @@ func (e *encoder) square(from image.Image, made []Rendition) (Rendition, error) 
 	}, nil
 }
 
-// Square makes the square crop of a picture anew, round another focal point, from
-// the file of its main variant, as [Processor.Process] does from the source. It
-// waits for memory and a CPU until ctx ends.
+// Square makes the square crop of a picture anew, and nothing else, round another
+// focal point from the file of its main variant. It waits for memory and a CPU until
+// ctx ends.
 func (p *Processor) Square(ctx context.Context, main []byte, focal *Focal) (r Rendition, release func(), err error) {
-	processed, err := p.process(ctx, main, nil, focal)
+	processed, err := p.process(ctx, main, wish{focal: focal, squareOnly: true})
 	if err != nil {
 		return Rendition{}, func() {}, err
 	}
-	for _, r := range processed.Renditions {
-		if r.Name == squareName {
-			r.Object = focal.object(r.Format)
-			return r, processed.Release, nil
-		}
-	}
-	processed.Release()
-	return Rendition{}, func() {}, &Error{Code: CodeInternal, Stage: StageTransform, Detail: "no square was made"}
+	return processed.Renditions[0], processed.Release, nil
 }
 
 // refocus makes the square of a ready image round the point that it is to show by
@@ -56,8 +49,7 @@ func (t *rework) refocus(ctx context.Context) (*Reworked, error) {
 	if len(t.Was.Variants) == 0 {
 		return nil, nil
 	}
-	u := uploads{w.objects, w.fetch.cfg.MaxBytes}
-	main, release, err := u.fetch(ctx, t.Was.Variants[0].Key, w.process.Reserve)
+	main, release, err := w.readObject(ctx, t.Was.Variants[0].Key)
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -36,7 +35,7 @@ func (t *try) run(ctx context.Context) Verdict {
 		cancel(nil)
 		<-renewed
 	}()
-	result, err := t.guarded(work)
+	result, err := guarded(work, t.log, &t.stage, t.work)
 	if errors.Is(context.Cause(work), ErrLeaseLost) || errors.Is(err, ErrLeaseLost) {
 		return t.lost()
 	}
@@ -66,20 +65,6 @@ func (t *try) lost() Verdict {
 	t.worker.metrics.tries.WithLabelValues("lost", "").Inc()
 	t.log.Warn("Image lease lost")
 	return Ack
-}
-
-// guarded turns a panic into an error: a defect of ours must not take the process
-// and all its other jobs with it.
-func (t *try) guarded(ctx context.Context) (result *Result, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			t.log.WithFields(logrus.Fields{"panic": fmt.Sprint(v), "stack": string(debug.Stack())}).
-				Error("Image job panicked")
-			result = nil
-			err = &Error{Code: CodeInternal, Stage: t.stage, Detail: "an internal error", Transient: true}
-		}
-	}()
-	return t.work(ctx)
 }
 
 // work does the stages one after the other.
@@ -112,12 +97,9 @@ func (t *try) work(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Result{
-		SourceSHA256: src.sha256, SourceBytes: src.bytes, SourceFormat: string(processed.Format),
-		Width: processed.Width, Height: processed.Height, Variants: variants,
-		Placeholder: processed.Placeholder, AverageColor: processed.AverageColor, Animated: processed.Animated,
-		Note: processed.Note, Recipe: t.worker.firstRecipe(), SecondPass: t.worker.secondPass(), Validators: src.validators,
-	}, nil
+	made := processed.result(src.sha256, src.bytes, variants)
+	made.Recipe, made.SecondPass, made.Validators = t.worker.firstRecipe(), t.worker.secondPass(), src.validators
+	return &made, nil
 }
 
 // digest is a source, and what stays of it once its renditions are made.
@@ -190,7 +172,7 @@ func (t *try) key(src digest, object string) string {
 // is to be stored too.
 func (t *try) produce(ctx context.Context, src *digest) (*Processed, error) {
 	t.stage = StageDecode
-	processed, err := t.worker.process.process(ctx, src.body, nil, t.claim.Focal)
+	processed, err := t.worker.process.process(ctx, src.body, wish{focal: t.claim.Focal})
 	if err != nil {
 		return nil, err
 	}
@@ -212,8 +194,7 @@ func (t *try) produce(ctx context.Context, src *digest) (*Processed, error) {
 // busy or failing and the picture can wait.
 func (t *try) fetch(ctx context.Context) (src Source, release func(), err error) {
 	if uploaded(t.claim.Source) {
-		u := uploads{t.worker.objects, t.worker.fetch.cfg.MaxBytes}
-		return u.fetch(ctx, t.claim.Source, t.worker.process.Reserve)
+		return t.worker.readObject(ctx, t.claim.Source)
 	}
 	return t.worker.download(ctx, t.claim.Source, Validators{}, t.claim.Deferrals)
 }

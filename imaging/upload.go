@@ -73,6 +73,5 @@ func (uploads) unavailable(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return &Error{Code: CodeStoreUnavailable, Stage: StageFetch, Transient: true, Ours: true,
-		Detail: "the object store is out of reach", Err: err}
+	return storeUnavailable(StageFetch, err)
 }

@@ -52,7 +52,7 @@ func TestHandleUploads(t *testing.T) {
 func TestUploadsWaitForTheObjectStore(t *testing.T) {
 	t.Parallel()
 	store := newProxy(t, s3Endpoint(t))
-	r := newRig(t, nil, imaging.WorkerConfig{MaxAttempts: 1}, store.listener.Addr().String(), nil)
+	r := newRig(t, nil, imaging.WorkerConfig{MaxAttempts: 1}, store.address, nil)
 	key := "uploads/" + uuid.NewString() + "/" + uuid.NewString()
 	r.objects.ensure(t)
 	if err := r.objects.Put(t.Context(), key, "image/png", picture.PNG(picture.Logo(120, 90))); err != nil {

@@ -80,7 +80,7 @@ func TestFetchOfWhatHasNotChanged(t *testing.T) {
 		"old date":        {imaging.Validators{LastModified: changed.Add(-time.Hour).Format(http.TimeFormat)}, "/", false},
 		"tag before date": {imaging.Validators{ETag: `"v1"`, LastModified: changed.Format(http.TimeFormat)}, "/", false},
 	} {
-		src, release, err := s.fetcher.FetchChanged(t.Context(), s.URL+test.path, test.known, nil)
+		src, release, err := s.fetcher.Fetch(t.Context(), s.URL+test.path, test.known, nil)
 		release()
 		if errors.Is(err, imaging.ErrNotModified) != test.same || err != nil && !test.same {
 			t.Errorf("%s: error is %v", name, err)

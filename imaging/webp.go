@@ -30,7 +30,7 @@ const worthPercent = 90
 // none where the memory budget is too small for them. It takes several times the CPU
 // time of Process.
 func (p *Processor) ProcessWebP(ctx context.Context, src []byte, sizes ...string) (*Processed, error) {
-	return p.process(ctx, src, sizes, nil)
+	return p.process(ctx, src, wish{webp: sizes})
 }
 
 // fitWebP leaves out what the memory in all is not enough for: lossless and
@@ -112,23 +112,22 @@ func (e *encoder) worthwhile() (list []Rendition) {
 // encodeWebP gives nil where it can tell that there is none that pays, or fits.
 func (e *encoder) encodeWebP(r Rendition, img image.Image) ([]byte, error) {
 	m, isRGBA := img.(*image.RGBA)
-	if r.Format == PNG && int64(r.Width)*int64(r.Height) > e.source.packed {
+	if r.Format != PNG {
+		if isRGBA {
+			img = toPlanar(m)
+		}
+		return matchWebP(r.Body, img)
+	}
+	if int64(r.Width)*int64(r.Height) > e.source.packed {
 		return nil, nil
 	}
-	if isRGBA && r.Format == PNG {
+	if isRGBA {
 		if drawing := indexed(m); drawing != nil {
 			return webp.Append(nil, drawing, webp.Options{})
 		}
 		if !e.opaque {
 			return webp.Append(nil, m, webp.Options{Quality: cutOutQuality})
 		}
-		return webp.Append(nil, m, webp.Options{Lossless: true})
 	}
-	if r.Format == PNG {
-		return webp.Append(nil, img, webp.Options{Lossless: true})
-	}
-	if isRGBA {
-		img = toPlanar(m)
-	}
-	return matchWebP(r.Body, img)
+	return webp.Append(nil, img, webp.Options{Lossless: true})
 }

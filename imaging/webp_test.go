@@ -2,8 +2,10 @@ package imaging_test
 
 import (
 	"bytes"
+	"fmt"
 	"image"
 	"image/color"
+	"os"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -130,13 +132,18 @@ func TestProcessWebPOfADrawingKeepsItsPixels(t *testing.T) {
 	}
 }
 
-func TestProcessWebPKeepsTransparency(t *testing.T) {
-	t.Parallel()
-	photo, logo := picture.Photo(500, 400, 4), picture.Logo(500, 400)
+// cutOut is a PNG of a photograph with the transparency of a logo.
+func cutOut(w, h int) []byte {
+	photo, logo := picture.Photo(w, h, 4), picture.Logo(w, h)
 	for i := 3; i < len(photo.Pix); i += 4 {
 		photo.Pix[i] = logo.Pix[i]
 	}
-	base, webps := withWebP(t, picture.PNG(photo), "main", "small")
+	return picture.PNG(photo)
+}
+
+func TestProcessWebPKeepsTransparency(t *testing.T) {
+	t.Parallel()
+	base, webps := withWebP(t, cutOut(500, 400), "main", "small")
 	if len(webps) != 2 {
 		t.Fatal(shapesOf(webps))
 	}
@@ -179,11 +186,7 @@ func TestProcessWebPSharesAndLeavesOut(t *testing.T) {
 // A picture that the first pass takes is never too large for the second, which leaves out what there is no memory for.
 func TestProcessWebPWithinTheBudget(t *testing.T) {
 	t.Parallel()
-	cutOut, logo := picture.Photo(1000, 1000, 4), picture.Logo(1000, 1000)
-	for i := 3; i < len(cutOut.Pix); i += 4 {
-		cutOut.Pix[i] = logo.Pix[i]
-	}
-	file, deep := picture.PNG(cutOut), deepPNG(t, 1500, 1200)
+	file, deep := cutOut(1000, 1000), deepPNG(t, 1500, 1200)
 	for name, test := range map[string]struct {
 		src    []byte
 		budget int64
@@ -208,6 +211,22 @@ func TestProcessWebPWithinTheBudget(t *testing.T) {
 			t.Errorf("%s: %s", name, diff)
 		}
 		got.Release()
+	}
+}
+
+// The README names the budget.
+func TestBudgetForACutOut(t *testing.T) {
+	t.Parallel()
+	got, err := imaging.LeastBudget(picture.PNG(image.NewNRGBA(image.Rect(0, 0, 1600, 1600))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := fmt.Sprintf("a cut-out of 1600 x 1600 px needs a budget of %d MiB", got); !bytes.Contains(readme, []byte(want)) {
+		t.Errorf("README.md does not say: %s", want)
 	}
 }
 

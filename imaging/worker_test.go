@@ -391,6 +391,23 @@ func TestHandleSurvivesAPanic(t *testing.T) {
 }
 
 // Many jobs at once share one budget, and all of them finish.
+func (broken) ReserveRework(context.Context, imaging.Rework, string) error {
+	panic("defect in ReserveRework")
+}
+
+func TestReworkSurvivesAPanic(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, sources, imaging.WorkerConfig{}, s3Endpoint(t), nil)
+	_, err := r.Rework(t.Context(), broken{r.jobs}, imaging.Rework{Source: r.web.URL + "/photo", Reason: imaging.ReasonReprocess, Attempt: 1})
+	wantError := &imaging.Error{Code: imaging.CodeInternal, Stage: imaging.StageStore, Detail: "an internal error", Transient: true}
+	if diff := cmp.Diff(error(wantError), err); diff != "" {
+		t.Error(diff)
+	}
+	if !strings.Contains(r.log.String(), "defect in ReserveRework") || !strings.Contains(r.log.String(), "worker_test.go") {
+		t.Errorf("the log does not show the panic:\n%s", r.log)
+	}
+}
+
 func TestHandleManyAtOnce(t *testing.T) {
 	t.Parallel()
 	file := picture.JPEG(picture.Graphic(900, 600), 90, 1)

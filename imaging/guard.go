@@ -1,0 +1,28 @@
+package imaging
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/sirupsen/logrus"
+)
+
+// guarded turns a panic of work into an error: a defect of ours must not take the
+// process and all its other jobs with it. stage is the one that work has come to.
+func guarded[T any](
+	ctx context.Context, log *logrus.Entry, stage *Stage, work func(context.Context) (*T, error),
+) (result *T, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			log.WithFields(logrus.Fields{"panic": fmt.Sprint(v), "stack": string(debug.Stack())}).Error("Image job panicked")
+			result, err = nil, internal(*stage, nil)
+		}
+	}()
+	return work(ctx)
+}
+
+// internal is a defect of this service, which another try may get round.
+func internal(stage Stage, cause error) *Error {
+	return &Error{Code: CodeInternal, Stage: stage, Detail: "an internal error", Transient: true, Err: cause}
+}

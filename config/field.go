@@ -67,7 +67,8 @@ func mask(f field, value string) string {
 	return u.Scheme + "://" + user + u.Host + u.Path
 }
 
-// PrintTable writes the README's table of settings in Markdown.
+// PrintTable writes the table of all settings in Markdown. docs/configuration.md ends
+// with it.
 func PrintTable(w io.Writer) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 1, ' ', tabwriter.Debug)
 	fmt.Fprintln(tw, "\t variable\t default\t what it is\t")

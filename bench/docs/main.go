@@ -27,10 +27,10 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"vitrine/bench/contract/conform"
 	"vitrine/bench/debian"
 	"vitrine/product/web"
 	"vitrine/product/web/contract"
-	"vitrine/product/web/contract/conform"
 )
 
 func main() {

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"vitrine/bench/contract/explore"
 	"vitrine/product/web"
-	"vitrine/product/web/contract/explore"
 )
 
 // Requests made of the document are answered as the document says. `make fuzz-api`

@@ -14,9 +14,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 
+	"vitrine/bench/contract/conform"
 	"vitrine/product/web"
 	"vitrine/product/web/contract"
-	"vitrine/product/web/contract/conform"
 )
 
 // server is the API behind a real listener, with what it logs and counts.

@@ -8,7 +8,7 @@ import (
 	"net/url"
 	"slices"
 
-	"vitrine/product/web/contract/conform"
+	"vitrine/bench/contract/conform"
 )
 
 // maxThings bounds what a worker remembers; the oldest are forgotten first.

@@ -19,7 +19,7 @@ import (
 	"sync"
 	"time"
 
-	"vitrine/product/web/contract/conform"
+	"vitrine/bench/contract/conform"
 )
 
 // Config says what is called and how often.

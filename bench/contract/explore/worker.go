@@ -11,7 +11,7 @@ import (
 	"net/url"
 	"strings"
 
-	"vitrine/product/web/contract/conform"
+	"vitrine/bench/contract/conform"
 )
 
 // What a request was made for.

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"vitrine/product/web/contract/conform"
+	"vitrine/bench/contract/conform"
 )
 
 // spoil makes something wrong with a valid request, and says whether it has to be

@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"vitrine/product/web/contract/conform"
+	"vitrine/bench/contract/conform"
 )
 
 // fitting makes a value that the schema allows.

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"vitrine/product/web/contract/conform"
+	"vitrine/bench/contract/conform"
 )
 
 // story creates something, reads, changes and deletes it, as far as the document

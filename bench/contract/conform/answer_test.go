@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"vitrine/bench/contract/conform"
 	"vitrine/product/web/contract"
-	"vitrine/product/web/contract/conform"
 )
 
 const id = "01a20375-f1f8-703c-9cac-9ec8b2af35dc"

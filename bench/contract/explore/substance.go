@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 
-	"vitrine/product/web/contract/conform"
+	"vitrine/bench/contract/conform"
 )
 
 // Faults that no schema can tell: they depend on what is stored, on whose key it

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
@@ -8,34 +9,78 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"vitrine/product"
+	"vitrine/product/web/header"
+	"vitrine/product/web/problem"
 )
 
-// need says whom a route answers. Those who are let in see and change what lies in
-// their scope.
+// need is the access that a route requires. Callers see and change what is in their
+// scope.
 type need int
 
 const (
-	needAdmin   need = iota // the administrator alone; the zero value, so that nothing is open by mistake
+	needAdmin   need = iota // the administrator; the zero value, so that no route is open by mistake
 	needFullKey             // also users with a key that is not read-only, whatever the method
-	needKey                 // also users with any key; where the method changes something, not a read-only one
-	needNothing             // everybody, without a word about who asks
+	needKey                 // also users with any key; a read-only one for GET and HEAD only
+	needNothing             // everyone, without authentication
 )
 
-// admits is nil, or the *problem for a caller who is known but may not do this.
+// admits returns nil, or the problem of an authenticated caller who may not do this.
 func (n need) admits(c caller, method string) error {
 	safe := method == http.MethodGet || method == http.MethodHead
 	switch {
-	case n == needAdmin && !c.everybody():
-		return newProblem(http.StatusForbidden, "admin_only", "only the administrator may do this")
+	case n == needAdmin && c.user() != "":
+		return problem.New("admin_only", "only the administrator may do this")
 	case c.readOnly && (n == needFullKey || !safe):
-		return newProblem(http.StatusForbidden, "read_only_key", "the API key may only read")
+		return problem.New("read_only_key", "this API key is read-only")
 	}
 	return nil
 }
 
-// access is the rule of who may call the routes that are not open to everybody:
-// whoever has the administrator's token, and users with their API keys.
+// caller is who sends a request. The zero value may see and change nothing.
+type caller struct {
+	scope    product.Scope // what it may see and change
+	name     string        // identifies callers: "open", "admin", or the user's id whatever key was used
+	keyID    uuid.UUID     // of its API key; zero without one
+	readOnly bool          // it may not change anything
+}
+
+// The names of the callers that are not users. All callers of an open API are one.
+const (
+	callerOpen  = "open"
+	callerAdmin = "admin"
+)
+
+// user returns the name of a caller who is a user, and "" for callers who act for all
+// users.
+func (c caller) user() string {
+	if _, one := c.scope.User(); !one {
+		return ""
+	}
+	return c.name
+}
+
+// limited returns the API key that the caller's requests are counted under, "" if they
+// are not counted.
+func (c caller) limited() string {
+	if c.keyID == uuid.Nil {
+		return ""
+	}
+	return c.keyID.String()
+}
+
+type callerKey struct{}
+
+// callerOf returns the request's caller: the zero value on a route without
+// authentication.
+func callerOf(ctx context.Context) caller {
+	c, _ := ctx.Value(callerKey{}).(caller)
+	return c
+}
+
+// access authenticates callers: the administrator by token, users by their API keys.
 type access struct {
 	open  bool
 	admin [sha256.Size]byte // of the token
@@ -46,21 +91,44 @@ func newAccess(adminToken string, keys Accounts) access {
 	return access{open: adminToken == "", admin: sha256.Sum256([]byte(adminToken)), keys: keys}
 }
 
-// scope is what the request's caller may see and change.
+// scope returns what the request's caller may see and change.
 func (c access) scope(r *http.Request) product.Scope { return callerOf(r.Context()).scope }
 
-// check finds out who calls, or is a *problem with status 401. It holds for a few
-// seconds (see [product.Service.VerifyKey]): an answer that takes longer has to ask
-// again. Sums of the administrator's tokens are compared and not the tokens, so that
-// the time taken tells neither how much of a guess is right nor how long the token is.
+// letIn counts the request towards the rate limits and checks that its caller may use
+// the route. The result has the caller in its context.
+func (a *api) letIn(rt route, w http.ResponseWriter, r *http.Request) (*http.Request, error) {
+	if rt.need == needNothing {
+		return r, a.rates.Guard(w, r, nil)
+	}
+	var who caller
+	err := a.rates.Guard(w, r, func(r *http.Request) (key string, err error) {
+		who, err = a.access.check(r)
+		noteCaller(r.Context(), who)
+		return who.limited(), err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := rt.need.admits(who, r.Method); err != nil {
+		return nil, err
+	}
+	r = r.WithContext(context.WithValue(r.Context(), callerKey{}, who))
+	r.Body = &guardedBody{r.Body, func() error { return a.access.denied(r) }}
+	return r, nil
+}
+
+// check authenticates the request's caller; the error is a 401 problem. The result is
+// valid for a few seconds (see [product.Service.VerifyKey]): an answer that takes longer
+// has to check again. Digests are compared instead of the tokens, so that the time taken
+// reveals neither how much of a guess is right nor the token's length.
 func (c access) check(r *http.Request) (caller, error) {
 	if c.open {
 		return caller{scope: product.Everything(), name: callerOpen}, nil
 	}
-	token, ok := bearer(r.Header)
+	token, ok := header.Bearer(r.Header)
 	if !ok {
-		return caller{}, newProblem(http.StatusUnauthorized, "unauthorized",
-			"an Authorization header with a bearer token is needed").with("WWW-Authenticate", `Bearer realm="vitrine"`)
+		return caller{}, problem.New("unauthorized",
+			"send one Authorization header with a bearer token").With("WWW-Authenticate", `Bearer realm="vitrine"`)
 	}
 	sum := sha256.Sum256([]byte(token))
 	if subtle.ConstantTimeCompare(sum[:], c.admin[:]) == 1 {
@@ -81,20 +149,20 @@ func (c access) check(r *http.Request) (caller, error) {
 	}, nil
 }
 
-// denied is nil, or the *problem that check gives as it is answered: where it stands
-// for a body's error, the fault is not to be sought in the body.
-func (c access) denied(r *http.Request) *problem {
+// denied returns the answer to a request whose caller is not valid any more, else nil.
+// The answer is complete, so that it is not mistaken for an error in the body.
+func (c access) denied(r *http.Request) error {
 	if _, err := c.check(r); err != nil {
 		return asProblem(r.Context(), err)
 	}
 	return nil
 }
 
-// guardedBody is a body that ends with the *problem that the request gets by then: a
-// client may take its time to send one, and its key end meanwhile.
+// guardedBody is a body that checks the caller again at its end: a client may take its
+// time to send one, and its key expire meanwhile.
 type guardedBody struct {
 	io.ReadCloser
-	check func() *problem
+	check func() error
 }
 
 // Read implements [io.Reader].
@@ -108,8 +176,8 @@ func (b *guardedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// unguarded is r without what guards its body, for who takes longer than the request
-// had and asks again itself.
+// unguarded returns r without the check at the end of its body, for handlers that
+// replace the request's deadline and check themselves.
 func unguarded(r *http.Request) *http.Request {
 	if body, ok := r.Body.(*guardedBody); ok {
 		r = r.WithContext(r.Context()) // a copy
@@ -118,21 +186,9 @@ func unguarded(r *http.Request) *http.Request {
 	return r
 }
 
-// badToken is the answer to every token that opens nothing: it does not tell
-// whether it ever did.
-func badToken() *problem {
-	return newProblem(http.StatusUnauthorized, "invalid_token",
-		"the bearer token is not valid").with("WWW-Authenticate", `Bearer realm="vitrine", error="invalid_token"`)
-}
-
-// bearer reads the token of the one Authorization header (RFC 6750, section 2.1);
-// the scheme's case does not matter.
-func bearer(h http.Header) (string, bool) {
-	values := h.Values("Authorization")
-	if len(values) != 1 {
-		return "", false
-	}
-	scheme, token, found := strings.Cut(values[0], " ")
-	token = strings.TrimSpace(token)
-	return token, found && token != "" && strings.EqualFold(scheme, "Bearer")
+// badToken returns the answer to every invalid token, whether it was valid before or
+// not.
+func badToken() *problem.Error {
+	return problem.New("invalid_token",
+		"the bearer token is not valid").With("WWW-Authenticate", `Bearer realm="vitrine", error="invalid_token"`)
 }

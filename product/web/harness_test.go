@@ -16,8 +16,13 @@ import (
 
 	"vitrine/bench/contract/conform"
 	"vitrine/product/web"
+	"vitrine/product/web/admission"
 	"vitrine/product/web/contract"
+	"vitrine/product/web/problem"
 )
+
+// owner is the id of no user.
+const owner = "0192f5a4-7c1e-7cc3-8a5b-0123456789ab"
 
 // server is the API behind a real listener, with what it logs and counts.
 type server struct {
@@ -36,7 +41,7 @@ func serve(t *testing.T, cfg web.Config, service web.Service) *server {
 	logger.SetLevel(logrus.DebugLevel)
 	handler := web.New(cfg, service, logger, metrics)
 	listener := httptest.NewUnstartedServer(handler)
-	limits := web.NewServer("", handler, logger)
+	limits := admission.NewServer("", handler, logger)
 	limits.Addr = listener.Config.Addr
 	listener.Config = limits
 	listener.Start()
@@ -134,7 +139,7 @@ func wantProblem(t *testing.T, a answer, status int, code string) {
 	if got := a.header.Get("Cache-Control"); got != "no-store" {
 		t.Errorf("%d %s has Cache-Control %q", status, code, got)
 	}
-	known, _ := contract.ProblemOf(code)
+	known, _ := problem.KindOf(code)
 	if a.text("type") != "/docs/problems/"+code || a.text("title") != known.Title || known.Status != status ||
 		a.text("detail") == "" || a.text("message") != a.text("detail") ||
 		a.text("request_id") == "" || a.text("request_id") != a.header.Get("X-Request-ID") || a.body["status"] != float64(status) {

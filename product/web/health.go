@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/sirupsen/logrus"
+
+	"vitrine/product/web/body"
 )
 
 // The paths of the probes.
@@ -22,43 +24,41 @@ const (
 
 const (
 	checkTimeout = time.Second
-	// checkFresh is how long a result answers further probes, so that probes
-	// from anywhere cost the dependencies one check a second at most.
+	// checkFresh is how long a result is used again, so that probes cost the
+	// dependencies at most one check a second.
 	checkFresh = time.Second
 )
 
-// Check is one thing that /readyz reports on: a dependency, or a step of the
-// start such as the schema.
+// Check is one line of /readyz: a dependency, or a step of the start such as the schema.
 type Check struct {
 	Name string
-	// Required checks decide whether the process is ready; the service works
-	// without the others, and says so.
+	// Required checks decide whether the process is ready; the service works without
+	// the others.
 	Required bool
-	// Check gives nil when the dependency can be used. It should end with its
-	// context, which has a deadline of one second. Its error goes to the log; a
-	// client only sees what kind it is.
+	// Check returns nil if the dependency can be used. It should return when its
+	// context ends, after one second. Its error is logged; clients see only its kind.
 	Check func(ctx context.Context) error
 }
 
-// health runs the checks and keeps their last results.
+// health runs the checks and keeps the last results.
 type health struct {
 	draining func() bool
 	log      *logrus.Logger
 	probes   []*probe
 
-	mu     sync.Mutex // held while checks run: everybody else wants the same result
+	mu     sync.Mutex // held while checks run: other requests wait for the same result
 	taken  time.Time
 	result []dependency
 }
 
-// probe is a check and whether its last call is still running.
+// probe is a check with the state of its last call.
 type probe struct {
 	Check
 	free chan struct{} // holds one element while no call is running
 	was  string        // last status, for the log
 }
 
-// dependency is what /readyz shows of a check.
+// dependency is the result of a check in /readyz.
 type dependency struct {
 	name     string
 	Status   string `json:"status"` // up or down
@@ -79,14 +79,14 @@ func newHealth(checks []Check, draining func() bool, log *logrus.Logger) *health
 	return h
 }
 
-// check gives the dependencies' state, at most checkFresh old.
+// check returns the dependencies' state, at most checkFresh old.
 func (h *health) check(ctx context.Context) []dependency {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.result != nil && time.Since(h.taken) < checkFresh {
 		return h.result
 	}
-	// The result is for others too: a probe that hangs up must not spoil it.
+	// Other requests share the result, so a client that disconnects must not end the checks.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTimeout)
 	defer cancel()
 	result := make([]dependency, len(h.probes))
@@ -108,11 +108,11 @@ func (h *health) check(ctx context.Context) []dependency {
 	return result
 }
 
-// errStillRunning says that an earlier call of the check has not come back.
-var errStillRunning = fmt.Errorf("the check before this one has not ended: %w", context.DeadlineExceeded)
+// errStillRunning is returned while an earlier call of the check has not returned.
+var errStillRunning = fmt.Errorf("the previous check is still running: %w", context.DeadlineExceeded)
 
-// run calls the check and comes back by the end of ctx even if the check does
-// not; such a check is not called again before it has ended.
+// run calls the check and returns by the end of ctx even if the check does not; the
+// check is not called again before it has returned.
 func (p *probe) run(ctx context.Context) error {
 	select {
 	case <-p.free:
@@ -137,7 +137,7 @@ func (p *probe) run(ctx context.Context) error {
 	}
 }
 
-// note logs a change of a check's state.
+// note logs the change of a check's state.
 func (h *health) note(p *probe, status string, err error) {
 	if p.was == status {
 		return
@@ -151,8 +151,8 @@ func (h *health) note(p *probe, status string, err error) {
 	entry.Info("Dependency is up")
 }
 
-// kindOf names what is wrong without the error's text, which may hold addresses
-// and accounts: probes need no authorization.
+// kindOf returns the kind of an error without its text, which may contain addresses and
+// account names: probes are not authenticated.
 func kindOf(err error) string {
 	var timeout net.Error
 	var dns *net.DNSError
@@ -185,45 +185,45 @@ func (d dependencies) MarshalJSON() ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		body, err := json.Marshal(dep)
+		state, err := json.Marshal(dep)
 		if err != nil {
 			return nil, err
 		}
 		if i > 0 {
 			out = append(out, ',')
 		}
-		out = append(append(append(out, name...), ':'), body...)
+		out = append(append(append(out, name...), ':'), state...)
 	}
 	return append(out, '}'), nil
 }
 
-// healthz says that the process lives; nothing else decides it, since a restart
-// mends no dependency.
+// healthz reports that the process is alive, whatever the state of its dependencies,
+// which a restart would not repair.
 func (a *api) healthz(w http.ResponseWriter, r *http.Request) error {
-	write(w, r, http.StatusOK, typeJSON, []byte("{\"status\":\"ok\"}\n"))
+	write(w, r, http.StatusOK, body.JSON, []byte("{\"status\":\"ok\"}\n"))
 	return nil
 }
 
-// readyz says whether a load balancer should send requests here: 200 or 503.
+// readyz tells load balancers whether to send requests here: 200 or 503.
 func (a *api) readyz(w http.ResponseWriter, r *http.Request) error {
-	body := readiness{Status: "ready", Draining: a.health.draining(), Dependencies: a.health.check(r.Context())}
+	report := readiness{Status: "ready", Draining: a.health.draining(), Dependencies: a.health.check(r.Context())}
 	status := http.StatusOK
-	if body.Draining {
+	if report.Draining {
 		status = http.StatusServiceUnavailable
 	}
-	for _, d := range body.Dependencies {
+	for _, d := range report.Dependencies {
 		if d.Required && d.Status != "up" {
 			status = http.StatusServiceUnavailable
 		}
 	}
 	if status != http.StatusOK {
-		body.Status = "not ready"
+		report.Status = "not ready"
 		w.Header().Set("Retry-After", "1")
 	}
-	encoded, err := json.Marshal(body)
+	encoded, err := json.Marshal(report)
 	if err != nil {
 		return fmt.Errorf("encode readiness: %w", err)
 	}
-	write(w, r, status, typeJSON, append(encoded, '\n'))
+	write(w, r, status, body.JSON, append(encoded, '\n'))
 	return nil
 }

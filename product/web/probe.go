@@ -10,9 +10,8 @@ import (
 
 const probeTimeout = 2 * time.Second
 
-// Probe asks the service that listens on addr, a host:port as the server was
-// given it, whether it is alive. It is meant for container probes: nil within two
-// seconds, or the reason.
+// Probe returns nil if the service on addr, its host:port to listen on, is alive, and
+// the reason otherwise, within two seconds. It serves container probes.
 func Probe(ctx context.Context, addr string) error {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -33,7 +32,7 @@ func Probe(ctx context.Context, addr string) error {
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answers %s", routeHealth, resp.Status)
+		return fmt.Errorf("%s answered %s", routeHealth, resp.Status)
 	}
 	return nil
 }

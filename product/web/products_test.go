@@ -161,13 +161,13 @@ func TestCreateProductRefuses(t *testing.T) {
 		t.Errorf("faults (-want +got):\n%s", diff)
 	}
 	// Only the domain finds these.
-	a = s.call(t, http.MethodPost, "/products", newProduct("product_name", `""`))
+	a = s.call(t, http.MethodPost, "/products", `{"user_id":"`+owner+`","product_name":"","product_price":12.50}`)
 	wantProblem(t, a, http.StatusUnprocessableEntity, "validation_failed")
 	if diff := cmp.Diff(map[string]string{"/product_name": "required"}, a.faults()); diff != "" {
 		t.Errorf("faults (-want +got):\n%s", diff)
 	}
 	// Only the database finds this.
-	a = s.call(t, http.MethodPost, "/products", newProduct("", ""))
+	a = s.call(t, http.MethodPost, "/products", `{"user_id":"`+owner+`","product_name":"Lamp","product_price":12.50}`)
 	wantProblem(t, a, http.StatusUnprocessableEntity, "validation_failed")
 	if faults := a.faults(); len(faults) != 1 || faults["/user_id"] == "" {
 		t.Errorf("an unknown user: %s", a.raw)

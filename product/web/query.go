@@ -8,11 +8,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
 
 	"vitrine/product"
+	"vitrine/product/web/body"
+	"vitrine/product/web/problem"
 )
 
 // maxLimit is the largest page.
@@ -24,15 +27,15 @@ var listParameters = []string{
 	"sort", "limit", "cursor", "total",
 }
 
-// parameters is a query taken apart, and everything that is wrong with it.
+// parameters is a parsed query with everything that is wrong with it.
 type parameters struct {
 	values map[string]string
-	faults []product.FieldError
+	problem.Faults
 }
 
-// parseFilter reads the query of GET /products. The error is a *problem that names
-// every bad parameter: a filter that was misspelt and ignored would show products
-// that the client did not ask for.
+// parseFilter reads the query of GET /products. The error is a problem that names every
+// bad parameter: ignoring a misspelt filter would return products that the client did
+// not ask for.
 func parseFilter(raw string) (product.Filter, error) {
 	q := parseQuery(raw, listParameters)
 	f := product.Filter{
@@ -50,41 +53,31 @@ func parseFilter(raw string) (product.Filter, error) {
 	return f, nil
 }
 
-// verdict is nil, or the *problem that names every bad parameter: those that could
-// not be read, and of those that could be the ones that the domain refuses.
+// verdict returns nil, or the problem that names every bad parameter: those that could
+// not be read, and those that the domain refuses.
 func (q *parameters) verdict(filter interface{ Validate() error }) error {
-	if len(q.faults) == 0 {
-		return nil // the service validates what it is given
+	if q.Any() { // else the service validates
+		q.Invalid(filter)
 	}
-	var invalid *product.ValidationError
-	if errors.As(filter.Validate(), &invalid) {
-		for _, fault := range invalid.Fields {
-			q.fault(fault.Field, fault.Code, fault.Detail)
-		}
-	}
-	return badParameters(q.faults)
+	return q.Query()
 }
 
-// noParameters refuses a query where a route has none.
+// noParameters returns a problem if the request has query parameters.
 func noParameters(r *http.Request) error {
-	q := parseQuery(r.URL.RawQuery, nil)
-	if len(q.faults) == 0 {
-		return nil
-	}
-	return badParameters(q.faults)
+	return parseQuery(r.URL.RawQuery, nil).Query()
 }
 
-// inQuery makes what the service finds wrong with a filter a problem of the query.
+// inQuery returns err, as a problem of the query if it is a validation error.
 func inQuery(err error) error {
 	var invalid *product.ValidationError
 	if errors.As(err, &invalid) {
-		return badParameters(invalid.Fields)
+		return problem.BadParameters(invalid.Fields)
 	}
 	return err
 }
 
-// parseQuery takes a query apart. [url.ParseQuery] drops what it cannot read and
-// does not say which parameter that was.
+// parseQuery parses a query. Unlike [url.ParseQuery], it names the parameters that it
+// cannot read.
 func parseQuery(raw string, known []string) *parameters {
 	q := &parameters{values: map[string]string{}}
 	for raw != "" {
@@ -96,41 +89,41 @@ func parseQuery(raw string, known []string) *parameters {
 		key, value, _ := strings.Cut(pair, "=")
 		name, err := url.QueryUnescape(key)
 		if err != nil || name == "" || !printable(name) {
-			q.fault("?", "malformed_parameter", "the query has a parameter whose name cannot be read")
+			q.Fault("?", "malformed_parameter", "the name of a parameter is malformed")
 			continue
 		}
 		if !slices.Contains(known, name) {
-			detail := "is not a known parameter; there are " + strings.Join(known, ", ")
+			detail := "is not a known parameter; use " + strings.Join(known, ", ")
 			if len(known) == 0 {
-				detail = "is not a known parameter; there are none"
+				detail = "is not a known parameter; this route has none"
 			}
-			q.fault(name, "unknown_parameter", detail)
+			q.Fault(name, "unknown_parameter", detail)
 			continue
 		}
 		text, err := url.QueryUnescape(value)
 		switch _, twice := q.values[name]; {
 		case twice:
-			q.fault(name, "repeated_parameter", "is given more than once")
+			q.Fault(name, "repeated_parameter", "must not be repeated")
 		case err != nil:
-			q.fault(name, "malformed_parameter", "is not percent-encoded correctly")
+			q.Fault(name, "malformed_parameter", "must be percent-encoded")
 		case !printable(text):
-			q.fault(name, "malformed_parameter", "must be UTF-8 without control characters")
+			q.Fault(name, "malformed_parameter", "must be UTF-8 without control characters")
 		}
 		q.values[name] = text
 	}
 	return q
 }
 
-// nonempty reads a text, "" where there is none.
+// nonempty returns a text that must not be empty, "" if it is absent.
 func (q *parameters) nonempty(name string) string {
 	text, ok := q.values[name]
 	if ok && text == "" {
-		q.fault(name, "required", "must not be empty")
+		q.Fault(name, "required", "must not be empty")
 	}
 	return text
 }
 
-// limit reads the size of a page, 0 where there is none.
+// limit returns the size of a page, 0 if it is absent.
 func (q *parameters) limit() int {
 	text, ok := q.values["limit"]
 	if !ok {
@@ -138,47 +131,77 @@ func (q *parameters) limit() int {
 	}
 	n, err := strconv.ParseUint(text, 10, 31)
 	if err != nil || n < 1 || n > maxLimit {
-		q.fault("limit", "invalid_limit", fmt.Sprintf("must be a whole number from 1 to %d", maxLimit))
+		q.Fault("limit", "invalid_limit", fmt.Sprintf("must be a whole number from 1 to %d", maxLimit))
 	}
 	return int(n)
 }
 
-// id reads a UUID, nil where there is none.
+// id returns a UUID, nil if it is absent.
 func (q *parameters) id(name string) *uuid.UUID {
 	text, ok := q.values[name]
 	if !ok {
 		return nil
 	}
-	id, valid := parseID(text)
+	id, valid := body.ParseID(text)
 	if !valid {
-		q.fault(name, "invalid_uuid", "must be a UUID")
+		q.Fault(name, "invalid_uuid", "must be a UUID")
 	}
 	return &id
 }
 
-// price reads an exact decimal, nil where there is none.
+// price returns an exact decimal, nil if it is absent.
 func (q *parameters) price(name string) *product.Price {
 	text, ok := q.values[name]
 	if !ok {
 		return nil
 	}
-	price, fault := parsePrice(text)
+	price, fault := body.ParsePrice(text)
 	if fault != nil {
-		q.fault(name, fault.Code, fault.Detail)
+		q.Fault(name, fault.Code, fault.Detail)
 		return nil
 	}
 	return &price
 }
 
-// fault notes what is wrong with a parameter. The first fault of one stands.
-func (q *parameters) fault(name, code, detail string) {
-	if len(name) > maxNameInFault {
-		name = name[:utf8Boundary(name, maxNameInFault)] + "..."
+// text returns a parameter's value, nil if it is absent.
+func (q *parameters) text(name string) *string {
+	text, ok := q.values[name]
+	if !ok {
+		return nil
 	}
-	if len(q.faults) >= maxFaults || slices.ContainsFunc(q.faults, func(f product.FieldError) bool { return f.Field == name }) {
-		return
+	return &text
+}
+
+// flag returns true or false, nil if it is absent.
+func (q *parameters) flag(name string) *bool {
+	text, ok := q.values[name]
+	if !ok {
+		return nil
 	}
-	q.faults = append(q.faults, product.FieldError{Field: name, Code: code, Detail: detail})
+	value := text == strconv.FormatBool(true)
+	if !value && text != strconv.FormatBool(false) {
+		q.Fault(name, "invalid_boolean", "must be true or false")
+	}
+	return &value
+}
+
+// time returns a time, nil if it is absent.
+func (q *parameters) time(name string) *time.Time {
+	text, ok := q.values[name]
+	if !ok {
+		return nil
+	}
+	t, valid := body.ParseTime(text)
+	if !valid {
+		q.Fault(name, "invalid_time", "must be a time of RFC 3339 such as 2026-01-31T12:00:00Z; encode + as %2B")
+		return nil
+	}
+	return &t
+}
+
+// Fault adds what is wrong with a parameter, whose name it truncates.
+func (q *parameters) Fault(name, code, detail string) {
+	q.Faults.Fault(shorten(name, problem.MaxName), code, detail)
 }
 
 // printable reports whether text is UTF-8 without control characters.
@@ -186,7 +209,7 @@ func printable(text string) bool {
 	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(c rune) bool { return c < ' ' || c == 0x7f })
 }
 
-// utf8Boundary is the last beginning of a character in text at or before n bytes.
+// utf8Boundary returns the start of the last character in text at or before n bytes.
 func utf8Boundary(text string, n int) int {
 	for n > 0 && !utf8.RuneStart(text[n]) {
 		n--

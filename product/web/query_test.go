@@ -10,7 +10,25 @@ import (
 
 	"vitrine/product"
 	"vitrine/product/web"
+	"vitrine/product/web/problem"
 )
+
+// refusal is the status and code of a problem and the code of each parameter in it.
+func refusal(t *testing.T, err error) (status int, code string, faults map[string]string) {
+	t.Helper()
+	if err == nil {
+		return 0, "", nil
+	}
+	var p *problem.Error
+	if !errors.As(err, &p) {
+		t.Fatalf("the error is %T (%v), not a problem", err, err)
+	}
+	faults = map[string]string{}
+	for _, f := range p.Errors {
+		faults[f.Parameter] = f.Code
+	}
+	return p.Status, p.Code, faults
+}
 
 func TestParseFilterNamesEveryBadParameter(t *testing.T) {
 	t.Parallel()
@@ -67,7 +85,7 @@ func TestParseFilterNamesEveryBadParameter(t *testing.T) {
 		long + "=1":                 {strings.Repeat("ü", 32) + "...": "unknown_parameter"},
 	} {
 		_, err := web.ParseFilter(raw)
-		status, _, faults := outcome(t, err)
+		status, _, faults := refusal(t, err)
 		if diff := cmp.Diff(want, faults); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", raw, diff)
 		}
@@ -117,7 +135,7 @@ func FuzzParseFilter(f *testing.F) {
 			}
 			return
 		}
-		status, code, faults := outcome(t, err)
+		status, code, faults := refusal(t, err)
 		if status != 400 || code != "invalid_parameters" || len(faults) == 0 {
 			t.Errorf("%q: %d %s %v", raw, status, code, faults)
 		}

@@ -6,9 +6,11 @@ import (
 	"strings"
 
 	"github.com/go-chi/chi/v5"
+
+	"vitrine/product/web/problem"
 )
 
-// apiPrefix is the second place of every route, kept from the original system.
+// apiPrefix is a second prefix of every route, kept from the original system.
 const apiPrefix = "/api"
 
 const routeProduct = "/products/{id}"
@@ -65,13 +67,10 @@ func (a *api) routes() []route {
 
 func (rt route) probe() bool { return rt.path == routeHealth || rt.path == routeReady }
 
-// mount puts the table into the router.
+// mount adds the table to the router.
 func (a *api) mount() {
 	for _, rt := range a.routes() {
-		handler := a.handle(rt.handler)
-		if !rt.probe() { // probes must be answered when nothing else is
-			handler = a.admitted(rt, a.guarded(rt))
-		}
+		handler := a.endpoint(rt)
 		for _, path := range []string{rt.path, apiPrefix + rt.path} {
 			a.router.Method(rt.method, path, handler)
 			if rt.method == http.MethodGet {
@@ -81,73 +80,56 @@ func (a *api) mount() {
 	}
 }
 
-// handle gives a handler that returns its error the one place where it is answered.
-func (a *api) handle(h func(http.ResponseWriter, *http.Request) error) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := h(w, r); err != nil {
+// endpoint returns the route's handler behind the limits of the process, the rate
+// limits and the access rule. It answers every error.
+func (a *api) endpoint(rt route) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := a.serve(rt, w, r); err != nil {
 			a.fail(w, r, err)
 		}
-	})
-}
-
-// guarded is the route's handler for those whom the access rule lets in; it finds
-// the caller in its request's context.
-func (a *api) guarded(rt route) http.Handler {
-	if rt.need == needNothing {
-		return a.anybody(rt.handler)
 	}
-	return a.handle(func(w http.ResponseWriter, r *http.Request) error {
-		var who caller
-		err := a.limits.guard(w, r, func(r *http.Request) (key string, err error) {
-			who, err = a.access.check(r)
-			noteCaller(r.Context(), who)
-			return who.limited(), err
-		})
-		if err != nil {
-			return err
-		}
-		if err := rt.need.admits(who, r.Method); err != nil {
-			return err
-		}
-		r = r.WithContext(withCaller(r.Context(), who))
-		r.Body = &guardedBody{r.Body, func() *problem { return a.access.denied(r) }}
+}
+
+func (a *api) serve(rt route, w http.ResponseWriter, r *http.Request) error {
+	if rt.probe() { // has to be answered under any load
 		return rt.handler(w, r)
-	})
+	}
+	preferred := rt.method == http.MethodGet && rt.path == routeProduct // mostly served by Redis alone
+	r, done, err := a.requests.Admit(r, preferred)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if r, err = a.letIn(rt, w, r); err != nil {
+		return err
+	}
+	return rt.handler(w, r)
 }
 
-// anybody is handle for whoever has requests left.
-func (a *api) anybody(h func(http.ResponseWriter, *http.Request) error) http.Handler {
-	return a.handle(func(w http.ResponseWriter, r *http.Request) error {
-		if err := a.limits.guard(w, r, nil); err != nil {
-			return err
-		}
-		return h(w, r)
-	})
-}
-
-// unrouted is the handler of requests that no route takes. They count like others.
+// unrouted returns the handler of requests that no route matches. They are limited like
+// others.
 func (a *api) unrouted(h func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
-	return a.admitted(route{}, a.anybody(h)).ServeHTTP
+	return a.endpoint(route{handler: h, need: needNothing})
 }
 
 func (a *api) notFound(http.ResponseWriter, *http.Request) error {
-	return newProblem(http.StatusNotFound, "no_such_route", "there is no route at this path")
+	return problem.New("no_such_route", "no route matches this path")
 }
 
-// methodNotAllowed answers 405 with Allow. The router also ends up here with a
-// method that it has never heard of, on any path.
+// methodNotAllowed answers 405 with Allow. The router also calls it for methods that it
+// does not know, on any path.
 func (a *api) methodNotAllowed(w http.ResponseWriter, r *http.Request) error {
 	allowed := a.allowed(r)
 	if len(allowed) == 0 {
 		return a.notFound(w, r)
 	}
-	return newProblem(http.StatusMethodNotAllowed, "method_not_allowed",
-		"this path answers "+strings.Join(allowed, ", ")).with("Allow", strings.Join(allowed, ", "))
+	return problem.New("method_not_allowed",
+		"this path accepts "+strings.Join(allowed, ", ")).With("Allow", strings.Join(allowed, ", "))
 }
 
-// allowed lists the methods that the request's path answers.
+// allowed returns the methods that the request's path accepts.
 func (a *api) allowed(r *http.Request) []string {
-	path := r.URL.RawPath // as the router looks at it
+	path := r.URL.RawPath // which the router matches
 	if path == "" {
 		path = r.URL.Path
 	}

@@ -1,0 +1,259 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"vitrine/product"
+)
+
+const (
+	// streamWriteTimeout is how long a client may take to receive one batch.
+	streamWriteTimeout = 5 * time.Second
+	// recheckAccess is how often the caller of a stream is checked. With the time for
+	// which a check is valid, a revoked key ends its streams within five seconds.
+	recheckAccess = 2 * time.Second
+	// eventBatch is the largest number of events in one batch.
+	eventBatch = 256
+)
+
+// The reasons why streams end.
+const (
+	endClient   = "client"   // it disconnected, or did not receive a batch in time
+	endSlow     = "slow"     // it was too far behind
+	endStopping = "stopping" // the process is about to end
+	endAccess   = "access"   // the caller may not see the events any more
+	endFailure  = "failure"  // the database is unavailable
+)
+
+// eventStream is one answer of server-sent events.
+type eventStream struct {
+	api     *api
+	writer  http.ResponseWriter
+	control *http.ResponseController
+	request *http.Request
+	filter  product.EventFilter
+	resumes bool
+
+	position     int64 // the client has all events up to here
+	first        product.EventPage
+	subscription *product.Subscription
+	buffer       []byte
+	wrote        time.Time
+	checked      time.Time // when the caller was last checked
+}
+
+// open finds where the stream begins, while the answer can still be a problem. A client
+// that resumes at a position that the log does not have any more is told so, and
+// continues at its end.
+func (s *eventStream) open() (err error) {
+	if s.resumes {
+		if s.first, err = s.page(); err != nil || !s.first.Lost {
+			return err
+		}
+	}
+	return s.subscribe()
+}
+
+func (s *eventStream) close() {
+	if s.subscription != nil {
+		s.subscription.Close()
+	}
+}
+
+func (s *eventStream) subscribe() (err error) {
+	r := s.request
+	if s.subscription, err = s.api.service.Subscribe(r.Context(), s.api.access.scope(r), s.filter); err != nil {
+		return err
+	}
+	if !s.resumes || s.first.Lost {
+		s.position = s.subscription.Position()
+	}
+	return nil
+}
+
+func (s *eventStream) page() (product.EventPage, error) {
+	return s.api.service.Events(s.request.Context(), s.api.access.scope(s.request), s.filter, s.position)
+}
+
+// run streams until something ends it, which it names.
+func (s *eventStream) run() (reason string) {
+	// Clients that lose a process should not all come to the next one at once.
+	s.buffer = fmt.Appendf(s.buffer, "retry: %d\n\n", 1000+rand.IntN(2000))
+	if s.first.Lost {
+		s.buffer = fmt.Appendf(s.buffer, "event: reset\nid: %d\ndata: {\"type\":\"reset\"}\n\n", s.position)
+	}
+	if err := s.flush(); err != nil {
+		return endClient
+	}
+	if reason := s.catchUp(); reason != "" {
+		return reason
+	}
+	return s.follow()
+}
+
+// catchUp sends what is in the log to its end, which may take a while, and then what was
+// added meanwhile, with the subscription to what follows.
+func (s *eventStream) catchUp() (reason string) {
+	page := s.first
+	for s.subscription == nil || s.position < s.subscription.Position() {
+		if reason := s.recheckIfDue(); reason != "" {
+			return reason
+		}
+		if page.Position > s.position {
+			if err := s.send(page.Events, page.Position); err != nil {
+				return endClient
+			}
+		}
+		if s.api.stopping() {
+			return endStopping
+		}
+		var err error
+		if s.subscription == nil && s.position >= page.Last {
+			err = s.subscribe()
+		} else if page, err = s.page(); err == nil && page.Lost {
+			return endSlow // it was pruned meanwhile: the client reconnects and is told
+		}
+		if err != nil {
+			return s.failure(err)
+		}
+	}
+	return ""
+}
+
+// recheck checks the caller again. It returns the reason why the stream ends, or "".
+func (s *eventStream) recheck() (reason string) {
+	s.checked = time.Now()
+	_, err := s.api.access.check(s.request)
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, product.ErrUnavailable): // the caller cannot be checked now
+		return endFailure
+	}
+	return endAccess
+}
+
+func (s *eventStream) recheckIfDue() (reason string) {
+	if time.Since(s.checked) <= recheckAccess {
+		return ""
+	}
+	return s.recheck()
+}
+
+// failure returns the reason why a stream ends whose events cannot be read.
+func (s *eventStream) failure(err error) (reason string) {
+	if s.request.Context().Err() != nil || errors.Is(err, context.Canceled) {
+		return endClient
+	}
+	return endFailure
+}
+
+// follow sends new events.
+func (s *eventStream) follow() (reason string) {
+	heartbeat := s.api.heartbeat
+	tick := time.NewTicker(min(recheckAccess, heartbeat))
+	defer tick.Stop()
+	if err := s.beat(); err != nil { // its id is the position of the client
+		return endClient
+	}
+	for {
+		select {
+		case e, ok := <-s.subscription.Events():
+			if !ok {
+				return endSlow
+			}
+			// With a slow client, the loop may not reach its tick.
+			if reason := s.recheckIfDue(); reason != "" {
+				return reason
+			}
+			if err := s.sendAll(e); err != nil {
+				return endClient
+			}
+		case <-tick.C:
+			if reason := s.recheck(); reason != "" {
+				return reason
+			}
+			// The next tick would be too late.
+			if time.Since(s.wrote)+min(recheckAccess, heartbeat) > heartbeat {
+				if err := s.beat(); err != nil {
+					return endClient
+				}
+			}
+		case <-s.api.stop:
+			return endStopping
+		case <-s.request.Context().Done():
+			return endClient
+		}
+	}
+}
+
+// sendAll sends an event and those that wait behind it.
+func (s *eventStream) sendAll(e *product.Event) error {
+	events := []*product.Event{e}
+	for len(events) < eventBatch {
+		select {
+		case e, ok := <-s.subscription.Events():
+			if ok {
+				events = append(events, e)
+				continue
+			}
+		default:
+		}
+		break
+	}
+	return s.send(events, events[len(events)-1].Position)
+}
+
+// beat keeps the connection alive. The id moves the client's position over events
+// that are not for it, so that a quiet stream does not fall out of the log; without
+// data it is no event to the client.
+func (s *eventStream) beat() error {
+	reached := s.subscription.Reached()
+	for len(s.subscription.Events()) > 0 {
+		e, ok := <-s.subscription.Events()
+		if !ok {
+			break
+		}
+		if err := s.sendAll(e); err != nil {
+			return err
+		}
+	}
+	s.position = max(s.position, reached)
+	s.buffer = fmt.Appendf(s.buffer, ":\nid: %d\n\n", s.position)
+	return s.flush()
+}
+
+// send sends events that the client does not have yet; it then has everything up
+// to position.
+func (s *eventStream) send(events []*product.Event, position int64) error {
+	for _, e := range events {
+		if e.Position > s.position {
+			s.buffer = fmt.Appendf(s.buffer, "event: %s\nid: %d\ndata: %s\n\n", e.Type, e.Position, e.Data)
+		}
+	}
+	s.position = max(s.position, position)
+	return s.flush()
+}
+
+// flush writes what has been put together. A client that does not take it in time
+// is cut off.
+func (s *eventStream) flush() error {
+	if len(s.buffer) == 0 {
+		return nil
+	}
+	s.wrote = time.Now()
+	if err := s.control.SetWriteDeadline(s.wrote.Add(streamWriteTimeout)); err != nil {
+		return err
+	}
+	_, err := s.writer.Write(s.buffer) //nolint:gosec // G705: JSON in a type that no browser renders
+	s.buffer = s.buffer[:0]
+	if err != nil {
+		return err
+	}
+	return s.control.Flush()
+}

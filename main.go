@@ -29,6 +29,7 @@ import (
 	"vitrine/product"
 	"vitrine/product/web"
 	"vitrine/product/web/admission"
+	"vitrine/product/web/health"
 	"vitrine/queue"
 	"vitrine/storage"
 )
@@ -263,7 +264,7 @@ func newApp(cfg config.Config, log *logrus.Logger) (*app, error) {
 			PerKey: cfg.RateLimit, PerAddress: cfg.RateLimitAddress, Counter: redis, Prefix: cfg.Installation() + ":",
 			TrustedProxies: cfg.TrustedProxies, ProxyHeader: cfg.ProxyHeader, MaxRequests: cfg.MaxRequests,
 		},
-		Checks: []web.Check{
+		Checks: []health.Check{
 			{Name: "postgresql", Required: true, Check: a.checkDatabase},
 			{Name: "redis", Check: redis.Check},
 			{Name: "rabbitmq", Check: broker.Check},

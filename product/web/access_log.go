@@ -15,6 +15,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"vitrine/product"
+	"vitrine/product/web/access"
 	"vitrine/product/web/header"
 	"vitrine/product/web/problem"
 )
@@ -54,7 +55,7 @@ func newObserver(log *logrus.Logger, clients *header.Clients, reg prometheus.Reg
 // note carries what the handler knows to the log line.
 type note struct {
 	problem *problem.Error // of the answer, or nil
-	caller  caller
+	caller  access.Caller
 }
 
 type noteKey struct{}
@@ -65,7 +66,7 @@ func noteFailure(ctx context.Context, p *problem.Error) {
 	}
 }
 
-func noteCaller(ctx context.Context, c caller) {
+func noteCaller(ctx context.Context, c access.Caller) {
 	if n, ok := ctx.Value(noteKey{}).(*note); ok {
 		n.caller = c
 	}
@@ -109,11 +110,11 @@ func (o *observer) line(r *http.Request, route string, status, bytes int, took t
 	client, _ := o.clients.Address(r)
 	fields := logrus.Fields{
 		"bytes": bytes, "client_ip": client.String(), "duration_ms": float64(took.Microseconds()) / 1000,
-		"method": r.Method, "path": shorten(withoutKeys(r.URL.Path), maxLoggedPath), "request_id": product.RequestID(r.Context()),
+		"method": r.Method, "path": problem.Truncate(withoutKeys(r.URL.Path), maxLoggedPath), "request_id": product.RequestID(r.Context()),
 		"route": route, "status": status,
 	}
-	if user, one := n.caller.scope.User(); one && user != uuid.Nil {
-		fields["user_id"], fields["key_id"] = user, n.caller.keyID
+	if user, one := n.caller.Scope.User(); one && user != uuid.Nil {
+		fields["user_id"], fields["key_id"] = user, n.caller.KeyID
 	}
 	if p := n.problem; p != nil {
 		fields["code"] = p.Code
@@ -151,12 +152,4 @@ func withoutKeys(text string) string {
 		return text
 	}
 	return keyText.ReplaceAllString(text, product.KeyMark+"***")
-}
-
-// shorten truncates text to at most limit bytes and marks the truncation.
-func shorten(text string, limit int) string {
-	if len(text) <= limit {
-		return text
-	}
-	return text[:utf8Boundary(text, limit)] + "..."
 }

@@ -11,6 +11,7 @@ import (
 	"vitrine/product"
 	"vitrine/product/web/body"
 	"vitrine/product/web/header"
+	"vitrine/product/web/query"
 )
 
 // send answers with the envelope {"data": ..., "message": "..."} around data, which is
@@ -77,12 +78,12 @@ func sendPage(w http.ResponseWriter, r *http.Request, known []string, page produ
 // linkNextPage sets Link (RFC 8288) to the page at cursor, with the known parameters
 // of r.
 func linkNextPage(h http.Header, r *http.Request, known []string, cursor string) {
-	query := url.Values{}
-	for name, value := range parseQuery(r.URL.RawQuery, known).values {
-		query.Set(name, value)
+	values := url.Values{}
+	for name, value := range query.Parse(r.URL.RawQuery, known).Values {
+		values.Set(name, value)
 	}
-	query.Set("cursor", cursor)
-	next := url.URL{Path: r.URL.Path, RawQuery: query.Encode()}
+	values.Set("cursor", cursor)
+	next := url.URL{Path: r.URL.Path, RawQuery: values.Encode()}
 	h.Set("Link", "<"+next.String()+`>; rel="next"`)
 }
 

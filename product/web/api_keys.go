@@ -10,17 +10,17 @@ import (
 	"github.com/google/uuid"
 
 	"vitrine/product"
+	"vitrine/product/web/access"
 	"vitrine/product/web/body"
 	"vitrine/product/web/header"
 	"vitrine/product/web/problem"
+	"vitrine/product/web/query"
 )
 
 // Accounts is what the API needs of users' keys. Its methods have the promises of
 // [Service].
 type Accounts interface {
-	// VerifyKey returns what the key allows. Errors: [product.ErrInvalidKey], and
-	// [product.ErrUnavailable] if the key cannot be verified now.
-	VerifyKey(ctx context.Context, key string) (product.Grant, error)
+	access.Keys
 	CreateKey(ctx context.Context, scope product.Scope, user uuid.UUID, n product.NewAPIKey) (key product.APIKey, text string, err error)
 	Keys(ctx context.Context, scope product.Scope, user uuid.UUID) ([]product.APIKey, error)
 	RevokeKey(ctx context.Context, scope product.Scope, user, id uuid.UUID) (product.APIKey, error)
@@ -59,7 +59,7 @@ func (a *api) createKey(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	key, text, err := a.service.CreateKey(r.Context(), a.access.scope(r), id, input)
+	key, text, err := a.service.CreateKey(r.Context(), access.CallerOf(r).Scope, id, input)
 	if errors.Is(err, product.ErrTooManyKeys) {
 		return problem.New("too_many_keys",
 			"the user has the maximum number of valid API keys; revoke one first")
@@ -75,10 +75,10 @@ func (a *api) listKeys(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := noParameters(r); err != nil {
+	if err := query.None(r); err != nil {
 		return err
 	}
-	keys, err := a.service.Keys(r.Context(), a.access.scope(r), id)
+	keys, err := a.service.Keys(r.Context(), access.CallerOf(r).Scope, id)
 	if err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func (a *api) revokeKey(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	key, err := a.service.RevokeKey(r.Context(), a.access.scope(r), id, keyID)
+	key, err := a.service.RevokeKey(r.Context(), access.CallerOf(r).Scope, id, keyID)
 	if err != nil {
 		return err
 	}

@@ -14,13 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"vitrine/product"
-)
-
-// The names of the parameters of dead letters: those of each route and the filters.
-var (
-	letterFilters    = []string{"code", "stage", "host", "fingerprint", "product_id", "replayed", "created_after", "created_before"}
-	letterParameters = append([]string{"limit", "cursor", "group"}, letterFilters...)
-	deleteParameters = append([]string{"all"}, letterFilters...)
+	"vitrine/product/web/query"
 )
 
 // letterBody is the JSON of a dead letter.
@@ -62,17 +56,17 @@ type causeBody struct {
 }
 
 func (a *api) listDeadLetters(w http.ResponseWriter, r *http.Request) error {
-	q := parseQuery(r.URL.RawQuery, letterParameters)
-	filter := q.letterFilter()
-	filter.Limit, filter.Cursor = q.limit(), q.values["cursor"]
-	group, grouped := q.values["group"]
+	q := query.Parse(r.URL.RawQuery, query.DeadLetterNames)
+	filter := q.DeadLetters()
+	filter.Limit, filter.Cursor = q.Limit(), q.Values["cursor"]
+	group, grouped := q.Values["group"]
 	if grouped && group != "cause" {
 		q.Fault("group", "invalid", "must be cause")
 	}
-	if _, paged := q.values["cursor"]; grouped && paged {
+	if _, paged := q.Values["cursor"]; grouped && paged {
 		q.Fault("cursor", "not_applicable", "must not be combined with group")
 	}
-	if err := q.verdict(filter); err != nil {
+	if err := q.Verdict(filter); err != nil {
 		return err
 	}
 	var page product.Page
@@ -83,9 +77,9 @@ func (a *api) listDeadLetters(w http.ResponseWriter, r *http.Request) error {
 		page, err = a.letters(r, filter)
 	}
 	if err != nil {
-		return inQuery(err)
+		return query.Error(err)
 	}
-	sendPage(w, r, letterParameters, page, "Dead letters retrieved successfully")
+	sendPage(w, r, query.DeadLetterNames, page, "Dead letters retrieved successfully")
 	return nil
 }
 
@@ -188,7 +182,7 @@ func (a *api) deleteDeadLetter(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := noParameters(r); err != nil {
+	if err := query.None(r); err != nil {
 		return err
 	}
 	if err := a.service.DeleteDeadLetter(r.Context(), id); err != nil {
@@ -201,28 +195,19 @@ func (a *api) deleteDeadLetter(w http.ResponseWriter, r *http.Request) error {
 // deleteDeadLetters requires a filter or all=true: a script with an empty filter must
 // not delete everything.
 func (a *api) deleteDeadLetters(w http.ResponseWriter, r *http.Request) error {
-	q := parseQuery(r.URL.RawQuery, deleteParameters)
-	filter := q.letterFilter()
-	all := q.flag("all")
+	q := query.Parse(r.URL.RawQuery, query.DeadLetterDeletionNames)
+	filter := q.DeadLetters()
+	all := q.Flag("all")
 	if all != nil && !*all {
 		q.Fault("all", "invalid", "must be true if present")
 	}
-	if err := q.verdict(filter); err != nil {
+	if err := q.Verdict(filter); err != nil {
 		return err
 	}
 	n, err := a.service.DeleteDeadLetters(r.Context(), filter, all != nil)
 	if err != nil {
-		return inQuery(err)
+		return query.Error(err)
 	}
 	send(w, r, http.StatusOK, fmt.Appendf(nil, `{"deleted":%d}`, n), "Dead letters deleted successfully")
 	return nil
-}
-
-// letterFilter returns the filter in the parameters.
-func (q *parameters) letterFilter() product.DeadLetterFilter {
-	return product.DeadLetterFilter{
-		Code: q.text("code"), Stage: q.text("stage"), Host: q.text("host"), Fingerprint: q.text("fingerprint"),
-		ProductID: q.id("product_id"), Replayed: q.flag("replayed"),
-		CreatedAfter: q.time("created_after"), CreatedBefore: q.time("created_before"),
-	}
 }

@@ -3,11 +3,13 @@ package web
 import (
 	"net/http"
 	"strconv"
-	"time"
 
 	"vitrine/product"
+	"vitrine/product/web/access"
 	"vitrine/product/web/admission"
 	"vitrine/product/web/problem"
+	"vitrine/product/web/query"
+	"vitrine/product/web/stream"
 )
 
 // typeEvents is the type of server-sent events (HTML Living Standard, section 9.2).
@@ -19,7 +21,7 @@ var eventParameters = []string{"product_id", "user_id", "last_event_id"}
 // streamEvents answers with the changes of products until the client disconnects. A
 // product that the caller may not see has no events.
 func (a *api) streamEvents(w http.ResponseWriter, r *http.Request) error {
-	s, err := a.newEventStream(w, r)
+	cfg, err := a.streamConfig(r)
 	if err != nil {
 		return err
 	}
@@ -30,22 +32,21 @@ func (a *api) streamEvents(w http.ResponseWriter, r *http.Request) error {
 	if a.stopping() {
 		return problem.Retry("stopping", "this process is shutting down; connect again")
 	}
-	user := callerOf(r.Context()).user()
+	user := access.CallerOf(r).User()
 	if !a.streams.Take(user) {
 		return admission.NoPermit("too_many_streams", "too many event streams are open; retry later", admission.ShedStreams)
 	}
 	defer a.streams.Return(user)
 	admission.Release(r.Context())
-	s.request = r // within the deadline of every request
-	defer s.close()
-	if err := s.open(); err != nil { //nolint:contextcheck // it uses the context of s.request
+	s, err := stream.Open(cfg, w, r) // within the deadline of every request
+	if err != nil {
 		return err
 	}
-	longer, done := outlast(w, r, 0)
+	defer s.Close()
+	r, done := outlast(w, r, 0)
 	defer done()
-	s.request = longer
 	beginEvents(w)
-	a.ended.WithLabelValues(s.run()).Inc() //nolint:contextcheck // see open
+	a.ended.WithLabelValues(s.Run(r)).Inc()
 	return nil
 }
 
@@ -58,28 +59,33 @@ func beginEvents(w http.ResponseWriter) {
 	w.WriteHeader(http.StatusOK)
 }
 
-// newEventStream reads the request.
-func (a *api) newEventStream(w http.ResponseWriter, r *http.Request) (*eventStream, error) {
-	q := parseQuery(r.URL.RawQuery, eventParameters)
-	s := &eventStream{
-		api: a, control: http.NewResponseController(w), writer: w, wrote: time.Now(), checked: time.Now(),
-		filter: product.EventFilter{ProductID: q.id("product_id"), UserID: q.id("user_id")},
+// streamConfig reads the request.
+func (a *api) streamConfig(r *http.Request) (stream.Config, error) {
+	q := query.Parse(r.URL.RawQuery, eventParameters)
+	cfg := stream.Config{
+		Source: a.service, Scope: access.CallerOf(r).Scope,
+		Filter: product.EventFilter{ProductID: q.ID("product_id"), UserID: q.ID("user_id")},
+		Check: func(r *http.Request) error {
+			_, err := a.access.Check(r)
+			return err
+		},
+		Stop: a.stop, Heartbeat: a.heartbeat,
 	}
-	if text, ok := q.values["last_event_id"]; ok {
-		if s.position, s.resumes = parsePosition(text); !s.resumes {
+	if text, ok := q.Values["last_event_id"]; ok {
+		if cfg.Position, cfg.Resumes = parsePosition(text); !cfg.Resumes {
 			q.Fault("last_event_id", "invalid_event_id", "must be the id of an event")
 		}
 	}
 	if err := q.Query(); err != nil {
-		return nil, err
+		return cfg, err
 	}
 	// A client that reconnects sends the header and repeats its first query.
 	if values := r.Header.Values("Last-Event-ID"); len(values) > 0 && values[0] != "" {
-		if s.position, s.resumes = parsePosition(values[0]); !s.resumes || len(values) > 1 {
-			return nil, problem.OfHeader("Last-Event-ID", "invalid_event_id", "must be the id of an event")
+		if cfg.Position, cfg.Resumes = parsePosition(values[0]); !cfg.Resumes || len(values) > 1 {
+			return cfg, problem.OfHeader("Last-Event-ID", "invalid_event_id", "must be the id of an event")
 		}
 	}
-	return s, nil
+	return cfg, nil
 }
 
 // parsePosition reads the id of an event.

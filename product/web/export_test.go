@@ -6,13 +6,11 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"vitrine/product"
+	"vitrine/product/web/access"
 )
 
 // What the tests in package web_test see of the API.
-var (
-	ParseFilter = parseFilter
-	AsProblem   = asProblem
-)
+var AsProblem = asProblem
 
 // Recover is the middleware alone, around any handler.
 func Recover(log *logrus.Logger, next http.Handler) http.Handler {
@@ -29,7 +27,7 @@ type Route struct {
 func Routes() []Route {
 	var routes []Route
 	for _, rt := range (&api{}).routes() {
-		routes = append(routes, Route{rt.method, rt.path, rt.need == needNothing, rt.need == needFullKey, rt.need == needAdmin})
+		routes = append(routes, Route{rt.method, rt.path, rt.need == access.Nothing, rt.need == access.FullKey, rt.need == access.Admin})
 	}
 	return routes
 }

@@ -10,8 +10,10 @@ import (
 	"github.com/google/uuid"
 
 	"vitrine/product"
+	"vitrine/product/web/access"
 	"vitrine/product/web/header"
 	"vitrine/product/web/problem"
+	"vitrine/product/web/query"
 )
 
 // briefly lets clients cache an answer for a shorter time than the objects of a removed
@@ -43,7 +45,7 @@ func (a *api) getImageFile(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	current, err := a.service.GetAtLeast(r.Context(), a.access.scope(r), id, version)
+	current, err := a.service.GetAtLeast(r.Context(), access.CallerOf(r).Scope, id, version)
 	if err != nil {
 		return err
 	}
@@ -85,8 +87,8 @@ func variantsOf(s product.Snapshot, image uuid.UUID) ([]variant, error) {
 
 // imageSize returns the size in the query, by default the main one.
 func imageSize(r *http.Request) (string, error) {
-	q := parseQuery(r.URL.RawQuery, []string{"size"})
-	size, given := q.values["size"]
+	q := query.Parse(r.URL.RawQuery, []string{"size"})
+	size, given := q.Values["size"]
 	switch {
 	case !given:
 		size = imageSizes[0]

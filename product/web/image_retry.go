@@ -7,7 +7,9 @@ import (
 
 	"vitrine/imaging"
 	"vitrine/product"
+	"vitrine/product/web/access"
 	"vitrine/product/web/problem"
+	"vitrine/product/web/query"
 )
 
 // attemptBody is the JSON of an attempt. Code and detail are null if it succeeded.
@@ -35,7 +37,7 @@ func (a *api) retryImage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	updated, err := a.service.RetryImage(r.Context(), a.access.scope(r), id, image, pre)
+	updated, err := a.service.RetryImage(r.Context(), access.CallerOf(r).Scope, id, image, pre)
 	if errors.Is(err, product.ErrNotFailed) {
 		return problem.New("image_not_failed", "the image has not failed, so it cannot be retried")
 	}
@@ -53,10 +55,10 @@ func (a *api) listAttempts(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := noParameters(r); err != nil {
+	if err := query.None(r); err != nil {
 		return err
 	}
-	attempts, err := a.service.Attempts(r.Context(), a.access.scope(r), id, image)
+	attempts, err := a.service.Attempts(r.Context(), access.CallerOf(r).Scope, id, image)
 	if err != nil {
 		return err
 	}

@@ -8,8 +8,10 @@ import (
 	"github.com/google/uuid"
 
 	"vitrine/product"
+	"vitrine/product/web/access"
 	"vitrine/product/web/admission"
 	"vitrine/product/web/header"
+	"vitrine/product/web/query"
 )
 
 // revalidate lets a client keep an answer but not use it without asking: a write must
@@ -44,16 +46,16 @@ func (a *api) getProduct(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *api) listProducts(w http.ResponseWriter, r *http.Request) error {
-	filter, err := parseFilter(r.URL.RawQuery)
+	filter, err := query.Products(r.URL.RawQuery)
 	if err != nil {
 		return err
 	}
-	page, err := a.service.List(r.Context(), a.access.scope(r), filter)
+	page, err := a.service.List(r.Context(), access.CallerOf(r).Scope, filter)
 	if err != nil {
-		return inQuery(err)
+		return query.Error(err)
 	}
 	w.Header().Set("Cache-Control", revalidate)
-	sendPage(w, r, listParameters, page, "Products retrieved successfully")
+	sendPage(w, r, query.ProductNames, page, "Products retrieved successfully")
 	return nil
 }
 
@@ -64,7 +66,7 @@ type waitKey struct{}
 func (a *api) patient(h func(http.ResponseWriter, *http.Request) error) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		wait := header.PreferredWait(r.Header.Values("Prefer"))
-		user := callerOf(r.Context()).user()
+		user := access.CallerOf(r).User()
 		if wait == 0 || a.stopping() || !a.waiting.Take(user) {
 			return h(w, r)
 		}
@@ -85,17 +87,17 @@ func (a *api) patient(h func(http.ResponseWriter, *http.Request) error) func(htt
 func (a *api) current(w http.ResponseWriter, r *http.Request, id uuid.UUID, version int64) (product.Snapshot, error) {
 	wait, ok := r.Context().Value(waitKey{}).(time.Duration)
 	if !ok {
-		return a.service.GetAtLeast(r.Context(), a.access.scope(r), id, version)
+		return a.service.GetAtLeast(r.Context(), access.CallerOf(r).Scope, id, version)
 	}
 	known, _ := header.ParseCondition(r.Header.Values("If-None-Match"))
-	current, err := a.service.Await(r.Context(), a.access.scope(r), id, wait, a.stop, func(s product.Snapshot) bool {
+	current, err := a.service.Await(r.Context(), access.CallerOf(r).Scope, id, wait, a.stop, func(s product.Snapshot) bool {
 		return s.Version >= version && s.Settled() && (known.Any || !known.Holds(s.Version))
 	})
 	if err == nil && current.Version < version {
-		current, err = a.service.GetAtLeast(r.Context(), a.access.scope(r), id, version)
+		current, err = a.service.GetAtLeast(r.Context(), access.CallerOf(r).Scope, id, version)
 	}
 	if err == nil {
-		_, err = a.access.check(r) // the key may have expired meanwhile
+		_, err = a.access.Check(r) // the key may have expired meanwhile
 	}
 	if err == nil && !a.stopping() {
 		header.SetPreferenceApplied(w.Header(), wait)

@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 
+	"vitrine/product/web/access"
 	"vitrine/product/web/body"
 )
 
@@ -11,11 +12,11 @@ func (a *api) createProduct(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	input, err := body.NewProduct(data, a.access.scope(r))
+	input, err := body.NewProduct(data, access.CallerOf(r).Scope)
 	if err != nil {
 		return err
 	}
-	created, replayed, err := a.service.CreateOnce(r.Context(), a.access.scope(r), input, once)
+	created, replayed, err := a.service.CreateOnce(r.Context(), access.CallerOf(r).Scope, input, once)
 	if err != nil {
 		return err
 	}
@@ -45,7 +46,7 @@ func (a *api) replaceProduct(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	replaced, err := a.service.Replace(r.Context(), a.access.scope(r), id, replacement, pre)
+	replaced, err := a.service.Replace(r.Context(), access.CallerOf(r).Scope, id, replacement, pre)
 	if err != nil {
 		return err
 	}
@@ -71,7 +72,7 @@ func (a *api) patchProduct(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	updated, err := a.service.Patch(r.Context(), a.access.scope(r), id, patch, pre)
+	updated, err := a.service.Patch(r.Context(), access.CallerOf(r).Scope, id, patch, pre)
 	if err != nil {
 		return err
 	}
@@ -91,7 +92,7 @@ func (a *api) deleteProduct(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := a.service.Delete(r.Context(), a.access.scope(r), id, pre); err != nil {
+	if err := a.service.Delete(r.Context(), access.CallerOf(r).Scope, id, pre); err != nil {
 		return err
 	}
 	send(w, r, http.StatusOK, []byte("null"), "Product deleted successfully")
@@ -116,7 +117,7 @@ func (a *api) reprocessProduct(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	begun, after, err := a.service.Reprocess(r.Context(), a.access.scope(r), id, pre)
+	begun, after, err := a.service.Reprocess(r.Context(), access.CallerOf(r).Scope, id, pre)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"vitrine/product"
 	"vitrine/product/web/body"
+	"vitrine/product/web/query"
 )
 
 // replayBody is the JSON of a replay.
@@ -70,7 +71,7 @@ func (a *api) getReplay(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := noParameters(r); err != nil {
+	if err := query.None(r); err != nil {
 		return err
 	}
 	replay, err := a.service.Replay(r.Context(), id)

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"vitrine/product"
+	"vitrine/product/web/access"
 	"vitrine/product/web/body"
 	"vitrine/product/web/header"
 	"vitrine/product/web/problem"
@@ -59,7 +60,7 @@ func (a *api) once(r *http.Request, key string, body []byte) product.Idempotency
 	if key == "" {
 		return product.Idempotency{}
 	}
-	return product.Idempotency{Owner: callerOf(r.Context()).name, Key: key, Request: requestDigest(r, body)}
+	return product.Idempotency{Owner: access.CallerOf(r).Name, Key: key, Request: requestDigest(r, body)}
 }
 
 // requestDigest returns the SHA-256 of the request's method, path and body. A route's
@@ -97,7 +98,7 @@ func (a *api) precondition(r *http.Request, id uuid.UUID) (product.Precondition,
 		return product.Precondition{Version: c.Versions[0]}, nil
 	}
 	// One of several: the write is bound to the current one.
-	current, err := a.service.Get(r.Context(), a.access.scope(r), id)
+	current, err := a.service.Get(r.Context(), access.CallerOf(r).Scope, id)
 	if err != nil {
 		return product.Precondition{}, err
 	}

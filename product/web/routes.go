@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"vitrine/product/web/access"
 	"vitrine/product/web/problem"
 )
 
@@ -20,48 +21,48 @@ type route struct {
 	method  string // a GET serves HEAD too
 	path    string
 	handler func(http.ResponseWriter, *http.Request) error
-	need    need
+	need    access.Need
 }
 
 // routes is the whole API. Every path answers under apiPrefix as well.
 func (a *api) routes() []route {
 	return []route{
-		{http.MethodPost, "/products", a.createProduct, needKey},
-		{http.MethodGet, "/products", a.listProducts, needKey},
-		{http.MethodGet, routeProduct, a.patient(a.getProduct), needKey},
-		{http.MethodPut, routeProduct, a.replaceProduct, needKey},
-		{http.MethodPatch, routeProduct, a.patchProduct, needKey},
-		{http.MethodDelete, routeProduct, a.deleteProduct, needKey},
-		{http.MethodPost, "/products/{id}/reprocess", a.reprocessProduct, needKey},
+		{http.MethodPost, "/products", a.createProduct, access.AnyKey},
+		{http.MethodGet, "/products", a.listProducts, access.AnyKey},
+		{http.MethodGet, routeProduct, a.patient(a.getProduct), access.AnyKey},
+		{http.MethodPut, routeProduct, a.replaceProduct, access.AnyKey},
+		{http.MethodPatch, routeProduct, a.patchProduct, access.AnyKey},
+		{http.MethodDelete, routeProduct, a.deleteProduct, access.AnyKey},
+		{http.MethodPost, "/products/{id}/reprocess", a.reprocessProduct, access.AnyKey},
 
-		{http.MethodPost, "/products/{id}/images", a.addImage, needKey},
-		{http.MethodGet, "/products/{id}/images/{image}", a.getImage, needKey},
-		{http.MethodPatch, "/products/{id}/images/{image}", a.patchImage, needKey},
-		{http.MethodDelete, "/products/{id}/images/{image}", a.deleteImage, needKey},
-		{http.MethodGet, "/products/{id}/images/{image}/file", a.getImageFile, needKey},
-		{http.MethodPost, "/products/{id}/images/{image}/retry", a.retryImage, needKey},
-		{http.MethodGet, "/products/{id}/images/{image}/attempts", a.listAttempts, needKey},
+		{http.MethodPost, "/products/{id}/images", a.addImage, access.AnyKey},
+		{http.MethodGet, "/products/{id}/images/{image}", a.getImage, access.AnyKey},
+		{http.MethodPatch, "/products/{id}/images/{image}", a.patchImage, access.AnyKey},
+		{http.MethodDelete, "/products/{id}/images/{image}", a.deleteImage, access.AnyKey},
+		{http.MethodGet, "/products/{id}/images/{image}/file", a.getImageFile, access.AnyKey},
+		{http.MethodPost, "/products/{id}/images/{image}/retry", a.retryImage, access.AnyKey},
+		{http.MethodGet, "/products/{id}/images/{image}/attempts", a.listAttempts, access.AnyKey},
 
-		{http.MethodGet, "/events", a.streamEvents, needKey},
-		{http.MethodPost, "/uploads", a.createUpload, needKey},
+		{http.MethodGet, "/events", a.streamEvents, access.AnyKey},
+		{http.MethodPost, "/uploads", a.createUpload, access.AnyKey},
 
-		{http.MethodPost, "/users", a.createUser, needAdmin},
-		{http.MethodGet, "/users/{id}", a.getUser, needKey},
-		{http.MethodPost, "/users/{id}/keys", a.createKey, needFullKey},
-		{http.MethodGet, "/users/{id}/keys", a.listKeys, needFullKey},
-		{http.MethodDelete, "/users/{id}/keys/{key}", a.revokeKey, needFullKey},
+		{http.MethodPost, "/users", a.createUser, access.Admin},
+		{http.MethodGet, "/users/{id}", a.getUser, access.AnyKey},
+		{http.MethodPost, "/users/{id}/keys", a.createKey, access.FullKey},
+		{http.MethodGet, "/users/{id}/keys", a.listKeys, access.FullKey},
+		{http.MethodDelete, "/users/{id}/keys/{key}", a.revokeKey, access.FullKey},
 
-		{http.MethodGet, "/admin/dead-letters", a.listDeadLetters, needAdmin},
-		{http.MethodDelete, "/admin/dead-letters", a.deleteDeadLetters, needAdmin},
-		{http.MethodDelete, "/admin/dead-letters/{id}", a.deleteDeadLetter, needAdmin},
-		{http.MethodPost, "/admin/dead-letters/replay", a.startReplay, needAdmin},
-		{http.MethodGet, "/admin/dead-letters/replays/{id}", a.getReplay, needAdmin},
+		{http.MethodGet, "/admin/dead-letters", a.listDeadLetters, access.Admin},
+		{http.MethodDelete, "/admin/dead-letters", a.deleteDeadLetters, access.Admin},
+		{http.MethodDelete, "/admin/dead-letters/{id}", a.deleteDeadLetter, access.Admin},
+		{http.MethodPost, "/admin/dead-letters/replay", a.startReplay, access.Admin},
+		{http.MethodGet, "/admin/dead-letters/replays/{id}", a.getReplay, access.Admin},
 
-		{http.MethodGet, "/healthz", a.healthz, needNothing},
-		{http.MethodGet, "/readyz", a.readyz, needNothing},
-		{http.MethodGet, "/openapi.json", a.openapi, needNothing},
-		{http.MethodGet, "/docs", a.docs, needNothing},
-		{http.MethodGet, "/docs/problems/{code}", a.problemDocs, needNothing},
+		{http.MethodGet, "/healthz", a.healthz, access.Nothing},
+		{http.MethodGet, "/readyz", a.readyz, access.Nothing},
+		{http.MethodGet, "/openapi.json", a.openapi, access.Nothing},
+		{http.MethodGet, "/docs", a.docs, access.Nothing},
+		{http.MethodGet, "/docs/problems/{code}", a.problemDocs, access.Nothing},
 	}
 }
 
@@ -106,10 +107,38 @@ func (a *api) serve(rt route, w http.ResponseWriter, r *http.Request) error {
 	return rt.handler(w, r)
 }
 
+// letIn counts the request towards the rate limits and checks that its caller may use
+// the route. The result has the caller in its context.
+func (a *api) letIn(rt route, w http.ResponseWriter, r *http.Request) (*http.Request, error) {
+	if rt.need == access.Nothing {
+		return r, a.rates.Guard(w, r, nil)
+	}
+	var who access.Caller
+	err := a.rates.Guard(w, r, func(r *http.Request) (key string, err error) {
+		who, err = a.access.Check(r)
+		noteCaller(r.Context(), who)
+		return who.LimitedKey(), err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := rt.need.Admits(who, r.Method); err != nil {
+		return nil, err
+	}
+	r = access.WithCaller(r, who)
+	access.GuardBody(r, func() error {
+		if _, err := a.access.Check(r); err != nil {
+			return asProblem(r.Context(), err) // complete, so that it is not taken for an error in the body
+		}
+		return nil
+	})
+	return r, nil
+}
+
 // unrouted returns the handler of requests that no route matches. They are limited like
 // others.
 func (a *api) unrouted(h func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
-	return a.endpoint(route{handler: h, need: needNothing})
+	return a.endpoint(route{handler: h, need: access.Nothing})
 }
 
 func (a *api) notFound(http.ResponseWriter, *http.Request) error {

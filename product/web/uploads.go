@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"vitrine/product"
+	"vitrine/product/web/access"
 	"vitrine/product/web/admission"
 	"vitrine/product/web/body"
 	"vitrine/product/web/header"
@@ -46,7 +47,7 @@ func (a *api) createUpload(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	u, err := a.uploads.to.Presign(r.Context(), a.access.scope(r), user)
+	u, err := a.uploads.to.Presign(r.Context(), access.CallerOf(r).Scope, user)
 	if err != nil {
 		return err
 	}
@@ -67,7 +68,7 @@ func (a *api) addUploadedImage(w http.ResponseWriter, r *http.Request, id uuid.U
 	if err != nil {
 		return err
 	}
-	user := callerOf(r.Context()).user()
+	user := access.CallerOf(r).User()
 	if !a.uploads.forms.Take(user) {
 		return admission.NoPermit("too_many_uploads", "too many uploads in progress; retry later", admission.ShedUploads).
 			With("Connection", "close") // the file is not read
@@ -81,15 +82,15 @@ func (a *api) addUploadedImage(w http.ResponseWriter, r *http.Request, id uuid.U
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(deadline) // if the connection accepts none it is closed, and reading fails
 	_ = control.SetWriteDeadline(deadline.Add(5 * time.Second))
-	r = unguarded(r.WithContext(ctx))
+	r = access.UnguardBody(r.WithContext(ctx))
 	err = func() error {
 		f, err := body.ReadForm(w, r, a.uploads.to.MaxBytes(), func(file io.Reader) (string, error) {
-			return a.uploads.to.Receive(r.Context(), a.access.scope(r), id, file)
+			return a.uploads.to.Receive(r.Context(), access.CallerOf(r).Scope, id, file)
 		})
 		if err != nil {
 			return err
 		}
-		if _, err := a.access.check(r); err != nil { // the key may have expired meanwhile
+		if _, err := a.access.Check(r); err != nil { // the key may have expired meanwhile
 			return err
 		}
 		text, err := json.Marshal(f) // with the file's digest in place of the file

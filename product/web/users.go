@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"vitrine/product"
+	"vitrine/product/web/access"
 	"vitrine/product/web/body"
 	"vitrine/product/web/problem"
 )
@@ -46,7 +47,7 @@ func (a *api) getUser(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	user, err := a.service.User(r.Context(), a.access.scope(r), id)
+	user, err := a.service.User(r.Context(), access.CallerOf(r).Scope, id)
 	if err != nil {
 		return err
 	}

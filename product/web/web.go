@@ -23,8 +23,10 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"vitrine/product"
+	"vitrine/product/web/access"
 	"vitrine/product/web/admission"
 	"vitrine/product/web/header"
+	"vitrine/product/web/health"
 )
 
 // Service is what the API needs of the product packages. All methods are safe for
@@ -97,7 +99,7 @@ type Config struct {
 	// of files in memory; 16 if zero.
 	UploadForms int
 	// Checks are reported by /readyz, in this order.
-	Checks []Check
+	Checks []health.Check
 	// Limits bound the requests of each caller and of the process.
 	Limits admission.Limits
 	// Draining reports whether the process is about to end: /readyz then reports not
@@ -129,8 +131,8 @@ const (
 type api struct {
 	service  Service
 	log      *logrus.Logger
-	access   access
-	health   *health
+	access   access.Rule
+	health   *health.Health
 	timeout  time.Duration
 	uploads  uploads
 	rates    *admission.RateLimits
@@ -149,8 +151,8 @@ type api struct {
 func New(cfg Config, service Service, log *logrus.Logger, reg prometheus.Registerer) http.Handler {
 	clients := header.NewClients(cfg.Limits.TrustedProxies, cfg.Limits.ProxyHeader, log)
 	a := &api{
-		service: service, log: log, access: newAccess(cfg.AdminToken, service),
-		health: newHealth(cfg.Checks, cfg.Draining, log), timeout: positive(cfg.RequestTimeout, defaultRequestTimeout),
+		service: service, log: log, access: access.New(cfg.AdminToken, service),
+		health: health.New(cfg.Checks, cfg.Draining, log), timeout: positive(cfg.RequestTimeout, defaultRequestTimeout),
 		rates: admission.NewRateLimits(cfg.Limits, clients, reg), requests: admission.NewRequests(cfg.Limits, reg),
 		router: chi.NewRouter(),
 		stop:   cfg.Stopping, heartbeat: positive(cfg.Heartbeat, defaultHeartbeat),

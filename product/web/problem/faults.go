@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"unicode/utf8"
 
 	"vitrine/product"
 )
@@ -71,4 +72,16 @@ func (f *Faults) Query() error {
 		return nil
 	}
 	return BadParameters(f.fields)
+}
+
+// Truncate shortens text to at most limit bytes, at the start of a character, and marks
+// the cut.
+func Truncate(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	for limit > 0 && !utf8.RuneStart(text[limit]) {
+		limit--
+	}
+	return text[:limit] + "..."
 }

@@ -1,4 +1,9 @@
-package web
+// Package query reads the query parameters of requests, and names every bad one in one
+// problem.
+//
+// Of the project, it imports the product packages and the packages body and problem
+// beside it. Begin with [Products] and [Parse].
+package query
 
 import (
 	"errors"
@@ -21,54 +26,54 @@ import (
 // maxLimit is the largest page.
 const maxLimit = 100
 
-// listParameters are the names that the query of GET /products may have.
-var listParameters = []string{
+// ProductNames are the parameters of GET /products.
+var ProductNames = []string{
 	"user_id", "min_price", "max_price", "product_name", "q", "image_status", "created_after", "created_before",
 	"sort", "limit", "cursor", "total",
 }
 
-// parameters is a parsed query with everything that is wrong with it.
-type parameters struct {
-	values map[string]string
+// Parameters is a parsed query with everything that is wrong with it.
+type Parameters struct {
+	Values map[string]string
 	problem.Faults
 }
 
-// parseFilter reads the query of GET /products. The error is a problem that names every
+// Products reads the query of GET /products. The error is a problem that names every
 // bad parameter: ignoring a misspelt filter would return products that the client did
 // not ask for.
-func parseFilter(raw string) (product.Filter, error) {
-	q := parseQuery(raw, listParameters)
+func Products(raw string) (product.Filter, error) {
+	q := Parse(raw, ProductNames)
 	f := product.Filter{
-		UserID: q.id("user_id"), MinPrice: q.price("min_price"), MaxPrice: q.price("max_price"),
-		Name: q.values["product_name"], Query: q.nonempty("q"), ImageStatus: product.ImageStatus(q.nonempty("image_status")),
-		CreatedAfter: q.time("created_after"), CreatedBefore: q.time("created_before"),
-		Sort: product.Sort(q.nonempty("sort")), Limit: q.limit(), Cursor: q.values["cursor"],
+		UserID: q.ID("user_id"), MinPrice: q.price("min_price"), MaxPrice: q.price("max_price"),
+		Name: q.Values["product_name"], Query: q.nonempty("q"), ImageStatus: product.ImageStatus(q.nonempty("image_status")),
+		CreatedAfter: q.Time("created_after"), CreatedBefore: q.Time("created_before"),
+		Sort: product.Sort(q.nonempty("sort")), Limit: q.Limit(), Cursor: q.Values["cursor"],
 	}
-	if total := q.flag("total"); total != nil {
+	if total := q.Flag("total"); total != nil {
 		f.Total = *total
 	}
-	if err := q.verdict(f); err != nil {
+	if err := q.Verdict(f); err != nil {
 		return product.Filter{}, err
 	}
 	return f, nil
 }
 
-// verdict returns nil, or the problem that names every bad parameter: those that could
+// Verdict returns nil, or the problem that names every bad parameter: those that could
 // not be read, and those that the domain refuses.
-func (q *parameters) verdict(filter interface{ Validate() error }) error {
+func (q *Parameters) Verdict(filter interface{ Validate() error }) error {
 	if q.Any() { // else the service validates
 		q.Invalid(filter)
 	}
 	return q.Query()
 }
 
-// noParameters returns a problem if the request has query parameters.
-func noParameters(r *http.Request) error {
-	return parseQuery(r.URL.RawQuery, nil).Query()
+// None returns a problem if the request has query parameters.
+func None(r *http.Request) error {
+	return Parse(r.URL.RawQuery, nil).Query()
 }
 
-// inQuery returns err, as a problem of the query if it is a validation error.
-func inQuery(err error) error {
+// Error returns err, as a problem of the query if it is a validation error.
+func Error(err error) error {
 	var invalid *product.ValidationError
 	if errors.As(err, &invalid) {
 		return problem.BadParameters(invalid.Fields)
@@ -76,10 +81,10 @@ func inQuery(err error) error {
 	return err
 }
 
-// parseQuery parses a query. Unlike [url.ParseQuery], it names the parameters that it
+// Parse parses a query. Unlike [url.ParseQuery], it names the parameters that it
 // cannot read.
-func parseQuery(raw string, known []string) *parameters {
-	q := &parameters{values: map[string]string{}}
+func Parse(raw string, known []string) *Parameters {
+	q := &Parameters{Values: map[string]string{}}
 	for raw != "" {
 		var pair string
 		pair, raw, _ = strings.Cut(raw, "&")
@@ -101,7 +106,7 @@ func parseQuery(raw string, known []string) *parameters {
 			continue
 		}
 		text, err := url.QueryUnescape(value)
-		switch _, twice := q.values[name]; {
+		switch _, twice := q.Values[name]; {
 		case twice:
 			q.Fault(name, "repeated_parameter", "must not be repeated")
 		case err != nil:
@@ -109,23 +114,23 @@ func parseQuery(raw string, known []string) *parameters {
 		case !printable(text):
 			q.Fault(name, "malformed_parameter", "must be UTF-8 without control characters")
 		}
-		q.values[name] = text
+		q.Values[name] = text
 	}
 	return q
 }
 
 // nonempty returns a text that must not be empty, "" if it is absent.
-func (q *parameters) nonempty(name string) string {
-	text, ok := q.values[name]
+func (q *Parameters) nonempty(name string) string {
+	text, ok := q.Values[name]
 	if ok && text == "" {
 		q.Fault(name, "required", "must not be empty")
 	}
 	return text
 }
 
-// limit returns the size of a page, 0 if it is absent.
-func (q *parameters) limit() int {
-	text, ok := q.values["limit"]
+// Limit returns the size of a page, 0 if it is absent.
+func (q *Parameters) Limit() int {
+	text, ok := q.Values["limit"]
 	if !ok {
 		return 0
 	}
@@ -136,9 +141,9 @@ func (q *parameters) limit() int {
 	return int(n)
 }
 
-// id returns a UUID, nil if it is absent.
-func (q *parameters) id(name string) *uuid.UUID {
-	text, ok := q.values[name]
+// ID returns a UUID, nil if it is absent.
+func (q *Parameters) ID(name string) *uuid.UUID {
+	text, ok := q.Values[name]
 	if !ok {
 		return nil
 	}
@@ -150,8 +155,8 @@ func (q *parameters) id(name string) *uuid.UUID {
 }
 
 // price returns an exact decimal, nil if it is absent.
-func (q *parameters) price(name string) *product.Price {
-	text, ok := q.values[name]
+func (q *Parameters) price(name string) *product.Price {
+	text, ok := q.Values[name]
 	if !ok {
 		return nil
 	}
@@ -163,18 +168,18 @@ func (q *parameters) price(name string) *product.Price {
 	return &price
 }
 
-// text returns a parameter's value, nil if it is absent.
-func (q *parameters) text(name string) *string {
-	text, ok := q.values[name]
+// Text returns a parameter's value, nil if it is absent.
+func (q *Parameters) Text(name string) *string {
+	text, ok := q.Values[name]
 	if !ok {
 		return nil
 	}
 	return &text
 }
 
-// flag returns true or false, nil if it is absent.
-func (q *parameters) flag(name string) *bool {
-	text, ok := q.values[name]
+// Flag returns true or false, nil if it is absent.
+func (q *Parameters) Flag(name string) *bool {
+	text, ok := q.Values[name]
 	if !ok {
 		return nil
 	}
@@ -185,9 +190,9 @@ func (q *parameters) flag(name string) *bool {
 	return &value
 }
 
-// time returns a time, nil if it is absent.
-func (q *parameters) time(name string) *time.Time {
-	text, ok := q.values[name]
+// Time returns a time, nil if it is absent.
+func (q *Parameters) Time(name string) *time.Time {
+	text, ok := q.Values[name]
 	if !ok {
 		return nil
 	}
@@ -200,19 +205,11 @@ func (q *parameters) time(name string) *time.Time {
 }
 
 // Fault adds what is wrong with a parameter, whose name it truncates.
-func (q *parameters) Fault(name, code, detail string) {
-	q.Faults.Fault(shorten(name, problem.MaxName), code, detail)
+func (q *Parameters) Fault(name, code, detail string) {
+	q.Faults.Fault(problem.Truncate(name, problem.MaxName), code, detail)
 }
 
 // printable reports whether text is UTF-8 without control characters.
 func printable(text string) bool {
 	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(c rune) bool { return c < ' ' || c == 0x7f })
-}
-
-// utf8Boundary returns the start of the last character in text at or before n bytes.
-func utf8Boundary(text string, n int) int {
-	for n > 0 && !utf8.RuneStart(text[n]) {
-		n--
-	}
-	return n
 }

@@ -2,11 +2,42 @@ package web
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
 	"time"
+
+	"vitrine/product/web/body"
 )
+
+// The paths of the probes.
+const (
+	routeHealth = "/healthz"
+	routeReady  = "/readyz"
+)
+
+// healthz reports that the process is alive, whatever the state of its dependencies,
+// which a restart would not repair.
+func (a *api) healthz(w http.ResponseWriter, r *http.Request) error {
+	write(w, r, http.StatusOK, body.JSON, []byte("{\"status\":\"ok\"}\n"))
+	return nil
+}
+
+// readyz tells load balancers whether to send requests here: 200 or 503.
+func (a *api) readyz(w http.ResponseWriter, r *http.Request) error {
+	report, status := a.health.Report(r.Context()), http.StatusOK
+	if !report.Ready() {
+		status = http.StatusServiceUnavailable
+		w.Header().Set("Retry-After", "1")
+	}
+	encoded, err := json.Marshal(report)
+	if err != nil {
+		return fmt.Errorf("encode readiness: %w", err)
+	}
+	write(w, r, status, body.JSON, append(encoded, '\n'))
+	return nil
+}
 
 const probeTimeout = 2 * time.Second
 

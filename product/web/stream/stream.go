@@ -1,4 +1,9 @@
-package web
+// Package stream sends the events of products to a client as server-sent events (HTML
+// Living Standard, section 9.2): those of the log after the client's position, then new
+// ones, with heartbeats, until the client disconnects or may not see them any more.
+//
+// Of the project, it imports the product packages only. Begin with [Open].
+package stream
 
 import (
 	"context"
@@ -30,14 +35,30 @@ const (
 	endFailure  = "failure"  // the database is unavailable
 )
 
-// eventStream is one answer of server-sent events.
-type eventStream struct {
-	api     *api
+// Source has the events of products.
+type Source interface {
+	Events(ctx context.Context, scope product.Scope, f product.EventFilter, after int64) (product.EventPage, error)
+	Subscribe(ctx context.Context, scope product.Scope, f product.EventFilter) (*product.Subscription, error)
+}
+
+// Config is what a stream needs.
+type Config struct {
+	Source    Source
+	Scope     product.Scope
+	Filter    product.EventFilter
+	Resumes   bool                      // after Position; else the stream begins with new events
+	Position  int64                     // the client has all events up to here
+	Check     func(*http.Request) error // returns nil while the caller may see the events
+	Stop      <-chan struct{}           // closed when the process is about to end
+	Heartbeat time.Duration             // the longest silence
+}
+
+// Stream is one answer of server-sent events.
+type Stream struct {
+	cfg     Config
 	writer  http.ResponseWriter
 	control *http.ResponseController
 	request *http.Request
-	filter  product.EventFilter
-	resumes bool
 
 	position     int64 // the client has all events up to here
 	first        product.EventPage
@@ -47,42 +68,56 @@ type eventStream struct {
 	checked      time.Time // when the caller was last checked
 }
 
-// open finds where the stream begins, while the answer can still be a problem. A client
+// Open finds where the stream begins, while the answer can still be a problem. A client
 // that resumes at a position that the log does not have any more is told so, and
-// continues at its end.
-func (s *eventStream) open() (err error) {
-	if s.resumes {
-		if s.first, err = s.page(); err != nil || !s.first.Lost {
-			return err
+// continues at its end. The caller then has to call Close.
+func Open(cfg Config, w http.ResponseWriter, r *http.Request) (*Stream, error) {
+	s := &Stream{
+		cfg: cfg, writer: w, control: http.NewResponseController(w), request: r, position: cfg.Position,
+		wrote: time.Now(), checked: time.Now(),
+	}
+	if cfg.Resumes {
+		first, err := s.page()
+		if err != nil {
+			return nil, err
+		}
+		if s.first = first; !first.Lost {
+			return s, nil
 		}
 	}
-	return s.subscribe()
+	if err := s.subscribe(); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
-func (s *eventStream) close() {
+// Close ends the subscription.
+func (s *Stream) Close() {
 	if s.subscription != nil {
 		s.subscription.Close()
 	}
 }
 
-func (s *eventStream) subscribe() (err error) {
+func (s *Stream) subscribe() (err error) {
 	r := s.request
-	if s.subscription, err = s.api.service.Subscribe(r.Context(), s.api.access.scope(r), s.filter); err != nil {
+	if s.subscription, err = s.cfg.Source.Subscribe(r.Context(), s.cfg.Scope, s.cfg.Filter); err != nil {
 		return err
 	}
-	if !s.resumes || s.first.Lost {
+	if !s.cfg.Resumes || s.first.Lost {
 		s.position = s.subscription.Position()
 	}
 	return nil
 }
 
-func (s *eventStream) page() (product.EventPage, error) {
-	return s.api.service.Events(s.request.Context(), s.api.access.scope(s.request), s.filter, s.position)
+func (s *Stream) page() (product.EventPage, error) {
+	return s.cfg.Source.Events(s.request.Context(), s.cfg.Scope, s.cfg.Filter, s.position)
 }
 
-// run streams until something ends it, which it names.
-func (s *eventStream) run() (reason string) {
-	// Clients that lose a process should not all come to the next one at once.
+// Run streams until the client disconnects, and returns the reason why it ends. r is the
+// request with the deadline of the stream.
+func (s *Stream) Run(r *http.Request) (reason string) {
+	s.request = r
+	// Clients that lose a process should not all reconnect at the same time.
 	s.buffer = fmt.Appendf(s.buffer, "retry: %d\n\n", 1000+rand.IntN(2000))
 	if s.first.Lost {
 		s.buffer = fmt.Appendf(s.buffer, "event: reset\nid: %d\ndata: {\"type\":\"reset\"}\n\n", s.position)
@@ -98,7 +133,7 @@ func (s *eventStream) run() (reason string) {
 
 // catchUp sends what is in the log to its end, which may take a while, and then what was
 // added meanwhile, with the subscription to what follows.
-func (s *eventStream) catchUp() (reason string) {
+func (s *Stream) catchUp() (reason string) {
 	page := s.first
 	for s.subscription == nil || s.position < s.subscription.Position() {
 		if reason := s.recheckIfDue(); reason != "" {
@@ -109,7 +144,7 @@ func (s *eventStream) catchUp() (reason string) {
 				return endClient
 			}
 		}
-		if s.api.stopping() {
+		if s.stopping() {
 			return endStopping
 		}
 		var err error
@@ -126,9 +161,9 @@ func (s *eventStream) catchUp() (reason string) {
 }
 
 // recheck checks the caller again. It returns the reason why the stream ends, or "".
-func (s *eventStream) recheck() (reason string) {
+func (s *Stream) recheck() (reason string) {
 	s.checked = time.Now()
-	_, err := s.api.access.check(s.request)
+	err := s.cfg.Check(s.request)
 	switch {
 	case err == nil:
 		return ""
@@ -138,7 +173,7 @@ func (s *eventStream) recheck() (reason string) {
 	return endAccess
 }
 
-func (s *eventStream) recheckIfDue() (reason string) {
+func (s *Stream) recheckIfDue() (reason string) {
 	if time.Since(s.checked) <= recheckAccess {
 		return ""
 	}
@@ -146,7 +181,7 @@ func (s *eventStream) recheckIfDue() (reason string) {
 }
 
 // failure returns the reason why a stream ends whose events cannot be read.
-func (s *eventStream) failure(err error) (reason string) {
+func (s *Stream) failure(err error) (reason string) {
 	if s.request.Context().Err() != nil || errors.Is(err, context.Canceled) {
 		return endClient
 	}
@@ -154,8 +189,8 @@ func (s *eventStream) failure(err error) (reason string) {
 }
 
 // follow sends new events.
-func (s *eventStream) follow() (reason string) {
-	heartbeat := s.api.heartbeat
+func (s *Stream) follow() (reason string) {
+	heartbeat := s.cfg.Heartbeat
 	tick := time.NewTicker(min(recheckAccess, heartbeat))
 	defer tick.Stop()
 	if err := s.beat(); err != nil { // its id is the position of the client
@@ -184,7 +219,7 @@ func (s *eventStream) follow() (reason string) {
 					return endClient
 				}
 			}
-		case <-s.api.stop:
+		case <-s.cfg.Stop:
 			return endStopping
 		case <-s.request.Context().Done():
 			return endClient
@@ -192,8 +227,8 @@ func (s *eventStream) follow() (reason string) {
 	}
 }
 
-// sendAll sends an event and those that wait behind it.
-func (s *eventStream) sendAll(e *product.Event) error {
+// sendAll sends an event and those queued after it.
+func (s *Stream) sendAll(e *product.Event) error {
 	events := []*product.Event{e}
 	for len(events) < eventBatch {
 		select {
@@ -209,10 +244,10 @@ func (s *eventStream) sendAll(e *product.Event) error {
 	return s.send(events, events[len(events)-1].Position)
 }
 
-// beat keeps the connection alive. The id moves the client's position over events
-// that are not for it, so that a quiet stream does not fall out of the log; without
-// data it is no event to the client.
-func (s *eventStream) beat() error {
+// beat keeps the connection alive. Its id advances the client's position past events
+// that are not for it, so that the log keeps the position of a quiet stream; without
+// data, clients do not see an event.
+func (s *Stream) beat() error {
 	reached := s.subscription.Reached()
 	for len(s.subscription.Events()) > 0 {
 		e, ok := <-s.subscription.Events()
@@ -228,9 +263,9 @@ func (s *eventStream) beat() error {
 	return s.flush()
 }
 
-// send sends events that the client does not have yet; it then has everything up
-// to position.
-func (s *eventStream) send(events []*product.Event, position int64) error {
+// send sends the events that the client does not have yet; it then has everything up to
+// position.
+func (s *Stream) send(events []*product.Event, position int64) error {
 	for _, e := range events {
 		if e.Position > s.position {
 			s.buffer = fmt.Appendf(s.buffer, "event: %s\nid: %d\ndata: %s\n\n", e.Type, e.Position, e.Data)
@@ -240,9 +275,8 @@ func (s *eventStream) send(events []*product.Event, position int64) error {
 	return s.flush()
 }
 
-// flush writes what has been put together. A client that does not take it in time
-// is cut off.
-func (s *eventStream) flush() error {
+// flush writes the buffer. A client that does not receive it in time is disconnected.
+func (s *Stream) flush() error {
 	if len(s.buffer) == 0 {
 		return nil
 	}
@@ -256,4 +290,13 @@ func (s *eventStream) flush() error {
 		return err
 	}
 	return s.control.Flush()
+}
+
+func (s *Stream) stopping() bool {
+	select {
+	case <-s.cfg.Stop:
+		return true
+	default:
+		return false
+	}
 }

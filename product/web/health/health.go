@@ -1,4 +1,8 @@
-package web
+// Package health checks the dependencies of the process and reports whether it is ready
+// for requests.
+//
+// It imports no package of the project. Begin with [Health.Report].
+package health
 
 import (
 	"context"
@@ -6,20 +10,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/sirupsen/logrus"
-
-	"vitrine/product/web/body"
-)
-
-// The paths of the probes.
-const (
-	routeHealth = "/healthz"
-	routeReady  = "/readyz"
 )
 
 const (
@@ -40,8 +35,8 @@ type Check struct {
 	Check func(ctx context.Context) error
 }
 
-// health runs the checks and keeps the last results.
-type health struct {
+// Health runs the checks and keeps the last results. It is safe for concurrent use.
+type Health struct {
 	draining func() bool
 	log      *logrus.Logger
 	probes   []*probe
@@ -66,8 +61,10 @@ type dependency struct {
 	Error    string `json:"error,omitempty"`
 }
 
-func newHealth(checks []Check, draining func() bool, log *logrus.Logger) *health {
-	h := &health{draining: draining, log: log}
+// New returns the health of the process, with the results of checks in their order.
+// draining reports whether the process is about to end; nil means never.
+func New(checks []Check, draining func() bool, log *logrus.Logger) *Health {
+	h := &Health{draining: draining, log: log}
 	if h.draining == nil {
 		h.draining = func() bool { return false }
 	}
@@ -79,8 +76,23 @@ func newHealth(checks []Check, draining func() bool, log *logrus.Logger) *health
 	return h
 }
 
+// Report returns the state of the process and of its dependencies. The process is not
+// ready while it is draining or a required dependency is down.
+func (h *Health) Report(ctx context.Context) Report {
+	r := Report{Status: ready, Draining: h.draining(), Dependencies: h.check(ctx)}
+	for _, d := range r.Dependencies {
+		if d.Required && d.Status != "up" {
+			r.Status = "not ready"
+		}
+	}
+	if r.Draining {
+		r.Status = "not ready"
+	}
+	return r
+}
+
 // check returns the dependencies' state, at most checkFresh old.
-func (h *health) check(ctx context.Context) []dependency {
+func (h *Health) check(ctx context.Context) []dependency {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.result != nil && time.Since(h.taken) < checkFresh {
@@ -138,7 +150,7 @@ func (p *probe) run(ctx context.Context) error {
 }
 
 // note logs the change of a check's state.
-func (h *health) note(p *probe, status string, err error) {
+func (h *Health) note(p *probe, status string, err error) {
 	if p.was == status {
 		return
 	}
@@ -167,12 +179,17 @@ func kindOf(err error) string {
 	return "unavailable"
 }
 
-// readiness is the body of /readyz.
-type readiness struct {
+// Report is the JSON of /readyz.
+type Report struct {
 	Status       string       `json:"status"` // ready or not ready
 	Draining     bool         `json:"draining,omitempty"`
 	Dependencies dependencies `json:"dependencies"`
 }
+
+// Ready reports whether the process is ready for requests.
+func (r Report) Ready() bool { return r.Status == ready }
+
+const ready = "ready"
 
 // dependencies is an object in the order of the checks.
 type dependencies []dependency
@@ -195,35 +212,4 @@ func (d dependencies) MarshalJSON() ([]byte, error) {
 		out = append(append(append(out, name...), ':'), state...)
 	}
 	return append(out, '}'), nil
-}
-
-// healthz reports that the process is alive, whatever the state of its dependencies,
-// which a restart would not repair.
-func (a *api) healthz(w http.ResponseWriter, r *http.Request) error {
-	write(w, r, http.StatusOK, body.JSON, []byte("{\"status\":\"ok\"}\n"))
-	return nil
-}
-
-// readyz tells load balancers whether to send requests here: 200 or 503.
-func (a *api) readyz(w http.ResponseWriter, r *http.Request) error {
-	report := readiness{Status: "ready", Draining: a.health.draining(), Dependencies: a.health.check(r.Context())}
-	status := http.StatusOK
-	if report.Draining {
-		status = http.StatusServiceUnavailable
-	}
-	for _, d := range report.Dependencies {
-		if d.Required && d.Status != "up" {
-			status = http.StatusServiceUnavailable
-		}
-	}
-	if status != http.StatusOK {
-		report.Status = "not ready"
-		w.Header().Set("Retry-After", "1")
-	}
-	encoded, err := json.Marshal(report)
-	if err != nil {
-		return fmt.Errorf("encode readiness: %w", err)
-	}
-	write(w, r, status, body.JSON, append(encoded, '\n'))
-	return nil
 }

@@ -1,4 +1,4 @@
-package web_test
+package query_test
 
 import (
 	"errors"
@@ -9,9 +9,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"vitrine/product"
-	"vitrine/product/web"
 	"vitrine/product/web/problem"
+	"vitrine/product/web/query"
 )
+
+const owner = "0192f5a4-7c1e-7cc3-8a5b-0123456789ab"
 
 // refusal is the status and code of a problem and the code of each parameter in it.
 func refusal(t *testing.T, err error) (status int, code string, faults map[string]string) {
@@ -84,7 +86,7 @@ func TestParseFilterNamesEveryBadParameter(t *testing.T) {
 		"%zz=1&limit=x":             {"?": "malformed_parameter", "limit": "invalid_limit"},
 		long + "=1":                 {strings.Repeat("ü", 32) + "...": "unknown_parameter"},
 	} {
-		_, err := web.ParseFilter(raw)
+		_, err := query.Products(raw)
 		status, _, faults := refusal(t, err)
 		if diff := cmp.Diff(want, faults); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", raw, diff)
@@ -97,7 +99,7 @@ func TestParseFilterNamesEveryBadParameter(t *testing.T) {
 
 func TestParseFilterReadsEveryParameter(t *testing.T) {
 	t.Parallel()
-	f, err := web.ParseFilter("user_id=" + owner + "&min_price=1.50&max_price=2e1&product_name=a+b%26c&q=%22a+b%22&image_status=failed" +
+	f, err := query.Products("user_id=" + owner + "&min_price=1.50&max_price=2e1&product_name=a+b%26c&q=%22a+b%22&image_status=failed" +
 		"&created_after=2026-01-31T12:00:00Z&created_before=2026-01-31T13:00:00.5Z&sort=-updated_at&limit=7&cursor=x%3D&total=true")
 	if err != nil {
 		t.Fatal(err)
@@ -107,7 +109,7 @@ func TestParseFilterReadsEveryParameter(t *testing.T) {
 		f.CreatedBefore.UnixMilli() != 1769864400500 || f.Sort != "-updated_at" || f.Limit != 7 || f.Cursor != "x=" || !f.Total {
 		t.Errorf("got %+v", f)
 	}
-	alone, err := web.ParseFilter("max_price=3")
+	alone, err := query.Products("max_price=3")
 	if err != nil || alone.UserID != nil || alone.MinPrice != nil || alone.MaxPrice.String() != "3" || alone.Limit != 0 {
 		t.Errorf("max_price alone: got %+v, %v", alone, err)
 	}
@@ -124,7 +126,7 @@ func FuzzParseFilter(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
-		filter, err := web.ParseFilter(raw)
+		filter, err := query.Products(raw)
 		if err == nil {
 			var invalid *product.ValidationError
 			if err := filter.Validate(); err != nil && !errors.As(err, &invalid) {

@@ -12,23 +12,22 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// Answer is a whole answer of the API.
+// Answer is an answer of the API.
 type Answer struct {
 	Status int
 	Header http.Header
 	Body   []byte
 }
 
-// transport are headers that belong to the connection, or guard browsers, and that
-// no client of the API looks at.
+// transport are headers that belong to the connection or protect browsers, and that
+// clients of the API ignore.
 var transport = []string{
 	"Connection", "Content-Length", "Content-Security-Policy", "Content-Type", "Date", "Referrer-Policy",
 	"Transfer-Encoding", "X-Content-Type-Options", "X-Frame-Options",
 }
 
-// Check gives nil where the answer to a request is as the document has it, else
-// everything that is not. path is the request's escaped path, under the prefix
-// /api or not.
+// Check returns nil if the answer to a request conforms to the document, else every
+// difference. path is the request's escaped path, with or without the prefix /api.
 func (c *Contract) Check(method, path string, a Answer) error {
 	op, allowed := c.Find(method, path)
 	switch {
@@ -85,7 +84,7 @@ func (c *Contract) checkContent(response Response, a Answer, head bool, note fun
 	contentType := a.Header.Get("Content-Type")
 	if len(response.Content) == 0 {
 		if contentType != "" || len(a.Body) > 0 {
-			note("there is a body of type %q, and none is documented", contentType)
+			note("a body of type %q is not documented", contentType)
 		}
 		return
 	}
@@ -115,20 +114,19 @@ func (c *Contract) checkContent(response Response, a Answer, head bool, note fun
 
 const problemType = "application/problem+json"
 
-// parse gives the value that a schema is held to: the text itself where the type is
-// not JSON.
+// parse returns the value to validate: the text itself if the type is not JSON.
 func parse(contentType string, body []byte) (any, error) {
 	if contentType != "application/json" && contentType != problemType {
 		return string(body), nil
 	}
 	// Stricter than the schema's own parser: no duplicate names, only UTF-8.
 	if !jsontext.Value(body).IsValid() {
-		return nil, errors.New("it is not strict JSON")
+		return nil, errors.New("not strict JSON")
 	}
 	return jsonschema.UnmarshalJSON(bytes.NewReader(body))
 }
 
-// CheckEvent holds the data of a server-sent event to the document.
+// CheckEvent checks the data of a server-sent event against the document.
 func (c *Contract) CheckEvent(data []byte) error {
 	v, err := parse("application/json", data)
 	if err == nil {
@@ -140,7 +138,7 @@ func (c *Contract) CheckEvent(data []byte) error {
 	return nil
 }
 
-// checkProblem checks what of a problem repeats other parts of the answer.
+// checkProblem checks the members of a problem that repeat other parts of the answer.
 func checkProblem(v any, a Answer, note func(string, ...any)) {
 	p, _ := v.(map[string]any)
 	if fmt.Sprint(p["status"]) != fmt.Sprint(a.Status) {
@@ -157,8 +155,8 @@ func checkProblem(v any, a Answer, note func(string, ...any)) {
 	}
 }
 
-// checkRouting checks the answer to a request that no operation takes: that there
-// is none, or a problem that any request can have.
+// checkRouting checks the answer to a request that no operation matches: it is the
+// routing problem, or a problem that every request can have.
 func (c *Contract) checkRouting(a Answer, head bool, status int, code, allow string) error {
 	var wrong []error
 	note := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
@@ -180,7 +178,7 @@ func (c *Contract) checkRouting(a Answer, head bool, status int, code, allow str
 		}
 		checkProblem(v, a, note)
 		p, _ := v.(map[string]any)
-		// Of the codes for this, only the one that fits.
+		// Of the two codes of routing, only the matching one.
 		if got := p["code"]; got != code && (!slices.Contains(c.unrouted, got) || got == "no_such_route" || got == "method_not_allowed") {
 			note("code is %v", got)
 		}

@@ -1,7 +1,7 @@
-// Package conform holds answers of the API to its OpenAPI document: the status,
-// the headers and every member of the body have to be documented. It reads the
-// document as a client does, from its JSON. Tests and the generator of requests
-// use it; the service does not.
+// Package conform checks answers of the API against its OpenAPI document: the status,
+// the headers and every member of the body have to be documented. It reads the document
+// as a client does, from its JSON. Tests and the request generator use it; the service
+// does not.
 package conform
 
 import (
@@ -14,8 +14,8 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// Contract is an OpenAPI 3.1 document whose schemas are compiled. It does not
-// change, and is safe for concurrent use.
+// Contract is an OpenAPI 3.1 document with compiled schemas. It is immutable and safe
+// for concurrent use.
 type Contract struct {
 	Operations []*Operation
 
@@ -23,7 +23,7 @@ type Contract struct {
 	compiler *jsonschema.Compiler
 	problem  *jsonschema.Schema
 	event    *jsonschema.Schema
-	unrouted []any // codes where there is no operation
+	unrouted []any // codes of answers to requests that no operation matches
 }
 
 // Operation is one method of one path.
@@ -32,8 +32,8 @@ type Operation struct {
 	Path       string // with {names}
 	Open       bool   // needs no authorization
 	Parameters []Parameter
-	Bodies     []Body // none where the operation has no body
-	Bodiless   bool   // the body may be left out
+	Bodies     []Body // empty if the operation has no body
+	Bodiless   bool   // the body is optional
 	Responses  map[int]Response
 
 	segments []string
@@ -47,7 +47,7 @@ type Parameter struct {
 	Schema   Schema
 }
 
-// Body is a body that an operation takes.
+// Body is a body that an operation accepts.
 type Body struct {
 	Type   string
 	Schema Schema
@@ -65,7 +65,7 @@ type Header struct {
 	Schema   Schema
 }
 
-// Schema is a schema as it is written, without a reference at its top, and compiled.
+// Schema is a schema as written, without a reference at its top, and compiled.
 type Schema struct {
 	Raw      map[string]any
 	compiled *jsonschema.Schema
@@ -73,15 +73,15 @@ type Schema struct {
 
 const resource = "vitrine:openapi.json"
 
-// New reads a document. The error says what of it cannot be used.
+// New reads a document. The error says what is wrong with it.
 func New(document []byte) (*Contract, error) {
 	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(document))
 	if err != nil {
-		return nil, fmt.Errorf("the document is no JSON: %w", err)
+		return nil, fmt.Errorf("the document is not JSON: %w", err)
 	}
 	root, ok := v.(map[string]any)
 	if !ok {
-		return nil, fmt.Errorf("the document is no object")
+		return nil, fmt.Errorf("the document is not an object")
 	}
 	c := &Contract{root: root, compiler: jsonschema.NewCompiler()}
 	c.compiler.DefaultDraft(jsonschema.Draft2020)
@@ -151,7 +151,7 @@ func (c *Contract) operation(path, method string, item map[string]any) (*Operati
 	return op, nil
 }
 
-// parameters reads the list that stands at a path or an operation.
+// parameters reads the list of a path or an operation.
 func (c *Contract) parameters(op *Operation, at string) error {
 	_, owner := c.follow(at)
 	list, _ := owner["parameters"].([]any)
@@ -202,12 +202,10 @@ func (c *Contract) schema(at string) (Schema, error) {
 	return Schema{c.Resolve(raw), compiled}, nil
 }
 
-// Valid reports whether v, of the types that [jsonschema.UnmarshalJSON] gives,
-// fits the schema.
+// Valid reports whether v, of the types of [jsonschema.UnmarshalJSON], fits the schema.
 func (s Schema) Valid(v any) bool { return s.compiled.Validate(v) == nil }
 
-// follow gives the object at a place, and where it really stands: references are
-// followed.
+// follow returns the object at a place, and the place that its references lead to.
 func (c *Contract) follow(at string) (string, map[string]any) {
 	var v any = c.root
 	for _, name := range strings.Split(at, "/")[1:] {
@@ -230,8 +228,8 @@ func (c *Contract) follow(at string) (string, map[string]any) {
 	return at, o
 }
 
-// Resolve gives a schema without its reference: what it refers to, and on top of
-// that what stands beside the reference.
+// Resolve returns a schema without its reference: the target, with the members beside
+// the reference added.
 func (c *Contract) Resolve(schema map[string]any) map[string]any {
 	ref, ok := schema["$ref"].(string)
 	if !ok {
@@ -250,7 +248,7 @@ func (c *Contract) Resolve(schema map[string]any) map[string]any {
 	return merged
 }
 
-// member goes down a path of objects; nil where there is none.
+// member returns the object at a path of names, nil if it is absent.
 func member(o map[string]any, names ...string) map[string]any {
 	for _, name := range names {
 		o, _ = o[name].(map[string]any)

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// Find gives the operation that takes a request, nil where none does, and the
-// methods that the path has. path is escaped, with the prefix /api or without.
+// Find returns the operation that matches a request, nil if none does, and the methods
+// of the path. path is escaped, with or without the prefix /api.
 func (c *Contract) Find(method, path string) (op *Operation, allowed []string) {
 	if rest, found := strings.CutPrefix(path, "/api/"); found {
 		path = "/" + rest
@@ -27,7 +27,7 @@ func (c *Contract) Find(method, path string) (op *Operation, allowed []string) {
 		if candidate.Method == http.MethodGet {
 			allowed = append(allowed, http.MethodHead)
 		}
-		// A name in the path is weaker than a word.
+		// A literal segment takes precedence over a name.
 		if candidate.Method == method && (op == nil || strings.Count(candidate.Path, "{") < strings.Count(op.Path, "{")) {
 			op = candidate
 		}
@@ -41,7 +41,7 @@ func (o *Operation) takes(segments []string) bool {
 	}
 	for i, want := range o.segments {
 		if strings.HasPrefix(want, "{") {
-			if segments[i] == "" && i == len(segments)-1 { // the router takes nothing for a name, but not at the end
+			if segments[i] == "" && i == len(segments)-1 { // the router matches an empty segment with a name, except at the end
 				return false
 			}
 		} else if segments[i] != want {
@@ -51,7 +51,7 @@ func (o *Operation) takes(segments []string) bool {
 	return true
 }
 
-// Codes gives the codes that the operation's problems with a status may have.
+// Codes returns the codes that the operation's problems with a status can have.
 func (o *Operation) Codes(status int) []string {
 	all, _ := o.Responses[status].Content[problemType].Raw["allOf"].([]any)
 	var codes []string
@@ -65,7 +65,7 @@ func (o *Operation) Codes(status int) []string {
 	return codes
 }
 
-// inOrder sorts methods as the service lists them.
+// inOrder sorts methods in the order of the service.
 func inOrder(methods []string) []string {
 	order := []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
 	return slices.DeleteFunc(order, func(method string) bool { return !slices.Contains(methods, method) })
@@ -76,11 +76,11 @@ func (s Schema) ValidText(text string) bool {
 	return s.Valid(typed(s.Raw, text))
 }
 
-// typed gives a text the type that its schema wants, where it can have it.
+// typed converts a text to the type of its schema, if possible.
 func typed(schema map[string]any, text string) any {
 	switch schema["type"] {
 	case "integer", "number":
-		// Valid JSON that is no number, or one of more digits than can be compared,
+		// Valid JSON that is not a number, or has more digits than can be compared,
 		// stays a text, which does not fit.
 		if _, ok := new(big.Rat).SetString(text); ok && json.Valid([]byte(text)) {
 			return json.Number(text)

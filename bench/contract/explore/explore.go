@@ -1,11 +1,10 @@
-// Package explore calls an API with requests that it makes of the API's own
-// OpenAPI document: valid ones from the schemas, invalid ones by spoiling them,
-// and stories in which something is created, read, changed and deleted. It holds
-// every answer to the document, and the document to the answers: what a schema
-// allows must be taken, what it forbids must be refused, and nothing is answered
-// 5xx.
+// Package explore sends requests to an API that it generates from the API's OpenAPI
+// document: valid ones from the schemas, invalid ones by spoiling them, and stories in
+// which something is created, read, changed and deleted. It checks every answer against
+// the document, and the document against the answers: what a schema allows must be
+// accepted, what it forbids must be refused, and nothing is answered with 5xx.
 //
-// It calls one address, that of a test server, and no more often than it is told.
+// It calls one address, that of a test server, as often as configured.
 package explore
 
 import (
@@ -22,21 +21,21 @@ import (
 	"vitrine/bench/contract/conform"
 )
 
-// Config says what is called and how often.
+// Config configures a run.
 type Config struct {
 	URL      string // of the service, without a path
-	Token    string // bearer token, if the service wants one
-	Requests int    // how many are sent in all
-	Workers  int    // how many at the same time
+	Token    string // bearer token, if the service requires one
+	Requests int    // to send in total
+	Workers  int    // that send concurrently
 	Limit    time.Duration
-	// Seed makes the same requests again, but for the ids and cursors that the
-	// service gives.
+	// Seed repeats the requests of an earlier run, except for ids and cursors from the
+	// service.
 	Seed uint64
-	// Sources is the address that pictures are said to come from, without a path.
+	// Sources is the address in image URLs, without a path.
 	Sources string
 }
 
-// Report is what came out.
+// Report is the result of a run.
 type Report struct {
 	Seed       uint64
 	Requests   int
@@ -49,8 +48,8 @@ type Report struct {
 // maxViolations bounds the report: one defect shows in many answers.
 const maxViolations = 100
 
-// Run sends the requests and gives the report. The error is for what keeps it from
-// being one: no answers, or ctx ended.
+// Run sends the requests and returns the report. It fails if the service does not answer
+// or ctx ends.
 func Run(ctx context.Context, cfg Config, contract *conform.Contract) (Report, error) {
 	e := &explorer{
 		cfg: cfg, contract: contract, report: Report{Seed: cfg.Seed, Kinds: map[string]int{}, Statuses: map[string]map[int]int{}},
@@ -79,7 +78,7 @@ func Run(ctx context.Context, cfg Config, contract *conform.Contract) (Report, e
 	return e.report, nil
 }
 
-// explorer is what the workers share.
+// explorer is the state that the workers share.
 type explorer struct {
 	cfg      Config
 	contract *conform.Contract
@@ -90,8 +89,7 @@ type explorer struct {
 	report Report
 }
 
-// take counts a request that is about to be sent, and says no when there were
-// enough.
+// take counts a request to be sent, and reports whether it may be sent.
 func (e *explorer) take(kind string) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -121,7 +119,7 @@ func (e *explorer) violation(format string, args ...any) {
 	}
 }
 
-// Totals are the statuses of all operations together.
+// Totals returns the answers of all operations by status.
 func (r Report) Totals() map[int]int {
 	totals := map[int]int{}
 	for _, statuses := range r.Statuses {
@@ -132,7 +130,7 @@ func (r Report) Totals() map[int]int {
 	return totals
 }
 
-// Print writes the report for people.
+// Print writes the report as text.
 func (r Report) Print(w io.Writer) {
 	for _, operation := range slices.Sorted(maps.Keys(r.Statuses)) {
 		fmt.Fprintf(w, "%-50s %s\n", operation, line(r.Statuses[operation]))

@@ -14,11 +14,11 @@ const typeForm = "multipart/form-data"
 
 func (r *request) form() bool { return strings.HasPrefix(r.header.Get("Content-Type"), typeForm) }
 
-// smallPicture is what a form's file is, unless it is spoilt.
+// smallPicture is the file of a form, unless the form is spoilt.
 var smallPicture = func() []byte {
 	var b bytes.Buffer
 	if err := png.Encode(&b, image.NewGray(image.Rect(0, 0, 8, 8))); err != nil {
-		panic(err) // cannot be: it is written to memory
+		panic(err) // impossible: it is written to memory
 	}
 	return b.Bytes()
 }()
@@ -41,20 +41,20 @@ func (w *worker) writeForm(r *request) {
 	r.header.Set("Content-Type", form.FormDataContentType())
 }
 
-// formText is a value as a field of a form: JSON where it is not a single one.
+// formText returns a value as a field of a form: JSON unless it is a single value.
 func formText(value any) string {
 	switch value.(type) {
 	case map[string]any, []any, nil:
 		text, err := json.Marshal(value)
 		if err != nil {
-			panic(err) // cannot be: it came from JSON
+			panic(err) // impossible: it came from JSON
 		}
 		return string(text)
 	}
 	return fmt.Sprint(value)
 }
 
-// spoilForm makes something wrong with a form.
+// spoilForm makes a form invalid.
 func (w *worker) spoilForm(r *request) {
 	body := r.body
 	r.expect = refused

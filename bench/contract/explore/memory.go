@@ -14,8 +14,8 @@ import (
 // maxThings bounds what a worker remembers; the oldest are forgotten first.
 const maxThings = 200
 
-// memory is the things that answers have named: ids by the kind of thing, an
-// image's together with its product's.
+// memory holds the things that answers have named: ids by the kind of thing, an image's
+// together with its product's.
 type memory struct{ things []map[string]string }
 
 func (m *memory) add(thing map[string]string) {
@@ -25,7 +25,7 @@ func (m *memory) add(thing map[string]string) {
 	}
 }
 
-// forget removes a thing, and whatever else is a part of it.
+// forget removes a thing and its parts.
 func (m *memory) forget(gone map[string]string) {
 	if gone == nil {
 		return
@@ -40,7 +40,7 @@ func (m *memory) forget(gone map[string]string) {
 	})
 }
 
-// with gives a thing that has all the names, nil where there is none.
+// with returns a thing that has all the names, nil if there is none.
 func (m *memory) with(w *worker, names []string) map[string]string {
 	var fitting []map[string]string
 	for _, thing := range m.things {
@@ -72,7 +72,7 @@ func (w *worker) learn(op *conform.Operation, query string, a conform.Answer) {
 	if decoder.Decode(&v) != nil {
 		return
 	}
-	// What stands in a list may be another worker's, in the middle of a story.
+	// The things in a list may belong to another worker, in the middle of a story.
 	list, _ := v.(map[string]any)
 	if creation, _ := w.contract.Find(http.MethodPost, op.Path); op.Method == http.MethodGet && creation != nil && list != nil {
 		delete(list, "data")
@@ -80,8 +80,8 @@ func (w *worker) learn(op *conform.Operation, query string, a conform.Answer) {
 	w.gather(schema.Raw, v, map[string]string{"list": op.Method + " " + op.Path, "query": query})
 }
 
-// nextPage is the query of a page behind one that there was, now and then: the same
-// with its cursor.
+// nextPage sometimes returns the query of the page after an earlier one: the same with
+// its cursor.
 func (w *worker) nextPage(op *conform.Operation) string {
 	known := w.memory.with(w, []string{"next_cursor"})
 	if known == nil || known["list"] != op.Method+" "+op.Path || w.chance(2) {
@@ -95,8 +95,8 @@ func (w *worker) nextPage(op *conform.Operation) string {
 	return "?" + query.Encode()
 }
 
-// gather goes through a value beside its schema. What an object gives is known to
-// the objects in it.
+// gather walks a value with its schema. The names of an object apply to the objects in
+// it.
 func (w *worker) gather(schema map[string]any, v any, known map[string]string) {
 	schema = w.contract.Resolve(schema)
 	for _, name := range []string{"anyOf", "oneOf", "allOf"} {

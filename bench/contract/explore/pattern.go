@@ -7,7 +7,7 @@ import (
 	"unicode"
 )
 
-// matching makes a text that the pattern matches, with repetitions of up to most.
+// matching returns a text that the pattern matches, with at most most repetitions.
 func (w *worker) matching(pattern string, most int) string {
 	re, err := syntax.Parse(pattern, syntax.Perl)
 	if err != nil {
@@ -57,7 +57,7 @@ func (w *worker) repeat(b *strings.Builder, re *syntax.Regexp, least, limit, mos
 	}
 }
 
-// character takes one of a class, mostly from ASCII.
+// character returns one of a class, usually from ASCII.
 func (w *worker) character(class []rune) rune {
 	for range 20 {
 		i := 2 * w.rnd.IntN(len(class)/2)

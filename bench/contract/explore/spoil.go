@@ -12,8 +12,7 @@ import (
 	"vitrine/bench/contract/conform"
 )
 
-// spoil makes something wrong with a valid request, and says whether it has to be
-// refused for that.
+// spoil makes a valid request invalid, and returns whether it has to be refused.
 func (w *worker) spoil(r *request) {
 	r.expect = anything
 	for {
@@ -54,7 +53,7 @@ func (w *worker) spoil(r *request) {
 	}
 }
 
-// oddValues are wrong nearly everywhere.
+// oddValues are invalid for nearly every schema.
 func (w *worker) oddValues() []any {
 	return []any{
 		nil, true, false, "", " ", "x", "\x00", "\u0085", "é", strings.Repeat("é", 201), strings.Repeat("x", 10_001), strings.Repeat("x", 65_000),
@@ -63,7 +62,7 @@ func (w *worker) oddValues() []any {
 	}
 }
 
-// nested is n arrays in each other.
+// nested returns n nested arrays.
 func nested(n int) any {
 	var v any = "x"
 	for range n {
@@ -72,7 +71,7 @@ func nested(n int) any {
 	return v
 }
 
-// spoilValue changes the body at one or two places. The schema says whether it is
+// spoilValue changes the body at one or two places. The schema decides whether it is
 // still valid.
 func (w *worker) spoilValue(r *request) {
 	o, ok := r.value.(map[string]any)
@@ -111,7 +110,7 @@ func reread(body []byte) (any, error) {
 	return v, err
 }
 
-// spoilBytes changes the body below its JSON.
+// spoilBytes changes the bytes of the body.
 func (w *worker) spoilBytes(r *request) {
 	body := bytes.Clone(r.body)
 	r.expect = refused
@@ -147,7 +146,7 @@ func (w *worker) spoilBytes(r *request) {
 	}
 }
 
-// spoilType says something wrong of the body.
+// spoilType sets a wrong Content-Type or encoding.
 func (w *worker) spoilType(r *request) {
 	r.expect, r.about = refused, "another type"
 	switch w.rnd.IntN(4) {
@@ -163,7 +162,7 @@ func (w *worker) spoilType(r *request) {
 	}
 }
 
-// spoilQuery makes a parameter wrong, or adds one that there is not.
+// spoilQuery makes a parameter invalid, or adds an unknown one.
 func (w *worker) spoilQuery(r *request) {
 	name, value := "unknown", pick(w, "1", "", "%00", "ü")
 	r.about = "an unknown parameter"
@@ -198,7 +197,7 @@ func (w *worker) spoilQuery(r *request) {
 	}
 }
 
-// spoilPath names something that is not there, or writes the path otherwise.
+// spoilPath names something that does not exist, or changes the form of the path.
 func (w *worker) spoilPath(r *request) {
 	path, query, _ := strings.Cut(r.path, "?")
 	segments := strings.Split(path, "/")
@@ -219,7 +218,7 @@ func (w *worker) spoilPath(r *request) {
 	}
 }
 
-// spoilHeader sends a header that makes no sense.
+// spoilHeader sets an invalid header.
 func (w *worker) spoilHeader(r *request) {
 	name := pick(w, "If-Match", "If-Match", "If-None-Match", "Idempotency-Key", "X-Request-ID", "Authorization", "Accept", "Accept-Encoding",
 		"Accept-Language", "Range", "Prefer", "Cookie", "X-Forwarded-For", "X-Http-Method-Override", "If-Modified-Since", "If-Unmodified-Since", "If-Range", "Origin", "Forwarded")

@@ -11,8 +11,8 @@ import (
 	"vitrine/bench/contract/conform"
 )
 
-// story creates something, reads, changes and deletes it, as far as the document
-// has operations for that, and looks whether each step shows in the next one.
+// story creates something, reads, changes and deletes it, as far as the document has
+// operations for that, and checks that each step is visible in the next one.
 func (w *worker) story(ctx context.Context) error {
 	var creations []*conform.Operation
 	for _, op := range w.contract.Operations {
@@ -27,7 +27,7 @@ func (w *worker) story(ctx context.Context) error {
 	create.about = "story: create"
 	made, err := w.send(ctx, create, kindStory)
 	if err != nil || made.Status != http.StatusCreated {
-		return err // refused for what is stored: its owner is unknown, its key used
+		return err // refused because of stored data: its owner is unknown, its key used
 	}
 	t := &tale{worker: w, ctx: ctx, at: made.Header.Get("Location"), token: create.header.Get("Authorization")}
 	t.holds(create, made)
@@ -43,7 +43,7 @@ func (w *worker) story(ctx context.Context) error {
 	return t.err
 }
 
-// tale is a story under way: nobody else knows the thing that it is about.
+// tale is a story in progress, about a thing that no other worker knows.
 type tale struct {
 	*worker
 	ctx   context.Context
@@ -52,7 +52,7 @@ type tale struct {
 	err   error
 }
 
-// call makes the request of a step, nil where the document has no such operation.
+// call returns the request of a step, nil if the document has no such operation.
 func (t *tale) call(method, about string) *request {
 	op, _ := t.contract.Find(method, t.at)
 	if op == nil {
@@ -65,7 +65,7 @@ func (t *tale) call(method, about string) *request {
 	return r
 }
 
-// step sends a request, unless an earlier one could not be.
+// step sends a request, unless an earlier step failed.
 func (t *tale) step(r *request) conform.Answer {
 	if t.err != nil || r == nil {
 		return conform.Answer{}
@@ -75,7 +75,7 @@ func (t *tale) step(r *request) conform.Answer {
 	return a
 }
 
-// want notes an answer that does not go on with the story.
+// want reports an answer that does not continue the story.
 func (t *tale) want(r *request, a conform.Answer, statuses ...int) bool {
 	if t.err != nil || r == nil {
 		return false
@@ -89,7 +89,7 @@ func (t *tale) want(r *request, a conform.Answer, statuses ...int) bool {
 	return false
 }
 
-// read gets the thing: it is there, and again with its tag it has not changed.
+// read gets the thing, which has to exist, and again with its tag, which must not have changed.
 func (t *tale) read(made conform.Answer) {
 	get := t.call(http.MethodGet, "read")
 	a := t.step(get)
@@ -101,12 +101,12 @@ func (t *tale) read(made conform.Answer) {
 	}
 	if tag := a.Header.Get("ETag"); tag != "" {
 		get.header.Set("If-None-Match", tag)
-		// Work on its pictures may have changed it in between.
+		// The processing of its images may have changed it in between.
 		t.want(get, t.step(get), http.StatusNotModified, http.StatusOK)
 	}
 }
 
-// change patches the thing, first under a condition that does not hold.
+// change patches the thing, first with a condition that does not hold.
 func (t *tale) change() {
 	for _, method := range []string{http.MethodPatch, http.MethodPut} {
 		r := t.call(method, "change")
@@ -139,8 +139,8 @@ func conditional(op *conform.Operation) bool {
 	return false
 }
 
-// remove deletes the thing, and then it is gone; now and then it stays, for other
-// requests to find.
+// remove deletes the thing and checks that it is gone. Sometimes it keeps the thing, for
+// other requests.
 func (t *tale) remove() {
 	if t.chance(2) {
 		return
@@ -155,8 +155,8 @@ func (t *tale) remove() {
 	}
 }
 
-// holds looks whether what was sent is what is stored: the members that request
-// and answer both have. Null stands for an empty value.
+// holds reports whether the stored members are those that were sent, as far as request
+// and answer both have them. Null stands for an empty value.
 func (t *tale) holds(r *request, a conform.Answer) {
 	sent, _ := r.value.(map[string]any)
 	got := data(a)
@@ -168,7 +168,7 @@ func (t *tale) holds(r *request, a conform.Answer) {
 	}
 }
 
-// kept is what the service says it keeps of a member: a focal point to a thousandth.
+// kept returns a member as the service stores it: focal points are rounded to a thousandth.
 func kept(name string, value any) any {
 	point, ok := value.(map[string]any)
 	if name != "focal" || !ok {
@@ -197,6 +197,6 @@ func data(a conform.Answer) map[string]any {
 }
 
 func id(a conform.Answer) string {
-	text, _ := json.Marshal(data(a)["id"]) // nil where there is none
+	text, _ := json.Marshal(data(a)["id"]) // nil if it is absent
 	return string(text)
 }

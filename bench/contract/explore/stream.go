@@ -10,14 +10,14 @@ import (
 
 const typeEvents = "text/event-stream"
 
-// streamTime is how long a stream is read at most, and streamLines how much of it.
+// streamTime and streamLines bound how much of a stream is read.
 const (
 	streamTime  = 200 * time.Millisecond
 	streamLines = 60
 )
 
-// readEvents reads the beginning of a stream, which does not end by itself, and
-// holds its events to the document.
+// readEvents reads the beginning of a stream, which does not end by itself, and checks
+// its events against the document.
 func (w *worker) readEvents(body io.ReadCloser) ([]byte, error) {
 	end := time.AfterFunc(streamTime, func() { _ = body.Close() })
 	defer end.Stop()
@@ -31,5 +31,5 @@ func (w *worker) readEvents(body io.ReadCloser) ([]byte, error) {
 			}
 		}
 	}
-	return text.Bytes(), nil // that it was cut off is no error
+	return text.Bytes(), nil // being cut off is not an error
 }

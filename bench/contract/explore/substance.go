@@ -7,16 +7,16 @@ import (
 	"vitrine/bench/contract/conform"
 )
 
-// Faults that no schema can tell: they depend on what is stored, on whose key it
-// is, or on another field or parameter.
+// The faults that no schema describes: they depend on stored data, on the owner of the
+// key, or on another field or parameter.
 var (
 	substance      = []string{"unknown", "taken", "exactly_one", "unknown_upload", "immutable"}
 	substanceQuery = []string{"unknown", "exactly_one", "not_applicable", "out_of_range", "no_words"}
 	substanceAt    = map[string]string{"/user_id": "required", "/position": "out_of_range", "/metadata": "too_many"}
 )
 
-// ofSubstance reports whether an answer refuses a request for what it asks and not
-// for its form.
+// ofSubstance reports whether an answer refuses a request for its content and not for
+// its form.
 func ofSubstance(a conform.Answer) bool {
 	switch a.Status {
 	case 400, 413, 415, 422:

@@ -14,7 +14,7 @@ import (
 	"vitrine/bench/contract/conform"
 )
 
-// fitting makes a value that the schema allows.
+// fitting returns a value that the schema allows.
 func (w *worker) fitting(schema conform.Schema) any {
 	for range 200 {
 		if v := w.value(schema.Raw, 0); schema.Valid(v) {
@@ -24,8 +24,8 @@ func (w *worker) fitting(schema conform.Schema) any {
 	panic(fmt.Sprintf("no value was found for the schema %v", schema.Raw)) // a defect of this package or of the document
 }
 
-// value makes a value that the schema mostly allows; patterns and lengths together
-// are left to chance. Its types are those of [encoding/json] with numbers as text.
+// value returns a value that the schema usually allows; combinations of patterns and
+// lengths are left to chance. Its types are those of [encoding/json] with numbers as text.
 func (w *worker) value(schema map[string]any, depth int) any {
 	schema = w.contract.Resolve(schema)
 	if from, ok := schema["x-from"].(string); ok && w.rnd.IntN(8) > 0 {
@@ -90,7 +90,7 @@ func (w *worker) object(schema map[string]any, depth int) any {
 	for _, name := range sortedNames(properties) {
 		property, ok := properties[name].(map[string]any)
 		need, said := must[name]
-		// What names a thing is mostly given, since much depends on it.
+		// Names of things are usually set, because much depends on them.
 		if said && !need || !said && w.rnd.IntN(8) < map[bool]int{true: 1, false: 4}[property["x-from"] != nil] {
 			continue
 		}
@@ -122,7 +122,7 @@ func (w *worker) array(schema map[string]any, depth int) any {
 	return list
 }
 
-// number takes the bounds themselves as often as what lies between.
+// number returns the bounds as often as the values between them.
 func (w *worker) number(schema map[string]any, kind string) any {
 	least, _ := schema["minimum"].(json.Number)
 	most, _ := schema["maximum"].(json.Number)
@@ -151,7 +151,7 @@ func (w *worker) number(schema map[string]any, kind string) any {
 		fmt.Sprintf("%de%d", w.rnd.IntN(100), w.rnd.IntN(6)), fmt.Sprintf("%dE-%d", w.rnd.IntN(100), w.rnd.IntN(5)), "0.0001", "0", "-0", "1.50"))
 }
 
-// text makes a string of the schema's format or pattern.
+// text returns a string in the schema's format or pattern.
 func (w *worker) text(schema map[string]any) string {
 	if schema["x-unique"] == true {
 		w.made++
@@ -165,9 +165,9 @@ func (w *worker) text(schema map[string]any) string {
 		}
 		return uuid.UUID(id).String()
 	case "date-time":
-		at := time.Unix(1_900_000_000+w.rnd.Int64N(200_000_000), 0).UTC() // what has an end must not have it behind it
+		at := time.Unix(1_900_000_000+w.rnd.Int64N(200_000_000), 0).UTC() // expiry times have to be in the future
 		return pick(w, at, at.In(time.FixedZone("", 3600*(w.rnd.IntN(20)-10)))).Format(time.RFC3339)
-	case "uri": // never another host than the one that was named
+	case "uri": // only the configured host
 		return w.cfg.Sources + "/" + pick(w, "good.png", "missing.png", "bad.png", "slow.png") + pick(w, "", "?v="+fmt.Sprint(w.rnd.IntN(50)), "#ü", "%20/ä")
 	}
 	if pattern, ok := schema["pattern"].(string); ok {
@@ -185,13 +185,13 @@ func (w *worker) word() string {
 	return pick(w, "lamp", "Ä ö 漢字", "<b>&amp;</b>", "' OR 1=1 --", "%_\\", "😀", "a\u202eb", strings.Repeat("x", 1+w.rnd.IntN(100)))
 }
 
-// encode writes JSON as other encoders would: < and & as they are.
+// encode writes JSON without escaping < and &, like most encoders.
 func encode(v any) []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(v); err != nil {
-		panic(err) // cannot be: it was made of JSON's types
+		panic(err) // impossible: it was made of JSON's types
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
@@ -205,8 +205,8 @@ func sortedNames(o map[string]any) []string {
 	return names
 }
 
-// equal says whether what is stored, b, is what was sent: 1.5 and 1.50 are the same,
-// and of an object the members that were sent, of which null means none.
+// equal reports whether the stored value b is what was sent: 1.5 equals 1.50, and only
+// the members of an object that were sent count, with null for absent.
 func equal(a, b any) bool {
 	switch a := a.(type) {
 	case map[string]any:

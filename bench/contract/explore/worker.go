@@ -14,23 +14,23 @@ import (
 	"vitrine/bench/contract/conform"
 )
 
-// What a request was made for.
+// The kinds of requests.
 const (
 	kindValid  = "valid"
 	kindSpoilt = "spoilt"
 	kindStory  = "story"
 )
 
-// expectation is what the document says of a request before it is sent.
+// expectation is the answer that the document promises for a request.
 type expectation int
 
 const (
-	anything expectation = iota // as long as it is documented
-	accepted                    // its form is right
-	refused                     // its form is wrong: 4xx
+	anything expectation = iota // any documented answer
+	accepted                    // the form is valid
+	refused                     // the form is invalid: 4xx
 )
 
-// request is a request about to be sent.
+// request is a request to be sent.
 type request struct {
 	op     *conform.Operation
 	method string
@@ -48,7 +48,7 @@ func (r *request) String() string {
 	return fmt.Sprintf("%s %s %v %.500q (%s)", r.method, r.path, r.header, r.body, r.about)
 }
 
-// worker sends one request after the other. It remembers what it has created.
+// worker sends requests one after the other. It remembers what it has created.
 type worker struct {
 	*explorer
 	rnd    *rand.Rand
@@ -61,8 +61,8 @@ func newWorker(e *explorer, place uint64) *worker {
 	return &worker{explorer: e, rnd: rand.New(rand.NewPCG(e.cfg.Seed, place)), place: place}
 }
 
-// run goes on until there were enough requests. Some answers have to be there
-// before others can be asked for, so it begins with stories.
+// run sends requests until there are enough. It begins with stories, because other
+// requests need what they create.
 func (w *worker) run(ctx context.Context) error {
 	for round := 0; ctx.Err() == nil; round++ {
 		if round < 3 || w.chance(25) {
@@ -83,8 +83,7 @@ func (w *worker) run(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// operation chooses one, most often of those with a body: there is most to be done
-// wrong.
+// operation chooses an operation, most often one with a body, where most can go wrong.
 func (w *worker) operation() *conform.Operation {
 	for {
 		op := pick(w, w.contract.Operations...)
@@ -94,7 +93,7 @@ func (w *worker) operation() *conform.Operation {
 	}
 }
 
-// errEnough says that all requests were sent.
+// errEnough is returned when all requests were sent.
 var errEnough = errors.New("there were enough requests")
 
 func (w *worker) done(err error) error {
@@ -104,7 +103,7 @@ func (w *worker) done(err error) error {
 	return err
 }
 
-// send makes the call and judges the answer.
+// send sends the request and checks the answer.
 func (w *worker) send(ctx context.Context, r *request, kind string) (conform.Answer, error) {
 	if !w.take(kind) {
 		return conform.Answer{}, errEnough
@@ -114,7 +113,7 @@ func (w *worker) send(ctx context.Context, r *request, kind string) (conform.Ans
 		return conform.Answer{}, err
 	}
 	path, query, _ := strings.Cut(r.path, "?")
-	// Opaque goes to the server as it is; two slashes would begin a host.
+	// Opaque is sent unchanged; two slashes would begin a host.
 	req.URL.Opaque, req.URL.RawQuery = path, query
 	if strings.HasPrefix(path, "//") {
 		req.URL.Opaque = "//" + req.URL.Host + path
@@ -144,13 +143,13 @@ func (w *worker) send(ctx context.Context, r *request, kind string) (conform.Ans
 	switch {
 	case op != nil && a.Status < 300:
 		w.learn(op, query, a)
-	case a.Status == http.StatusNotFound && w.chance(2): // what is gone is asked for now and then
+	case a.Status == http.StatusNotFound && w.chance(2): // sometimes asks for deleted things
 		w.memory.forget(r.thing)
 	}
 	return a, nil
 }
 
-// judge holds the answer to the document and to what was expected.
+// judge checks the answer against the document and the expectation.
 func (w *worker) judge(r *request, op *conform.Operation, path string, a conform.Answer) {
 	if err := w.contract.Check(r.method, path, a); err != nil {
 		w.violation("%s: %v", r, err)
@@ -166,7 +165,7 @@ func (w *worker) judge(r *request, op *conform.Operation, path string, a conform
 	}
 }
 
-// valid makes a request that the document allows.
+// valid returns a request that the document allows.
 func (w *worker) valid(op *conform.Operation) *request {
 	r := &request{op: op, method: op.Method, header: http.Header{}, expect: accepted, about: "valid"}
 	if op.Method == http.MethodGet && w.chance(10) {
@@ -208,7 +207,7 @@ func (w *worker) valid(op *conform.Operation) *request {
 	return r
 }
 
-// fillBody gives the request a body that the document allows.
+// fillBody sets a body that the document allows.
 func (w *worker) fillBody(r *request, body conform.Body) {
 	r.schema, r.value = body.Schema, w.fitting(body.Schema)
 	r.header.Set("Content-Type", body.Type)
@@ -219,7 +218,7 @@ func (w *worker) fillBody(r *request, body conform.Body) {
 	r.body = encode(r.value)
 }
 
-// token is the one that may do everything, and sometimes a user's API key.
+// token returns the administrator's token, and sometimes a user's API key.
 func (w *worker) token() string {
 	if known := w.memory.with(w, []string{"token"}); known != nil && w.chance(6) {
 		return known["token"]
@@ -227,8 +226,8 @@ func (w *worker) token() string {
 	return w.cfg.Token
 }
 
-// fill writes values for the names in the operation's path: those of a thing that
-// is there, or was, if there is one.
+// fill replaces the names in the operation's path by those of a known thing, which may
+// be deleted, if there is one.
 func (w *worker) fill(op *conform.Operation) (path string, known map[string]string) {
 	path = op.Path
 	var names []string
@@ -251,13 +250,13 @@ func (w *worker) fill(op *conform.Operation) (path string, known map[string]stri
 	return path, known
 }
 
-// parameter makes the text of a parameter, or says that there is none to be had.
+// parameter returns the text of a parameter; ok is false if it has none.
 func (w *worker) parameter(p conform.Parameter) (string, bool) {
 	if from := source(p.Schema); from != "" {
 		if known := w.memory.with(w, []string{from}); known != nil && w.rnd.IntN(8) > 0 && from != "next_cursor" {
 			return known[from], true
 		}
-		if p.Schema.Raw["format"] == nil { // nothing to be made up
+		if p.Schema.Raw["format"] == nil { // cannot be generated
 			return "", false
 		}
 	}
@@ -273,13 +272,13 @@ func (w *worker) parameter(p conform.Parameter) (string, bool) {
 	return "", false
 }
 
-// source is the kind of thing that a value has to name.
+// source returns the kind of thing that a value has to name.
 func source(s conform.Schema) string {
 	name, _ := s.Raw["x-from"].(string)
 	return name
 }
 
-// chance is true once in n times.
+// chance reports true once in n times.
 func (w *worker) chance(n int) bool { return w.rnd.IntN(n) == 0 }
 
 func pick[T any](w *worker, from ...T) T { return from[w.rnd.IntN(len(from))] }

@@ -24,8 +24,8 @@ const (
 
 // The limits that turn requests away with a 503, as the metric names them.
 const (
-	ShedRequests = "requests" // concurrent requests in this process
-	ShedBodies   = "bodies"   // bytes of bodies in memory
+	shedRequests = "requests" // concurrent requests in this process
+	shedBodies   = "bodies"   // bytes of bodies in memory
 	ShedDatabase = "database" // calls waiting for PostgreSQL
 	ShedUploads  = "uploads"  // concurrent forms with a file, in total or of one user
 	ShedStreams  = "streams"  // concurrent event streams, in total or of one user
@@ -77,7 +77,7 @@ func (q *Requests) Admit(r *http.Request, preferred bool) (admitted *http.Reques
 	p := &permit{requests: q}
 	switch {
 	case q.requests.Add(1) > room:
-		err = Overloaded(ShedRequests)
+		err = Overloaded(shedRequests)
 	case tooManyHeaders(r.Header):
 		err = problem.New("too_many_headers", fmt.Sprintf("a request must not have more than %d header lines", maxHeaders))
 	}
@@ -163,7 +163,7 @@ func (b *countedBody) Read(p []byte) (int, error) {
 	}
 	b.permit.bytes += int64(n)
 	if q := b.permit.requests; q.bodies.Add(int64(n)) > q.maxBodies {
-		return n, Overloaded(ShedBodies).With("Connection", "close")
+		return n, Overloaded(shedBodies).With("Connection", "close")
 	}
 	return n, err
 }

@@ -19,10 +19,10 @@ import (
 	"vitrine/product/web/problem"
 )
 
-// MaxBytes is the largest body but for a form with a file, in bytes. The largest
+// maxBytes is the largest body but for a form with a file, in bytes. The largest
 // valid product (20 URLs of 2,048 bytes and a description of 10,000 characters) needs
 // a tenth of it.
-const MaxBytes = 1 << 20
+const maxBytes = 1 << 20
 
 // The types of bodies.
 const (
@@ -45,7 +45,7 @@ func Read(w http.ResponseWriter, r *http.Request, types ...string) ([]byte, erro
 	if err := Uncompressed(r.Header); err != nil {
 		return nil, err
 	}
-	if r.ContentLength > MaxBytes {
+	if r.ContentLength > maxBytes {
 		return nil, tooLarge()
 	}
 	// The context alone does not end a read that waits for a slow client. If the
@@ -53,7 +53,7 @@ func Read(w http.ResponseWriter, r *http.Request, types ...string) ([]byte, erro
 	if deadline, ok := r.Context().Deadline(); ok {
 		_ = http.NewResponseController(w).SetReadDeadline(deadline)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBytes))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBytes))
 	if err != nil {
 		return nil, unreadable(err)
 	}
@@ -76,7 +76,7 @@ func unreadable(err error) *problem.Error {
 }
 
 func tooLarge() *problem.Error {
-	return problem.New("body_too_large", fmt.Sprintf("the body must not be larger than %d bytes", MaxBytes)).With("Connection", "close")
+	return problem.New("body_too_large", fmt.Sprintf("the body must not be larger than %d bytes", maxBytes)).With("Connection", "close")
 }
 
 // UnsupportedType returns the problem of a body whose type is not one of types.

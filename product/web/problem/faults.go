@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	// MaxFaults bounds the errors of one answer: a body of one MiB can hold more
+	// maxFaults bounds the errors of one answer: a body of one MiB can hold more
 	// than a hundred thousand unknown fields.
-	MaxFaults = 100
+	maxFaults = 100
 	// MaxName is the longest unknown name, in bytes, that an answer repeats.
 	MaxName = 64
 )
@@ -21,7 +21,7 @@ const (
 // answer names it all. The zero value has none.
 type Faults struct {
 	fields  []product.FieldError
-	dropped int // beyond MaxFaults
+	dropped int // beyond maxFaults
 }
 
 // Fault adds what is wrong with a field or parameter. Only the first fault of a
@@ -30,7 +30,7 @@ func (f *Faults) Fault(name, code, detail string) {
 	if name != "" && slices.ContainsFunc(f.fields, func(e product.FieldError) bool { return e.Field == name }) {
 		return
 	}
-	if len(f.fields) >= MaxFaults {
+	if len(f.fields) >= maxFaults {
 		f.dropped++
 		return
 	}

@@ -38,7 +38,7 @@ func newShop(t *testing.T, cfg web.Config) *shop {
 	}
 }
 
-// failed creates a product whose images have failed, and gives the ids of both.
+// failed creates a product whose images have failed, and returns the ids of both.
 func (s *shop) failed(sources ...string) (product string, images []string) {
 	s.t.Helper()
 	if s.user == "" {

@@ -2,19 +2,25 @@ package web_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 
 	"vitrine/bench/contract/conform"
+	"vitrine/cache"
+	"vitrine/product"
+	"vitrine/product/producttest"
 	"vitrine/product/web"
 	"vitrine/product/web/admission"
 	"vitrine/product/web/contract"
@@ -77,7 +83,7 @@ var client = &http.Client{
 
 // call makes a request. Headers are name, value pairs; a body without a
 // Content-Type among them is JSON. It may be used by several goroutines: what goes
-// wrong on the way is noted with t and gives an empty answer.
+// wrong on the way is noted with t and returns an empty answer.
 func (s *server) call(t *testing.T, method, path, body string, headers ...string) answer {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, s.url+path, strings.NewReader(body))
@@ -180,7 +186,7 @@ func (b *logBuffer) Write(line []byte) (int, error) {
 	return b.lines.Write(line)
 }
 
-// find gives the lines so far with this message and request id, and a channel
+// find returns the lines so far with this message and request id, and a channel
 // that is closed at the next line. An empty id stands for every one.
 func (b *logBuffer) find(t *testing.T, message, requestID string) ([]map[string]any, <-chan struct{}) {
 	t.Helper()
@@ -202,14 +208,14 @@ func (b *logBuffer) find(t *testing.T, message, requestID string) ([]map[string]
 	return found, b.woken
 }
 
-// all gives the lines so far with this message.
+// all returns the lines so far with this message.
 func (b *logBuffer) all(t *testing.T, message string) []map[string]any {
 	t.Helper()
 	lines, _ := b.find(t, message, "")
 	return lines
 }
 
-// wait gives the first line with this message and request id: the access log is
+// wait returns the first line with this message and request id: the access log is
 // written after the answer has gone out.
 func (b *logBuffer) wait(t *testing.T, message, requestID string) map[string]any {
 	t.Helper()
@@ -227,9 +233,72 @@ func (b *logBuffer) wait(t *testing.T, message, requestID string) map[string]any
 	}
 }
 
-// text gives all that was logged so far.
+// text returns all that was logged so far.
 func (b *logBuffer) text() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.lines.String()
+}
+
+func objectURL(key string) string { return "http://objects.example/" + key }
+
+func quiet() *logrus.Logger {
+	log := logrus.New()
+	log.SetOutput(io.Discard)
+	return log
+}
+
+// newService is the real service on a schema and a part of Redis of its own.
+func newService(t testing.TB) *product.Service {
+	t.Helper()
+	return product.NewService(producttest.DB(t), newCache(t), objectURL, quiet())
+}
+
+// newCache is a running cache that trusts Redis already.
+func newCache(t testing.TB) *cache.Cache {
+	t.Helper()
+	return newCacheWith(t, cache.Config{Probe: 100 * time.Millisecond, Timeout: 1400 * time.Millisecond}) // for a busy machine
+}
+
+func newCacheWith(t testing.TB, cfg cache.Config) *cache.Cache {
+	t.Helper()
+	url := os.Getenv("REDIS_URL")
+	if url == "" {
+		t.Fatal("REDIS_URL is not set: start the servers with `make up` and run the tests with `make test`")
+	}
+	cfg.URL, cfg.Prefix = url, "test:"+uuid.NewString()+":"
+	c, err := cache.New(cfg, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- c.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("cache: %v", err)
+		}
+		c.Close()
+	})
+	waitTrusted(t, c)
+	return c
+}
+
+// waitTrusted waits until the cache may be read.
+func waitTrusted(t testing.TB, c *cache.Cache) {
+	t.Helper()
+	eventually(t, "the cache is trusted: is Redis up (`make up`)?", c.Trusted)
+}
+
+// eventually waits for a state that nobody signals.
+func eventually(t testing.TB, what string, reached func() bool) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(20 * time.Second); !reached(); <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("never reached: %s", what)
+		}
+	}
 }

@@ -105,7 +105,7 @@ func (h *hostile) body() []byte {
 	return body
 }
 
-// send gives the status of the answer to a request in raw bytes.
+// send returns the status of the answer to a request in raw bytes.
 func send(s *server, request []byte) (int, error) {
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"vitrine/product/web"
 )
 
-// newPictured creates a product with images and gives its path and theirs.
+// newPictured creates a product with images and returns its path and theirs.
 func newPictured(t *testing.T, s *server, sources ...string) (path string, images []string) {
 	t.Helper()
 	body := `{"user_id":"` + newUser(t, s) + `","product_name":"Lamp","product_price":1,"product_images":["` + strings.Join(sources, `","`) + `"]}`

@@ -184,7 +184,7 @@ func samples(t *testing.T, reg *prometheus.Registry, name string) map[string]flo
 	return counts
 }
 
-// raw sends bytes over a connection of its own and gives the status of the first
+// raw sends bytes over a connection of its own and returns the status of the first
 // answer and its body.
 func raw(t *testing.T, s *server, request string) (int, string) {
 	t.Helper()

@@ -112,7 +112,7 @@ func TestLimitsOfTheReadme(t *testing.T) {
 	}
 }
 
-// padded gives r with blanks behind its body, bytes in all.
+// padded returns r with blanks behind its body, bytes in all.
 func padded(r request, bytes int) request {
 	r.body += strings.Repeat(" ", bytes-len(r.body))
 	return r

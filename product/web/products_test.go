@@ -12,7 +12,7 @@ import (
 	"vitrine/product/web"
 )
 
-// newUser creates a user and gives its id.
+// newUser creates a user and returns its id.
 func newUser(t *testing.T, s *server) string {
 	t.Helper()
 	a := s.call(t, http.MethodPost, "/users", fmt.Sprintf(`{"name":"Ada","email":"%s@example.org"}`, uuid.NewString()))
@@ -23,7 +23,7 @@ func newUser(t *testing.T, s *server) string {
 	return id
 }
 
-// newListing creates a product from members of its body and gives its id.
+// newListing creates a product from members of its body and returns its id.
 func newListing(t *testing.T, s *server, user, name, price string) string {
 	t.Helper()
 	body := fmt.Sprintf(`{"user_id":%q,"product_name":%q,"product_price":%s}`, user, name, price)

@@ -89,7 +89,7 @@ func (g *gallery) remove() {
 	}
 }
 
-// files gives the content of all files, by their source.
+// files returns the content of all files, by their source.
 func (g *gallery) files() map[string]string {
 	g.t.Helper()
 	files := map[string]string{}

@@ -284,7 +284,7 @@ func TestSettleReady(t *testing.T) {
 	if err := json.Unmarshal(s.Data, &got); err != nil {
 		t.Fatal(err)
 	}
-	base := "https://cdn.example/products/" + w.ID.String() + "/" + digest(0) + "/"
+	base := "https://cdn.example/products/" + c.objectKey(w.ID).String() + "/" + digest(0) + "/"
 	variant := func(name string, width, height, bytes float64) any {
 		return map[string]any{"name": name, "url": base + name + ".jpg", "width": width, "height": height, "bytes": bytes, "format": "jpeg"}
 	}

@@ -229,14 +229,14 @@ func (s *Service) Image(ctx context.Context, scope Scope, id int64, image uuid.U
 		Images []json.RawMessage `json:"images"`
 	}
 	if err := json.Unmarshal(found.Data, &product); err != nil {
-		return ImageSnapshot{}, fmt.Errorf("product %s: %w", id, err)
+		return ImageSnapshot{}, fmt.Errorf("product %d: %w", id, err)
 	}
 	for _, data := range product.Images {
 		var head struct {
 			ID uuid.UUID `json:"id"`
 		}
 		if err := json.Unmarshal(data, &head); err != nil {
-			return ImageSnapshot{}, fmt.Errorf("image of product %s: %w", id, err)
+			return ImageSnapshot{}, fmt.Errorf("image of product %d: %w", id, err)
 		}
 		if head.ID == image {
 			return ImageSnapshot{ID: image, Version: found.Version, Data: data, Source: found.Source}, nil

@@ -88,7 +88,7 @@ func (a answer) ids(t *testing.T) []string {
 	t.Helper()
 	var body struct {
 		Data []struct {
-			ID json.Number `json:"id"`
+			ID any `json:"id"`
 		} `json:"data"`
 	}
 	if err := json.Unmarshal(a.raw, &body); err != nil {
@@ -96,7 +96,7 @@ func (a answer) ids(t *testing.T) []string {
 	}
 	ids := []string{}
 	for _, d := range body.Data {
-		ids = append(ids, d.ID.String())
+		ids = append(ids, fmt.Sprint(d.ID))
 	}
 	return ids
 }

@@ -123,7 +123,7 @@ func TestListDeadLetters(t *testing.T) {
 	}
 	payload := fmt.Sprintf(`{"v":1,"image_id":%q,"generation":1,"request_id":"r-job"}`, images[0])
 	want := map[string]any{
-		"image_id": images[0], "product_id": id, "generation": 1.0, "reason": "rejected", "code": "source_not_found",
+		"image_id": images[0], "product_id": number(id), "generation": 1.0, "reason": "rejected", "code": "source_not_found",
 		"stage": "fetch", "host": "a.example", "detail": "the source answered 404",
 		"fingerprint": "source_not_found|fetch|a.example", "request_id": "r-job", "payload": payload,
 		"payload_encoding": "text", "payload_bytes": float64(len(payload)), "payload_truncated": false, "replayed_at": nil,

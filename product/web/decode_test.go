@@ -259,12 +259,22 @@ func TestDecodePatchRefuses(t *testing.T) {
 	}
 }
 
+func TestDecodeNewUserNeedsNothing(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{`{}`, `{"name":null,"email":null}`} {
+		if got, err := web.DecodeNewUser([]byte(body)); err != nil || got != (product.NewUser{}) {
+			t.Errorf("%s: %+v, %v", body, got, err)
+		}
+	}
+}
+
 func TestDecodeNewUserRefuses(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]map[string]string{
-		`{}`:                            {"/name": "required", "/email": "required"},
+		`{"name":"","email":""}`:        {"/name": "required", "/email": "required"},
 		`{"name":1,"email":"a@b"}`:      {"/name": "wrong_type"},
-		`{"Name":"a","email":"a@b.de"}`: {"/Name": "unknown_field", "/name": "required"},
+		`{"Name":"a","email":"a@b.de"}`: {"/Name": "unknown_field"},
+		`{"name":" ","email":1}`:        {"/name": "required", "/email": "wrong_type"},
 	} {
 		_, err := web.DecodeNewUser([]byte(body))
 		if status, _, faults := outcome(t, err); status != 422 || !cmp.Equal(want, faults) {

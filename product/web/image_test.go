@@ -15,7 +15,7 @@ import (
 // newPictured creates a product with images and gives its path and theirs.
 func newPictured(t *testing.T, s *server, sources ...string) (path string, images []string) {
 	t.Helper()
-	body := `{"user_id":"` + newUser(t, s) + `","product_name":"Lamp","product_price":1,"product_images":["` + strings.Join(sources, `","`) + `"]}`
+	body := `{"user_id":` + newUser(t, s) + `,"product_name":"Lamp","product_price":1,"product_images":["` + strings.Join(sources, `","`) + `"]}`
 	if len(sources) == 0 {
 		body = strings.Replace(body, `""`, "", 1)
 	}

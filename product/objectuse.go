@@ -55,7 +55,7 @@ func (e *edit) giveUpObjects(ctx context.Context, before, after *imageRow) error
 	uses := after.uses()
 	for digest := range had {
 		if !uses[digest] {
-			e.outbox = append(e.outbox, lateDeletionRow(e.product.ID, digest))
+			e.outbox = append(e.outbox, lateDeletionRow(e.product.ObjectKey, digest))
 		}
 	}
 	return nil
@@ -77,13 +77,13 @@ func endReservation(ctx context.Context, tx *sqlx.Tx, image uuid.UUID) (digest s
 
 // lateDeletionRow deletes the objects of a digest when whoever may be storing there
 // has noticed that it must not.
-func lateDeletionRow(product uuid.UUID, digest string) outboxRow {
-	row := deletionRow(product, digest)
+func lateDeletionRow(objectKey uuid.UUID, digest string) outboxRow {
+	row := deletionRow(objectKey, digest)
 	row.delay = deletionDelay
 	return row
 }
 
 // originalRow deletes the source that was kept for the second pass.
-func originalRow(product uuid.UUID, sha256 string) outboxRow {
-	return outboxRow{kind: KindDeleteObjects, subject: product, payload: deletionPayload{Key: imaging.OriginalKey(product, sha256)}}
+func originalRow(objectKey uuid.UUID, sha256 string) outboxRow {
+	return outboxRow{kind: KindDeleteObjects, subject: objectKey, payload: deletionPayload{Key: imaging.OriginalKey(objectKey, sha256)}}
 }

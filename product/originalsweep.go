@@ -31,14 +31,14 @@ func (s *Sweeper) sweepOriginals(ctx context.Context, page []Object, before time
 		return err
 	}
 	return deleteEach(ctx, s.log, "originals", idle, func(d digest) (string, error) {
-		key := imaging.OriginalKey(d.Product, d.SHA256)
+		key := imaging.OriginalKey(d.ObjectKey, d.SHA256)
 		return key, s.objects.Delete(ctx, key)
 	})
 }
 
 // idleOriginals gives those that no image is about to need.
 func (s *Store) idleOriginals(ctx context.Context, all []digest) ([]digest, error) {
-	const needs = ` product_id = o.product AND source_sha256 = o.sha256 AND (status = 'processing' OR EXISTS (
+	const needs = ` product_id = (SELECT products.id FROM products WHERE products.object_key = o.object_key) AND source_sha256 = o.sha256 AND (status = 'processing' OR EXISTS (
 		SELECT 1 FROM outbox WHERE subject = images.id AND kind = 'image_rework')) `
 	return s.without(ctx, "idle originals", all, needs)
 }

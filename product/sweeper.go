@@ -186,8 +186,8 @@ func (s *Sweeper) sweepDigests(ctx context.Context, page []Object, before time.T
 		return err
 	}
 	return deleteEach(ctx, s.log, "digests", unused, func(d digest) (string, error) {
-		_, err := s.store.deleteObjects(ctx, s.objects, d.Product, d.SHA256)
-		return objectPrefix(d.Product, d.SHA256), err
+		_, err := s.store.deleteObjects(ctx, s.objects, d.ObjectKey, d.SHA256)
+		return objectPrefix(d.ObjectKey, d.SHA256), err
 	})
 }
 
@@ -216,8 +216,8 @@ func deleteEach[T any](
 
 // digest names the objects that are made from one source of one product.
 type digest struct {
-	Product uuid.UUID `db:"product"`
-	SHA256  string    `db:"sha256"`
+	ObjectKey uuid.UUID `db:"object_key"`
+	SHA256    string    `db:"sha256"`
 }
 
 // sweptKey is the form of keys that workers store under. What has another one is
@@ -259,17 +259,17 @@ func (s *Store) without(ctx context.Context, doing string, all []digest, conditi
 	if len(all) == 0 {
 		return nil, nil
 	}
-	products, sums := make([]string, len(all)), make([]string, len(all))
+	keys, sums := make([]string, len(all)), make([]string, len(all))
 	for i, d := range all {
-		products[i], sums[i] = d.Product.String(), d.SHA256
+		keys[i], sums[i] = d.ObjectKey.String(), d.SHA256
 	}
 	q := `
-		SELECT o.product, o.sha256
-		FROM unnest(cast($1 AS uuid[]), cast($2 AS text[])) AS o (product, sha256)
+		SELECT o.object_key, o.sha256
+		FROM unnest(cast($1 AS uuid[]), cast($2 AS text[])) AS o (object_key, sha256)
 		WHERE NOT EXISTS (SELECT 1 FROM images WHERE` + condition + `)`
 	var rows []digest
 	err := s.read(ctx, doing, func(ctx context.Context) error {
-		return s.db.SelectContext(ctx, &rows, q, pq.Array(products), pq.Array(sums))
+		return s.db.SelectContext(ctx, &rows, q, pq.Array(keys), pq.Array(sums))
 	})
 	return rows, err
 }

@@ -20,18 +20,18 @@ import (
 const uploadPrefix = "uploads/"
 
 // uploadKey is where the object of a user's upload is.
-func uploadKey(user, id uuid.UUID) string {
-	return uploadPrefix + user.String() + "/" + id.String()
+func uploadKey(user int64, id uuid.UUID) string {
+	return uploadPrefix + strconv.FormatInt(user, 10) + "/" + id.String()
 }
 
 // uploadSource is how an image names a user's upload.
-func uploadSource(user, id uuid.UUID) string {
+func uploadSource(user int64, id uuid.UUID) string {
 	return imaging.UploadScheme + uploadKey(user, id)
 }
 
 // upload is what a source names.
 type upload struct {
-	User uuid.UUID `db:"user_id"`
+	User int64     `db:"user_id"`
 	ID   uuid.UUID `db:"id"`
 }
 
@@ -45,9 +45,9 @@ func parseUploadKey(key string) (upload, bool) {
 	user, id, _ := strings.Cut(strings.TrimPrefix(key, uploadPrefix), "/")
 	u := upload{}
 	var errs [2]error
-	u.User, errs[0] = uuid.Parse(user)
+	u.User, errs[0] = strconv.ParseInt(user, 10, 64)
 	u.ID, errs[1] = uuid.Parse(id)
-	return u, errs == [2]error{} && uploadKey(u.User, u.ID) == key
+	return u, errs == [2]error{} && u.User > 0 && uploadKey(u.User, u.ID) == key
 }
 
 // insertUpload makes a place for a file of the user's. An unknown user is a
@@ -70,7 +70,7 @@ func insertUpload(ctx context.Context, tx *sqlx.Tx, u upload) error {
 // worker. It keeps those that removed images have released with them, all at once:
 // two products that exchange theirs would otherwise wait for each other.
 func nameUploads(
-	ctx context.Context, tx *sqlx.Tx, owner uuid.UUID, images []pendingImage, released []uuid.UUID, field func(pendingImage) string,
+	ctx context.Context, tx *sqlx.Tx, owner int64, images []pendingImage, released []uuid.UUID, field func(pendingImage) string,
 ) error {
 	ids := slices.Clone(released)
 	for _, image := range images {
@@ -94,7 +94,7 @@ func nameUploads(
 // keepUploads keeps those of the user's uploads that there are for another day, in
 // one order, and says which they are. Being updated, not merely locked, they are seen by a
 // purge that has begun before.
-func keepUploads(ctx context.Context, tx *sqlx.Tx, user uuid.UUID, ids []uuid.UUID) (map[upload]bool, error) {
+func keepUploads(ctx context.Context, tx *sqlx.Tx, user int64, ids []uuid.UUID) (map[upload]bool, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}

@@ -36,7 +36,7 @@ func (s *Store) unknownUploads(ctx context.Context, keys []string) ([]string, er
 		FROM unnest(cast($1 AS text[])) AS o (key)
 		WHERE NOT EXISTS (
 				SELECT 1 FROM uploads
-				WHERE id = cast(split_part(o.key, '/', 3) AS uuid) AND user_id = cast(split_part(o.key, '/', 2) AS uuid))
+				WHERE id = cast(split_part(o.key, '/', 3) AS uuid) AND user_id = cast(split_part(o.key, '/', 2) AS bigint))
 			AND NOT EXISTS (
 				SELECT 1 FROM images WHERE starts_with(source, 'upload:') AND source = 'upload:' || o.key)`
 	var unknown []string

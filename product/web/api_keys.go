@@ -21,16 +21,16 @@ import (
 // [Service].
 type Accounts interface {
 	access.Keys
-	CreateKey(ctx context.Context, scope product.Scope, user uuid.UUID, n product.NewAPIKey) (key product.APIKey, text string, err error)
-	Keys(ctx context.Context, scope product.Scope, user uuid.UUID) ([]product.APIKey, error)
-	RevokeKey(ctx context.Context, scope product.Scope, user, id uuid.UUID) (product.APIKey, error)
+	CreateKey(ctx context.Context, scope product.Scope, user int64, n product.NewAPIKey) (key product.APIKey, text string, err error)
+	Keys(ctx context.Context, scope product.Scope, user int64) ([]product.APIKey, error)
+	RevokeKey(ctx context.Context, scope product.Scope, user int64, id uuid.UUID) (product.APIKey, error)
 }
 
 // keyBody is the JSON of an API key. Key, its text, is only in the answer to its
 // creation.
 type keyBody struct {
 	ID         uuid.UUID  `json:"id"`
-	UserID     uuid.UUID  `json:"user_id"`
+	UserID     int64      `json:"user_id"`
 	Name       string     `json:"name"`
 	Key        string     `json:"key,omitempty"`
 	Prefix     string     `json:"prefix"`

@@ -21,7 +21,7 @@ import (
 type letterBody struct {
 	ID               uuid.UUID  `json:"id"`
 	ImageID          *uuid.UUID `json:"image_id"`
-	ProductID        *uuid.UUID `json:"product_id"`
+	ProductID        *int64     `json:"product_id"`
 	Generation       *int64     `json:"generation"`
 	Reason           string     `json:"reason"`
 	Code             string     `json:"code"`
@@ -178,7 +178,7 @@ func inUTC(t *time.Time) *time.Time {
 }
 
 func (a *api) deleteDeadLetter(w http.ResponseWriter, r *http.Request) error {
-	id, err := pathID(r)
+	id, err := pathUUID(r, "id")
 	if err != nil {
 		return err
 	}

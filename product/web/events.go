@@ -64,7 +64,7 @@ func (a *api) streamConfig(r *http.Request) (stream.Config, error) {
 	q := query.Parse(r.URL.RawQuery, eventParameters)
 	cfg := stream.Config{
 		Source: a.service, Scope: access.CallerOf(r).Scope,
-		Filter: product.EventFilter{ProductID: q.ID("product_id"), UserID: q.ID("user_id")},
+		Filter: product.EventFilter{ProductID: q.Number("product_id"), UserID: q.Number("user_id")},
 		Check: func(r *http.Request) error {
 			_, err := a.access.Check(r)
 			return err

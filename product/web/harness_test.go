@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -27,8 +28,23 @@ import (
 	"vitrine/product/web/problem"
 )
 
-// owner is the id of no user.
-const owner = "0192f5a4-7c1e-7cc3-8a5b-0123456789ab"
+// owner is the id of no user or product.
+const (
+	ownerID = 9007199254740991
+	owner   = "9007199254740991"
+)
+
+// anyUUID is the id of nothing.
+const anyUUID = "0192f5a4-7c1e-7cc3-8a5b-0123456789ab"
+
+// number is the id of a user or product as JSON decodes it.
+func number(id string) float64 {
+	n, err := strconv.ParseFloat(id, 64)
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
 
 // server is the API behind a real listener, with what it logs and counts.
 type server struct {

@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"net/http"
+	"strconv"
 	"time"
 
 	"vitrine/imaging"
@@ -45,7 +46,7 @@ func (a *api) retryImage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	describe(w.Header(), updated.Version)
-	locate(w, r, "/products/"+id.String())
+	locate(w, r, "/products/"+strconv.FormatInt(id, 10))
 	send(w, r, http.StatusAccepted, updated.Data, "Image will be processed again")
 	return nil
 }

@@ -2,8 +2,7 @@ package web
 
 import (
 	"net/http"
-
-	"github.com/google/uuid"
+	"strconv"
 
 	"vitrine/product"
 	"vitrine/product/web/access"
@@ -42,7 +41,7 @@ func (a *api) addImage(w http.ResponseWriter, r *http.Request) error {
 
 // putImage adds the image and answers.
 func (a *api) putImage(
-	w http.ResponseWriter, r *http.Request, id uuid.UUID, input product.NewImage, pre product.Precondition, once product.Idempotency,
+	w http.ResponseWriter, r *http.Request, id int64, input product.NewImage, pre product.Precondition, once product.Idempotency,
 ) error {
 	added, replayed, err := a.service.AddImageOnce(r.Context(), access.CallerOf(r).Scope, id, input, pre, once)
 	if err != nil {
@@ -50,7 +49,7 @@ func (a *api) putImage(
 	}
 	markReplay(w.Header(), replayed)
 	describe(w.Header(), added.Version)
-	locate(w, r, "/products/"+id.String()+"/images/"+added.ID.String())
+	locate(w, r, "/products/"+strconv.FormatInt(id, 10)+"/images/"+added.ID.String())
 	send(w, r, http.StatusCreated, added.Data, "Image added successfully")
 	return nil
 }

@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/google/uuid"
-
 	"vitrine/product"
 	"vitrine/product/web/access"
 	"vitrine/product/web/admission"
@@ -84,7 +82,7 @@ func (a *api) patient(h func(http.ResponseWriter, *http.Request) error) func(htt
 // current returns the product that a GET answers with, in a version that is not older
 // than version. If the client waits, it returns when the images have settled and the
 // client does not have the product yet, or when the time is over.
-func (a *api) current(w http.ResponseWriter, r *http.Request, id uuid.UUID, version int64) (product.Snapshot, error) {
+func (a *api) current(w http.ResponseWriter, r *http.Request, id, version int64) (product.Snapshot, error) {
 	wait, ok := r.Context().Value(waitKey{}).(time.Duration)
 	if !ok {
 		return a.service.GetAtLeast(r.Context(), access.CallerOf(r).Scope, id, version)

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"strconv"
 
 	"vitrine/product/web/access"
 	"vitrine/product/web/body"
@@ -22,7 +23,7 @@ func (a *api) createProduct(w http.ResponseWriter, r *http.Request) error {
 	}
 	markReplay(w.Header(), replayed)
 	describe(w.Header(), created.Version)
-	locate(w, r, "/products/"+created.ID.String())
+	locate(w, r, "/products/"+strconv.FormatInt(created.ID, 10))
 	send(w, r, http.StatusCreated, created.Data, "Product created successfully")
 	return nil
 }
@@ -122,6 +123,6 @@ func (a *api) reprocessProduct(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	describe(w.Header(), after.Version)
-	locate(w, r, "/products/"+id.String())
+	locate(w, r, "/products/"+strconv.FormatInt(id, 10))
 	return sendJSON(w, r, http.StatusAccepted, reprocessBody{begun.Reworks, begun.Restarted, begun.Pending}, "Pictures will be processed again")
 }

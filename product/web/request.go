@@ -16,26 +16,32 @@ import (
 	"vitrine/product/web/problem"
 )
 
-// pathID reads {id}. Anything but a UUID is answered as not found.
-func pathID(r *http.Request) (uuid.UUID, error) { return pathUUID(r, "id") }
+// pathID reads {id}, the id of a product or user.
+func pathID(r *http.Request) (int64, error) { return pathParameter(r, "id", body.ParseNumber) }
 
-// pathUUID reads a UUID in the path. The router leaves unusual escapes in it.
+// pathUUID reads a UUID in the path.
 func pathUUID(r *http.Request, name string) (uuid.UUID, error) {
+	return pathParameter(r, name, body.ParseID)
+}
+
+// pathParameter reads an id in the path. Anything but an id is answered as not found.
+// The router leaves unusual escapes in the path.
+func pathParameter[T any](r *http.Request, name string, parse func(string) (T, bool)) (id T, err error) {
 	text, err := url.PathUnescape(chi.URLParam(r, name))
 	if err != nil {
-		return uuid.Nil, product.ErrNotFound
+		return id, product.ErrNotFound
 	}
-	id, ok := body.ParseID(text)
+	id, ok := parse(text)
 	if !ok {
-		return uuid.Nil, product.ErrNotFound
+		return id, product.ErrNotFound
 	}
 	return id, nil
 }
 
 // pathImage reads {id} and {image}.
-func pathImage(r *http.Request) (id, image uuid.UUID, err error) {
+func pathImage(r *http.Request) (id int64, image uuid.UUID, err error) {
 	if id, err = pathID(r); err != nil {
-		return uuid.Nil, uuid.Nil, err
+		return 0, uuid.Nil, err
 	}
 	image, err = pathUUID(r, "image")
 	return id, image, err
@@ -80,7 +86,7 @@ const matchNothing = -1
 // client can send back the weak ETag that it received: a write has to be protected from
 // another state of the product, not from another message around the same state. A
 // malformed header is refused, because ignoring it would leave the write unprotected.
-func (a *api) precondition(r *http.Request, id uuid.UUID) (product.Precondition, error) {
+func (a *api) precondition(r *http.Request, id int64) (product.Precondition, error) {
 	values := r.Header.Values("If-Match")
 	if len(values) == 0 {
 		return product.Precondition{}, nil

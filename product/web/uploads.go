@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/google/uuid"
-
 	"vitrine/product"
 	"vitrine/product/web/access"
 	"vitrine/product/web/admission"
@@ -56,7 +54,7 @@ func (a *api) createUpload(w http.ResponseWriter, r *http.Request) error {
 
 // addUploadedImage stores the file of a form and adds it as an image. The request has
 // more time than others, because the file may arrive over a slow connection.
-func (a *api) addUploadedImage(w http.ResponseWriter, r *http.Request, id uuid.UUID) error {
+func (a *api) addUploadedImage(w http.ResponseWriter, r *http.Request, id int64) error {
 	if err := body.Uncompressed(r.Header); err != nil {
 		return err
 	}

@@ -3,9 +3,8 @@ package web
 import (
 	"errors"
 	"net/http"
+	"strconv"
 	"time"
-
-	"github.com/google/uuid"
 
 	"vitrine/product"
 	"vitrine/product/web/access"
@@ -15,9 +14,9 @@ import (
 
 // userBody is the JSON of a user.
 type userBody struct {
-	ID        uuid.UUID `json:"id"`
-	Name      string    `json:"name"`
-	Email     string    `json:"email"`
+	ID        int64     `json:"id"`
+	Name      *string   `json:"name"`
+	Email     *string   `json:"email"`
 	CreatedAt time.Time `json:"created_at"`
 }
 
@@ -38,7 +37,7 @@ func (a *api) createUser(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	markReplay(w.Header(), replayed)
-	locate(w, r, "/users/"+user.ID.String())
+	locate(w, r, "/users/"+strconv.FormatInt(user.ID, 10))
 	return sendUser(w, r, http.StatusCreated, user, "User created successfully")
 }
 

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -116,7 +117,7 @@ func New(adminToken string, keys Keys) Rule {
 // reveals neither how much of a guess is right nor the token's length.
 func (c Rule) Check(r *http.Request) (Caller, error) {
 	if c.open {
-		return Caller{Scope: product.Everything(), Name: callerOpen}, nil
+		return Caller{Scope: product.OpenAccess(), Name: callerOpen}, nil
 	}
 	token, ok := header.Bearer(r.Header)
 	if !ok {
@@ -138,7 +139,7 @@ func (c Rule) Check(r *http.Request) (Caller, error) {
 		return Caller{}, err
 	}
 	return Caller{
-		Scope: product.OwnedBy(grant.UserID), Name: grant.UserID.String(), KeyID: grant.KeyID, readOnly: grant.ReadOnly,
+		Scope: product.OwnedBy(grant.UserID), Name: strconv.FormatInt(grant.UserID, 10), KeyID: grant.KeyID, readOnly: grant.ReadOnly,
 	}, nil
 }
 

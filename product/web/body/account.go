@@ -13,11 +13,8 @@ func NewUser(body []byte) (product.NewUser, error) {
 		return product.NewUser{}, err
 	}
 	var u product.NewUser
-	var state presence
-	u.Name, state = o.text("name")
-	o.require("name", state)
-	u.Email, state = o.text("email")
-	o.require("email", state)
+	u.Name, _ = o.nonempty("name")
+	u.Email, _ = o.nonempty("email")
 	return u, o.verdict(u)
 }
 

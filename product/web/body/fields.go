@@ -3,6 +3,7 @@ package body
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -70,6 +71,24 @@ func (o *object) id(name string) (uuid.UUID, presence) {
 	if !ok {
 		o.Fault(name, "invalid_uuid", "must be a UUID")
 		return uuid.Nil, bad
+	}
+	return id, given
+}
+
+// number reads a member that is the id of a user or product.
+func (o *object) number(name string) (int64, presence) {
+	value, state := o.member(name)
+	if state != given {
+		return 0, state
+	}
+	if value.Kind() != '0' {
+		o.wrongType(name, "a whole number", value)
+		return 0, bad
+	}
+	id, ok := ParseNumber(string(value))
+	if !ok {
+		o.Fault(name, "invalid_id", BadNumber)
+		return 0, bad
 	}
 	return id, given
 }
@@ -282,6 +301,20 @@ func ParseID(text string) (uuid.UUID, bool) {
 	}
 	id, err := uuid.Parse(text)
 	return id, err == nil && !strings.ContainsAny(text, "{}")
+}
+
+// maxNumber is the largest id of a user or product: JSON parsers lose the precision of
+// larger numbers.
+const maxNumber = 1<<53 - 1
+
+// BadNumber says what is wrong with an id that is not one.
+var BadNumber = fmt.Sprintf("must be a whole number from 1 to %d", maxNumber)
+
+// ParseNumber reads the id of a user or product in decimal digits, without a sign or
+// leading zeros, so that an id has one spelling.
+func ParseNumber(text string) (int64, bool) {
+	id, err := strconv.ParseInt(text, 10, 64)
+	return id, err == nil && id >= 1 && id <= maxNumber && strconv.FormatInt(id, 10) == text
 }
 
 // ParsePrice reads a price and returns its fault if there is one.

@@ -1,10 +1,6 @@
 package body
 
-import (
-	"github.com/google/uuid"
-
-	"vitrine/product"
-)
+import "vitrine/product"
 
 // The names of an image's fields.
 const (
@@ -58,13 +54,13 @@ func ImagePatch(body []byte) (product.ImagePatch, error) {
 	return p, o.verdict(p)
 }
 
-// UploadUser decodes the body of POST /uploads: the user whose upload it is, nil if
+// UploadUser decodes the body of POST /uploads: the user whose upload it is, 0 if
 // omitted.
-func UploadUser(body []byte) (user uuid.UUID, err error) {
+func UploadUser(body []byte) (user int64, err error) {
 	o, err := parseObject(body, fieldUserID)
 	if err != nil {
-		return uuid.Nil, err
+		return 0, err
 	}
-	user, _ = o.id(fieldUserID)
+	user, _ = o.number(fieldUserID)
 	return user, o.Body()
 }

@@ -1,10 +1,6 @@
 package body
 
-import (
-	"github.com/google/uuid"
-
-	"vitrine/product"
-)
+import "vitrine/product"
 
 // The names of a product's fields.
 const (
@@ -40,11 +36,11 @@ func Replacement(body []byte) (product.NewProduct, error) {
 	if err != nil {
 		return product.NewProduct{}, err
 	}
-	if p.UserID != uuid.Nil {
+	if p.UserID != 0 {
 		return p, o.verdict(p)
 	}
 	checked := p
-	checked.UserID = uuid.Max // any user, so that only the other fields are checked
+	checked.UserID = maxNumber // any user, so that only the other fields are checked
 	return p, o.verdict(checked)
 }
 
@@ -56,7 +52,7 @@ func decodeProduct(body []byte, owner bool) (*object, product.NewProduct, error)
 	}
 	var p product.NewProduct
 	var state presence
-	if p.UserID, state = o.id(fieldUserID); owner {
+	if p.UserID, state = o.number(fieldUserID); owner {
 		o.require(fieldUserID, state)
 	}
 	p.Name, state = o.text(fieldName)
@@ -66,20 +62,21 @@ func decodeProduct(body []byte, owner bool) (*object, product.NewProduct, error)
 	// Null means absent for these: many encoders write it for empty values.
 	p.Description, _ = o.text(fieldDescription)
 	p.Images, _ = o.texts(fieldImages)
-	p.ExternalID, _ = o.externalID()
+	p.ExternalID, _ = o.nonempty(fieldExternalID)
 	metadata, _ := o.strings(fieldMetadata, false)
 	p.Metadata = product.MetadataPatch{Keys: metadata}.Apply(nil)
 	return o, p, nil
 }
 
-// externalID reads the external id, which must not be empty.
-func (o *object) externalID() (string, presence) {
-	id, state := o.text(fieldExternalID)
-	if state == given && id == "" {
-		o.Fault(fieldExternalID, "required", "must not be empty; use null for none")
+// nonempty reads an optional string member, which must not be empty: null stands for
+// none.
+func (o *object) nonempty(name string) (string, presence) {
+	text, state := o.text(name)
+	if state == given && text == "" {
+		o.Fault(name, "required", "must not be empty; use null for none")
 		return "", bad
 	}
-	return id, state
+	return text, state
 }
 
 // ProductPatch decodes a merge patch of a product (RFC 7396): null empties the
@@ -110,7 +107,7 @@ func ProductPatch(body []byte) (product.Patch, error) {
 	if metadata, state := o.strings(fieldMetadata, true); state == given || state == null {
 		p.Metadata = &product.MetadataPatch{Clear: state == null, Keys: metadata}
 	}
-	if id, state := o.externalID(); state == given || state == null {
+	if id, state := o.nonempty(fieldExternalID); state == given || state == null {
 		p.ExternalID = &id
 	}
 	return p, o.verdict(p)

@@ -20,6 +20,7 @@ var Faults = []Code{
 	{"duplicate_field", "The field is repeated."},
 	{"wrong_type", "The value has another JSON type than the field."},
 	{"invalid", "The value is not allowed here."},
+	{"invalid_id", "The value is not a whole number from 1 to 9007199254740991."},
 	{"invalid_uuid", "The value is not a UUID in its usual form of 36 characters."},
 	{"invalid_url", "The value is not an absolute http or https URL, or contains a user name."},
 	{"invalid_email", "The value is not an e-mail address."},

@@ -15,7 +15,7 @@ var (
 func (q *Parameters) DeadLetters() product.DeadLetterFilter {
 	return product.DeadLetterFilter{
 		Code: q.Text("code"), Stage: q.Text("stage"), Host: q.Text("host"), Fingerprint: q.Text("fingerprint"),
-		ProductID: q.ID("product_id"), Replayed: q.Flag("replayed"),
+		ProductID: q.Number("product_id"), Replayed: q.Flag("replayed"),
 		CreatedAfter: q.Time("created_after"), CreatedBefore: q.Time("created_before"),
 	}
 }

@@ -16,8 +16,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/google/uuid"
-
 	"vitrine/product"
 	"vitrine/product/web/body"
 	"vitrine/product/web/problem"
@@ -28,7 +26,7 @@ const maxLimit = 100
 
 // ProductNames are the parameters of GET /products.
 var ProductNames = []string{
-	"user_id", "min_price", "max_price", "product_name", "q", "image_status", "created_after", "created_before",
+	"user_id", "external_id", "min_price", "max_price", "product_name", "q", "image_status", "created_after", "created_before",
 	"sort", "limit", "cursor", "total",
 }
 
@@ -44,7 +42,7 @@ type Parameters struct {
 func Products(raw string) (product.Filter, error) {
 	q := Parse(raw, ProductNames)
 	f := product.Filter{
-		UserID: q.ID("user_id"), MinPrice: q.price("min_price"), MaxPrice: q.price("max_price"),
+		UserID: q.Number("user_id"), ExternalID: q.nonempty("external_id"), MinPrice: q.price("min_price"), MaxPrice: q.price("max_price"),
 		Name: q.Values["product_name"], Query: q.nonempty("q"), ImageStatus: product.ImageStatus(q.nonempty("image_status")),
 		CreatedAfter: q.Time("created_after"), CreatedBefore: q.Time("created_before"),
 		Sort: product.Sort(q.nonempty("sort")), Limit: q.Limit(), Cursor: q.Values["cursor"],
@@ -141,15 +139,15 @@ func (q *Parameters) Limit() int {
 	return int(n)
 }
 
-// ID returns a UUID, nil if it is absent.
-func (q *Parameters) ID(name string) *uuid.UUID {
+// Number returns the id of a user or product, nil if it is absent.
+func (q *Parameters) Number(name string) *int64 {
 	text, ok := q.Values[name]
 	if !ok {
 		return nil
 	}
-	id, valid := body.ParseID(text)
+	id, valid := body.ParseNumber(text)
 	if !valid {
-		q.Fault(name, "invalid_uuid", "must be a UUID")
+		q.Fault(name, "invalid_id", body.BadNumber)
 	}
 	return &id
 }

@@ -135,11 +135,11 @@ func (p *Processed) Release() { p.memory.Release() }
 // Reserve waits for memory for a source of n bytes. The returned function gives it
 // back.
 func (p *Processor) Reserve(ctx context.Context, n int64) (release func(), err error) {
-	memory, err := p.sources.Acquire(ctx, min(n, p.sources.Total()))
+	grant, err := p.sources.Acquire(ctx, min(n, p.sources.Total()))
 	if err != nil {
 		return nil, err
 	}
-	return memory.Release, nil
+	return grant.Release, nil
 }
 
 // Process makes the variants of the picture in src: those of [Sizes] in their order,
@@ -172,7 +172,7 @@ func (p *Processor) process(ctx context.Context, src []byte, want output) (*Proc
 // admit waits for the memory that the picture needs and makes its variants.
 func (p *Processor) admit(ctx context.Context, d *decoder, h header) (*Processed, error) {
 	h.fitWebP(p.work.Total())
-	memory, err := p.work.Acquire(ctx, h.workBytes())
+	grant, err := p.work.Acquire(ctx, h.workBytes())
 	if errors.Is(err, admission.ErrNeverFits) {
 		return nil, refuse(CodeImageTooLarge, fmt.Sprintf(
 			"a picture of this kind with %d x %d pixels needs more memory than there is", h.width, h.height), err)
@@ -185,15 +185,15 @@ func (p *Processor) admit(ctx context.Context, d *decoder, h header) (*Processed
 		runtime.GC()
 	}
 	if err != nil {
-		memory.Release()
+		grant.Release()
 		return nil, err
 	}
 	kept := int64(0)
 	for _, r := range result.Renditions {
 		kept += int64(cap(r.Body))
 	}
-	memory.Shrink(kept)
-	result.memory = memory
+	grant.Shrink(kept)
+	result.memory = grant
 	return result, nil
 }
 

@@ -60,7 +60,7 @@ type colours struct {
 	note      string         // for the picture's owner
 }
 
-var errOtherSpace = errors.New("the colour profile does not fit the picture's colour space")
+var errOtherSpace = errors.New("the colour profile is for another colour space than the picture's")
 
 // read reads the profile. If it cannot be used, the colours stay as they are.
 func (s *colourSource) read(src []byte) colours {

@@ -13,10 +13,10 @@ import (
 // firstKey is where the first pass keeps an object. Its name tells the recipe, so
 // that what another one makes of the same bytes, for another image of the product,
 // does not take its place: who has read it once never asks again.
-func (w *Worker) firstKey(product uuid.UUID, sha256sum, object string) string {
+func (w *Worker) firstKey(objectKey uuid.UUID, sha256sum, object string) string {
 	recipe := sha256.Sum256([]byte(w.firstRecipe()))
 	name, extension, _ := strings.Cut(object, ".")
-	return VariantFolder(product, sha256sum) + name + "-" + hex.EncodeToString(recipe[:4]) + "." + extension
+	return VariantFolder(objectKey, sha256sum) + name + "-" + hex.EncodeToString(recipe[:4]) + "." + extension
 }
 
 // put stores renditions, each object once, under the key that is given for it, and

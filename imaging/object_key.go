@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -11,9 +12,12 @@ import (
 
 // The prefixes of all keys in the bucket. Only variants are public.
 //
-//	products/<product>/<sha256>/<variant>-<pipeline version>.<extension>
-//	originals/<product>/<sha256>
+//	products/<object key>/<sha256>/<variant>-<pipeline version>.<extension>
+//	originals/<object key>/<sha256>
 //	uploads/<user>/<upload>
+//
+// The object key is a random UUID of the product, so that keys cannot be guessed and are
+// never used twice. The digest is that of the source, in lower-case hexadecimal.
 const (
 	VariantPrefix  = "products/"
 	OriginalPrefix = "originals/"
@@ -25,19 +29,19 @@ const UploadScheme = "upload:"
 
 // VariantFolder returns the prefix of the keys of the variants that were made from
 // one source of a product.
-func VariantFolder(product uuid.UUID, sha256 string) string {
-	return VariantPrefix + product.String() + "/" + sha256 + "/"
+func VariantFolder(objectKey uuid.UUID, sha256 string) string {
+	return VariantPrefix + objectKey.String() + "/" + sha256 + "/"
 }
 
 // OriginalKey returns the key under which the bytes of a downloaded source are kept
 // until its image has been reprocessed.
-func OriginalKey(product uuid.UUID, sha256 string) string {
-	return OriginalPrefix + product.String() + "/" + sha256
+func OriginalKey(objectKey uuid.UUID, sha256 string) string {
+	return OriginalPrefix + objectKey.String() + "/" + sha256
 }
 
 // UploadKey returns the key of a user's upload.
-func UploadKey(user, upload uuid.UUID) string {
-	return UploadPrefix + user.String() + "/" + upload.String()
+func UploadKey(user int64, upload uuid.UUID) string {
+	return UploadPrefix + strconv.FormatInt(user, 10) + "/" + upload.String()
 }
 
 const (
@@ -50,19 +54,19 @@ var (
 	originalPattern = regexp.MustCompile(`^` + OriginalPrefix + uuidPattern + `/` + sha256Pattern + `$`)
 )
 
-// ParseVariantKey returns the product and the digest of the source that a variant's
-// key names. ok is false for keys of any other form.
-func ParseVariantKey(key string) (product uuid.UUID, sha256 string, ok bool) {
+// ParseVariantKey returns the object key of the product and the digest of the source that a
+// variant's key names. ok is false for keys of any other form.
+func ParseVariantKey(key string) (objectKey uuid.UUID, sha256 string, ok bool) {
 	return parseDigestKey(variantPattern, key)
 }
 
 // ParseOriginalKey is the inverse of [OriginalKey]. ok is false for keys of any
 // other form.
-func ParseOriginalKey(key string) (product uuid.UUID, sha256 string, ok bool) {
+func ParseOriginalKey(key string) (objectKey uuid.UUID, sha256 string, ok bool) {
 	return parseDigestKey(originalPattern, key)
 }
 
-func parseDigestKey(pattern *regexp.Regexp, key string) (product uuid.UUID, sha256 string, ok bool) {
+func parseDigestKey(pattern *regexp.Regexp, key string) (objectKey uuid.UUID, sha256 string, ok bool) {
 	m := pattern.FindStringSubmatch(key)
 	if m == nil {
 		return uuid.Nil, "", false
@@ -72,11 +76,11 @@ func parseDigestKey(pattern *regexp.Regexp, key string) (product uuid.UUID, sha2
 
 // ParseUploadKey is the inverse of [UploadKey]. ok is false for any other spelling:
 // an upload has exactly one key.
-func ParseUploadKey(key string) (user, upload uuid.UUID, ok bool) {
+func ParseUploadKey(key string) (user int64, upload uuid.UUID, ok bool) {
 	first, second, _ := strings.Cut(strings.TrimPrefix(key, UploadPrefix), "/")
-	user, userErr := uuid.Parse(first)
+	user, userErr := strconv.ParseInt(first, 10, 64)
 	upload, uploadErr := uuid.Parse(second)
-	return user, upload, userErr == nil && uploadErr == nil && UploadKey(user, upload) == key
+	return user, upload, userErr == nil && uploadErr == nil && user > 0 && UploadKey(user, upload) == key
 }
 
 // UploadStore reads objects. Open returns the content, which is read under ctx and

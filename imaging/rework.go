@@ -25,8 +25,9 @@ const (
 // Rework is the work on a ready image.
 type Rework struct {
 	Job
-	ProductID uuid.UUID
-	Source    string // URL, or UploadScheme and a key
+	ProductID int64
+	ObjectKey uuid.UUID // of the product: its objects lie under it
+	Source    string    // URL, or UploadScheme and a key
 	Reason    Reason
 	Focal     *Focal // what the square crop is to show
 	Attempt   int    // this try's number, from 1; counted before the work begins
@@ -129,7 +130,7 @@ func (t *rework) fetch(ctx context.Context, need staleness) (src Source, release
 		return w.readObject(ctx, t.Source)
 	}
 	if t.Reason == ReasonWebP {
-		src, release, there, err := w.openOriginal(ctx, t.ProductID, t.Was.SourceSHA256)
+		src, release, there, err := w.openOriginal(ctx, t.ObjectKey, t.Was.SourceSHA256)
 		if there || err != nil {
 			return src, release, err
 		}
@@ -225,7 +226,7 @@ func (t *rework) keep(ctx context.Context, digest string, renditions []Rendition
 	if err != nil {
 		return nil, err
 	}
-	return t.worker.put(ctx, func(object string) string { return VariantFolder(t.ProductID, digest) + object }, renditions)
+	return t.worker.put(ctx, func(object string) string { return VariantFolder(t.ObjectKey, digest) + object }, renditions)
 }
 
 // reworkError is what the error of a second pass means.

@@ -79,7 +79,7 @@ func (j *jobs) Claim(ctx context.Context, job imaging.Job, owner string, lease t
 		UPDATE jobs SET status = 'processing', attempts = attempts + 1, owner = $3, lease_until = now() + $4 * interval '1 ms'
 		WHERE id = $1 AND generation = $2 AND (status = 'pending' OR status = 'processing' AND lease_until < now())
 		RETURNING product, source, attempts, deferrals`, job.ImageID, job.Generation, owner, lease.Milliseconds()).
-		Scan(&c.ProductID, &c.Source, &c.Attempt, &c.Deferrals)
+		Scan(&c.ObjectKey, &c.Source, &c.Attempt, &c.Deferrals)
 	if !errors.Is(err, sql.ErrNoRows) {
 		return c, err
 	}
@@ -115,7 +115,7 @@ func (j *jobs) Reserve(ctx context.Context, c imaging.Claim, sha256 string) (*im
 		return nil, err
 	}
 	var twin []byte
-	err := j.db.QueryRowContext(ctx, `SELECT result FROM jobs WHERE product = $1 AND sha256 = $2 AND status = 'ready'`, c.ProductID, sha256).Scan(&twin)
+	err := j.db.QueryRowContext(ctx, `SELECT result FROM jobs WHERE product = $1 AND sha256 = $2 AND status = 'ready'`, c.ObjectKey, sha256).Scan(&twin)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}

@@ -48,7 +48,7 @@ type reworkPayload struct {
 }
 
 type deletionPayload struct {
-	ProductID uuid.UUID `json:"product_id"`
+	ObjectKey uuid.UUID `json:"object_key"`
 	SHA256    string    `json:"sha256"`
 	Begun     bool      `json:"begun,omitempty"` // and not known to have ended
 	// Key is of one object that nothing needs any more, such as an upload that
@@ -58,8 +58,8 @@ type deletionPayload struct {
 
 // invalidationPayload names a product, or any other key of the cache.
 type invalidationPayload struct {
-	ProductID uuid.UUID `json:"product_id,omitzero"`
-	Key       string    `json:"key,omitempty"`
+	ProductID int64  `json:"product_id,omitzero"`
+	Key       string `json:"key,omitempty"`
 }
 
 func (p invalidationPayload) cacheKey() string {
@@ -78,12 +78,12 @@ func reworkRow(image uuid.UUID, generation int64, reason imaging.Reason) outboxR
 	return outboxRow{kind: KindImageRework, subject: image, payload: reworkPayload{jobPayload{image, generation}, reason}}
 }
 
-func deletionRow(product uuid.UUID, sha256 string) outboxRow {
-	return outboxRow{kind: KindDeleteObjects, subject: product, payload: deletionPayload{ProductID: product, SHA256: sha256}}
+func deletionRow(objectKey uuid.UUID, sha256 string) outboxRow {
+	return outboxRow{kind: KindDeleteObjects, subject: objectKey, payload: deletionPayload{ObjectKey: objectKey, SHA256: sha256}}
 }
 
-func invalidationRow(product uuid.UUID) outboxRow {
-	return outboxRow{kind: KindInvalidate, subject: product, payload: invalidationPayload{ProductID: product}}
+func invalidationRow(p productRow) outboxRow {
+	return outboxRow{kind: KindInvalidate, subject: p.ObjectKey, payload: invalidationPayload{ProductID: p.ID}}
 }
 
 // insertOutbox writes rows and wakes the relays of those that are due. Image jobs

@@ -3,9 +3,8 @@ package product_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
-
-	"github.com/google/uuid"
 
 	"vitrine/product"
 )
@@ -16,7 +15,7 @@ func TestGetAtLeastPassesOverAnOldValue(t *testing.T) {
 	t.Parallel()
 	c := newCatalogue(t)
 	w := c.create()
-	key := "product:v1:" + w.ID.String()
+	key := "product:v1:" + fmt.Sprint(w.ID)
 	var old []byte
 	eventually(t, "the product is cached", func() bool {
 		c.get(w.ID)
@@ -48,6 +47,6 @@ func TestGetAtLeastPassesOverAnOldValue(t *testing.T) {
 	}
 	_, err = c.GetAtLeast(t.Context(), product.Everything(), w.ID, 3)
 	wantErr(t, err, product.ErrVersionNotReached)
-	_, err = c.GetAtLeast(t.Context(), product.OwnedBy(uuid.New()), w.ID, 1)
+	_, err = c.GetAtLeast(t.Context(), product.OwnedBy(unknownID), w.ID, 1)
 	wantErr(t, err, product.ErrNotFound)
 }

@@ -55,7 +55,7 @@ func (c access) scope(r *http.Request) product.Scope { return callerOf(r.Context
 // the time taken tells neither how much of a guess is right nor how long the token is.
 func (c access) check(r *http.Request) (caller, error) {
 	if c.open {
-		return caller{scope: product.Everything(), name: callerOpen}, nil
+		return caller{scope: product.OpenAccess(), name: callerOpen}, nil
 	}
 	token, ok := bearer(r.Header)
 	if !ok {
@@ -77,7 +77,7 @@ func (c access) check(r *http.Request) (caller, error) {
 		return caller{}, err
 	}
 	return caller{
-		scope: product.OwnedBy(grant.UserID), name: grant.UserID.String(), keyID: grant.KeyID, readOnly: grant.ReadOnly,
+		scope: product.OwnedBy(grant.UserID), name: formatNumber(grant.UserID), keyID: grant.KeyID, readOnly: grant.ReadOnly,
 	}, nil
 }
 

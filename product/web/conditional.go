@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/google/uuid"
-
 	"vitrine/product"
 )
 
@@ -96,7 +94,7 @@ const matchNothing = -1
 // a client can send back the weak ETag that it was given: what a write has to be
 // protected from is another state, not another message round the same one.
 // A broken header is refused, since ignoring it would write unprotected.
-func (a *api) precondition(r *http.Request, id uuid.UUID) (product.Precondition, error) {
+func (a *api) precondition(r *http.Request, id int64) (product.Precondition, error) {
 	values := r.Header.Values("If-Match")
 	if len(values) == 0 {
 		return product.Precondition{}, nil

@@ -29,7 +29,7 @@ var (
 type letterBody struct {
 	ID               uuid.UUID  `json:"id"`
 	ImageID          *uuid.UUID `json:"image_id"`
-	ProductID        *uuid.UUID `json:"product_id"`
+	ProductID        *int64     `json:"product_id"`
 	Generation       *int64     `json:"generation"`
 	Reason           string     `json:"reason"`
 	Code             string     `json:"code"`
@@ -189,7 +189,7 @@ func inUTC(t *time.Time) *time.Time {
 }
 
 func (a *api) deleteDeadLetter(w http.ResponseWriter, r *http.Request) error {
-	id, err := pathID(r)
+	id, err := pathUUID(r, "id")
 	if err != nil {
 		return err
 	}
@@ -227,7 +227,7 @@ func (a *api) deleteDeadLetters(w http.ResponseWriter, r *http.Request) error {
 func (q *parameters) letterFilter() product.DeadLetterFilter {
 	return product.DeadLetterFilter{
 		Code: q.text("code"), Stage: q.text("stage"), Host: q.text("host"), Fingerprint: q.text("fingerprint"),
-		ProductID: q.id("product_id"), Replayed: q.flag("replayed"),
+		ProductID: q.number("product_id"), Replayed: q.flag("replayed"),
 		CreatedAfter: q.time("created_after"), CreatedBefore: q.time("created_before"),
 	}
 }

@@ -63,7 +63,7 @@ func (a *api) newEventStream(w http.ResponseWriter, r *http.Request) (*eventStre
 	q := parseQuery(r.URL.RawQuery, eventParameters)
 	s := &eventStream{
 		api: a, control: http.NewResponseController(w), writer: w, wrote: time.Now(), checked: time.Now(),
-		filter: product.EventFilter{ProductID: q.id("product_id"), UserID: q.id("user_id")},
+		filter: product.EventFilter{ProductID: q.number("product_id"), UserID: q.number("user_id")},
 	}
 	if text, ok := q.values["last_event_id"]; ok {
 		if s.position, s.resumes = parsePosition(text); !s.resumes {

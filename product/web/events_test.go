@@ -67,7 +67,7 @@ func TestEventStream(t *testing.T) {
 	}
 	delete(data, "occurred_at")
 	want := map[string]any{
-		"type": "product.created", "product_id": otherID, "user_id": user, "version": 1.0, "image_status": "none",
+		"type": "product.created", "product_id": number(otherID), "user_id": number(user), "version": 1.0, "image_status": "none",
 	}
 	if diff := cmp.Diff(want, data); diff != "" || m.id != "4" {
 		t.Errorf("event %s (-want +got):\n%s", m.id, diff)
@@ -196,7 +196,7 @@ func TestEventStreamRefusesWhatItDoesNotUnderstand(t *testing.T) {
 	a := s.call(t, http.MethodGet, "/events?product_id=x&user_id=&last_event_id=-1&since=now", "", auth...)
 	wantProblem(t, a, http.StatusBadRequest, "invalid_parameters")
 	want := map[string]string{
-		"product_id": "invalid_uuid", "user_id": "invalid_uuid", "last_event_id": "invalid_event_id", "since": "unknown_parameter",
+		"product_id": "invalid_id", "user_id": "invalid_id", "last_event_id": "invalid_event_id", "since": "unknown_parameter",
 	}
 	if diff := cmp.Diff(want, a.faults()); diff != "" {
 		t.Errorf("faults (-want +got):\n%s", diff)

@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -69,6 +70,24 @@ func (o *object) id(name string) (uuid.UUID, presence) {
 	if !ok {
 		o.fault(name, "invalid_uuid", "must be a UUID")
 		return uuid.Nil, bad
+	}
+	return id, given
+}
+
+// number reads a member that is the id of a user or product.
+func (o *object) number(name string) (int64, presence) {
+	value, state := o.member(name)
+	if state != given {
+		return 0, state
+	}
+	if value.Kind() != '0' {
+		o.wrongType(name, "a whole number", value)
+		return 0, bad
+	}
+	id, ok := parseNumber(string(value))
+	if !ok {
+		o.fault(name, "invalid_id", badNumber)
+		return 0, bad
 	}
 	return id, given
 }
@@ -225,6 +244,21 @@ func parseID(text string) (uuid.UUID, bool) {
 	id, err := uuid.Parse(text)
 	return id, err == nil && !strings.ContainsAny(text, "{}")
 }
+
+// maxNumber is the largest id of a user or product: larger numbers do not survive every
+// JSON parser.
+const maxNumber = 1<<53 - 1
+
+var badNumber = fmt.Sprintf("must be a whole number from 1 to %d", maxNumber)
+
+// parseNumber reads the id of a user or product in decimal digits, without a sign or
+// leading zeros, so that an id has one spelling.
+func parseNumber(text string) (int64, bool) {
+	id, err := strconv.ParseInt(text, 10, 64)
+	return id, err == nil && id >= 1 && id <= maxNumber && formatNumber(id) == text
+}
+
+func formatNumber(id int64) string { return strconv.FormatInt(id, 10) }
 
 // parsePrice reads a price's text and says what is wrong with it.
 func parsePrice(text string) (product.Price, *product.FieldError) {

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/google/uuid"
-
 	"vitrine/product"
 )
 
@@ -48,11 +46,11 @@ func decodeReplacement(body []byte) (product.NewProduct, error) {
 	if err != nil {
 		return product.NewProduct{}, err
 	}
-	if p.UserID != uuid.Nil {
+	if p.UserID != 0 {
 		return p, o.verdict(p)
 	}
 	checked := p
-	checked.UserID = uuid.Max // anybody's, to be told of the other fields
+	checked.UserID = maxNumber // anybody's, to be told of the other fields
 	return p, o.verdict(checked)
 }
 
@@ -65,7 +63,7 @@ func decodeProduct(body []byte, owner bool) (*object, product.NewProduct, error)
 	}
 	var p product.NewProduct
 	var state presence
-	if p.UserID, state = o.id(fieldUserID); owner {
+	if p.UserID, state = o.number(fieldUserID); owner {
 		o.require(fieldUserID, state)
 	}
 	p.Name, state = o.text(fieldName)
@@ -75,20 +73,20 @@ func decodeProduct(body []byte, owner bool) (*object, product.NewProduct, error)
 	// Null is as good as absent for these: many encoders write it for nothing.
 	p.Description, _ = o.text(fieldDescription)
 	p.Images, _ = o.texts(fieldImages)
-	p.ExternalID, _ = o.externalID()
+	p.ExternalID, _ = o.nonempty(fieldExternalID)
 	metadata, _ := o.strings(fieldMetadata, false)
 	p.Metadata = product.MetadataPatch{Keys: metadata}.Apply(nil)
 	return o, p, nil
 }
 
-// externalID reads the external id. An empty one is none, and nobody means it.
-func (o *object) externalID() (string, presence) {
-	id, state := o.text(fieldExternalID)
-	if state == given && id == "" {
-		o.fault(fieldExternalID, "required", "must not be empty; null stands for none")
+// nonempty reads an optional string member. An empty one is refused: null stands for none.
+func (o *object) nonempty(name string) (string, presence) {
+	text, state := o.text(name)
+	if state == given && text == "" {
+		o.fault(name, "required", "must not be empty; null stands for none")
 		return "", bad
 	}
-	return id, state
+	return text, state
 }
 
 // decodePatch reads a merge patch of a product (RFC 7396): what is absent stays,
@@ -119,7 +117,7 @@ func decodePatch(body []byte) (product.Patch, error) {
 	if metadata, state := o.strings(fieldMetadata, true); state == given || state == null {
 		p.Metadata = &product.MetadataPatch{Clear: state == null, Keys: metadata}
 	}
-	if id, state := o.externalID(); state == given || state == null {
+	if id, state := o.nonempty(fieldExternalID); state == given || state == null {
 		p.ExternalID = &id
 	}
 	return p, o.verdict(p)
@@ -170,14 +168,14 @@ func decodeImagePatch(body []byte) (product.ImagePatch, error) {
 }
 
 // decodeNewUpload reads the body of POST /uploads.
-func decodeNewUpload(body []byte) (user uuid.UUID, err error) {
+func decodeNewUpload(body []byte) (user int64, err error) {
 	o, err := parseObject(body, fieldUserID)
 	if err != nil {
-		return uuid.Nil, err
+		return 0, err
 	}
-	user, _ = o.id(fieldUserID)
+	user, _ = o.number(fieldUserID)
 	if len(o.faults) > 0 {
-		return uuid.Nil, o.refusal()
+		return 0, o.refusal()
 	}
 	return user, nil
 }
@@ -189,11 +187,8 @@ func decodeNewUser(body []byte) (product.NewUser, error) {
 		return product.NewUser{}, err
 	}
 	var u product.NewUser
-	var state presence
-	u.Name, state = o.text("name")
-	o.require("name", state)
-	u.Email, state = o.text("email")
-	o.require("email", state)
+	u.Name, _ = o.nonempty("name")
+	u.Email, _ = o.nonempty("email")
 	return u, o.verdict(u)
 }
 

@@ -41,7 +41,7 @@ func (a *api) addImage(w http.ResponseWriter, r *http.Request) error {
 
 // putImage adds the image that a request describes, and answers.
 func (a *api) putImage(
-	w http.ResponseWriter, r *http.Request, id uuid.UUID, input product.NewImage, pre product.Precondition, once product.Idempotency,
+	w http.ResponseWriter, r *http.Request, id int64, input product.NewImage, pre product.Precondition, once product.Idempotency,
 ) error {
 	added, replayed, err := a.service.AddImageOnce(r.Context(), a.access.scope(r), id, input, pre, once)
 	if err != nil {
@@ -49,7 +49,7 @@ func (a *api) putImage(
 	}
 	markReplay(w.Header(), replayed)
 	describeVersion(w.Header(), added.Version)
-	locate(w, r, "/products/"+id.String()+"/images/"+added.ID.String())
+	locate(w, r, "/products/"+formatNumber(id)+"/images/"+added.ID.String())
 	send(w, r, http.StatusCreated, added.Data, "Image added successfully")
 	return nil
 }
@@ -130,9 +130,9 @@ func (a *api) deleteImage(w http.ResponseWriter, r *http.Request) error {
 }
 
 // pathImage reads {id} and {image}.
-func pathImage(r *http.Request) (id, image uuid.UUID, err error) {
+func pathImage(r *http.Request) (id int64, image uuid.UUID, err error) {
 	if id, err = pathID(r); err != nil {
-		return uuid.Nil, uuid.Nil, err
+		return 0, uuid.Nil, err
 	}
 	image, err = pathUUID(r, "image")
 	return id, image, err

@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -22,7 +23,7 @@ func newPictured(t *testing.T, s *server, sources ...string) (path string, image
 	if a.status != http.StatusCreated {
 		t.Fatalf("create a product: %d %s", a.status, a.raw)
 	}
-	path = "/products/" + a.data()["id"].(string)
+	path = fmt.Sprint("/products/", a.data()["id"])
 	for _, entry := range a.data()["images"].([]any) {
 		images = append(images, path+"/images/"+entry.(map[string]any)["id"].(string))
 	}

@@ -49,7 +49,7 @@ func (a *api) retryImage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	describe(w.Header(), updated)
-	locate(w, r, "/products/"+id.String())
+	locate(w, r, "/products/"+formatNumber(id))
 	send(w, r, http.StatusAccepted, updated.Data, "Image will be processed again")
 	return nil
 }

@@ -20,16 +20,16 @@ type Accounts interface {
 	// VerifyKey gives what the key allows. Errors: [product.ErrInvalidKey], and
 	// [product.ErrUnavailable] where that cannot be found out now.
 	VerifyKey(ctx context.Context, key string) (product.Grant, error)
-	CreateKey(ctx context.Context, scope product.Scope, user uuid.UUID, n product.NewAPIKey) (key product.APIKey, text string, err error)
-	Keys(ctx context.Context, scope product.Scope, user uuid.UUID) ([]product.APIKey, error)
-	RevokeKey(ctx context.Context, scope product.Scope, user, id uuid.UUID) (product.APIKey, error)
+	CreateKey(ctx context.Context, scope product.Scope, user int64, n product.NewAPIKey) (key product.APIKey, text string, err error)
+	Keys(ctx context.Context, scope product.Scope, user int64) ([]product.APIKey, error)
+	RevokeKey(ctx context.Context, scope product.Scope, user int64, id uuid.UUID) (product.APIKey, error)
 }
 
 // keyBody is an API key on the wire. Key, its text, stands in the answer to its
 // creation and nowhere else.
 type keyBody struct {
 	ID         uuid.UUID  `json:"id"`
-	UserID     uuid.UUID  `json:"user_id"`
+	UserID     int64      `json:"user_id"`
 	Name       string     `json:"name"`
 	Key        string     `json:"key,omitempty"`
 	Prefix     string     `json:"prefix"`

@@ -11,8 +11,6 @@ import (
 	"strconv"
 	"unicode/utf8"
 
-	"github.com/google/uuid"
-
 	"vitrine/product"
 )
 
@@ -41,7 +39,7 @@ type imageForm struct {
 
 // readForm takes a form apart and stores its file on the way: it is never held as
 // a whole. The error is a *problem, or one of the service's.
-func (a *api) readForm(w http.ResponseWriter, r *http.Request, id uuid.UUID) (imageForm, error) {
+func (a *api) readForm(w http.ResponseWriter, r *http.Request, id int64) (imageForm, error) {
 	body := &formBody{body: http.MaxBytesReader(w, r.Body, a.uploads.to.MaxBytes()+formOverhead)}
 	parts, err := formParts(r.Header, body)
 	if err != nil {
@@ -129,7 +127,7 @@ func (c *fileContent) Read(p []byte) (int, error) {
 
 // readPart reads one field of the form. Of an unusable form only the faults of the
 // fields before its file are told: what comes after it is read no more.
-func (a *api) readPart(r *http.Request, id uuid.UUID, f *imageForm, o *object, name string, part io.Reader) (err error) {
+func (a *api) readPart(r *http.Request, id int64, f *imageForm, o *object, name string, part io.Reader) (err error) {
 	switch name {
 	case fieldFile:
 		if len(o.faults) > 0 {

@@ -10,7 +10,6 @@ import (
 
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
-	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 
@@ -110,7 +109,7 @@ func (o *observer) line(r *http.Request, route string, status, bytes int, took t
 		"method": r.Method, "path": shorten(withoutKeys(r.URL.Path), maxLoggedPath), "request_id": product.RequestID(r.Context()),
 		"route": route, "status": status,
 	}
-	if user, one := n.caller.scope.User(); one && user != uuid.Nil {
+	if user, one := n.caller.scope.User(); one && user != 0 {
 		fields["user_id"], fields["key_id"] = user, n.caller.keyID
 	}
 	if p := n.problem; p != nil {

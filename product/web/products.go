@@ -29,7 +29,7 @@ func (a *api) createProduct(w http.ResponseWriter, r *http.Request) error {
 	}
 	markReplay(w.Header(), replayed)
 	describe(w.Header(), created)
-	locate(w, r, "/products/"+created.ID.String())
+	locate(w, r, "/products/"+formatNumber(created.ID))
 	send(w, r, http.StatusCreated, created.Data, "Product created successfully")
 	return nil
 }
@@ -122,19 +122,24 @@ func (a *api) deleteProduct(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// pathID reads {id}. What is no UUID names nothing, so it is not found.
-func pathID(r *http.Request) (uuid.UUID, error) { return pathUUID(r, "id") }
+// pathID reads {id}, the id of a product or user.
+func pathID(r *http.Request) (int64, error) { return pathParameter(r, "id", parseNumber) }
 
-// pathUUID reads a UUID in the path. The router hands on a path with unusual
-// escapes as it came.
+// pathUUID reads a UUID in the path.
 func pathUUID(r *http.Request, name string) (uuid.UUID, error) {
+	return pathParameter(r, name, parseID)
+}
+
+// pathParameter reads an id in the path. A text that is no id names nothing, so it is
+// not found. The router passes a path with unusual escapes on undecoded.
+func pathParameter[T any](r *http.Request, name string, parse func(string) (T, bool)) (id T, err error) {
 	text, err := url.PathUnescape(chi.URLParam(r, name))
 	if err != nil {
-		return uuid.Nil, product.ErrNotFound
+		return id, product.ErrNotFound
 	}
-	id, ok := parseID(text)
+	id, ok := parse(text)
 	if !ok {
-		return uuid.Nil, product.ErrNotFound
+		return id, product.ErrNotFound
 	}
 	return id, nil
 }

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/google/uuid"
-
 	"vitrine/product"
 )
 
@@ -20,7 +18,7 @@ const maxLimit = 100
 
 // listParameters are the names that the query of GET /products may have.
 var listParameters = []string{
-	"user_id", "min_price", "max_price", "product_name", "q", "image_status", "created_after", "created_before",
+	"user_id", "external_id", "min_price", "max_price", "product_name", "q", "image_status", "created_after", "created_before",
 	"sort", "limit", "cursor", "total",
 }
 
@@ -36,7 +34,7 @@ type parameters struct {
 func parseFilter(raw string) (product.Filter, error) {
 	q := parseQuery(raw, listParameters)
 	f := product.Filter{
-		UserID: q.id("user_id"), MinPrice: q.price("min_price"), MaxPrice: q.price("max_price"),
+		UserID: q.number("user_id"), ExternalID: q.nonempty("external_id"), MinPrice: q.price("min_price"), MaxPrice: q.price("max_price"),
 		Name: q.values["product_name"], Query: q.nonempty("q"), ImageStatus: product.ImageStatus(q.nonempty("image_status")),
 		CreatedAfter: q.time("created_after"), CreatedBefore: q.time("created_before"),
 		Sort: product.Sort(q.nonempty("sort")), Limit: q.limit(), Cursor: q.values["cursor"],
@@ -143,15 +141,15 @@ func (q *parameters) limit() int {
 	return int(n)
 }
 
-// id reads a UUID, nil where there is none.
-func (q *parameters) id(name string) *uuid.UUID {
+// number reads the id of a user or product; nil stands for none.
+func (q *parameters) number(name string) *int64 {
 	text, ok := q.values[name]
 	if !ok {
 		return nil
 	}
-	id, valid := parseID(text)
+	id, valid := parseNumber(text)
 	if !valid {
-		q.fault(name, "invalid_uuid", "must be a UUID")
+		q.fault(name, "invalid_id", badNumber)
 	}
 	return &id
 }

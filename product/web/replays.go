@@ -68,7 +68,7 @@ func (a *api) startReplay(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *api) getReplay(w http.ResponseWriter, r *http.Request) error {
-	id, err := pathID(r)
+	id, err := pathUUID(r, "id")
 	if err != nil {
 		return err
 	}

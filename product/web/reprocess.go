@@ -33,7 +33,7 @@ func (a *api) reprocessProduct(w http.ResponseWriter, r *http.Request) error {
 		return fmt.Errorf("encode reprocessing: %w", err)
 	}
 	describe(w.Header(), after)
-	locate(w, r, "/products/"+id.String())
+	locate(w, r, "/products/"+formatNumber(id))
 	send(w, r, http.StatusAccepted, data, "Pictures will be processed again")
 	return nil
 }

@@ -11,8 +11,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/google/uuid"
-
 	"vitrine/product"
 )
 
@@ -60,7 +58,7 @@ func (a *api) createUpload(w http.ResponseWriter, r *http.Request) error {
 
 // addUploadedImage stores the file of a form and adds it as an image. The request
 // has more time than others: the picture may come over a slow line.
-func (a *api) addUploadedImage(w http.ResponseWriter, r *http.Request, id uuid.UUID) error {
+func (a *api) addUploadedImage(w http.ResponseWriter, r *http.Request, id int64) error {
 	if compressed(r.Header) {
 		return unsupportedEncoding()
 	}
@@ -109,7 +107,7 @@ func (a *api) addUploadedImage(w http.ResponseWriter, r *http.Request, id uuid.U
 }
 
 // receive stores the file that is read from part and gives the source that names it.
-func (a *api) receive(r *http.Request, id uuid.UUID, part io.Reader) (source string, sum []byte, err error) {
+func (a *api) receive(r *http.Request, id int64, part io.Reader) (source string, sum []byte, err error) {
 	file := &fileBody{part: part, sum: sha256.New()}
 	source, err = a.uploads.to.Receive(r.Context(), a.access.scope(r), id, file)
 	switch {

@@ -7,16 +7,14 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/google/uuid"
-
 	"vitrine/product"
 )
 
 // userBody is a user on the wire.
 type userBody struct {
-	ID        uuid.UUID `json:"id"`
-	Name      string    `json:"name"`
-	Email     string    `json:"email"`
+	ID        int64     `json:"id"`
+	Name      *string   `json:"name"`
+	Email     *string   `json:"email"`
 	CreatedAt time.Time `json:"created_at"`
 }
 
@@ -37,7 +35,7 @@ func (a *api) createUser(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	markReplay(w.Header(), replayed)
-	locate(w, r, "/users/"+user.ID.String())
+	locate(w, r, "/users/"+formatNumber(user.ID))
 	return sendUser(w, r, http.StatusCreated, user, "User created successfully")
 }
 

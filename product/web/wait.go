@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/google/uuid"
-
 	"vitrine/product"
 )
 
@@ -35,7 +33,7 @@ func (a *api) patient(h func(http.ResponseWriter, *http.Request) error) func(htt
 // current gives the product that a GET answers with. Where the client waits, that
 // is when its images have settled and the client does not have the product yet, or
 // when its time is over. It is not older than version.
-func (a *api) current(w http.ResponseWriter, r *http.Request, id uuid.UUID, version int64) (product.Snapshot, error) {
+func (a *api) current(w http.ResponseWriter, r *http.Request, id int64, version int64) (product.Snapshot, error) {
 	wait, ok := r.Context().Value(waitKey{}).(time.Duration)
 	if !ok {
 		return a.service.GetAtLeast(r.Context(), a.access.scope(r), id, version)

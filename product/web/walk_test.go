@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"regexp"
@@ -27,12 +28,12 @@ type visit struct {
 // walkBodies are valid bodies for the routes that read one; USER stands for the id
 // of the user whose things the walk names.
 var walkBodies = map[string]string{
-	"POST /products":                      `{"user_id":"USER","product_name":"Lamp","product_price":1}`,
+	"POST /products":                      `{"user_id":USER,"product_name":"Lamp","product_price":1}`,
 	"PUT /products/{id}":                  `{"product_name":"Torch","product_price":1}`,
 	"PATCH /products/{id}":                `{"product_name":"Torch"}`,
 	"POST /products/{id}/images":          `{"source":"https://img.example/eve.jpg"}`,
 	"PATCH /products/{id}/images/{image}": `{"alt":"Eve"}`,
-	"POST /uploads":                       `{"user_id":"USER"}`,
+	"POST /uploads":                       `{"user_id":USER}`,
 	"POST /users":                         `{"name":"Eve","email":"eve@example.org"}`,
 	"POST /users/{id}/keys":               `{"name":"laptop"}`,
 	"POST /admin/dead-letters/replay":     `{"all":true}`,
@@ -143,7 +144,7 @@ func (a *accounts) shelf() (owner account, ids map[string]string) {
 		`{"product_name":"Lamp","product_price":1,"product_images":["https://img.example/lamp.jpg"]}`)
 	images, _ := data["images"].([]any)
 	image, _ := images[0].(map[string]any)
-	product, _ := data["id"].(string)
+	product := fmt.Sprint(data["id"])
 	imageID, _ := image["id"].(string)
 	return owner, map[string]string{"products": product, "images": imageID, "users": owner.id, "keys": owner.keyID, "problems": "internal"}
 }

@@ -25,17 +25,17 @@ import (
 // concurrent use and end with their context.
 type Service interface {
 	CreateOnce(ctx context.Context, scope product.Scope, p product.NewProduct, once product.Idempotency) (created product.Snapshot, replayed bool, err error)
-	Get(ctx context.Context, scope product.Scope, id uuid.UUID) (product.Snapshot, error)
-	GetAtLeast(ctx context.Context, scope product.Scope, id uuid.UUID, version int64) (product.Snapshot, error)
+	Get(ctx context.Context, scope product.Scope, id int64) (product.Snapshot, error)
+	GetAtLeast(ctx context.Context, scope product.Scope, id int64, version int64) (product.Snapshot, error)
 	List(ctx context.Context, scope product.Scope, f product.Filter) (product.Page, error)
-	Patch(ctx context.Context, scope product.Scope, id uuid.UUID, p product.Patch, pre product.Precondition) (product.Snapshot, error)
-	Replace(ctx context.Context, scope product.Scope, id uuid.UUID, n product.NewProduct, pre product.Precondition) (product.Snapshot, error)
-	Delete(ctx context.Context, scope product.Scope, id uuid.UUID, pre product.Precondition) error
+	Patch(ctx context.Context, scope product.Scope, id int64, p product.Patch, pre product.Precondition) (product.Snapshot, error)
+	Replace(ctx context.Context, scope product.Scope, id int64, n product.NewProduct, pre product.Precondition) (product.Snapshot, error)
+	Delete(ctx context.Context, scope product.Scope, id int64, pre product.Precondition) error
 	CreateUserOnce(ctx context.Context, u product.NewUser, once product.Idempotency) (created product.User, replayed bool, err error)
-	User(ctx context.Context, scope product.Scope, id uuid.UUID) (product.User, error)
-	Reprocess(ctx context.Context, scope product.Scope, id uuid.UUID, pre product.Precondition) (begun product.Reprocessing, after product.Snapshot, err error)
-	RetryImage(ctx context.Context, scope product.Scope, id, image uuid.UUID, pre product.Precondition) (product.Snapshot, error)
-	Attempts(ctx context.Context, scope product.Scope, id, image uuid.UUID) ([]product.Attempt, error)
+	User(ctx context.Context, scope product.Scope, id int64) (product.User, error)
+	Reprocess(ctx context.Context, scope product.Scope, id int64, pre product.Precondition) (begun product.Reprocessing, after product.Snapshot, err error)
+	RetryImage(ctx context.Context, scope product.Scope, id int64, image uuid.UUID, pre product.Precondition) (product.Snapshot, error)
+	Attempts(ctx context.Context, scope product.Scope, id int64, image uuid.UUID) ([]product.Attempt, error)
 	Accounts
 	Images
 	DeadLetters
@@ -44,24 +44,24 @@ type Service interface {
 
 // Changes is what the API needs to let clients wait for changes.
 type Changes interface {
-	Await(ctx context.Context, scope product.Scope, id uuid.UUID, limit time.Duration, release <-chan struct{}, enough func(product.Snapshot) bool) (product.Snapshot, error)
+	Await(ctx context.Context, scope product.Scope, id int64, limit time.Duration, release <-chan struct{}, enough func(product.Snapshot) bool) (product.Snapshot, error)
 	Events(ctx context.Context, scope product.Scope, f product.EventFilter, after int64) (product.EventPage, error)
 	Subscribe(ctx context.Context, scope product.Scope, f product.EventFilter) (*product.Subscription, error)
 }
 
 // Images is what the API needs for the images of a product one by one.
 type Images interface {
-	AddImageOnce(ctx context.Context, scope product.Scope, id uuid.UUID, n product.NewImage, pre product.Precondition, once product.Idempotency) (added product.ImageSnapshot, replayed bool, err error)
-	Image(ctx context.Context, scope product.Scope, id, image uuid.UUID, version int64) (product.ImageSnapshot, error)
-	PatchImage(ctx context.Context, scope product.Scope, id, image uuid.UUID, p product.ImagePatch, pre product.Precondition) (product.ImageSnapshot, error)
-	DeleteImage(ctx context.Context, scope product.Scope, id, image uuid.UUID, pre product.Precondition) (product.Snapshot, error)
+	AddImageOnce(ctx context.Context, scope product.Scope, id int64, n product.NewImage, pre product.Precondition, once product.Idempotency) (added product.ImageSnapshot, replayed bool, err error)
+	Image(ctx context.Context, scope product.Scope, id int64, image uuid.UUID, version int64) (product.ImageSnapshot, error)
+	PatchImage(ctx context.Context, scope product.Scope, id int64, image uuid.UUID, p product.ImagePatch, pre product.Precondition) (product.ImageSnapshot, error)
+	DeleteImage(ctx context.Context, scope product.Scope, id int64, image uuid.UUID, pre product.Precondition) (product.Snapshot, error)
 }
 
 // Uploads is what the API needs to take files.
 type Uploads interface {
 	MaxBytes() int64
-	Presign(ctx context.Context, scope product.Scope, user uuid.UUID) (product.Upload, error)
-	Receive(ctx context.Context, scope product.Scope, id uuid.UUID, body io.Reader) (source string, err error)
+	Presign(ctx context.Context, scope product.Scope, user int64) (product.Upload, error)
+	Receive(ctx context.Context, scope product.Scope, id int64, body io.Reader) (source string, err error)
 }
 
 // DeadLetters is what the API needs to let operators see and settle what got

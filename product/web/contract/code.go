@@ -17,6 +17,7 @@ var Faults = []Code{
 	{"duplicate_field", "The field is given more than once."},
 	{"wrong_type", "The value is of another JSON type than the field wants."},
 	{"invalid", "The value is none that can stand here."},
+	{"invalid_id", "It is not a whole number from 1 to 9007199254740991."},
 	{"invalid_uuid", "It is not a UUID in its usual form of 36 characters."},
 	{"invalid_url", "It is not an absolute http or https URL, or has a user name in it."},
 	{"invalid_email", "It is not an e-mail address."},

@@ -122,6 +122,9 @@ func (w *worker) gather(schema map[string]any, v any, known map[string]string) {
 			property, _ := raw.(map[string]any)
 			gives, ok := property["x-gives"].(string)
 			text, isText := v[name].(string)
+			if n, isNumber := v[name].(json.Number); isNumber {
+				text, isText = n.String(), true
+			}
 			if ok && isText {
 				if own == nil {
 					own = map[string]string{}

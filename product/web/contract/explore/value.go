@@ -30,6 +30,9 @@ func (w *worker) value(schema map[string]any, depth int) any {
 	schema = w.contract.Resolve(schema)
 	if from, ok := schema["x-from"].(string); ok && w.rnd.IntN(8) > 0 {
 		if known := w.memory.with(w, []string{from}); known != nil {
+			if wants(schema, "integer") {
+				return json.Number(known[from])
+			}
 			return known[from]
 		}
 	}
@@ -63,6 +66,12 @@ func (w *worker) value(schema map[string]any, depth int) any {
 		return nil
 	}
 	return w.text(schema)
+}
+
+// wants reports whether a schema allows a type.
+func wants(schema map[string]any, kind string) bool {
+	kinds, _ := schema["type"].([]any)
+	return schema["type"] == kind || slices.Contains(kinds, any(kind))
 }
 
 func (w *worker) object(schema map[string]any, depth int) any {

@@ -2,9 +2,6 @@ package imaging
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"strings"
 
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
@@ -14,9 +11,7 @@ import (
 // that what another one makes of the same bytes, for another image of the product,
 // does not take its place: who has read it once never asks again.
 func (w *Worker) firstKey(objectKey uuid.UUID, sha256sum, object string) string {
-	recipe := sha256.Sum256([]byte(w.firstRecipe()))
-	name, extension, _ := strings.Cut(object, ".")
-	return VariantFolder(objectKey, sha256sum) + name + "-" + hex.EncodeToString(recipe[:4]) + "." + extension
+	return VariantKey(objectKey, sha256sum, object, w.firstRecipe())
 }
 
 // put stores renditions, each object once, under the key that is given for it, and

@@ -2,6 +2,8 @@ package imaging
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"io"
 	"regexp"
 	"strconv"
@@ -29,14 +31,23 @@ const UploadScheme = "upload:"
 
 // VariantFolder returns the prefix of the keys of the variants that were made from
 // one source of a product.
-func VariantFolder(objectKey uuid.UUID, sha256 string) string {
-	return VariantPrefix + objectKey.String() + "/" + sha256 + "/"
+func VariantFolder(objectKey uuid.UUID, sha256sum string) string {
+	return VariantPrefix + objectKey.String() + "/" + sha256sum + "/"
+}
+
+// VariantKey returns the key of a variant. object is its file name, such as main.jpg. The
+// key contains a hash of the pipeline version, so that no key ever gets other content: a
+// client that has downloaded an object may cache it for ever.
+func VariantKey(objectKey uuid.UUID, sha256sum, object, pipelineVersion string) string {
+	version := sha256.Sum256([]byte(pipelineVersion))
+	name, extension, _ := strings.Cut(object, ".")
+	return VariantFolder(objectKey, sha256sum) + name + "-" + hex.EncodeToString(version[:4]) + "." + extension
 }
 
 // OriginalKey returns the key under which the bytes of a downloaded source are kept
 // until its image has been reprocessed.
-func OriginalKey(objectKey uuid.UUID, sha256 string) string {
-	return OriginalPrefix + objectKey.String() + "/" + sha256
+func OriginalKey(objectKey uuid.UUID, sha256sum string) string {
+	return OriginalPrefix + objectKey.String() + "/" + sha256sum
 }
 
 // UploadKey returns the key of a user's upload.
@@ -56,17 +67,17 @@ var (
 
 // ParseVariantKey returns the object key of the product and the digest of the source that a
 // variant's key names. ok is false for keys of any other form.
-func ParseVariantKey(key string) (objectKey uuid.UUID, sha256 string, ok bool) {
+func ParseVariantKey(key string) (objectKey uuid.UUID, sha256sum string, ok bool) {
 	return parseDigestKey(variantPattern, key)
 }
 
 // ParseOriginalKey is the inverse of [OriginalKey]. ok is false for keys of any
 // other form.
-func ParseOriginalKey(key string) (objectKey uuid.UUID, sha256 string, ok bool) {
+func ParseOriginalKey(key string) (objectKey uuid.UUID, sha256sum string, ok bool) {
 	return parseDigestKey(originalPattern, key)
 }
 
-func parseDigestKey(pattern *regexp.Regexp, key string) (objectKey uuid.UUID, sha256 string, ok bool) {
+func parseDigestKey(pattern *regexp.Regexp, key string) (objectKey uuid.UUID, sha256sum string, ok bool) {
 	m := pattern.FindStringSubmatch(key)
 	if m == nil {
 		return uuid.Nil, "", false

@@ -77,7 +77,7 @@ func TestProcessKeepsColours(t *testing.T) {
 func TestProcessKeepsGrayAndTransparency(t *testing.T) {
 	t.Parallel()
 	gray, sheer := grayFields(), sheerFields()
-	holes := picture.Paletted(sheer) // of nothing, where a field is half transparent
+	holes := picture.Paletted(sheer) // half transparent fields become completely transparent
 	keyed := fields()
 	key := keyed.NRGBAAt(0, 0)
 	for i := range 7 * patch * 7 * patch {

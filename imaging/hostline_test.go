@@ -78,7 +78,7 @@ func TestASlowHostLeavesWorkersForOthers(t *testing.T) {
 						ready <- job
 						continue
 					} else if !row.Ours || row.RetryIn < 700*time.Millisecond || row.RetryIn > time.Minute {
-						t.Errorf("put off: %+v", row)
+						t.Errorf("deferred: %+v", row)
 					}
 					r.jobs.putOff(t, job, 1)
 					queue <- job

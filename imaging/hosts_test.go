@@ -43,7 +43,7 @@ func TestImagesOfAFailingHostWait(t *testing.T) {
 		}
 		r.handle(t.Context(), t, job)
 		if row := r.jobs.row(t, job); row.Ours || asked.Load() != 6 {
-			t.Errorf("after ten waits: %+v, %d requests", row, asked.Load())
+			t.Errorf("after ten deferrals: %+v, %d requests", row, asked.Load())
 		}
 	})
 }

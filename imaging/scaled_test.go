@@ -90,7 +90,7 @@ func TestProcessDecodesScaled(t *testing.T) {
 		for name, sampling := range samplings {
 			for o := 1; o <= 8; o++ {
 				if name != "4:2:0" && o != 1+int(sampling[0])%8 || size.X != 4003 && o > 2 {
-					continue // every orientation with the usual sampling, one with each other
+					continue // all orientations for 4:2:0, one for each other sampling
 				}
 				t.Run(fmt.Sprintf("%v %s %d", size, name, o), func(t *testing.T) {
 					t.Parallel()

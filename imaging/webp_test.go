@@ -176,12 +176,12 @@ func TestProcessWebPSharesAndLeavesOut(t *testing.T) {
 	if diff := cmp.Diff([]shape{{"large", "large.webp", 600, 500}}, shapesOf(webps)); diff != "" {
 		t.Error(diff)
 	}
-	grainy := picture.PNG(picture.Photo(900, 700, 3)) // what is random has nothing to predict it by
+	grainy := picture.PNG(picture.Photo(900, 700, 3)) // noise cannot be predicted
 	if _, webps = withWebP(t, grainy, "large", "small"); len(webps) != 1 || webps[0].Name != "small" {
 		t.Errorf("of a grainy picture: %v", shapesOf(webps))
 	}
 	if _, webps = withWebP(t, grainy); len(webps) != 0 {
-		t.Errorf("nothing was asked for: %v", shapesOf(webps))
+		t.Errorf("WebP without a request: %v", shapesOf(webps))
 	}
 }
 

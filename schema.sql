@@ -66,7 +66,7 @@ CREATE TABLE IF NOT EXISTS products (
                               CHECK (product_price >= 0 AND product_price < 1000000000000 AND scale(product_price) <= 4),
     product_images            text[] NOT NULL DEFAULT '{}' CONSTRAINT products_images_count CHECK (cardinality(product_images) <= 20),
     compressed_product_images text[] CONSTRAINT products_compressed_count CHECK (cardinality(compressed_product_images) BETWEEN 1 AND 20),
-    image_status              text NOT NULL CONSTRAINT products_image_status_known
+    image_status              text NOT NULL DEFAULT 'none' CONSTRAINT products_image_status_known
                               CHECK (image_status IN ('none', 'pending', 'partial', 'ready', 'failed')),
     metadata                  jsonb NOT NULL DEFAULT '{}' CONSTRAINT products_metadata_object CHECK (jsonb_typeof(metadata) = 'object'),
     version                   bigint NOT NULL DEFAULT 1 CONSTRAINT products_version_positive CHECK (version >= 1),
@@ -89,17 +89,6 @@ COMMENT ON COLUMN products.version IS 'Grows with every change that clients can 
 COMMENT ON COLUMN products.search IS 'Words of name and description for full-text search.';
 CREATE UNIQUE INDEX IF NOT EXISTS products_object_key ON products (object_key);
 CREATE UNIQUE INDEX IF NOT EXISTS products_external_id_key ON products (user_id, external_id) WHERE external_id IS NOT NULL;
-
--- The image status of a new product: its images are pending, if it has any. Later
--- statuses are written with the product's next version.
-CREATE OR REPLACE FUNCTION first_image_status() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    NEW.image_status := coalesce(NEW.image_status, CASE WHEN cardinality(NEW.product_images) = 0 THEN 'none' ELSE 'pending' END);
-    RETURN NEW;
-END
-$$;
-CREATE OR REPLACE TRIGGER products_first_image_status BEFORE INSERT ON products
-    FOR EACH ROW EXECUTE FUNCTION first_image_status();
 
 -- Indexes on products cover columns that image results do not change, so that those
 -- updates touch no index (HOT updates). Columns that do change are indexed in

@@ -74,7 +74,7 @@ func redis(t *testing.T, cfg cache.Config) rueidis.Client {
 	return client
 }
 
-// keys gives what Redis holds under a prefix.
+// keys returns what Redis holds under a prefix.
 func keys(t *testing.T, client rueidis.Client, prefix string) []string {
 	t.Helper()
 	var found []string

@@ -186,7 +186,7 @@ func TestDeclaresAgainWhatWasDeleted(t *testing.T) {
 	}
 }
 
-// intact tells whether the work queue is there and the exchange leads to the
+// intact reports whether the work queue is there and the exchange leads to the
 // dead-letter queue.
 func (r *rig) intact(t *testing.T) bool {
 	t.Helper()

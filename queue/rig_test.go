@@ -85,7 +85,7 @@ func (r *rig) checkLog(t *testing.T) {
 	}
 }
 
-// logged tells whether a warning whose error contains text was logged.
+// logged reports whether a warning whose error contains text was logged.
 func (r *rig) logged(text string) bool {
 	for _, entry := range r.hook.AllEntries() {
 		err, _ := entry.Data["error"].(error)
@@ -96,7 +96,7 @@ func (r *rig) logged(text string) bool {
 	return false
 }
 
-// broker gives a broker with the rig's queues that is not running yet.
+// broker returns a broker with the rig's queues that is not running yet.
 func (r *rig) broker(workers int, urls ...string) *queue.Broker {
 	if len(urls) == 0 {
 		urls = []string{r.url}

@@ -117,7 +117,7 @@ func found(contentType, body string) page {
 	return page{http.StatusOK, contentType, "public, max-age=31536000, immutable", body}
 }
 
-// list gives the keys that the bucket holds.
+// list returns the keys that the bucket holds.
 func list(t *testing.T, cfg storage.Config) []string {
 	t.Helper()
 	var keys []string

@@ -48,7 +48,7 @@ func (c *client) product(ctx context.Context, id string) (product, error) {
 	return p, c.call(ctx, http.MethodGet, "/products/"+id, nil, &p)
 }
 
-// createUser gives the new user's id.
+// createUser returns the new user's id.
 func (c *client) createUser(ctx context.Context, name, email string) (string, error) {
 	var user struct {
 		ID string `json:"id"`

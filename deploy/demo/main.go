@@ -90,7 +90,7 @@ func show(ctx context.Context, c *client, source *source) error {
 }
 
 // create posts one product a scene and waits until its picture is ready or
-// failed. It gives the time from each POST to that moment, by product id.
+// failed. It returns the time from each POST to that moment, by product id.
 func create(ctx context.Context, c *client, source *source) (map[string]time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()

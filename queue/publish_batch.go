@@ -11,18 +11,17 @@ import (
 )
 
 // confirmBudget is how late a confirm may be before the session counts as broken,
-// whatever the deadlines of those who wait for it.
+// independent of the callers' deadlines.
 const confirmBudget = 15 * time.Second
 
-// batch is what one call of publish sends. Its fence is a last message that
-// nothing is bound to. The broker returns it, as it returns every unroutable
-// message, and returns come in the order of publishing: when the fence is back,
-// all returns of the batch have been seen. Confirms do not say that much: an
-// unroutable message is confirmed too, and the library passes returns and
-// confirms on by different goroutines.
+// batch is the set of messages that one call of publish sends. Its last message, the
+// fence, has a routing key that no queue is bound to. The broker returns it, as it
+// returns every unroutable message, and returns arrive in the order of publishing: once
+// the fence is back, all returns of the batch have arrived. Confirms cannot show this:
+// unroutable messages are confirmed too, and the library delivers returns and confirms
+// on different goroutines.
 //
-// Its fields but id and begun are guarded by the publisher's lock until its
-// confirms are known.
+// The publisher's lock guards all fields but id and begun until the confirms are known.
 type batch struct {
 	id       uint64
 	begun    time.Time
@@ -47,7 +46,7 @@ func (p *publisher) begin(n int) *batch {
 	return b
 }
 
-// sent says what became of writing the batch.
+// sent records the result of writing the batch.
 func (p *publisher) sent(b *batch, confirms []*amqp.DeferredConfirmation, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -57,19 +56,19 @@ func (p *publisher) sent(b *batch, confirms []*amqp.DeferredConfirmation, err er
 	}
 }
 
-// takeReturn is told of every message that came back as unroutable, one after the
-// other.
+// takeReturn handles one message that the broker returned as unroutable. The library
+// calls it for one message at a time.
 func (p *publisher) takeReturn(r rabbitmq.Return) {
 	if r.RoutingKey != p.names.fence {
 		// The next session declares the queue again.
-		p.link.lost(fmt.Errorf("a message was returned: %s", r.ReplyText))
+		p.link.lost(fmt.Errorf("broker returned a message: %s", r.ReplyText))
 	}
 	id, index := parseCorrelation(r.CorrelationId)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	b := p.batches[id]
 	switch {
-	case b == nil: // nobody waits for it any more
+	case b == nil: // the caller no longer waits for it
 	case index < len(b.returned):
 		b.returned[index] = true
 	case !b.fenced:
@@ -84,8 +83,8 @@ func (p *publisher) wasReturned(b *batch, index int) bool {
 	return b.returned[index]
 }
 
-// stalled forgets the batches that are settled and tells whether the broker owes
-// an answer for longer than confirmBudget. While it blocks us it owes nothing.
+// stalled forgets the settled batches and reports whether a confirm is overdue by more
+// than confirmBudget. Time in which the broker blocks publishing does not count.
 func (p *publisher) stalled(blocked bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -120,14 +119,14 @@ func (b *batch) settled() bool {
 	return b.fenced
 }
 
-// correlation names message index of batch id on its way to the broker and back.
-// Its own id would not do: the same message may be under way twice.
+// correlation returns the correlation id of message index of batch id. The message's own
+// id is not enough: the same message may be in flight twice.
 func correlation(id uint64, index int) string {
 	return strconv.FormatUint(id, 10) + "." + strconv.Itoa(index)
 }
 
-// parseCorrelation gives id 0, which no batch has, for what correlation has not
-// written.
+// parseCorrelation is the inverse of correlation. For any other text it returns id 0,
+// which no batch has.
 func parseCorrelation(s string) (id uint64, index int) {
 	left, right, _ := strings.Cut(s, ".")
 	id, err := strconv.ParseUint(left, 10, 64)

@@ -7,7 +7,7 @@ import (
 	"github.com/wagslane/go-rabbitmq"
 )
 
-// consuming is the connection of a session that consumes.
+// consuming is the consuming connection of a session.
 type consuming struct {
 	link *link
 
@@ -15,7 +15,7 @@ type consuming struct {
 	consumers []*rabbitmq.Consumer
 }
 
-// open connects and subscribes consumers; ctx is what their handlers run with.
+// open connects and subscribes the consumers, whose handlers run with ctx.
 func (c *consuming) open(ctx context.Context, urls []string, options func(*rabbitmq.ConnectionOptions),
 	consumers []*consumer, s *session, log rabbitmq.Logger,
 ) error {
@@ -36,15 +36,15 @@ func (c *consuming) open(ctx context.Context, urls []string, options func(*rabbi
 	return nil
 }
 
-// close hands back what was delivered and not settled. Handlers that still run can
-// settle nothing afterwards.
+// close closes the connection, which returns unsettled deliveries to the broker.
+// Handlers that still run can settle nothing afterwards.
 func (c *consuming) close() {
 	c.link.close(func() {
 		for _, consumer := range c.consumers {
 			consumer.Close()
 		}
 		if c.conn != nil {
-			_ = c.conn.Close() // an error means that it is closed already
+			_ = c.conn.Close() // an error means that it is already closed
 		}
 	})
 }

@@ -10,20 +10,20 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// Fetch gives the value under key, from the cache (hit) or else from load, whose
-// result fills the cache where the protocol allows it. Trouble with the cache is
-// never an error here.
+// Fetch returns the value under key, from the cache (hit) or else from load, whose
+// result fills the cache if the protocol allows it. Failures of the cache are not
+// errors of Fetch.
 //
 // Concurrent calls of the same group share loads, but a call never gets the
-// result of a load that began before the call: such a load may have read the
-// database before a write that was acknowledged in the meantime. So per key and
-// group one load runs, and whoever comes while it runs shares the next one. A value
-// that fills the cache is shown to every group, an error only to its own.
+// result of a load that began before the call: that load may have read the
+// database before a write that was acknowledged in the meantime. So one load runs
+// per key and group, and all calls that arrive while it runs share the next one. A
+// value that fills the cache is visible to every group, an error only to its own.
 //
-// load runs with the values of one of the callers' contexts and a deadline of
-// its own, and must end with its context; a caller who gives up disturbs
-// nobody. Its error is handed on as it is. Other errors: [ErrBusy], or that of
-// ctx. Callers may share the value's memory: it must not be changed.
+// load runs with the values of one caller's context and its own deadline, and must
+// return when its context ends. A caller that gives up does not affect the others.
+// The error of load is returned unchanged. Other errors: [ErrBusy], or that of ctx.
+// Callers may share the value's memory and must not modify it.
 func (c *Cache) Fetch(ctx context.Context, key, group string, load func(context.Context) ([]byte, error)) (value []byte, hit bool, err error) {
 	e, err := c.Get(ctx, key)
 	if err == nil && e.Hit {
@@ -44,36 +44,36 @@ func (c *Cache) Fetch(ctx context.Context, key, group string, load func(context.
 	}
 }
 
-// load loads and, with a lease, fills the cache before the callers learn of the
-// value, so that their next read is a hit. A panic becomes an error: it must not
-// end the process, as it would here, away from the goroutine of the request.
+// load calls load and, with a lease, fills the cache before the callers get the
+// value, so that their next read is a hit. It turns a panic into an error, because a
+// panic on this goroutine would end the process.
 func (c *Cache) load(ctx context.Context, key, lease string, load func(context.Context) ([]byte, error)) (value []byte, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			c.log.WithFields(logrus.Fields{"panic": fmt.Sprint(r), "stack": string(debug.Stack())}).Error("cache load panicked")
+			c.log.WithFields(logrus.Fields{"panic": fmt.Sprint(r), "stack": string(debug.Stack())}).Error("Cache load panicked")
 			value, err = nil, fmt.Errorf("cache: load panicked: %v", r)
 		}
 	}()
 	bounded, cancel := context.WithTimeout(ctx, c.cfg.LoadTimeout)
 	defer cancel()
 	if value, err = load(bounded); err == nil {
-		_ = c.Fill(ctx, key, lease, value) // the value is good without it; its failure is counted
+		_ = c.Fill(ctx, key, lease, value) // the value is valid without it; failures are counted
 	}
 	return value, err
 }
 
-// flight is one load and the callers that wait for it. Its result may be read
-// once landed is closed.
+// flight is one load that several callers share. Its result may be read once landed
+// is closed.
 type flight struct {
 	load   func(lease string) ([]byte, error)
-	lease  string // of the caller that has one; guarded by flights.mu until departure
+	lease  string // of the caller that has one; guarded by flights.mu until the flight starts
 	landed chan struct{}
 	value  []byte
 	err    error
 }
 
-// flights holds, for every key and group that is being loaded, the flight that has not
-// departed yet; nil while nobody waits for one.
+// flights holds, for every key and group that is being loaded, the flight that has
+// not started yet, or nil if no caller waits for one.
 type flights struct {
 	mu      sync.Mutex
 	waiting map[string]*flight
@@ -85,9 +85,9 @@ func newFlights(slots int, wait time.Duration) *flights {
 	return &flights{waiting: make(map[string]*flight), slots: make(chan struct{}, slots), wait: wait}
 }
 
-// board gives the flight for key that has not departed yet, which makes the
-// load of the first caller. Every caller's lease was taken before it boards, hence
-// before the load reads the database: any of them may fill.
+// board returns the flight for key that has not started yet and will call the load of
+// its first caller. Every caller takes its lease before it boards, hence before the
+// load reads the database, so any of the leases may be used to fill.
 func (f *flights) board(key, lease string, load func(lease string) ([]byte, error)) *flight {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -105,7 +105,7 @@ func (f *flights) board(key, lease string, load func(lease string) ([]byte, erro
 	return fl
 }
 
-// fly makes the key's flights, one after the other, until nobody waits.
+// fly runs the key's flights, one after the other, until no caller waits.
 func (f *flights) fly(key string) {
 	for {
 		f.mu.Lock()
@@ -117,7 +117,7 @@ func (f *flights) fly(key string) {
 		}
 		f.mu.Unlock()
 
-		slot := f.acquire() // callers still board while it waits
+		slot := f.acquire() // callers can board while this waits
 		f.mu.Lock()
 		f.waiting[key] = nil
 		f.mu.Unlock()

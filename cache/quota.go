@@ -10,11 +10,11 @@ import (
 )
 
 // consumeScript is the generic cell rate algorithm on several keys at once. A key
-// holds the time, in microseconds of the server's clock, at which its whole quota
-// will be there again; it is absent when that time has passed. Each use moves it on
-// by the key's interval, and may not move it further away than quota times that.
-// What is owed moves it in any case, but never so far that a key needs more than
-// twice its time to recover, whatever the clock did in between.
+// holds the time, in microseconds of the server's clock, at which its quota is full
+// again; the key is absent once that time has passed. Each use advances the time by
+// the key's interval, up to quota intervals from now. Owed uses always advance it,
+// but never by so much that a key needs more than twice its time to recover, even if
+// the clock jumps.
 var consumeScript = rueidis.NewLuaScript(`
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -34,17 +34,16 @@ for i, key in ipairs(KEYS) do
 end
 return answer`)
 
-// Consume counts one use of every key, in one round trip, if each has one left
-// (allowed); else of none. A key has quotas[i] uses, which come back one by one,
-// one in every intervals[i], a whole number of microseconds. owed[i] uses that were
-// made before without asking are counted first, whether they are left or not. full
-// tells how long it takes from now until a key that is left alone has all its uses
-// again.
+// Consume counts one use of every key, in one round trip, if every key has a use
+// left (allowed); otherwise it counts none. Key i has quotas[i] uses, of which one
+// comes back every intervals[i], a whole number of microseconds. owed[i] uses that
+// were made earlier without asking are counted first, even if none are left. full[i]
+// is the time until key i has all its uses again if nothing else consumes it.
 //
-// Keys that are left alone go away by themselves, and all of them with the server's
-// memory, so they are no place for what must not be lost. They stand apart from those
-// of [Cache.Get] if their names do. Errors: [ErrUnavailable], at once while the
-// breaker is open, or that of ctx.
+// Unused keys expire, and all keys are lost when the server restarts, so they must
+// not hold what has to survive. Their names must differ from those passed to
+// [Cache.Get]. Errors: [ErrUnavailable], immediately while the breaker is open, or
+// that of ctx.
 func (c *Cache) Consume(
 	ctx context.Context, keys []string, quotas, owed []int, intervals []time.Duration,
 ) (allowed bool, full []time.Duration, err error) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"vitrine/bench/testenv"
 	"vitrine/cache"
 )
 
@@ -62,7 +63,7 @@ func TestConsumedUsesComeBackOneByOne(t *testing.T) {
 		t.Fatalf("a fourth use: allowed %v, whole in %s", ok, full)
 	}
 	// A refused use costs nothing, however often it is tried.
-	eventually(t, "no use comes back", func() bool {
+	testenv.Eventually(t, "a use to come back", func() bool {
 		ok, _ := consume(t, c, "k", 3, 0, interval)
 		return ok
 	})

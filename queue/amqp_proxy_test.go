@@ -34,7 +34,7 @@ type pair struct {
 	writing        sync.Mutex  // of frames to the client
 }
 
-// newProxy gives a proxy that refuses connections until listen.
+// newProxy returns a proxy that refuses connections until listen.
 func newProxy(t *testing.T, raw string) *proxy {
 	t.Helper()
 	u, err := url.Parse(raw)
@@ -142,7 +142,7 @@ func (p *proxy) one(i int, f func(*pair)) {
 // stay open on both sides; new ones work.
 func (p *proxy) freeze() { p.each((*pair).freeze) }
 
-// count gives the number of connections made so far.
+// count returns the number of connections made so far.
 func (p *proxy) count() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -12,78 +12,80 @@ import (
 )
 
 const (
-	// A delivery that was left comes again after these pauses.
+	// The shortest and the longest pause before a delivery that was left is handled
+	// again.
 	leaveFirst   = 500 * time.Millisecond
 	leaveLongest = 10 * time.Second
-	// maxPanics is how often a handler may panic over one delivery of the work
-	// queue before the message is dead-lettered.
+	// maxPanics is the number of panics over one delivery of the work queue after
+	// which the message is dead-lettered.
 	maxPanics = 3
-	// deadPrefetch is how many dead letters are on their way at once, for a
-	// handler that takes one at a time.
+	// deadPrefetch is the prefetch of the dead-letter queue, whose handler takes one
+	// message at a time.
 	deadPrefetch = 8
 )
 
-// Verdict says what becomes of a delivery.
+// Verdict is a handler's decision about a delivery.
 type Verdict int
 
 // The verdicts.
 const (
 	// Ack removes the message.
 	Ack Verdict = iota
-	// Reject moves it to the dead-letter queue. A dead letter cannot be
-	// rejected, for it would be lost: there Reject does what Leave does.
+	// Reject moves the message to the dead-letter queue. In the dead-letter queue
+	// itself Reject does what Leave does, because a rejected message would be lost.
 	Reject
-	// Leave keeps it unacknowledged. The handler gets it again, Redelivered,
-	// after a pause that grows to ten seconds and without the broker counting a
-	// delivery; when the connection ends or this process stops, the broker
-	// delivers it to somebody else. Until then it occupies its worker, so it is
-	// for what is down for everybody, a database for instance.
+	// Leave keeps the message unacknowledged. The handler is called again, with
+	// Redelivered set, after a pause that grows to ten seconds; the broker does not
+	// count this as a delivery. When the connection ends or this process stops, the
+	// broker delivers the message to another process. Until then the message
+	// occupies a worker, so Leave is for outages that affect all messages, such as
+	// that of the database.
 	Leave
 )
 
-// Delivery is one message as a handler gets it.
+// Delivery is a message passed to a handler.
 type Delivery struct {
 	Body      []byte
 	MessageID string
-	// Reason says why a dead letter was dead-lettered: rejected,
-	// delivery_limit, expired or maxlen. It is empty in the work queue.
+	// Reason is why the message was dead-lettered: rejected, delivery_limit,
+	// expired or maxlen. It is empty in the work queue.
 	Reason string
-	// Redelivered says that the message may have been delivered before.
+	// Redelivered means that the message may have been delivered before.
 	Redelivered bool
 }
 
-// Handler handles a delivery. It is called concurrently. Its context ends when
-// the process stops and the time to finish has run out, never because a
-// connection is lost: then the verdict has no effect, and the message is
-// delivered again while the handler may still run.
+// Handler handles a delivery. It is called concurrently. Its context ends when the
+// process stops and the time to finish is over. It does not end when the connection is
+// lost; the verdict then has no effect, and the message is delivered again, possibly
+// while the handler still runs.
 //
-// A panic is recovered and logged, and means Leave. The third one over the same
-// delivery of the work queue means Reject, so that no message panics for ever;
-// one that ends the process instead is dead-lettered by the delivery limit.
+// A panic is recovered, logged and treated as Leave. The third panic over the same
+// delivery of the work queue is treated as Reject, so that no message panics for ever.
+// Messages that end the process are dead-lettered by the delivery limit.
 type Handler func(ctx context.Context, d Delivery) Verdict
 
-// consumer calls the handler of one queue. It outlives sessions, and its slots
-// bound the handlers that run at once: those of a lost connection still hold
-// theirs when the next one delivers the same messages.
+// consumer calls the handler of one queue. It outlives sessions. Its slots limit the
+// number of concurrent handlers across sessions: handlers of a lost connection keep
+// their slots when the next connection delivers the same messages.
 type consumer struct {
 	queue    string
 	handler  Handler
 	handlers *handlers
 	slots    chan struct{}
 	prefetch int
-	last     bool // dead letters: nothing comes after this queue
+	last     bool // the dead-letter queue, which has no dead-letter queue itself
 	log      *logrus.Entry
 }
 
-// subscribe consumes on conn for as long as s lasts; ctx is what handlers run with.
+// subscribe consumes on conn until s is over. Handlers run with ctx.
 func (c *consumer) subscribe(ctx context.Context, conn *rabbitmq.Conn, s *session, log rabbitmq.Logger) (*rabbitmq.Consumer, error) {
 	consumer, err := rabbitmq.NewConsumer(conn, c.queue,
 		rabbitmq.WithConsumerOptionsQueueNoDeclare,
-		rabbitmq.WithConsumerOptionsConsumerName(product),
+		rabbitmq.WithConsumerOptionsConsumerName(clientName),
 		rabbitmq.WithConsumerOptionsQOSPrefetch(c.prefetch),
 		rabbitmq.WithConsumerOptionsConcurrency(cap(c.slots)),
-		// Its graceful close hands deliveries back and takes them again, over
-		// and over, until the last handler is done; each time counts.
+		// The graceful close returns deliveries and receives them again, over and
+		// over, until the last handler has returned; each time counts as a delivery.
 		rabbitmq.WithConsumerOptionsForceShutdown,
 		rabbitmq.WithConsumerOptionsLogger(log),
 	)
@@ -102,10 +104,9 @@ func (c *consumer) subscribe(ctx context.Context, conn *rabbitmq.Conn, s *sessio
 	return consumer, nil
 }
 
-// take handles a delivery until it is settled, or until over: then the broker
-// delivers it to somebody else. What is neither acknowledged nor rejected here
-// stays with the channel and goes back when that is closed; that costs a message
-// one delivery at most, however long the closing takes.
+// take handles a delivery until it is settled or over is closed; after that the broker
+// delivers the message to another process. Unsettled messages return to the broker when
+// the channel is closed, which counts as one delivery at most.
 func (c *consumer) take(ctx context.Context, over <-chan struct{}, d amqp.Delivery) {
 	select {
 	case c.slots <- struct{}{}:
@@ -129,8 +130,8 @@ func (c *consumer) take(ctx context.Context, over <-chan struct{}, d amqp.Delive
 	}
 }
 
-// try calls the handler once and settles the delivery. It is false if the
-// delivery was left and is still ours.
+// try calls the handler once and settles the delivery. It reports false if the delivery
+// was left and has to be handled again.
 func (c *consumer) try(ctx context.Context, over <-chan struct{}, d *amqp.Delivery, panics *int) (done bool) {
 	select {
 	case <-over:
@@ -157,14 +158,14 @@ func (c *consumer) try(ctx context.Context, over <-chan struct{}, d *amqp.Delive
 		return false
 	}
 	if err != nil {
-		// The connection ended meanwhile: the message comes again.
-		c.log.WithError(err).WithField("message_id", d.MessageId).Debug("delivery could not be settled")
+		// The connection has ended, so the message is delivered again.
+		c.log.WithError(err).WithField("message_id", d.MessageId).Debug("Delivery could not be settled")
 	}
 	return true
 }
 
-// call calls the handler inside recover: the library has none, and a panic on its
-// goroutine would end the process.
+// call calls the handler and recovers from a panic. The library does not, and a panic on
+// its goroutine would end the process.
 func (c *consumer) call(ctx context.Context, d *amqp.Delivery) (verdict Verdict, panicked bool) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -172,7 +173,7 @@ func (c *consumer) call(ctx context.Context, d *amqp.Delivery) (verdict Verdict,
 				"message_id": d.MessageId,
 				"panic":      fmt.Sprint(p),
 				"stack":      string(debug.Stack()),
-			}).Error("message handler panicked")
+			}).Error("Message handler panicked")
 			verdict, panicked = Leave, true
 		}
 	}()
@@ -184,8 +185,8 @@ func (c *consumer) call(ctx context.Context, d *amqp.Delivery) (verdict Verdict,
 	}), false
 }
 
-// deathReason reads the reason of the latest death from the header that the
-// broker adds when it dead-letters: https://www.rabbitmq.com/docs/dlx.
+// deathReason returns why a message was last dead-lettered, from the x-death header that
+// the broker adds: https://www.rabbitmq.com/docs/dlx.
 func deathReason(headers amqp.Table) string {
 	deaths, _ := headers["x-death"].([]any)
 	if len(deaths) == 0 {

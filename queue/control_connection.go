@@ -8,8 +8,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// control is the connection of a session that declares the topology and asks
-// after it. It never publishes, so a broker in alarm goes on answering it.
+// control is the control connection of a session. It declares the topology and queries
+// it. It never publishes, so a broker in alarm still serves it.
 type control struct {
 	link  *link
 	over  <-chan struct{}
@@ -17,16 +17,16 @@ type control struct {
 
 	conn    *amqp.Connection
 	ch      *amqp.Channel
-	look    *amqp.Channel // for the question whether the work queue is there; nil until it is asked
-	turn    chan struct{} // one call at a time: answers on a channel have no ids
-	created func()        // called when declare has made a work queue that was not there
+	look    *amqp.Channel // to look for the work queue; nil until first used
+	turn    chan struct{} // one call at a time: responses on a channel have no ids
+	created func()        // called when declare has created a missing work queue
 }
 
 func newControl(l *link, over <-chan struct{}, n names, created func()) *control {
 	return &control{link: l, over: over, names: n, turn: make(chan struct{}, 1), created: created}
 }
 
-// open connects to the first of urls that answers and gives its index.
+// open connects to the first of urls that responds and returns its index.
 func (c *control) open(ctx context.Context, urls []string, cfg amqp.Config) (int, error) {
 	var errs []error
 	for i, url := range urls {
@@ -50,7 +50,7 @@ func (c *control) open(ctx context.Context, urls []string, cfg amqp.Config) (int
 	return 0, errors.Join(errs...)
 }
 
-// declare makes what is missing of the topology.
+// declare creates the missing parts of the topology.
 func (c *control) declare(ctx context.Context) error {
 	return c.do(ctx, func(ch *amqp.Channel) error {
 		missing := c.workMissing()
@@ -62,9 +62,9 @@ func (c *control) declare(ctx context.Context) error {
 	})
 }
 
-// workMissing tells whether the broker says that there is no work queue. Any other
-// trouble is left to the declaration that follows. The broker closes the channel
-// on which it is asked for what it does not have, so the question has its own.
+// workMissing reports whether the work queue does not exist. Other errors are left to the
+// declaration that follows. The broker closes the channel on which a missing queue is
+// looked for, so this uses a separate channel.
 func (c *control) workMissing() bool {
 	if c.look == nil {
 		ch, err := c.conn.Channel()
@@ -77,13 +77,13 @@ func (c *control) workMissing() bool {
 	if err == nil {
 		return false
 	}
-	_ = c.look.Close() // an error means that it is closed already
+	_ = c.look.Close() // an error means that it is already closed
 	c.look = nil
 	var refusal *amqp.Error
 	return errors.As(err, &refusal) && refusal.Code == amqp.NotFound
 }
 
-// depth counts the messages that are ready in the work queue.
+// depth returns the number of ready messages in the work queue.
 func (c *control) depth(ctx context.Context) (int, error) {
 	answer := make(chan int, 1)
 	err := c.do(ctx, func(ch *amqp.Channel) error {
@@ -97,10 +97,9 @@ func (c *control) depth(ctx context.Context) (int, error) {
 	return <-answer, nil
 }
 
-// do makes a call on the channel without ever waiting longer than ctx or the
-// session lasts. A call left behind ends with the session at the latest, and
-// there is never more than one. A call that fails ends the session: its channel
-// is closed then.
+// do makes a call on the channel. It returns when ctx or the session ends, even if the
+// call blocks. An abandoned call ends with the session at the latest, and there is never
+// more than one. A failed call ends the session, because it closes the channel.
 func (c *control) do(ctx context.Context, call func(*amqp.Channel) error) error {
 	select {
 	case c.turn <- struct{}{}:
@@ -132,7 +131,7 @@ func (c *control) do(ctx context.Context, call func(*amqp.Channel) error) error 
 func (c *control) close() {
 	c.link.close(func() {
 		if c.conn != nil {
-			_ = c.conn.Close() // an error means that it is closed already
+			_ = c.conn.Close() // an error means that it is already closed
 		}
 	})
 }

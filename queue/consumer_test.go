@@ -10,6 +10,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/sirupsen/logrus"
 
+	"vitrine/bench/testenv"
 	"vitrine/queue"
 )
 
@@ -35,7 +36,7 @@ func TestConsumeEachMessageOnce(t *testing.T) {
 
 	msgs := messages(300)
 	publish(t, b, msgs)
-	waitFor(t, "all messages to be handled", func() bool { return seen.missing(msgs) == 0 })
+	testenv.Eventually(t, "all messages to be handled", func() bool { return seen.missing(msgs) == 0 })
 	stop()
 
 	want := map[string]string{}
@@ -69,7 +70,7 @@ func TestHandlersRunConcurrently(t *testing.T) {
 	ready(t, b)
 	publish(t, b, messages(workers))
 	for range workers {
-		receive(t, "all workers to be busy at once", began)
+		testenv.Receive(t, "all workers to be busy at once", began)
 	}
 	close(release)
 }
@@ -91,7 +92,7 @@ func TestRejectMovesToDeadLetterQueue(t *testing.T) {
 	publish(t, b, msgs)
 	got, want := map[string]queue.Delivery{}, map[string]queue.Delivery{}
 	for _, m := range msgs {
-		d := receive(t, "a dead letter", dead)
+		d := testenv.Receive(t, "a dead letter", dead)
 		got[d.MessageID] = d
 		want[m.ID] = queue.Delivery{Body: m.Body, MessageID: m.ID, Reason: "rejected"}
 	}
@@ -135,7 +136,7 @@ func TestDeliveryLimitDeadLetters(t *testing.T) {
 			if d.MessageID != msgs[0].ID || d.Reason != "delivery_limit" {
 				t.Errorf("dead letter %+v", d)
 			}
-		case <-time.After(patience):
+		case <-time.After(time.Minute):
 			t.Fatal("the delivery limit has not ended the loop")
 		}
 		break
@@ -170,8 +171,8 @@ func TestLeaveComesAgain(t *testing.T) {
 	msgs := messages(1)
 	publish(t, b, msgs)
 
-	first := receive(t, "the first delivery", calls)
-	second := receive(t, "the delivery to come again", calls)
+	first := testenv.Receive(t, "the first delivery", calls)
+	second := testenv.Receive(t, "the delivery to come again", calls)
 	if pause := second.at.Sub(first.at); pause < 200*time.Millisecond {
 		t.Errorf("it came again after %v", pause)
 	}
@@ -205,7 +206,7 @@ func TestDeadLettersAreNeverLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		receive(t, "the handler to panic", calls)
+		testenv.Receive(t, "the handler to panic", calls)
 	}
 	stop()
 	if got := r.get(t, r.dead()); len(got) != 1 {
@@ -223,7 +224,7 @@ func TestDeadLettersAreNeverLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		receive(t, "the dead letter to come again", calls)
+		testenv.Receive(t, "the dead letter to come again", calls)
 	}
 	stop()
 	if got := r.get(t, r.dead()); len(got) != 1 {
@@ -253,8 +254,8 @@ func TestPanicIsContained(t *testing.T) {
 
 	msgs := messages(20)
 	publish(t, b, append([]queue.Message{{ID: "bad"}}, msgs...))
-	waitFor(t, "the other messages to be handled", func() bool { return seen.missing(msgs) == 0 })
-	if d := receive(t, "the bad message to be dead-lettered", dead); d.MessageID != "bad" || d.Reason != "rejected" {
+	testenv.Eventually(t, "the other messages to be handled", func() bool { return seen.missing(msgs) == 0 })
+	if d := testenv.Receive(t, "the bad message to be dead-lettered", dead); d.MessageID != "bad" || d.Reason != "rejected" {
 		t.Errorf("dead letter %+v", d)
 	}
 	if got := seen.total() - len(msgs); got != 3 {

@@ -80,7 +80,7 @@ func TestHostileSources(t *testing.T) {
 
 	v := startBinary(t, build(t), settings)
 	user := v.newUser()
-	ids := map[string]string{}
+	ids := map[string]int64{}
 	for url := range want {
 		ids[url] = v.newProduct(user, url).ID
 	}
@@ -111,7 +111,7 @@ func build(t *testing.T) string {
 	return binary
 }
 
-func waitForDeadLetters(t *testing.T, dsn string, ids, want map[string]string) {
+func waitForDeadLetters(t *testing.T, dsn string, ids map[string]int64, want map[string]string) {
 	t.Helper()
 	db, err := sql.Open("postgres", dsn)
 	if err != nil {

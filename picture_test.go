@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"image"
 	_ "image/jpeg"
@@ -59,15 +60,15 @@ func TestWayOfAPicture(t *testing.T) {
 
 	t.Run("reads are cached, and a write shows at once", func(t *testing.T) {
 		waitFor(t, 10*time.Second, "a read from the cache", func() error {
-			a := v.must(200, "GET", "/products/"+p.ID, nil, nil)
+			a := v.must(200, "GET", p.path(), nil, nil)
 			if a.Message != "Product retrieved from cache" || a.header.Get("X-Cache") != "HIT" {
 				return errors.New(a.Message)
 			}
 			return nil
 		})
-		v.must(200, "PATCH", "/products/"+p.ID, map[string]any{"product_price": 0.10}, nil)
+		v.must(200, "PATCH", p.path(), map[string]any{"product_price": 0.10}, nil)
 		var after catalogued
-		v.must(200, "GET", "/products/"+p.ID, nil, &after)
+		v.must(200, "GET", p.path(), nil, &after)
 		if after.Price.String() != "0.10" && after.Price.String() != "0.1" || after.Version <= p.Version {
 			t.Errorf("price %s in version %d after the write of 0.1 to version %d", after.Price, after.Version, p.Version)
 		}
@@ -77,7 +78,7 @@ func TestWayOfAPicture(t *testing.T) {
 	})
 
 	t.Run("what is replaced or deleted leaves no object", func(t *testing.T) {
-		v.must(200, "PATCH", "/products/"+p.ID, map[string]any{"product_images": []string{from + "/logo.png"}}, &p)
+		v.must(200, "PATCH", p.path(), map[string]any{"product_images": []string{from + "/logo.png"}}, &p)
 		if p.Status != "ready" || len(p.Images) != 1 {
 			t.Errorf("the picture that stayed is %s", p.Status)
 		}
@@ -90,8 +91,8 @@ func TestWayOfAPicture(t *testing.T) {
 			return nil
 		})
 		sameObjects(t, settings, []catalogued{p})
-		v.must(200, "DELETE", "/products/"+p.ID, nil, nil)
-		v.must(404, "GET", "/products/"+p.ID, nil, nil)
+		v.must(200, "DELETE", p.path(), nil, nil)
+		v.must(404, "GET", p.path(), nil, nil)
 		waitFor(t, 20*time.Second, "the deletion of all pictures", func() error {
 			if keys := objects(t, settings); len(keys) > 0 {
 				return errors.New(keys[0])
@@ -99,6 +100,35 @@ func TestWayOfAPicture(t *testing.T) {
 			return nil
 		})
 	})
+}
+
+// TestOriginalRequest sends what the original system's clients send to a service that
+// is new and open, with a picture of this machine in it.
+func TestOriginalRequest(t *testing.T) {
+	t.Parallel()
+	settings := servers(t)
+	from := source(t, settings, files(map[string][]byte{"/image1.jpg": picture.JPEG(picture.Photo(800, 600, 3), 95, 1)}))
+	v := start(t, settings)
+	v.waitReady()
+	var p catalogued
+	created := v.must(201, "POST", "/products", json.RawMessage(`{
+		"user_id": 23,
+		"product_name": "Sample Product",
+		"product_description": "This is a sample product description.",
+		"product_images": ["`+from+`/image1.jpg"],
+		"product_price": 99.99
+	}`), &p)
+	if created.Message != "Product created successfully" || p.ID < 1 || created.header.Get("Location") != p.path() {
+		t.Errorf("%s, id %d at %s", created.Message, p.ID, created.header.Get("Location"))
+	}
+	settled := v.settled(p.ID, time.Minute)
+	if settled.ID != p.ID || settled.Status != "ready" || len(settled.Compressed) != 1 || settled.Price.String() != "99.99" {
+		t.Fatalf("%+v", settled)
+	}
+	for _, variant := range settled.Images[0].Variants {
+		checkObject(t, variant.URL, variant.Format, variant.Width, variant.Height, variant.Bytes)
+	}
+	sameObjects(t, settings, []catalogued{settled})
 }
 
 // checkObject reads a picture as a browser would.

@@ -20,9 +20,9 @@ import (
 	"vitrine/imaging"
 )
 
-// Memory and CPU time are measured in a process of its own, without the race
-// detector, whose own share of both is many times the program's. childTask says
-// what that process, which is this test binary again, has to do.
+// Memory and CPU time are measured in a child process, which is this test binary without the
+// race detector: that would use many times as much of both as the program. childTask is the
+// variable that names the child's task.
 const childTask = "IMAGING_TEST_CHILD"
 
 func TestMain(m *testing.M) {
@@ -56,7 +56,7 @@ var childBinary = sync.OnceValues(func() (binary string, err error) {
 	return binary, nil
 })
 
-// child runs a task and fills in its result.
+// child runs a task and stores its result in result.
 func child(t *testing.T, task string, result any, args ...string) {
 	t.Helper()
 	binary, err := childBinary()
@@ -75,12 +75,11 @@ func child(t *testing.T, task string, result any, args ...string) {
 	}
 }
 
-// load is what became of many pictures at once.
+// load is the result of processing many pictures at once.
 type load struct {
 	Peak   int64 // of resident memory, in bytes
 	Errors []string
-	// Overtaken is by how many large pictures a small one was passed at most while
-	// it waited.
+	// Overtaken is the largest number of large pictures that overtook a waiting small one.
 	Overtaken int64
 }
 
@@ -89,9 +88,9 @@ const (
 	loadBudget  = 256 << 20
 )
 
-// runLoad puts files through one Processor as the service does it with WORKERS=8;
-// those whose names begin with "small" are meant to be quick. Those that begin with
-// "second" get their WebPs meanwhile, one after the other.
+// runLoad processes files with one Processor as the service does with WORKERS=8. Files whose
+// names start with "small" should be quick. Those that start with "second" get WebP variants
+// at the same time, one after another.
 func runLoad(files []string) load {
 	debug.SetMemoryLimit(loadBudget + 80<<20)
 	p := imaging.NewProcessor(imaging.ProcessConfig{MemoryBudget: loadBudget})
@@ -102,8 +101,8 @@ func runLoad(files []string) load {
 		group  sync.WaitGroup
 		queue  = make(chan string)
 	)
-	run := func(name string, process processing) {
-		if err := runFile(p, name, process); err != nil {
+	run := func(name string, want imaging.Options) {
+		if err := runFile(p, name, want); err != nil {
 			mu.Lock()
 			defer mu.Unlock()
 			result.Errors = append(result.Errors, fmt.Sprintf("%s: %v", filepath.Base(name), err))
@@ -114,7 +113,7 @@ func runLoad(files []string) load {
 			for name := range queue {
 				small := strings.HasPrefix(filepath.Base(name), "small")
 				before := large.Load()
-				run(name, p.Process)
+				run(name, imaging.Options{})
 				mu.Lock()
 				if small {
 					result.Overtaken = max(result.Overtaken, large.Load()-before)
@@ -126,13 +125,10 @@ func runLoad(files []string) load {
 		})
 	}
 	second := func(name string) bool { return strings.HasPrefix(filepath.Base(name), "second") }
-	webp := func(ctx context.Context, src []byte) (*imaging.Processed, error) {
-		return p.ProcessWebP(ctx, src, "main", "large")
-	}
 	group.Go(func() {
 		for _, name := range files {
 			if second(name) {
-				run(name, webp)
+				run(name, imaging.Options{WebP: []string{"main", "large"}})
 			}
 		}
 	})
@@ -147,11 +143,8 @@ func runLoad(files []string) load {
 	return result
 }
 
-// processing is one of the ways to make variants.
-type processing func(ctx context.Context, src []byte) (*imaging.Processed, error)
-
-// runFile stands for a download: its memory is reserved before there is any of it.
-func runFile(p *imaging.Processor, name string, process processing) error {
+// runFile reserves the memory of a file before it reads it, as a download does.
+func runFile(p *imaging.Processor, name string, want imaging.Options) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	info, err := os.Stat(name)
@@ -167,7 +160,7 @@ func runFile(p *imaging.Processor, name string, process processing) error {
 	if err != nil {
 		return err
 	}
-	got, err := process(ctx, src)
+	got, err := p.Process(ctx, src, want)
 	if err != nil {
 		return err
 	}
@@ -175,7 +168,7 @@ func runFile(p *imaging.Processor, name string, process processing) error {
 	return nil
 }
 
-// peakMemory is the most that the process had resident (proc(5), VmHWM).
+// peakMemory returns the largest resident memory of the process (proc(5), VmHWM).
 func peakMemory() int64 {
 	f, err := os.Open("/proc/self/status")
 	if err != nil {
@@ -191,7 +184,7 @@ func peakMemory() int64 {
 	panic("no VmHWM")
 }
 
-// cost is what one picture took of the whole process.
+// cost is what one picture cost the process.
 type cost struct {
 	CPU  time.Duration
 	Peak int64 // of resident memory, in bytes
@@ -205,7 +198,7 @@ func runCost(name string) cost {
 	}
 	p := imaging.NewProcessor(imaging.ProcessConfig{})
 	before := processTime()
-	_, err = p.Process(context.Background(), src)
+	_, err = p.Process(context.Background(), src, imaging.Options{})
 	c := cost{CPU: processTime() - before, Peak: peakMemory()}
 	var known *imaging.Error
 	if errors.As(err, &known) {

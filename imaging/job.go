@@ -51,12 +51,13 @@ func DecodeJob(body []byte) (Job, error) {
 // Claim is one worker's exclusive hold on an image until its lease ends.
 type Claim struct {
 	Job
-	ProductID uuid.UUID
-	Source    string // URL, or UploadScheme and a key
-	Focal     *Focal // what the square crop is to show
-	Attempt   int    // this try's number, from 1; counted before the work begins
-	Deferrals int    // tries before this one, in a row, that did not count
-	Owner     string // the lease's owner, unique to this claim
+	ProductID int64
+	ObjectKey uuid.UUID // of the product: its objects lie under it
+	Source    string    // URL, or UploadScheme and a key
+	Focal     *Focal    // what the square crop is to show
+	Attempt   int       // this try's number, from 1; counted before the work begins
+	Deferrals int       // tries before this one, in a row, that did not count
+	Owner     string    // the lease's owner, unique to this claim
 }
 
 // Outcome is how a try ended. Exactly one of Result and Err is set.

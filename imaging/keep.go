@@ -2,27 +2,16 @@ package imaging
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
-	"strings"
 
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 )
 
-// objectPrefix begins the keys of what is made for a product under one digest.
-func objectPrefix(product uuid.UUID, digest string) string {
-	return fmt.Sprintf("products/%s/%s/", product, digest)
-}
-
 // firstKey is where the first pass keeps an object. Its name tells the recipe, so
 // that what another one makes of the same bytes, for another image of the product,
 // does not take its place: who has read it once never asks again.
-func (w *Worker) firstKey(product uuid.UUID, sha256sum, object string) string {
-	recipe := sha256.Sum256([]byte(w.firstRecipe()))
-	name, extension, _ := strings.Cut(object, ".")
-	return objectPrefix(product, sha256sum) + name + "-" + hex.EncodeToString(recipe[:4]) + "." + extension
+func (w *Worker) firstKey(objectKey uuid.UUID, sha256sum, object string) string {
+	return VariantKey(objectKey, sha256sum, object, w.firstRecipe())
 }
 
 // put stores renditions, each object once, under the key that is given for it, and
@@ -60,12 +49,7 @@ func (w *Worker) putObject(ctx context.Context, key, contentType string, body []
 	return nil
 }
 
-// readObject is [Worker.download] for an upload, or what else lies under a key.
-func (w *Worker) readObject(ctx context.Context, source string) (src Source, release func(), err error) {
-	return uploads{w.objects, w.fetch.cfg.MaxBytes}.fetch(ctx, source, w.process.Reserve)
-}
-
 func storeUnavailable(stage Stage, err error) *Error {
 	return &Error{Code: CodeStoreUnavailable, Stage: stage, Transient: true, Ours: true,
-		Detail: "the object store is out of reach", Err: err}
+		Detail: "the object store is unavailable", Err: err}
 }

@@ -3,17 +3,10 @@ package imaging
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/google/uuid"
 )
-
-// OriginalKey is where the bytes of a downloaded source wait for the second pass
-// over its image. Nobody but the service may read there.
-func OriginalKey(product uuid.UUID, sha256 string) string {
-	return fmt.Sprintf("originals/%s/%s", product, sha256)
-}
 
 // uploaded says that a source is an upload, which is kept anyhow.
 func uploaded(source string) bool { return strings.HasPrefix(source, UploadScheme) }
@@ -24,14 +17,14 @@ func (t *try) keepsOriginal() bool {
 }
 
 // putOriginal stores a source for the second pass, in the place of its download.
-func (w *Worker) putOriginal(ctx context.Context, product uuid.UUID, sha256 string, body []byte) error {
-	return w.putObject(ctx, OriginalKey(product, sha256), "application/octet-stream", body)
+func (w *Worker) putOriginal(ctx context.Context, objectKey uuid.UUID, sha256 string, body []byte) error {
+	return w.putObject(ctx, OriginalKey(objectKey, sha256), "application/octet-stream", body)
 }
 
 // openOriginal gives the bytes that the first pass has kept; there is false where
 // it has not, or where they are not those of the digest.
-func (w *Worker) openOriginal(ctx context.Context, product uuid.UUID, sha256 string) (src Source, release func(), there bool, err error) {
-	src, release, err = w.readObject(ctx, OriginalKey(product, sha256))
+func (w *Worker) openOriginal(ctx context.Context, objectKey uuid.UUID, sha256 string) (src Source, release func(), there bool, err error) {
+	src, release, err = w.readObject(ctx, OriginalKey(objectKey, sha256))
 	var known *Error
 	switch {
 	case err == nil && src.SHA256 == sha256:

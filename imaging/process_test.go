@@ -18,9 +18,9 @@ import (
 	"vitrine/imaging/picture"
 )
 
-func process(t *testing.T, src []byte) *imaging.Processed {
+func mustProcess(t *testing.T, src []byte) *imaging.Processed {
 	t.Helper()
-	got, err := imaging.NewProcessor(imaging.ProcessConfig{}).Process(t.Context(), src)
+	got, err := imaging.NewProcessor(imaging.ProcessConfig{}).Process(t.Context(), src, imaging.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +28,7 @@ func process(t *testing.T, src []byte) *imaging.Processed {
 	return got
 }
 
-// open decodes a rendition and checks that it is what it says.
+// open decodes a rendition and checks its format and size.
 func open(t *testing.T, r imaging.Rendition) image.Image {
 	t.Helper()
 	m, format, err := image.Decode(bytes.NewReader(r.Body))
@@ -36,13 +36,13 @@ func open(t *testing.T, r imaging.Rendition) image.Image {
 		t.Fatalf("%s: %v", r.Object, err)
 	}
 	if format != string(r.Format) || m.Bounds().Dx() != r.Width || m.Bounds().Dy() != r.Height {
-		t.Errorf("%s is a %s of %v, said to be a %s of %d x %d", r.Object, format, m.Bounds(), r.Format, r.Width, r.Height)
+		t.Errorf("%s is a %s of %v, want a %s of %d x %d", r.Object, format, m.Bounds(), r.Format, r.Width, r.Height)
 	}
 	return m
 }
 
-// meanDifference is between two pictures of one size, over red, green and blue as
-// they look on white.
+// meanDifference returns the mean difference of red, green and blue of two pictures of the same
+// size, on a white background.
 func meanDifference(a, b image.Image) float64 {
 	sum, n := 0.0, 0
 	for y := range a.Bounds().Dy() {
@@ -110,7 +110,7 @@ func TestProcessSizes(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			got := process(t, test.src)
+			got := mustProcess(t, test.src)
 			if diff := cmp.Diff(test.want, shapes(got)); diff != "" {
 				t.Error(diff)
 			}
@@ -125,7 +125,7 @@ func TestProcessTurnsEveryOrientation(t *testing.T) {
 	t.Parallel()
 	for _, size := range []image.Point{{96, 64}, {97, 63}, {1703, 37}} {
 		want := picture.Corners(size.X, size.Y)
-		plain := process(t, picture.JPEG(want, 95, 1))
+		plain := mustProcess(t, picture.JPEG(want, 95, 1))
 		for o := 1; o <= 8; o++ {
 			stored := picture.Stored(want, o)
 			files := map[string][]byte{
@@ -140,7 +140,7 @@ func TestProcessTurnsEveryOrientation(t *testing.T) {
 			for format, src := range files {
 				t.Run(fmt.Sprintf("%v %s %d", size, format, o), func(t *testing.T) {
 					t.Parallel()
-					got := process(t, src)
+					got := mustProcess(t, src)
 					if got.Width != size.X || got.Height != size.Y {
 						t.Errorf("source of %d x %d", got.Width, got.Height)
 					}
@@ -148,13 +148,13 @@ func TestProcessTurnsEveryOrientation(t *testing.T) {
 					for i, r := range got.Renditions {
 						m := open(t, r)
 						if format == "gray jpeg" {
-							if r.Name != "square" { // which has not all of them
+							if r.Name != "square" { // which does not show all corners
 								checkGrayCorners(t, m)
 							}
 							continue
 						}
 						if d := meanDifference(m, open(t, plain.Renditions[i])); d > limit {
-							t.Errorf("%s differs by %.2f from the one that was upright already", r.Name, d)
+							t.Errorf("%s differs by %.2f from that of the upright file", r.Name, d)
 						}
 					}
 				})
@@ -163,7 +163,7 @@ func TestProcessTurnsEveryOrientation(t *testing.T) {
 	}
 }
 
-// checkGrayCorners knows the corners by their luma: 78, 148, 44 and 240.
+// checkGrayCorners identifies the corners by their luma.
 func checkGrayCorners(t *testing.T, m image.Image) {
 	t.Helper()
 	w, h := m.Bounds().Dx(), m.Bounds().Dy()
@@ -255,15 +255,15 @@ func TestProcessReadsEveryKindOfFile(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			got := process(t, test.src)
+			got := mustProcess(t, test.src)
 			if got.Format != test.format {
 				t.Errorf("format is %s, want %s", got.Format, test.format)
 			}
 			if got.Renditions[0].Width > 400 {
-				t.Fatal("the main rendition should have the source's size")
+				t.Fatal("the main rendition does not have the source's size")
 			}
 			if d := meanDifference(open(t, got.Renditions[0]), test.want); d > test.limit {
-				t.Errorf("differs by %.2f in the mean", d)
+				t.Errorf("the mean difference is %.2f", d)
 			}
 			for _, r := range got.Renditions {
 				m := open(t, r)
@@ -278,7 +278,7 @@ func TestProcessReadsEveryKindOfFile(t *testing.T) {
 	}
 }
 
-// fullRange decodes a lossy WebP and widens its luma from 16 to 235.
+// fullRange decodes a lossy WebP and extends its luma from the range 16 to 235.
 func fullRange(t *testing.T, file []byte) image.Image {
 	t.Helper()
 	m, err := webp.Decode(bytes.NewReader(file))
@@ -299,13 +299,13 @@ func TestProcessPutsAGIFFrameOnItsCanvas(t *testing.T) {
 	t.Parallel()
 	logo := picture.Graphic(200, 100)
 	frame := image.Rect(30, 20, 130, 90)
-	got := open(t, process(t, picture.AnimatedGIF(logo, frame)).Renditions[0])
+	got := open(t, mustProcess(t, picture.AnimatedGIF(logo, frame)).Renditions[0])
 	if got.Bounds() != image.Rect(0, 0, 200, 100) {
 		t.Fatalf("canvas is %v", got.Bounds())
 	}
 	for _, at := range []image.Point{{10, 50}, {150, 50}, {60, 10}, {60, 95}} {
 		if _, _, _, a := got.At(at.X, at.Y).RGBA(); a != 0 {
-			t.Errorf("%v lies outside the frame and is not transparent", at)
+			t.Errorf("%v is outside the frame and not transparent", at)
 		}
 	}
 	want := picture.Paletted(logo.SubImage(frame))
@@ -320,13 +320,13 @@ func TestProcessEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := imaging.NewProcessor(imaging.ProcessConfig{}).Process(ctx, picture.JPEG(picture.Photo(64, 48, 1), 90, 1))
+	_, err := imaging.NewProcessor(imaging.ProcessConfig{}).Process(ctx, picture.JPEG(picture.Photo(64, 48, 1), 90, 1), imaging.Options{})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error is %v", err)
 	}
 }
 
-// counted is a context that ends once it was looked at so often.
+// counted is a context that ends after a number of calls of Err.
 type counted struct {
 	context.Context
 
@@ -341,7 +341,7 @@ func (c *counted) Err() error {
 	return nil
 }
 
-// A stop does not wait for the sizes that have not been begun.
+// A stop does not wait for sizes that have not been started.
 func TestProcessEndsBetweenSizes(t *testing.T) {
 	t.Parallel()
 	src := picture.JPEG(picture.Photo(64, 48, 1), 90, 1)
@@ -357,16 +357,16 @@ func TestProcessDoesNotInflate(t *testing.T) {
 	photo := picture.Photo(300, 220, 3)
 	for _, quality := range []int{30, 50, 75, 80, 95} {
 		src := picture.JPEG(photo, quality, 1)
-		if got := process(t, src).Renditions[0]; len(got.Body) > len(src) {
+		if got := mustProcess(t, src).Renditions[0]; len(got.Body) > len(src) {
 			t.Errorf("quality %d: %d bytes of %d", quality, len(got.Body), len(src))
 		}
 	}
 	graphic := picture.PNG(picture.Graphic(400, 300))
-	if got := process(t, graphic).Renditions[0]; got.Format != imaging.PNG || len(got.Body) > len(graphic) {
+	if got := mustProcess(t, graphic).Renditions[0]; got.Format != imaging.PNG || len(got.Body) > len(graphic) {
 		t.Errorf("a drawing of %d bytes became a %s of %d", len(graphic), got.Format, len(got.Body))
 	}
-	// A re-encoding of the same size at the usual quality is what to beat.
-	big := process(t, picture.PNG(picture.Photo(1800, 90, 4))).Renditions[0]
+	// The file is not larger than one of the same size at the usual quality.
+	big := mustProcess(t, picture.PNG(picture.Photo(1800, 90, 4))).Renditions[0]
 	m := open(t, big)
 	var again bytes.Buffer
 	if err := jpeg.Encode(&again, m, &jpeg.Options{Quality: 80}); err != nil {
@@ -380,7 +380,7 @@ func TestProcessDoesNotInflate(t *testing.T) {
 	if err := png.Encode(&plain, picture.Logo(400, 300)); err != nil {
 		t.Fatal(err)
 	}
-	if got := process(t, logo).Renditions[0]; len(got.Body) > plain.Len()+plain.Len()/50 {
+	if got := mustProcess(t, logo).Renditions[0]; len(got.Body) > plain.Len()+plain.Len()/50 {
 		t.Errorf("a logo of %d bytes became %d", plain.Len(), len(got.Body))
 	}
 }

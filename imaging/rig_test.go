@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"os"
 	"strings"
@@ -80,7 +79,7 @@ func (j *jobs) Claim(ctx context.Context, job imaging.Job, owner string, lease t
 		UPDATE jobs SET status = 'processing', attempts = attempts + 1, owner = $3, lease_until = now() + $4 * interval '1 ms'
 		WHERE id = $1 AND generation = $2 AND (status = 'pending' OR status = 'processing' AND lease_until < now())
 		RETURNING product, source, attempts, deferrals`, job.ImageID, job.Generation, owner, lease.Milliseconds()).
-		Scan(&c.ProductID, &c.Source, &c.Attempt, &c.Deferrals)
+		Scan(&c.ObjectKey, &c.Source, &c.Attempt, &c.Deferrals)
 	if !errors.Is(err, sql.ErrNoRows) {
 		return c, err
 	}
@@ -116,7 +115,7 @@ func (j *jobs) Reserve(ctx context.Context, c imaging.Claim, sha256 string) (*im
 		return nil, err
 	}
 	var twin []byte
-	err := j.db.QueryRowContext(ctx, `SELECT result FROM jobs WHERE product = $1 AND sha256 = $2 AND status = 'ready'`, c.ProductID, sha256).Scan(&twin)
+	err := j.db.QueryRowContext(ctx, `SELECT result FROM jobs WHERE product = $1 AND sha256 = $2 AND status = 'ready'`, c.ObjectKey, sha256).Scan(&twin)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -254,13 +253,13 @@ type rig struct {
 	jobs    *jobs
 	db      *proxy
 	objects *objects
-	web     *site
+	web     *sourceServer
 	log     *strings.Builder
 }
 
 func newRig(t *testing.T, handler http.HandlerFunc, cfg imaging.WorkerConfig, endpoint string, wrap func(*jobs) imaging.JobStore) *rig {
 	t.Helper()
-	r := &rig{objects: newObjects(t, endpoint), web: newSite(t, handler, nil), log: &strings.Builder{}}
+	r := &rig{objects: newObjects(t, endpoint), web: newSourceServer(t, handler), log: &strings.Builder{}}
 	r.jobs, r.db = newJobs(t)
 	var store imaging.JobStore = r.jobs
 	if wrap != nil {
@@ -269,10 +268,7 @@ func newRig(t *testing.T, handler http.HandlerFunc, cfg imaging.WorkerConfig, en
 	log := logrus.New()
 	log.SetOutput(r.log) // logrus writes under a lock of its own
 	log.SetFormatter(&logrus.JSONFormatter{})
-	fetcher := imaging.NewFetcher(imaging.FetchConfig{
-		AllowCIDRs: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, AllowPorts: []int{r.web.port}, Timeout: 5 * time.Second, HostConnections: 64,
-	})
-	t.Cleanup(fetcher.Close)
+	fetcher := r.web.fetcher(t, imaging.FetchConfig{Timeout: 5 * time.Second, HostConnections: 64})
 	r.Worker = imaging.NewWorker(store, r.objects, fetcher, cfg, log, nil)
 	return r
 }

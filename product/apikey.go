@@ -58,7 +58,7 @@ func (n NewAPIKey) Validate() error {
 // are UTC, nil where there is none.
 type APIKey struct {
 	ID         uuid.UUID
-	UserID     uuid.UUID
+	UserID     int64
 	Name       string
 	Prefix     string // the first characters of the text
 	ReadOnly   bool

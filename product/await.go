@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"time"
-
-	"github.com/google/uuid"
 )
 
 // awaitRecheck is when somebody who waits looks again unasked, should the event
@@ -25,7 +23,7 @@ func (s Snapshot) Settled() bool {
 // changes that any replica made. Errors of Get come at once; the end of ctx is one
 // too.
 func (s *Service) Await(
-	ctx context.Context, scope Scope, id uuid.UUID, limit time.Duration, release <-chan struct{}, enough func(Snapshot) bool,
+	ctx context.Context, scope Scope, id int64, limit time.Duration, release <-chan struct{}, enough func(Snapshot) bool,
 ) (Snapshot, error) {
 	changed, stop := s.hub.watch(id)
 	defer stop()

@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-
 	"vitrine/imaging"
 	"vitrine/product"
 	"vitrine/product/producttest"
@@ -23,7 +21,7 @@ type awaiting struct {
 }
 
 // await waits for the product to settle, and returns once it has looked.
-func (c *catalogue) await(id uuid.UUID, limit time.Duration) awaiting {
+func (c *catalogue) await(id int64, limit time.Duration) awaiting {
 	c.t.Helper()
 	ctx, cancel := context.WithCancel(c.t.Context())
 	c.t.Cleanup(cancel)
@@ -113,7 +111,7 @@ func TestAwaitEnds(t *testing.T) {
 	t.Run("at once where there is nothing to wait for", func(t *testing.T) {
 		t.Parallel()
 		c.await(c.create().ID, time.Hour).settled(t, 1)
-		_, err := c.Await(t.Context(), product.OwnedBy(uuid.New()), w.ID, time.Hour, nil, product.Snapshot.Settled)
+		_, err := c.Await(t.Context(), product.OwnedBy(unknownID), w.ID, time.Hour, nil, product.Snapshot.Settled)
 		wantErr(t, err, product.ErrNotFound)
 	})
 }

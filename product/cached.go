@@ -2,36 +2,57 @@ package product
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"strconv"
-
-	"github.com/google/uuid"
 )
 
 // cacheFormat is the first word of a cached value. It changes with its layout,
 // so that replicas of two releases do not misread each other.
-const cacheFormat = "2"
+const cacheFormat = "3"
 
-func cacheKey(id uuid.UUID) string { return "product:v1:" + id.String() }
+// cacheKey returns the key of a product in the cache. Ids are unique within one database
+// only, and several installations may share a Redis server, so the key also names the
+// installation. That is read from PostgreSQL once, at the latest before the cache is
+// trusted for the first time; until then an error may be [ErrUnavailable].
+func (s *Store) cacheKey(ctx context.Context, product int64) (string, error) {
+	installation, err := s.installationID(ctx)
+	return fmt.Sprintf("product:v1:%s:%d", installation, product), err
+}
+
+func (s *Store) installationID(ctx context.Context) (string, error) {
+	if id := s.installation.Load(); id != nil {
+		return *id, nil
+	}
+	var id string
+	err := s.read(ctx, "read installation", func(ctx context.Context) error {
+		return s.db.GetContext(ctx, &id, `SELECT id FROM installation`)
+	})
+	if err != nil {
+		return "", err
+	}
+	s.installation.Store(&id)
+	return id, nil
+}
 
 // cacheValue writes a snapshot as it is cached: a line "format id owner
 // version", then the data.
 func cacheValue(s Snapshot) []byte {
 	b := make([]byte, 0, 100+len(s.Data))
-	b = fmt.Appendf(b, "%s %s %s %d\n", cacheFormat, s.ID, s.Owner, s.Version)
+	b = fmt.Appendf(b, "%s %d %d %d\n", cacheFormat, s.ID, s.Owner, s.Version)
 	return append(b, s.Data...)
 }
 
 // parseCacheValue reads what cacheValue wrote for id. Anything else is refused:
 // the cache is shared, and others may write to it.
-func parseCacheValue(id uuid.UUID, value []byte) (Snapshot, bool) {
+func parseCacheValue(id int64, value []byte) (Snapshot, bool) {
 	header, data, ok := bytes.Cut(value, []byte("\n"))
 	words := bytes.Split(header, []byte(" "))
-	if !ok || len(words) != 4 || string(words[0]) != cacheFormat || string(words[1]) != id.String() {
+	if !ok || len(words) != 4 || string(words[0]) != cacheFormat || string(words[1]) != strconv.FormatInt(id, 10) {
 		return Snapshot{}, false
 	}
-	owner, err := uuid.ParseBytes(words[2])
-	if err != nil {
+	owner, err := strconv.ParseInt(string(words[2]), 10, 64)
+	if err != nil || owner < 1 {
 		return Snapshot{}, false
 	}
 	version, err := strconv.ParseInt(string(words[3]), 10, 64)

@@ -59,7 +59,7 @@ func TestCacheDown(t *testing.T) {
 			if pending, err := c.store.PendingInvalidations(t.Context()); err != nil || !pending {
 				t.Errorf("pending: %t, %v", pending, err)
 			}
-			if n := c.count("outbox WHERE kind = 'invalidate' AND payload ->> 'product_id' = $1", w.ID.String()); n < 3 {
+			if n := c.count("outbox WHERE kind = 'invalidate' AND payload ->> 'product_id' = $1", fmt.Sprint(w.ID)); n < 3 {
 				t.Errorf("%d invalidations for 3 writes", n)
 			}
 

@@ -1,6 +1,8 @@
 package product_test
 
 import (
+	"hash/crc32"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -59,6 +61,7 @@ func TestCursorBelongsToItsList(t *testing.T) {
 		"sort":         {"other_sort", func(f *product.Filter) { f.Sort = "created_at" }},
 		"field":        {"other_sort", func(f *product.Filter) { f.Sort = "-product_price" }},
 		"user":         {"other_filter", func(f *product.Filter) { f.UserID = nil }},
+		"external id":  {"other_filter", func(f *product.Filter) { f.ExternalID = "lamp-7" }},
 		"low":          {"other_filter", func(f *product.Filter) { f.MinPrice = nil }},
 		"high":         {"other_filter", func(f *product.Filter) { f.MaxPrice = &other }},
 		"name":         {"other_filter", func(f *product.Filter) { f.Name = "Lamp" }},
@@ -107,7 +110,7 @@ func TestForgedCursorsHarmNobody(t *testing.T) {
 		for _, direction := range []product.Sort{"", "-"} {
 			f := product.Filter{Sort: direction + sort, MinPrice: &low, MaxPrice: &high, CreatedAfter: &after, CreatedBefore: &before}
 			for _, key := range keys.good {
-				for _, id := range []uuid.UUID{uuid.Nil, uuid.Max, uuid.New()} {
+				for _, id := range []int64{0, math.MaxInt64, math.MinInt64, unknownID} {
 					f.Cursor = product.ForgeCursor(f, key, id)
 					if _, err := c.List(t.Context(), product.Everything(), f); err != nil {
 						t.Errorf("%s behind %q: %v", f.Sort, key, err)
@@ -115,7 +118,7 @@ func TestForgedCursorsHarmNobody(t *testing.T) {
 				}
 			}
 			for _, key := range keys.bad {
-				f.Cursor = product.ForgeCursor(f, key, uuid.New())
+				f.Cursor = product.ForgeCursor(f, key, unknownID)
 				_, err := c.List(t.Context(), product.Everything(), f)
 				wantFields(t, err, "cursor")
 			}
@@ -129,7 +132,7 @@ func FuzzCursor(f *testing.F) {
 	keys := []string{"2025-01-01T00:00:00.000000Z", "12.50", "lamp", "", "\xff", "NaN", "é\x00"}
 	for i, sort := range product.Sorts {
 		for _, key := range keys {
-			f.Add(i, product.ForgeCursor(product.Filter{Sort: sort}, key, uuid.Max), key)
+			f.Add(i, product.ForgeCursor(product.Filter{Sort: sort}, key, math.MaxInt64), key)
 		}
 	}
 	f.Add(0, product.IDCursor(uuid.Max), "")
@@ -141,12 +144,12 @@ func FuzzCursor(f *testing.F) {
 		if k, id, ok := product.Position(filter); ok != (err == nil && cursor != "") {
 			t.Errorf("position %t, error %v", ok, err)
 		} else if ok && product.ForgeCursor(filter, k, id) != cursor {
-			t.Errorf("%q is a second text of %q %s", cursor, k, id)
+			t.Errorf("%q is a second text of %q %d", cursor, k, id)
 		}
-		id := uuid.NewSHA1(uuid.Nil, []byte(cursor))
+		id := int64(crc32.ChecksumIEEE([]byte(cursor)))
 		filter.Cursor = product.ForgeCursor(filter, key, id)
 		if k, i, ok := product.Position(filter); ok && (k != key || i != id) {
-			t.Errorf("%q %s became %q %s", key, id, k, i)
+			t.Errorf("%q %d became %q %d", key, id, k, i)
 		}
 	})
 }

@@ -44,7 +44,7 @@ func NewDeadLetters(store *Store, log *logrus.Logger) *DeadLetters {
 // deadImage is what is known of the image that a dead letter is about.
 type deadImage struct {
 	ID           uuid.UUID      `db:"id"`
-	ProductID    uuid.UUID      `db:"product_id"`
+	ProductID    int64          `db:"product_id"`
 	Source       string         `db:"source"`
 	Generation   int64          `db:"generation"`
 	Status       imaging.Status `db:"status"`
@@ -131,7 +131,7 @@ func putBack(ctx context.Context, tx *sqlx.Tx, job imaging.Job) error {
 type deadLetterRow struct {
 	ID            uuid.UUID     `db:"id"`
 	ImageID       uuid.NullUUID `db:"image_id"`
-	ProductID     uuid.NullUUID `db:"product_id"`
+	ProductID     sql.NullInt64 `db:"product_id"`
 	Generation    sql.NullInt64 `db:"generation"`
 	Payload       []byte        `db:"payload"`
 	PayloadBytes  int           `db:"payload_bytes"`
@@ -159,7 +159,7 @@ func insertDeadLetter(ctx context.Context, tx *sqlx.Tx, image *deadImage, body [
 	}
 	if image != nil {
 		r.ImageID = uuid.NullUUID{UUID: image.ID, Valid: true}
-		r.ProductID = uuid.NullUUID{UUID: image.ProductID, Valid: true}
+		r.ProductID = sql.NullInt64{Int64: image.ProductID, Valid: true}
 		r.Generation = sql.NullInt64{Int64: image.Generation, Valid: true}
 		r.Code, r.Stage, r.Detail = image.Code.String, image.Stage.String, image.Detail.String
 		r.Host = host(image.Source)

@@ -37,7 +37,8 @@ func TestFileFailedImage(t *testing.T) {
 		c.file(body, "rejected")
 	}
 	var got struct {
-		image, product                            uuid.UUID
+		image                                     uuid.UUID
+		product                                   int64
 		generation                                int64
 		payload                                   []byte
 		reason, code, stage, host, print, request string

@@ -18,7 +18,7 @@ const (
 // DeadLetterFilter selects dead letters. Nil fields select everything.
 type DeadLetterFilter struct {
 	Code, Stage, Host, Fingerprint *string
-	ProductID                      *uuid.UUID
+	ProductID                      *int64
 	Replayed                       *bool
 	CreatedAfter, CreatedBefore    *time.Time // exclusive
 	Limit                          int        // 1 to 100; 0 means 20
@@ -51,7 +51,7 @@ func (q DeadLetterFilter) everything() bool {
 type DeadLetter struct {
 	ID            uuid.UUID  `db:"id"`
 	ImageID       *uuid.UUID `db:"image_id"`
-	ProductID     *uuid.UUID `db:"product_id"`
+	ProductID     *int64     `db:"product_id"`
 	Generation    *int64     `db:"generation"`
 	Payload       []byte     `db:"payload"`       // the first 4 KiB of the message
 	PayloadBytes  int        `db:"payload_bytes"` // of the whole message
@@ -81,7 +81,7 @@ const deadLetterCondition = `
 	AND (cast(:stage AS text) IS NULL OR d.stage = cast(:stage AS text))
 	AND (cast(:host AS text) IS NULL OR d.host = cast(:host AS text))
 	AND (cast(:fingerprint AS text) IS NULL OR d.fingerprint = cast(:fingerprint AS text))
-	AND (cast(:product_id AS uuid) IS NULL OR d.product_id = cast(:product_id AS uuid))
+	AND (cast(:product_id AS bigint) IS NULL OR d.product_id = cast(:product_id AS bigint))
 	AND (cast(:replayed AS boolean) IS NULL OR (d.replayed_at IS NOT NULL) = cast(:replayed AS boolean))
 	AND (cast(:created_after AS timestamptz) IS NULL OR d.created_at > cast(:created_after AS timestamptz))
 	AND (cast(:created_before AS timestamptz) IS NULL OR d.created_at < cast(:created_before AS timestamptz))`

@@ -29,15 +29,15 @@ const (
 type Event struct {
 	Position  int64 // in the log: grows by one with each event
 	Type      EventType
-	ProductID uuid.UUID
-	UserID    uuid.UUID
+	ProductID int64
+	UserID    int64
 	Data      []byte
 }
 
 // EventFilter selects events. Nil fields select everything.
 type EventFilter struct {
-	ProductID *uuid.UUID
-	UserID    *uuid.UUID
+	ProductID *int64
+	UserID    *int64
 }
 
 // selects reports whether the event is one of those asked for.
@@ -100,8 +100,8 @@ func initialStatus(sources []string) ImageStatus {
 type eventRow struct {
 	Position    int64          `db:"position"`
 	Type        EventType      `db:"type"`
-	ProductID   uuid.UUID      `db:"product_id"`
-	UserID      uuid.UUID      `db:"user_id"`
+	ProductID   int64          `db:"product_id"`
+	UserID      int64          `db:"user_id"`
 	Version     int64          `db:"version"`
 	ImageID     uuid.NullUUID  `db:"image_id"`
 	ImageStatus sql.NullString `db:"image_status"`
@@ -111,8 +111,8 @@ type eventRow struct {
 // wireEvent is the JSON of an event, in the order that clients see.
 type wireEvent struct {
 	Type        EventType  `json:"type"`
-	ProductID   uuid.UUID  `json:"product_id"`
-	UserID      uuid.UUID  `json:"user_id"`
+	ProductID   int64      `json:"product_id"`
+	UserID      int64      `json:"user_id"`
 	Version     int64      `json:"version"`
 	ImageID     *uuid.UUID `json:"image_id,omitempty"`
 	ImageStatus string     `json:"image_status,omitempty"`

@@ -19,8 +19,8 @@ import (
 // told is what the tests read of an event's JSON.
 type told struct {
 	Type        string    `json:"type"`
-	ProductID   uuid.UUID `json:"product_id"`
-	UserID      uuid.UUID `json:"user_id"`
+	ProductID   int64     `json:"product_id"`
+	UserID      int64     `json:"user_id"`
 	Version     int64     `json:"version"`
 	ImageID     uuid.UUID `json:"image_id"`
 	ImageStatus string    `json:"image_status"`
@@ -135,10 +135,10 @@ func TestEveryVersionHasItsEvent(t *testing.T) {
 				t.Errorf("%s: event %d has position %d", name, i, e.Position)
 			}
 			d := tell(t, e)
-			if id := map[bool]uuid.UUID{true: w.ID, false: bare.ID}[i < 9]; d.ProductID != id || d.UserID != c.user {
-				t.Errorf("%s: event %d is about %s of %s", name, i, d.ProductID, d.UserID)
+			if id := map[bool]int64{true: w.ID, false: bare.ID}[i < 9]; d.ProductID != id || d.UserID != c.user {
+				t.Errorf("%s: event %d is about %d of %d", name, i, d.ProductID, d.UserID)
 			}
-			d.ProductID, d.UserID, d.OccurredAt = uuid.Nil, uuid.Nil, time.Time{}
+			d.ProductID, d.UserID, d.OccurredAt = 0, 0, time.Time{}
 			got = append(got, d)
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -154,7 +154,7 @@ func TestUndoneWritesHaveNoEvents(t *testing.T) {
 	w := c.create()
 	_, err := c.Patch(t.Context(), product.Everything(), w.ID, product.Patch{Name: &title}, product.Precondition{Version: 7})
 	wantErr(t, err, product.ErrPrecondition)
-	_, err = c.Create(t.Context(), product.NewProduct{UserID: uuid.New(), Name: "Lamp", Price: price(t, "1")})
+	_, err = c.Create(t.Context(), product.NewProduct{UserID: unknownID, Name: "Lamp", Price: price(t, "1")})
 	wantFields(t, err, "user_id")
 	if n := c.count("event_inbox"); n != 1 {
 		t.Errorf("%d changes, want that of the creation", n)
@@ -172,7 +172,7 @@ func TestLateCommitIsNotSkipped(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = late.Rollback() }()
-	lost := uuid.New()
+	lost := int64(unknownID)
 	const q = `INSERT INTO event_inbox (type, product_id, user_id, version, occurred_at) VALUES ('product.updated', $1, $2, 2, now())`
 	if _, err := late.ExecContext(t.Context(), q, lost, c.user); err != nil {
 		t.Fatal(err)
@@ -205,7 +205,7 @@ func TestReplicasShareOneOrder(t *testing.T) {
 		subs = append(subs, r.subscribe(product.Everything(), product.EventFilter{}))
 	}
 	const shared, writers, writes = 3, 4, 15
-	ids := make([]uuid.UUID, shared)
+	ids := make([]int64, shared)
 	for i := range ids {
 		ids[i] = c.create().ID
 	}
@@ -223,14 +223,14 @@ func TestReplicasShareOneOrder(t *testing.T) {
 	done.Wait()
 	const total = shared + writers*writes
 	for n, sub := range subs {
-		versions := map[uuid.UUID]int64{}
+		versions := map[int64]int64{}
 		for i := range total {
 			e := receive(t, sub.Events())
 			if e.Position != int64(i)+1 {
 				t.Fatalf("replica %d: position %d, want %d", n, e.Position, i+1)
 			}
 			if v := tell(t, e).Version; v != versions[e.ProductID]+1 {
-				t.Fatalf("replica %d: version %d of %s after %d", n, v, e.ProductID, versions[e.ProductID])
+				t.Fatalf("replica %d: version %d of %d after %d", n, v, e.ProductID, versions[e.ProductID])
 			}
 			versions[e.ProductID]++
 		}
@@ -244,23 +244,22 @@ func TestEventsOfTheScopeAndFilterAlone(t *testing.T) {
 	t.Parallel()
 	c := newCatalogue(t)
 	c.follow()
-	mine, eve := c.user, uuid.New()
-	c.exec(`INSERT INTO users (id, name, email) VALUES ($1, 'Eve', 'eve@example.org')`, eve)
-	one, other := uuid.New(), uuid.New()
+	mine, eve := c.user, c.addUser()
+	one, other := int64(7001), int64(7002)
 	everything := product.Everything()
 	cases := map[string]struct {
 		scope product.Scope
 		f     product.EventFilter
-		want  []uuid.UUID
+		want  []int64
 	}{
-		"admin":                      {everything, product.EventFilter{}, []uuid.UUID{one, other, one}},
-		"user":                       {product.OwnedBy(mine), product.EventFilter{}, []uuid.UUID{one, one}},
-		"another user":               {product.OwnedBy(eve), product.EventFilter{}, []uuid.UUID{other}},
+		"admin":                      {everything, product.EventFilter{}, []int64{one, other, one}},
+		"user":                       {product.OwnedBy(mine), product.EventFilter{}, []int64{one, one}},
+		"another user":               {product.OwnedBy(eve), product.EventFilter{}, []int64{other}},
 		"another user's product":     {product.OwnedBy(eve), product.EventFilter{ProductID: &one}, nil},
 		"another user's events":      {product.OwnedBy(eve), product.EventFilter{UserID: &mine}, nil},
 		"nobody":                     {product.Scope{}, product.EventFilter{}, nil},
-		"one product":                {everything, product.EventFilter{ProductID: &other}, []uuid.UUID{other}},
-		"one user's":                 {everything, product.EventFilter{UserID: &eve}, []uuid.UUID{other}},
+		"one product":                {everything, product.EventFilter{ProductID: &other}, []int64{other}},
+		"one user's":                 {everything, product.EventFilter{UserID: &eve}, []int64{other}},
 		"one user's, of the other's": {everything, product.EventFilter{UserID: &eve, ProductID: &one}, nil},
 	}
 	subs := map[string]*product.Subscription{}
@@ -275,7 +274,7 @@ func TestEventsOfTheScopeAndFilterAlone(t *testing.T) {
 	}
 	subs["admin"].Reached() // the others have theirs when it gives an answer
 	for name, test := range cases {
-		var log, live []uuid.UUID
+		var log, live []int64
 		for _, e := range c.log(test.scope, test.f, 0, 3) {
 			log = append(log, e.ProductID)
 		}

@@ -18,7 +18,7 @@ const (
 // through makes of the transaction, and gives the ids of its products.
 func (s *Service) ListThrough(
 	ctx context.Context, scope Scope, f Filter, through func(sqlx.QueryerContext) sqlx.QueryerContext,
-) (ids []uuid.UUID, page Page, err error) {
+) (ids []int64, page Page, err error) {
 	if err := f.Validate(); err != nil {
 		return nil, Page{}, err
 	}
@@ -34,24 +34,24 @@ func (s *Service) ListThrough(
 }
 
 // ForgeCursor makes a cursor of the filter for any position.
-func ForgeCursor(f Filter, key string, id uuid.UUID) string { return f.cursor(position{key, id}) }
+func ForgeCursor(f Filter, key string, id int64) string { return f.cursor(position{key, id}) }
 
 // IDCursor makes a cursor of the lists that have one order.
 var IDCursor = cursor
 
 // Position gives what the filter's cursor says; ok is false where it is none of the
 // filter's.
-func Position(f Filter) (key string, id uuid.UUID, ok bool) {
+func Position(f Filter) (key string, id int64, ok bool) {
 	p, fault := f.position()
 	if p == nil || fault != nil {
-		return "", uuid.Nil, false
+		return "", 0, false
 	}
 	return p.key, p.id, true
 }
 
 // ExplainJobClaim claims jobs, gives what that took as EXPLAIN tells it in JSON, and
 // undoes it.
-func ExplainJobClaim(ctx context.Context, s *Store, after uuid.UUID, limits JobLimits) (plan []byte, err error) {
+func ExplainJobClaim(ctx context.Context, s *Store, after int64, limits JobLimits) (plan []byte, err error) {
 	q, args, err := s.db.BindNamed(`EXPLAIN (ANALYZE, FORMAT JSON)`+claimQuery, claimArgs(uuid.New(), after, 0, limits))
 	if err != nil {
 		return nil, err

@@ -4,10 +4,9 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
-
-	"github.com/google/uuid"
 )
 
 // maxQuery bounds a full-text query, in characters.
@@ -16,7 +15,8 @@ const maxQuery = 200
 // Filter selects products and says in which order they come. Nil and empty fields
 // select everything; what is given has to hold together.
 type Filter struct {
-	UserID        *uuid.UUID
+	UserID        *int64
+	ExternalID    string      // the owner's own id of the product
 	MinPrice      *Price      // inclusive
 	MaxPrice      *Price      // inclusive
 	Name          string      // substring of the name, without regard to case
@@ -54,6 +54,7 @@ func (q Filter) Validate() error {
 	if q.MinPrice != nil && q.MaxPrice != nil && q.MaxPrice.Less(*q.MinPrice) {
 		f.add("max_price", "out_of_range", "must not be lower than min_price")
 	}
+	f.externalID("external_id", q.ExternalID)
 	f.text("product_name", q.Name, 0, maxName, false)
 	f.text("q", q.Query, 0, maxQuery, false)
 	if q.ImageStatus != "" && !slices.Contains(ImageStatuses, q.ImageStatus) {
@@ -118,7 +119,7 @@ func (q Filter) digest() [digestBytes]byte {
 	q = q.normal()
 	var user, low, high, from, to string
 	if q.UserID != nil {
-		user = q.UserID.String()
+		user = strconv.FormatInt(*q.UserID, 10)
 	}
 	if q.MinPrice != nil {
 		low = q.MinPrice.amount.String() // 1.5 and 1.50 select the same
@@ -132,6 +133,6 @@ func (q Filter) digest() [digestBytes]byte {
 	if q.CreatedBefore != nil {
 		to = q.CreatedBefore.Format(time.RFC3339Nano)
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q", []string{user, low, high, q.Name, q.Query, string(q.ImageStatus), from, to}))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q", []string{user, q.ExternalID, low, high, q.Name, q.Query, string(q.ImageStatus), from, to}))
 	return [digestBytes]byte(sum[:])
 }

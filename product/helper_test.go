@@ -33,7 +33,7 @@ type catalogue struct {
 	store *product.Store
 	cache *cache.Cache
 	jobs  *product.Jobs
-	user  uuid.UUID
+	user  int64
 }
 
 func newCatalogue(t *testing.T) *catalogue {
@@ -50,8 +50,7 @@ func openCatalogue(t *testing.T, dsn string, store *product.Store, redis string)
 	c.cache = openCache(t, redis, uuid.NewString()+":", store.PendingInvalidations)
 	c.Service = product.NewService(store, c.cache, objectURL, quiet())
 	c.jobs = product.NewJobs(c.Service)
-	c.exec(`INSERT INTO users (id, name, email) VALUES ($1, 'Ada', $2)`, uuid.NewString(), uuid.NewString()+"@example.org")
-	c.scan(&c.user, `SELECT id FROM users LIMIT 1`)
+	c.scan(&c.user, `INSERT INTO users (name, email) VALUES ('Ada', $1) RETURNING id`, uuid.NewString()+"@example.org")
 	return c
 }
 
@@ -149,6 +148,24 @@ func quiet() *logrus.Logger {
 	return log
 }
 
+// unknownID is an id that no user or product has.
+const unknownID = 1 << 40
+
+// cacheKey returns what the cache has a product under.
+func (c *catalogue) cacheKey(id int64) string {
+	c.t.Helper()
+	var installation string
+	c.scan(&installation, `SELECT id FROM installation`)
+	return fmt.Sprintf("product:v1:%s:%d", installation, id)
+}
+
+// objectKey returns what the objects of a product lie under.
+func (c *catalogue) objectKey(id int64) (key uuid.UUID) {
+	c.t.Helper()
+	c.scan(&key, `SELECT object_key FROM products WHERE id = $1`, id)
+	return key
+}
+
 func objectURL(key string) string { return "https://cdn.example/" + key }
 
 // query reads one row of a schema without a catalogue.
@@ -182,7 +199,7 @@ func (c *catalogue) count(q string, args ...any) int {
 
 // wire is what the tests read of a product's JSON.
 type wire struct {
-	ID          uuid.UUID   `json:"id"`
+	ID          int64       `json:"id"`
 	Name        string      `json:"product_name"`
 	Sources     []string    `json:"product_images"`
 	Compressed  []string    `json:"compressed_product_images"`
@@ -238,7 +255,7 @@ func (c *catalogue) create(sources ...string) wire {
 }
 
 // get reads a product.
-func (c *catalogue) get(id uuid.UUID) wire {
+func (c *catalogue) get(id int64) wire {
 	c.t.Helper()
 	s, err := c.Get(c.t.Context(), product.Everything(), id)
 	if err != nil {
@@ -246,7 +263,7 @@ func (c *catalogue) get(id uuid.UUID) wire {
 	}
 	w := decode(c.t, s.Data)
 	if w.ID != id || w.Version != s.Version || s.Owner != c.user {
-		c.t.Fatalf("snapshot %s %s %d of %s", s.ID, s.Owner, s.Version, s.Data)
+		c.t.Fatalf("snapshot %d %d %d of %s", s.ID, s.Owner, s.Version, s.Data)
 	}
 	return w
 }
@@ -271,7 +288,7 @@ func digest(n int) string { return fmt.Sprintf("%064x", n) }
 
 // ready is the outcome of a good try.
 func ready(claim imaging.Claim, sha256 string) imaging.Outcome {
-	prefix := "products/" + claim.ProductID.String() + "/" + sha256 + "/"
+	prefix := "products/" + claim.ObjectKey.String() + "/" + sha256 + "/"
 	return imaging.Outcome{
 		Stage: imaging.StageStore, Started: time.Now(), Duration: 1500 * time.Millisecond,
 		Result: &imaging.Result{

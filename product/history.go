@@ -34,10 +34,10 @@ type Attempt struct {
 
 // Attempts gives the latest ended tries of an image, newest first, or
 // [ErrNotFound] where the product has no such image.
-func (s *Service) Attempts(ctx context.Context, scope Scope, id, image uuid.UUID) ([]Attempt, error) {
+func (s *Service) Attempts(ctx context.Context, scope Scope, id int64, image uuid.UUID) ([]Attempt, error) {
 	const find = `
 		SELECT 1 FROM images JOIN products ON products.id = images.product_id
-		WHERE images.id = $1 AND products.id = $2 AND (cast($3 AS uuid) IS NULL OR products.user_id = cast($3 AS uuid))`
+		WHERE images.id = $1 AND products.id = $2 AND (cast($3 AS bigint) IS NULL OR products.user_id = cast($3 AS bigint))`
 	const q = `
 		SELECT image_id, generation, attempt, stage, outcome, code, detail, worker, request_id, started_at, duration_ms
 		FROM image_attempts WHERE image_id = $1

@@ -3,8 +3,6 @@ package product
 import (
 	"errors"
 	"sync"
-
-	"github.com/google/uuid"
 )
 
 // subscriptionBuffer is how many events a subscriber may be behind.
@@ -18,18 +16,18 @@ type hub struct {
 	following bool                   // position is that of the log a moment ago
 	position  int64                  // of the last event that was handed out
 	subs      map[*Subscription]bool // true once it has been let in
-	watchers  map[uuid.UUID]map[chan struct{}]bool
+	watchers  map[int64]map[chan struct{}]bool
 }
 
 func newHub() *hub {
 	return &hub{
-		wake: make(chan struct{}, 1), subs: make(map[*Subscription]bool), watchers: make(map[uuid.UUID]map[chan struct{}]bool),
+		wake: make(chan struct{}, 1), subs: make(map[*Subscription]bool), watchers: make(map[int64]map[chan struct{}]bool),
 	}
 }
 
 // watch gives a channel with room for one signal that says that the product may
 // have changed, until stop is called.
-func (h *hub) watch(product uuid.UUID) (changed <-chan struct{}, stop func()) {
+func (h *hub) watch(product int64) (changed <-chan struct{}, stop func()) {
 	signals := make(chan struct{}, 1)
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
 )
 
@@ -90,9 +89,9 @@ func (i Idempotency) keep(ctx context.Context, tx *sqlx.Tx, answer []byte) error
 // snapshotOf makes a snapshot of the data that clients were shown.
 func snapshotOf(data []byte) (Snapshot, error) {
 	var head struct {
-		ID      uuid.UUID `json:"id"`
-		UserID  uuid.UUID `json:"user_id"`
-		Version int64     `json:"version"`
+		ID      int64 `json:"id"`
+		UserID  int64 `json:"user_id"`
+		Version int64 `json:"version"`
 	}
 	if err := json.Unmarshal(data, &head); err != nil {
 		return Snapshot{}, fmt.Errorf("first answer: %w", err)

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/uuid"
 
 	"vitrine/product"
 	"vitrine/product/producttest"
@@ -104,7 +103,7 @@ func TestIdempotentKeyReused(t *testing.T) {
 func TestIdempotentKeysAreApart(t *testing.T) {
 	t.Parallel()
 	c := newCatalogue(t)
-	ids := map[uuid.UUID]bool{}
+	ids := map[int64]bool{}
 	for _, k := range []product.Idempotency{
 		key("k", "lamp"),
 		key("K", "lamp"),
@@ -151,7 +150,7 @@ func TestIdempotentFailureIsNotKept(t *testing.T) {
 	t.Parallel()
 	c := newCatalogue(t)
 	n := c.lamp()
-	n.UserID = uuid.New()
+	n.UserID = unknownID
 	_, _, err := c.CreateOnce(t.Context(), product.Everything(), n, key("lamp", "lamp"))
 	wantFields(t, err, "user_id")
 	c.exec(`INSERT INTO users (id, name, email) VALUES ($1, 'Bob', 'bob@example.org')`, n.UserID)
@@ -159,7 +158,7 @@ func TestIdempotentFailureIsNotKept(t *testing.T) {
 		t.Error(replayed, err)
 	}
 	eve := product.NewUser{Name: "Eve", Email: "eve@example.org"}
-	c.exec(`INSERT INTO users (id, name, email) VALUES ($1, 'Eve', 'Eve@example.org')`, uuid.New())
+	c.exec(`INSERT INTO users (id, name, email) VALUES ($1, 'Eve', 'Eve@example.org')`, unknownID+1)
 	_, _, err = c.CreateUserOnce(t.Context(), eve, key("eve", "eve"))
 	wantErr(t, err, product.ErrConflict)
 	c.exec(`DELETE FROM users WHERE name = 'Eve'`)

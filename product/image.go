@@ -69,7 +69,7 @@ func (v *variants) Scan(src any) error {
 }
 
 // selectImages gives the images of one product in their order.
-func selectImages(ctx context.Context, tx *sqlx.Tx, product uuid.UUID) ([]imageRow, error) {
+func selectImages(ctx context.Context, tx *sqlx.Tx, product int64) ([]imageRow, error) {
 	const q = `SELECT ` + imageColumns + ` FROM images WHERE product_id = $1 ORDER BY position LIMIT 20`
 	var rows []imageRow
 	if err := tx.SelectContext(ctx, &rows, q, product); err != nil {
@@ -88,7 +88,7 @@ type pendingImage struct {
 }
 
 // insertImages stores new images as pending.
-func insertImages(ctx context.Context, tx *sqlx.Tx, product uuid.UUID, images []pendingImage) error {
+func insertImages(ctx context.Context, tx *sqlx.Tx, product int64, images []pendingImage) error {
 	if len(images) == 0 {
 		return nil
 	}
@@ -168,7 +168,7 @@ func (e *edit) deleteImages(ctx context.Context, ids []uuid.UUID) error {
 		}
 	}
 	for _, digest := range slices.Sorted(maps.Keys(delays)) {
-		row := deletionRow(e.product.ID, digest)
+		row := deletionRow(e.product.ObjectKey, digest)
 		row.delay = delays[digest]
 		e.outbox = append(e.outbox, row)
 	}

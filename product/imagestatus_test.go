@@ -1,18 +1,14 @@
 package product_test
 
 import (
-	"fmt"
 	"testing"
-
-	"github.com/google/uuid"
 
 	"vitrine/imaging"
 	"vitrine/product"
-	"vitrine/product/producttest"
 )
 
 // wantStatus holds the stored summary, and its copy, to what the product shows.
-func (c *catalogue) wantStatus(id uuid.UUID, want product.ImageStatus) {
+func (c *catalogue) wantStatus(id int64, want product.ImageStatus) {
 	c.t.Helper()
 	if got := c.get(id).ImageStatus; got != string(want) {
 		c.t.Errorf("shows %s, want %s", got, want)
@@ -83,53 +79,6 @@ func TestStoredImageStatusIsTheSummary(t *testing.T) {
 func (c *catalogue) wantNew(want product.ImageStatus, sources ...string) {
 	c.t.Helper()
 	c.wantStatus(c.create(sources...).ID, want)
-}
-
-// TestMigrateFillsWhatListsNeed brings a database to the schema whose tables are those
-// of the time before image_status was stored.
-func TestMigrateFillsWhatListsNeed(t *testing.T) {
-	t.Parallel()
-	c := newCatalogue(t)
-	states := map[string][]string{
-		"none": {}, "ready": {"ready"}, "failed": {"failed", "failed"}, "partial": {"ready", "failed"}, "pending": {"ready", "pending", "failed"},
-	}
-	ids := make(map[string]uuid.UUID)
-	for name, images := range states {
-		var sources []string
-		for i := range images {
-			sources = append(sources, fmt.Sprintf("https://a.example/%d.png", i))
-		}
-		w := c.create(sources...)
-		ids[name] = w.ID
-		for i, state := range images {
-			switch state {
-			case "ready":
-				claim := c.claim(w.Images[i], "w")
-				c.settle(claim, ready(claim, digest(i)))
-			case "failed":
-				c.settle(c.claim(w.Images[i], "w"), failure(imaging.CodeSourceNotFound))
-			}
-		}
-	}
-	c.exec(`DROP TRIGGER products_first_image_status ON products; DROP TRIGGER products_copy_state ON products;
-		DROP TABLE product_states; ALTER TABLE products DROP COLUMN image_status, DROP COLUMN search;
-		CREATE INDEX products_user_id_id ON products (user_id, id DESC); CREATE INDEX products_price ON products (product_price)`)
-	for _, release := range []string{"\n-- next", "\n-- and once more"} {
-		if err := product.Migrate(t.Context(), c.dsn, producttest.Schema(t)+release); err != nil {
-			t.Fatal(err)
-		}
-		for name, id := range ids {
-			for _, q := range []string{`SELECT image_status FROM products WHERE id = $1`, `SELECT image_status FROM product_states WHERE product_id = $1`} {
-				var got string
-				if c.scan(&got, q, id); got != name {
-					t.Errorf("%s: got %s, want %s", q, got, name)
-				}
-			}
-		}
-		if names, _ := c.list(product.Filter{Query: "lamp"}); len(names) != len(ids) {
-			t.Errorf("%d products with the word, want %d", len(names), len(ids))
-		}
-	}
 }
 
 // TestImagesTouchNoIndexOfProducts holds the indexes of products to what keeps the

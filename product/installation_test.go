@@ -23,7 +23,7 @@ type installation struct {
 	ch          *amqp.Channel
 
 	mu   sync.Mutex
-	done []uuid.UUID // owners of the jobs that were done, in their order
+	done []int64 // owners of the jobs that were done, in their order
 }
 
 func newInstallation(t *testing.T) *installation {
@@ -91,7 +91,7 @@ func (i *installation) work(ctx context.Context, jobs *product.Jobs, body []byte
 	case err != nil: // the database is busy: the job must not be lost for that
 		return queue.Leave
 	}
-	var owner uuid.UUID
+	var owner int64
 	if err := i.db.QueryRowContext(ctx, `SELECT user_id FROM products WHERE id = $1`, claim.ProductID).Scan(&owner); err != nil {
 		return queue.Leave
 	}
@@ -105,7 +105,7 @@ func (i *installation) work(ctx context.Context, jobs *product.Jobs, body []byte
 }
 
 // doneFor counts the jobs that were done for one owner.
-func (i *installation) doneFor(owner uuid.UUID) (n int) {
+func (i *installation) doneFor(owner int64) (n int) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for _, o := range i.done {
@@ -118,12 +118,12 @@ func (i *installation) doneFor(owner uuid.UUID) (n int) {
 
 // backlog stores n products of a user with one picture each, and their jobs as an
 // earlier release wrote them.
-func (c *catalogue) backlog(user uuid.UUID, n int) {
+func (c *catalogue) backlog(user int64, n int) {
 	c.t.Helper()
 	c.exec(`
 		WITH product AS (
-			INSERT INTO products (id, user_id, product_name, product_price)
-			SELECT gen_random_uuid(), $1, 'Lamp', 1 FROM generate_series(1, cast($2 AS integer))
+			INSERT INTO products (user_id, product_name, product_price)
+			SELECT $1, 'Lamp', 1 FROM generate_series(1, cast($2 AS integer))
 			RETURNING id
 		), image AS (
 			INSERT INTO images (id, product_id, position, source) SELECT gen_random_uuid(), id, 0, $3 FROM product

@@ -14,9 +14,9 @@ import (
 )
 
 // invalidate records an invalidation.
-func (c *catalogue) invalidate(id uuid.UUID) {
+func (c *catalogue) invalidate(id int64) {
 	c.t.Helper()
-	c.exec(`INSERT INTO outbox (kind, subject, payload) VALUES ('invalidate', $1, $2)`, id, fmt.Sprintf(`{"product_id":%q}`, id))
+	c.exec(`INSERT INTO outbox (kind, subject, payload) VALUES ('invalidate', gen_random_uuid(), $1)`, fmt.Sprintf(`{"product_id":%d}`, id))
 }
 
 // countedCache counts what a relay asks of a cache.
@@ -65,7 +65,7 @@ func TestCutOffReplicaLeavesInvalidations(t *testing.T) {
 			wake := make(chan struct{}, 1)
 			run(t, product.NewInvalidationRelay(producttest.Open(t, c.dsn), cut, wake, quiet()).Run)
 			for range 20 {
-				c.invalidate(uuid.New())
+				c.invalidate(unknownID)
 			}
 			for range 3 { // it looks for its cache, and at nothing else
 				if err := receive(t, cut.checked); err == nil {
@@ -99,7 +99,7 @@ func (c fallingCache) Drop(context.Context, string) error {
 func TestFailedInvalidationIsDueForOthers(t *testing.T) {
 	t.Parallel()
 	c := newCatalogue(t)
-	c.invalidate(uuid.New())
+	c.invalidate(unknownID)
 	failing := fallingCache{make(chan struct{}, 1000)}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)

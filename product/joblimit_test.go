@@ -21,15 +21,15 @@ func TestOwnersLimitHolds(t *testing.T) {
 	t.Parallel()
 	c := newCatalogue(t)
 	const most, backlog = 3, 12
-	want := make(map[uuid.UUID]int)
-	for _, owner := range []uuid.UUID{c.user, c.addUser(), c.addUser(), c.addUser()} {
+	want := make(map[int64]int)
+	for _, owner := range []int64{c.user, c.addUser(), c.addUser(), c.addUser()} {
 		c.backlog(owner, backlog)
 		want[owner] = most
 	}
 	l := newLine(c)
 	stores := l.relays(4, product.JobLimits{PerOwner: most, Waiting: 1000})
-	count := func() map[uuid.UUID]int {
-		n := make(map[uuid.UUID]int)
+	count := func() map[int64]int {
+		n := make(map[int64]int)
 		for _, owner := range l.sent() {
 			n[owner]++
 		}
@@ -47,7 +47,7 @@ func TestOwnersLimitHolds(t *testing.T) {
 	for i, claim := range claims {
 		// A relay that has heard of it sends the next one without waiting for its poll.
 		jobs := product.NewJobs(product.NewService(stores[i%len(stores)], c.cache, objectURL, quiet()))
-		var owner uuid.UUID
+		var owner int64
 		c.scan(&owner, `SELECT user_id FROM products WHERE id = $1`, claim.ProductID)
 		if err := jobs.Settle(t.Context(), claim, ready(claim, digest(1))); err != nil {
 			t.Fatal(err)

@@ -48,7 +48,7 @@ func (s *Store) lineUp(ctx context.Context) (due bool, err error) {
 	const q = `
 		UPDATE outbox SET in_line = true, owner = coalesce(
 			(SELECT products.user_id FROM images JOIN products ON products.id = images.product_id WHERE images.id = outbox.subject),
-			'00000000-0000-0000-0000-000000000000')
+			0)
 		WHERE id = ANY (ARRAY (
 			SELECT id FROM outbox
 			WHERE kind = 'image_job' AND NOT in_line AND available_at <= statement_timestamp()
@@ -101,7 +101,7 @@ const claimQuery = `
 	), walk AS (
 		SELECT owner, owner AS first, 1 AS seen
 		FROM (SELECT coalesce(` + nextInLine + `, ` + firstInLine + `) AS owner
-			FROM (VALUES (cast(:after AS uuid))) AS w (owner) OFFSET 0) AS begin
+			FROM (VALUES (cast(:after AS bigint))) AS w (owner) OFFSET 0) AS begin
 		WHERE owner IS NOT NULL AND (SELECT jobs FROM room) > 0
 		UNION ALL
 		SELECT next.owner, w.first,
@@ -139,7 +139,7 @@ const claimQuery = `
 // claimedJob is a job that was claimed.
 type claimedJob struct {
 	Row
-	Owner uuid.UUID `db:"owner"`
+	Owner int64 `db:"owner"`
 }
 
 // claimJobs takes due jobs for claimTime, in the order in which they are to be
@@ -149,7 +149,7 @@ type claimedJob struct {
 // The images are marked before the messages go and not after, since a worker may
 // be quicker: what is marked late would say that the job is still on its way. One
 // that somebody has locked stays unmarked, and counts again once a worker has it.
-func (s *Store) claimJobs(ctx context.Context, claim, after uuid.UUID, depth int, limits JobLimits) (jobs []claimedJob, err error) {
+func (s *Store) claimJobs(ctx context.Context, claim uuid.UUID, after int64, depth int, limits JobLimits) (jobs []claimedJob, err error) {
 	q, args, err := s.db.BindNamed(claimQuery, claimArgs(claim, after, depth, limits))
 	if err != nil {
 		return nil, err
@@ -173,7 +173,7 @@ func takeTurn(ctx context.Context, tx *sqlx.Tx) error {
 	return err
 }
 
-func claimArgs(claim, after uuid.UUID, depth int, limits JobLimits) map[string]any {
+func claimArgs(claim uuid.UUID, after int64, depth int, limits JobLimits) map[string]any {
 	return map[string]any{
 		"claim": claim, "after": after, "depth": depth, "batch": jobBatch, "weighed": ownersWeighed,
 		"waiting": limits.Waiting, "per_owner": limits.PerOwner, "claim_time": claimTime.Microseconds(),

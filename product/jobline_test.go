@@ -20,7 +20,7 @@ type line struct {
 	jobs chan imaging.Job
 
 	mu     sync.Mutex
-	owners []uuid.UUID // of the jobs, as they were sent
+	owners []int64 // of the jobs, as they were sent
 }
 
 func newLine(c *catalogue) *line { return &line{c: c, jobs: make(chan imaging.Job, 5000)} }
@@ -35,7 +35,7 @@ func (l *line) Publish(ctx context.Context, messages []product.Message) []error 
 			errs[i] = err
 			continue
 		}
-		var owner uuid.UUID
+		var owner int64
 		const q = `SELECT user_id FROM images JOIN products ON products.id = product_id WHERE images.id = $1`
 		if errs[i] = l.c.db.QueryRowContext(ctx, q, job.ImageID).Scan(&owner); errs[i] != nil {
 			continue
@@ -48,7 +48,7 @@ func (l *line) Publish(ctx context.Context, messages []product.Message) []error 
 	return errs
 }
 
-func (l *line) sent() []uuid.UUID {
+func (l *line) sent() []int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Clone(l.owners)
@@ -80,7 +80,7 @@ func (l *line) begin() imaging.Claim {
 func TestOwnersTakeTurns(t *testing.T) {
 	t.Parallel()
 	c := newCatalogue(t)
-	owners := []uuid.UUID{c.user, c.addUser(), c.addUser()}
+	owners := []int64{c.user, c.addUser(), c.addUser()}
 	for i, n := range []int{60, 3, 1} { // as they came
 		c.backlog(owners[i], n)
 	}
@@ -139,7 +139,7 @@ func TestManyOwnersTakeTurns(t *testing.T) {
 	t.Parallel()
 	c := newCatalogue(t)
 	c.backlog(c.user, 400)
-	newcomers := make(map[uuid.UUID]bool)
+	newcomers := make(map[int64]bool)
 	for range 90 {
 		user := c.addUser()
 		newcomers[user] = true

@@ -63,7 +63,7 @@ type jobClaimer struct {
 	store  *Store
 	depth  func(context.Context) (int, error)
 	limits JobLimits
-	after  uuid.UUID // whose turn was the last
+	after  int64 // whose turn was the last
 }
 
 func (c *jobClaimer) claim(ctx context.Context, claim uuid.UUID) ([]Row, prospect, error) {

@@ -93,9 +93,9 @@ func sendBacklog(b *testing.B, db *sqlx.DB, relay *product.Relay, owners int) {
 	for b.Loop() {
 		b.StopTimer()
 		db.MustExec(`TRUNCATE users CASCADE`)
-		db.MustExec(`INSERT INTO users (id, name, email) SELECT gen_random_uuid(), 'Ada', n FROM generate_series(1001, 1000 + $1) AS n`, owners)
-		db.MustExec(`INSERT INTO products (id, user_id, product_name, product_price)
-			SELECT gen_random_uuid(), id, 'Lamp', 1 FROM users, generate_series(1, $1)`, jobsToSend/owners)
+		db.MustExec(`INSERT INTO users (name, email) SELECT 'Ada', n FROM generate_series(1001, 1000 + $1) AS n`, owners)
+		db.MustExec(`INSERT INTO products (user_id, product_name, product_price)
+			SELECT id, 'Lamp', 1 FROM users, generate_series(1, $1)`, jobsToSend/owners)
 		db.MustExec(`INSERT INTO images (id, product_id, position, source, queued_at)
 			SELECT gen_random_uuid(), id, 0, $1, now() - interval '1 minute' FROM products`, source)
 		db.MustExec(`INSERT INTO outbox (kind, subject, payload, owner, in_line)

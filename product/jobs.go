@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
 
 	"vitrine/imaging"
@@ -29,7 +28,7 @@ func NewJobs(service *Service) *Jobs {
 
 // claimable is what decides whether an image can be claimed.
 type claimable struct {
-	ProductID    uuid.UUID      `db:"product_id"`
+	ProductID    int64          `db:"product_id"`
 	Generation   int64          `db:"generation"`
 	Status       imaging.Status `db:"status"`
 	DeadLettered bool           `db:"dead_lettered"`
@@ -51,6 +50,7 @@ func (j *Jobs) Claim(ctx context.Context, job imaging.Job, owner string, lease t
 	}
 	claim := imaging.Claim{Job: job, ProductID: product, Owner: owner}
 	_, err = j.service.write(ctx, Everything(), product, "claim image", func(ctx context.Context, e *edit) error {
+		claim.ObjectKey = e.product.ObjectKey
 		row, lost, err := claimImage(ctx, e.tx, &claim, lease)
 		if err != nil {
 			return err
@@ -71,7 +71,7 @@ func (j *Jobs) Claim(ctx context.Context, job imaging.Job, owner string, lease t
 // look gives the product of a job's image that can probably be claimed. All
 // times are the database's: no other clock decides who has an image. The clock
 // is read when the row is, not when the transaction began.
-func (j *Jobs) look(ctx context.Context, job imaging.Job, owner string) (uuid.UUID, error) {
+func (j *Jobs) look(ctx context.Context, job imaging.Job, owner string) (int64, error) {
 	const q = `
 		SELECT product_id, generation, status, dead_lettered,
 			coalesce(CASE status
@@ -85,15 +85,15 @@ func (j *Jobs) look(ctx context.Context, job imaging.Job, owner string) (uuid.UU
 	})
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return uuid.Nil, fmt.Errorf("image is gone: %w", imaging.ErrNothingToDo)
+		return 0, fmt.Errorf("image is gone: %w", imaging.ErrNothingToDo)
 	case err != nil:
-		return uuid.Nil, err
+		return 0, err
 	case c.Generation != job.Generation:
-		return uuid.Nil, fmt.Errorf("generation %d, not %d: %w", c.Generation, job.Generation, imaging.ErrNothingToDo)
+		return 0, fmt.Errorf("generation %d, not %d: %w", c.Generation, job.Generation, imaging.ErrNothingToDo)
 	case c.Status == imaging.Failed && !c.DeadLettered:
-		return uuid.Nil, fmt.Errorf("image %s: %w", job.ImageID, imaging.ErrAlreadyFailed)
+		return 0, fmt.Errorf("image %s: %w", job.ImageID, imaging.ErrAlreadyFailed)
 	case !c.Due:
-		return uuid.Nil, fmt.Errorf("image is %s: %w", c.Status, imaging.ErrNothingToDo)
+		return 0, fmt.Errorf("image is %s: %w", c.Status, imaging.ErrNothingToDo)
 	}
 	return c.ProductID, nil
 }
@@ -189,7 +189,7 @@ func (j *Jobs) Reserve(ctx context.Context, c imaging.Claim, sha256 string) (twi
 		WHERE images.id = old.id AND generation = $2 AND lease_owner = $3 AND status = 'processing'
 		RETURNING old.source_sha256`
 	err = j.store.inTx(ctx, "reserve digest", func(ctx context.Context, tx *sqlx.Tx) error {
-		if err := lockObjects(ctx, tx, c.ProductID, sha256); err != nil {
+		if err := lockObjects(ctx, tx, c.ObjectKey, sha256); err != nil {
 			return err
 		}
 		var before sql.NullString
@@ -203,7 +203,7 @@ func (j *Jobs) Reserve(ctx context.Context, c imaging.Claim, sha256 string) (twi
 		if twin, err = twinOf(ctx, tx, c, sha256); err != nil || !before.Valid || before.String == sha256 {
 			return err
 		}
-		return insertOutbox(ctx, tx, []outboxRow{lateDeletionRow(c.ProductID, before.String)}) // an earlier worker may still be storing there
+		return insertOutbox(ctx, tx, []outboxRow{lateDeletionRow(c.ObjectKey, before.String)}) // an earlier worker may still be storing there
 	})
 	return twin, err
 }

@@ -27,7 +27,7 @@ func TestClaim(t *testing.T) {
 	c := newCatalogue(t)
 	w := c.create(source)
 	got := c.claim(w.Images[0], "w-1")
-	want := imaging.Claim{Job: job(w.Images[0]), ProductID: w.ID, Source: source, Attempt: 1, Owner: "w-1"}
+	want := imaging.Claim{Job: job(w.Images[0]), ProductID: w.ID, ObjectKey: c.objectKey(w.ID), Source: source, Attempt: 1, Owner: "w-1"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -284,7 +284,7 @@ func TestSettleReady(t *testing.T) {
 	if err := json.Unmarshal(s.Data, &got); err != nil {
 		t.Fatal(err)
 	}
-	base := "https://cdn.example/products/" + w.ID.String() + "/" + digest(0) + "/"
+	base := "https://cdn.example/products/" + c.objectKey(w.ID).String() + "/" + digest(0) + "/"
 	variant := func(name string, width, height, bytes float64) any {
 		return map[string]any{"name": name, "url": base + name + ".jpg", "width": width, "height": height, "bytes": bytes, "format": "jpeg"}
 	}

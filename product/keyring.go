@@ -33,7 +33,7 @@ const (
 // Grant is what a valid key allows: to act for a user.
 type Grant struct {
 	KeyID    uuid.UUID
-	UserID   uuid.UUID
+	UserID   int64
 	ReadOnly bool
 }
 
@@ -58,7 +58,7 @@ type granted struct {
 // keyRecord is a valid key as it is cached.
 type keyRecord struct {
 	ID        uuid.UUID  `json:"id"`
-	UserID    uuid.UUID  `json:"user_id"`
+	UserID    int64      `json:"user_id"`
 	ReadOnly  bool       `json:"read_only"`
 	ExpiresAt *time.Time `json:"expires_at"`
 }

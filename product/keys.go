@@ -19,7 +19,7 @@ const (
 // keyRow is a row of api_keys, without the digest.
 type keyRow struct {
 	ID         uuid.UUID  `db:"id"`
-	UserID     uuid.UUID  `db:"user_id"`
+	UserID     int64      `db:"user_id"`
 	Name       string     `db:"name"`
 	Prefix     string     `db:"prefix"`
 	ReadOnly   bool       `db:"read_only"`
@@ -50,7 +50,7 @@ func utc(t *time.Time) *time.Time {
 // had again: after [ErrUnavailable] there may be a key that nobody knows. Further
 // errors: [ErrNotFound] where the scope has no such user, [ErrTooManyKeys],
 // [*ValidationError].
-func (s *Service) CreateKey(ctx context.Context, scope Scope, user uuid.UUID, n NewAPIKey) (key APIKey, text string, err error) {
+func (s *Service) CreateKey(ctx context.Context, scope Scope, user int64, n NewAPIKey) (key APIKey, text string, err error) {
 	if err := n.Validate(); err != nil {
 		return APIKey{}, "", err
 	}
@@ -82,10 +82,10 @@ func (s *Service) CreateKey(ctx context.Context, scope Scope, user uuid.UUID, n 
 
 // lockUser keeps others from making keys for the user until tx ends, or gives
 // [ErrNotFound] where the scope has none such. Products can be made meanwhile.
-func lockUser(ctx context.Context, tx *sqlx.Tx, scope Scope, user uuid.UUID) error {
+func lockUser(ctx context.Context, tx *sqlx.Tx, scope Scope, user int64) error {
 	const q = `SELECT id FROM users
-		WHERE id = $1 AND (cast($2 AS uuid) IS NULL OR id = cast($2 AS uuid)) FOR NO KEY UPDATE`
-	var id uuid.UUID
+		WHERE id = $1 AND (cast($2 AS bigint) IS NULL OR id = cast($2 AS bigint)) FOR NO KEY UPDATE`
+	var id int64
 	if err := tx.GetContext(ctx, &id, q, user, scope.owner()); err != nil {
 		return fmt.Errorf("lock user: %w", err)
 	}
@@ -94,7 +94,7 @@ func lockUser(ctx context.Context, tx *sqlx.Tx, scope Scope, user uuid.UUID) err
 
 // makeRoom gives [ErrTooManyKeys] where the user may have no further key, and
 // forgets the oldest ones that open nothing.
-func makeRoom(ctx context.Context, tx *sqlx.Tx, user uuid.UUID) error {
+func makeRoom(ctx context.Context, tx *sqlx.Tx, user int64) error {
 	const live = `revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())`
 	var n int
 	if err := tx.GetContext(ctx, &n, `SELECT count(*) FROM api_keys WHERE user_id = $1 AND `+live, user); err != nil {
@@ -114,14 +114,14 @@ func makeRoom(ctx context.Context, tx *sqlx.Tx, user uuid.UUID) error {
 
 // Keys gives the user's keys, newest first: all valid ones, and those latest that
 // are not any more. The error is [ErrNotFound] where the scope has no such user.
-func (s *Service) Keys(ctx context.Context, scope Scope, user uuid.UUID) ([]APIKey, error) {
-	const find = `SELECT id FROM users WHERE id = $1 AND (cast($2 AS uuid) IS NULL OR id = cast($2 AS uuid))`
+func (s *Service) Keys(ctx context.Context, scope Scope, user int64) ([]APIKey, error) {
+	const find = `SELECT id FROM users WHERE id = $1 AND (cast($2 AS bigint) IS NULL OR id = cast($2 AS bigint))`
 	const q = `SELECT ` + keyColumns + ` FROM api_keys
-		WHERE user_id = $1 AND (cast($2 AS uuid) IS NULL OR user_id = cast($2 AS uuid))
+		WHERE user_id = $1 AND (cast($2 AS bigint) IS NULL OR user_id = cast($2 AS bigint))
 		ORDER BY id DESC LIMIT 2 * $3`
 	var rows []keyRow
 	err := s.store.inSnapshot(ctx, "list keys", func(ctx context.Context, tx *sqlx.Tx) error {
-		var id uuid.UUID
+		var id int64
 		if err := tx.GetContext(ctx, &id, find, user, scope.owner()); err != nil {
 			return fmt.Errorf("user: %w", err)
 		}
@@ -140,12 +140,12 @@ func (s *Service) Keys(ctx context.Context, scope Scope, user uuid.UUID) ([]APIK
 // RevokeKey ends a key for good: five seconds later at most no replica takes it any
 // more. It may be called again. The error is [ErrNotFound] where the scope has no
 // such user or the user no such key.
-func (s *Service) RevokeKey(ctx context.Context, scope Scope, user, id uuid.UUID) (APIKey, error) {
+func (s *Service) RevokeKey(ctx context.Context, scope Scope, user int64, id uuid.UUID) (APIKey, error) {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	const q = `
 		UPDATE api_keys SET revoked_at = coalesce(revoked_at, clock_timestamp())
-		WHERE id = $1 AND user_id = $2 AND (cast($3 AS uuid) IS NULL OR user_id = cast($3 AS uuid))
+		WHERE id = $1 AND user_id = $2 AND (cast($3 AS bigint) IS NULL OR user_id = cast($3 AS bigint))
 		RETURNING sha256, ` + keyColumns
 	var row struct {
 		SHA256 []byte `db:"sha256"`

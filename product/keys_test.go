@@ -33,10 +33,9 @@ func wantGrant(t *testing.T, s *product.Service, text string, want product.APIKe
 	}
 }
 
-func (c *catalogue) addUser() uuid.UUID {
+func (c *catalogue) addUser() (id int64) {
 	c.t.Helper()
-	id := uuid.New()
-	c.exec(`INSERT INTO users (id, name, email) VALUES ($1, 'Eve', $2)`, id, id.String()+"@example.org")
+	c.scan(&id, `INSERT INTO users (name, email) VALUES ('Eve', $1) RETURNING id`, uuid.NewString()+"@example.org")
 	return id
 }
 

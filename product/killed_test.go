@@ -2,9 +2,8 @@ package product_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
-
-	"github.com/google/uuid"
 
 	"vitrine/product"
 )
@@ -26,7 +25,7 @@ func (k killedCache) Forbid(ctx context.Context, key string) (string, error) {
 func (killedCache) Replace(context.Context, string, string, []byte) error { return nil }
 func (killedCache) Drop(context.Context, string) error                    { return nil }
 
-func toTorch(s *product.Service, id uuid.UUID) func(context.Context) error {
+func toTorch(s *product.Service, id int64) func(context.Context) error {
 	return func(ctx context.Context) error {
 		name := "Torch"
 		return second(s.Patch(ctx, product.Everything(), id, product.Patch{Name: &name}, product.Precondition{}))
@@ -58,7 +57,7 @@ func TestKilledAfterTheCommitOfAnother(t *testing.T) {
 	})
 
 	// What the other writer does, with the row locked.
-	key := "product:v1:" + w.ID.String()
+	key := c.cacheKey(w.ID)
 	token, err := c.cache.Forbid(t.Context(), key)
 	if err != nil {
 		t.Fatal(err)
@@ -72,7 +71,7 @@ func TestKilledAfterTheCommitOfAnother(t *testing.T) {
 	if err := receive(t, killed); err != nil {
 		t.Fatal(err)
 	}
-	candle := "2 " + w.ID.String() + " " + c.user.String() + ` 2` + "\n" + `{"product_name":"Candle","version":2}`
+	candle := "3 " + fmt.Sprint(w.ID) + " " + fmt.Sprint(c.user) + ` 2` + "\n" + `{"product_name":"Candle","version":2}`
 	if err := c.cache.Replace(t.Context(), key, token, []byte(candle)); err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +88,7 @@ func TestKilledAfterAnInvalidation(t *testing.T) {
 	w := c.create()
 	c.get(w.ID)
 	beforeCommit := func() {
-		if err := c.cache.Drop(t.Context(), "product:v1:"+w.ID.String()); err != nil {
+		if err := c.cache.Drop(t.Context(), c.cacheKey(w.ID)); err != nil {
 			t.Error(err)
 		}
 		if got := c.get(w.ID); got.Name != "Lamp" { // which must not fill the cache
@@ -117,7 +116,7 @@ func TestRefusedWriteLeavesTheCache(t *testing.T) {
 	_, err := service.Patch(t.Context(), product.Everything(), w.ID, product.Patch{Name: &other}, product.Precondition{Version: 7})
 	wantErr(t, err, product.ErrPrecondition)
 	wantErr(t, service.Delete(t.Context(), product.Everything(), w.ID, product.Precondition{Version: 7}), product.ErrPrecondition)
-	wantErr(t, service.Delete(t.Context(), product.Everything(), uuid.New(), product.Precondition{}), product.ErrNotFound)
+	wantErr(t, service.Delete(t.Context(), product.Everything(), unknownID, product.Precondition{}), product.ErrNotFound)
 	s, err := service.Patch(t.Context(), product.Everything(), w.ID, product.Patch{Name: &name}, product.Precondition{})
 	if err != nil || s.Version != 1 || decode(t, s.Data).Name != name {
 		t.Errorf("%+v, %v", s, err)

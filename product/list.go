@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 )
@@ -60,7 +59,7 @@ func (s *Service) List(ctx context.Context, scope Scope, f Filter) (Page, error)
 type listing struct {
 	page     Page
 	products []productRow
-	images   map[uuid.UUID][]imageRow
+	images   map[int64][]imageRow
 }
 
 // selectListing reads the page of a valid filter, for the products in scope alone.
@@ -105,15 +104,17 @@ func selectListing(ctx context.Context, db sqlx.QueryerContext, scope Scope, f F
 // find gives the products of the page, and where the next one begins if there may
 // be one.
 //
-// Most filters match often enough for a page to be full soon when products are read
+// Few products have the same external id: their set is read at once. Most other filters match often enough for a page to be full soon when products are read
 // in the order of the list. Where one does not, the set of a part of it that is small
 // is read whole and sorted. Where there is none, what the first readLimit products
 // have is the page.
 func (l *listQuery) find(ctx context.Context) ([]listed, *listed, error) {
 	walk := l.walk(true)
-	rows, next, err := l.look(ctx, walk, glance)
-	if err != nil || len(rows) == l.limit || next == nil {
-		return rows, next, err
+	if l.given&byExternalID == 0 {
+		rows, next, err := l.look(ctx, walk, glance)
+		if err != nil || len(rows) == l.limit || next == nil {
+			return rows, next, err
+		}
 	}
 	small, err := l.smallest(ctx)
 	if err != nil {
@@ -166,27 +167,27 @@ func (l *listQuery) total(ctx context.Context, seen int) (*Total, error) {
 }
 
 // selectImagesOf gives the images of several products.
-func selectImagesOf(ctx context.Context, db sqlx.QueryerContext, products []productRow) (map[uuid.UUID][]imageRow, error) {
+func selectImagesOf(ctx context.Context, db sqlx.QueryerContext, products []productRow) (map[int64][]imageRow, error) {
 	if len(products) == 0 {
 		return nil, nil
 	}
-	ids := make([]string, len(products))
+	ids := make([]int64, len(products))
 	for i, p := range products {
-		ids[i] = p.ID.String()
+		ids[i] = p.ID
 	}
 	const q = `
 		SELECT product_id, ` + imageColumns + `
-		FROM images WHERE product_id = ANY (cast($1 AS uuid[]))
+		FROM images WHERE product_id = ANY (cast($1 AS bigint[]))
 		ORDER BY product_id, position
 		LIMIT 20 * $2`
 	var rows []struct {
-		ProductID uuid.UUID `db:"product_id"`
+		ProductID int64 `db:"product_id"`
 		imageRow
 	}
 	if err := sqlx.SelectContext(ctx, db, &rows, q, pq.Array(ids), len(ids)); err != nil {
 		return nil, fmt.Errorf("images of page: %w", err)
 	}
-	images := make(map[uuid.UUID][]imageRow, len(products))
+	images := make(map[int64][]imageRow, len(products))
 	for _, r := range rows {
 		images[r.ProductID] = append(images[r.ProductID], r.imageRow)
 	}

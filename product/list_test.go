@@ -6,12 +6,11 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/uuid"
 
 	"vitrine/product"
 )
 
-func (c *catalogue) add(name, amount string) uuid.UUID {
+func (c *catalogue) add(name, amount string) int64 {
 	c.t.Helper()
 	s, err := c.Create(c.t.Context(), product.NewProduct{UserID: c.user, Name: name, Price: price(c.t, amount)})
 	if err != nil {
@@ -51,7 +50,7 @@ func TestListFilters(t *testing.T) {
 		t.Fatal(err)
 	}
 	amount := func(s string) *product.Price { p := price(t, s); return &p }
-	nobody := uuid.New()
+	nobody := int64(unknownID)
 	for name, f := range map[string]struct {
 		product.Filter
 		want []string
@@ -99,7 +98,7 @@ func TestListShowsWhatGetShows(t *testing.T) {
 func TestListWalkWhileTheTableChanges(t *testing.T) {
 	t.Parallel()
 	c := newCatalogue(t)
-	all := make(map[string]uuid.UUID)
+	all := make(map[string]int64)
 	for i := range 25 {
 		name := fmt.Sprintf("p%02d", i)
 		all[name] = c.add(name, "1")
@@ -139,9 +138,9 @@ func TestListWalkWhileTheTableChanges(t *testing.T) {
 func TestIDsAscend(t *testing.T) {
 	t.Parallel()
 	c := newCatalogue(t)
-	var ids []string
+	var ids []int64
 	for range 50 {
-		ids = append(ids, c.add("x", "1").String())
+		ids = append(ids, c.add("x", "1"))
 	}
 	if !slices.IsSorted(ids) {
 		t.Error("later products do not have greater ids")

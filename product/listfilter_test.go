@@ -6,13 +6,12 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/uuid"
 
 	"vitrine/product"
 )
 
 // addDescribed makes a product with a description.
-func (c *catalogue) addDescribed(name, description string) uuid.UUID {
+func (c *catalogue) addDescribed(name, description string) int64 {
 	c.t.Helper()
 	s, err := c.Create(c.t.Context(), product.NewProduct{UserID: c.user, Name: name, Description: description, Price: price(c.t, "1")})
 	if err != nil {
@@ -124,7 +123,7 @@ func TestListSorts(t *testing.T) {
 		"product_name":   {"A", "B", "C", "ä"},
 		"-product_name":  {"ä", "C", "B", "A"},
 	} {
-		for _, user := range []*uuid.UUID{nil, &c.user} {
+		for _, user := range []*int64{nil, &c.user} {
 			got, _ := c.list(product.Filter{Sort: sort, UserID: user})
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("%q: %s", sort, diff)
@@ -140,12 +139,11 @@ func TestListTotals(t *testing.T) {
 		c.add([]string{"Lamp", "Rug"}[i%2], fmt.Sprint(i))
 	}
 	// More than are counted, of another user.
-	crowd := uuid.New()
-	c.exec(`INSERT INTO users (id, name, email) VALUES ($1, 'Crowd', 'crowd@example.org')`, crowd)
-	c.exec(`INSERT INTO products (id, user_id, product_name, product_price)
-		SELECT gen_random_uuid(), $1, 'Vase', 1000 FROM generate_series(1, $2)`, crowd, product.CountLimit+1)
+	crowd := c.addUser()
+	c.exec(`INSERT INTO products (user_id, product_name, product_price)
+		SELECT $1, 'Vase', 1000 FROM generate_series(1, $2)`, crowd, product.CountLimit+1)
 	low := price(t, "2")
-	nobody := uuid.New()
+	nobody := int64(unknownID)
 	for name, list := range map[string]struct {
 		product.Filter
 		want product.Total

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/lib/pq"
 
 	"vitrine/product"
@@ -17,18 +16,17 @@ import (
 func TestRareMatchesInEveryOrder(t *testing.T) {
 	t.Parallel()
 	c := newCatalogue(t)
-	other := uuid.New()
-	c.exec(`INSERT INTO users (id, name, email) VALUES ($1, 'Eve', 'eve@example.org')`, other)
+	other := c.addUser()
 	// What is rare comes in the middle of every order.
 	const insert = `
-		INSERT INTO products (id, user_id, product_name, product_description, product_price, image_status, created_at, updated_at)
-		SELECT gen_random_uuid(), $1, $2, '', cast($3 AS integer) + n % 2, $4,
+		INSERT INTO products (user_id, product_name, product_description, product_price, image_status, created_at, updated_at)
+		SELECT $1, $2, '', cast($3 AS integer) + n % 2, $4,
 			cast($5 AS timestamptz) + n % 2 * interval '1 s', cast($5 AS timestamptz) + n % 2 * interval '1 s'
 		FROM generate_series(1, cast($6 AS integer)) AS n`
 	early, rare, late := time.Unix(1_700_000_000, 0), time.Unix(1_750_000_000, 0), time.Unix(1_780_000_000, 0)
 	c.exec(insert, c.user, "Chair", 10, "ready", early, product.ReadLimit/2+1)
 	c.exec(insert, c.user, "Table", 1000, "ready", late, product.ReadLimit/2+1)
-	for _, user := range []uuid.UUID{c.user, other} {
+	for _, user := range []int64{c.user, other} {
 		c.exec(insert, user, "Rug", 100, "partial", rare, 20)
 		c.exec(insert, user, "rug", 100, "partial", rare, 20)
 	}
@@ -46,11 +44,11 @@ func TestRareMatchesInEveryOrder(t *testing.T) {
 			for _, scope := range []product.Scope{product.Everything(), product.OwnedBy(c.user), product.OwnedBy(other)} {
 				g := f
 				g.Sort, g.Limit, g.Total = sort, 7, true
-				var owner *uuid.UUID
+				var owner *int64
 				if user, limited := scope.User(); limited {
 					owner = &user
 				}
-				var want, got []uuid.UUID
+				var want, got []int64
 				c.scan(pq.Array(&want), `SELECT array_agg(id ORDER BY `+plainOrder(sort)+`) FROM products
 					WHERE image_status = 'partial' AND user_id = coalesce($1, user_id)`, owner)
 				for len(got) <= len(want) {
@@ -75,9 +73,9 @@ func TestRareMatchesInEveryOrder(t *testing.T) {
 }
 
 // ids are those of a page's products.
-func (c *catalogue) ids(page product.Page) []uuid.UUID {
+func (c *catalogue) ids(page product.Page) []int64 {
 	c.t.Helper()
-	ids := make([]uuid.UUID, len(page.Items))
+	ids := make([]int64, len(page.Items))
 	for i, item := range page.Items {
 		ids[i] = decode(c.t, item).ID
 	}

@@ -42,10 +42,13 @@ func (l *listQuery) prepare(ctx context.Context) error {
 // each has all that the list can show. The one that is cheaper to count comes first.
 func (l *listQuery) gatherable() []listSource {
 	var sources []listSource
+	if l.given&byExternalID != 0 {
+		sources = append(sources, listSource{table: "products", answers: byExternalID, where: []string{externalIDCondition}})
+	}
 	if l.given&byStatus != 0 {
 		s := listSource{table: "product_states", answers: byStatus, where: []string{"image_status = cast(:image_status AS text)"}}
 		if l.owned() {
-			s.where = append(s.where, "user_id = cast(:owner AS uuid)")
+			s.where = append(s.where, "user_id = cast(:owner AS bigint)")
 		}
 		sources = append(sources, s)
 	}

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 
@@ -37,6 +36,10 @@ func parts(t *testing.T) map[string][]func(*product.Filter) {
 			func(f *product.Filter) { f.Query = "antique" }, // 19,999 of the oldest
 			func(f *product.Filter) { f.Query = `"large piece" or batch77 -kitchen` },
 			func(f *product.Filter) { f.Query = "-kitchen" },
+		},
+		"external id": {
+			func(f *product.Filter) { f.ExternalID = "sku-777000" },
+			func(f *product.Filter) { f.ExternalID = "sku-1" },
 		},
 		"status": {
 			func(f *product.Filter) { f.ImageStatus = product.ImagesReady },
@@ -156,7 +159,7 @@ func (m *million) walk(t *testing.T, random *rand.Rand) {
 		if !list.empty && random.IntN(2) == 0 {
 			f.Sort, order = "product_name", `lower(product_name) COLLATE "C", id`
 		}
-		var want, got []uuid.UUID
+		var want, got []int64
 		if err := db.QueryRowContext(t.Context(), `SELECT coalesce(array_agg(id ORDER BY `+order+`), '{}') FROM products WHERE user_id = $1 AND `+list.plain, most).
 			Scan(pq.Array(&want)); err != nil {
 			t.Fatal(err)

@@ -35,7 +35,10 @@ func newListQuery(db sqlx.QueryerContext, scope Scope, f Filter) (*listQuery, er
 		l.limit = defaultLimit
 	}
 	if owner, limited := scope.User(); limited {
-		l.require(0, "user_id = cast(:owner AS uuid)", "owner", owner)
+		l.require(0, "user_id = cast(:owner AS bigint)", "owner", owner)
+	}
+	if f.ExternalID != "" {
+		l.require(byExternalID, externalIDCondition, "external_id", f.ExternalID)
 	}
 	if f.MinPrice != nil {
 		l.require(byPrice, "product_price >= cast(:min_price AS numeric)", "min_price", *f.MinPrice)
@@ -69,6 +72,8 @@ func newListQuery(db sqlx.QueryerContext, scope Scope, f Filter) (*listQuery, er
 }
 
 const (
+	externalIDCondition = "external_id = cast(:external_id AS text)"
+
 	nameCondition  = "product_name ILIKE cast(:name AS text)"
 	queryCondition = "search @@ websearch_to_tsquery('pg_catalog.english', cast(:query AS text))"
 )
@@ -156,7 +161,7 @@ func (l *listQuery) owned() bool {
 func (l *listQuery) selected(behind bool) string {
 	where := l.where
 	if behind && l.paged {
-		where = append(where[:len(where):len(where)], fmt.Sprintf("(sort_key, id) %s (cast(:after_key AS %s), cast(:after_id AS uuid))",
+		where = append(where[:len(where):len(where)], fmt.Sprintf("(sort_key, id) %s (cast(:after_key AS %s), cast(:after_id AS bigint))",
 			l.beyond(), l.index.kind))
 	}
 	if len(where) == 0 {

@@ -14,6 +14,7 @@ const (
 	byQuery
 	byStatus
 	byCreated
+	byExternalID
 )
 
 // listSource is a set of products that one index gives without looking at others.
@@ -71,7 +72,7 @@ func (x sortIndex) read(args map[string]any, descending bool, from string) listS
 	columns, values := "", ""
 	_, owned := args["owner"]
 	if owned {
-		columns, values = "user_id, ", "cast(:owner AS uuid), "
+		columns, values = "user_id, ", "cast(:owner AS bigint), "
 		s.order = append([]string{"user_id"}, s.order...)
 	}
 	side := func(operator, bound string) {
@@ -79,12 +80,12 @@ func (x sortIndex) read(args map[string]any, descending bool, from string) listS
 		_, set := args[argument]
 		switch {
 		case operator == from: // which lies within the bounds
-			s.where = append(s.where, fmt.Sprintf("(%s%s, %s) %s (%scast(:after_key AS %s), cast(:after_id AS uuid))",
+			s.where = append(s.where, fmt.Sprintf("(%s%s, %s) %s (%scast(:after_key AS %s), cast(:after_id AS bigint))",
 				columns, x.key, x.id, operator, values, x.kind))
 		case set:
 			s.where = append(s.where, fmt.Sprintf("(%s%s) %s (%scast(:%s AS %s))", columns, x.key, sign, values, argument, x.kind))
 		case owned:
-			s.where = append(s.where, "user_id "+operator+"= cast(:owner AS uuid)")
+			s.where = append(s.where, "user_id "+operator+"= cast(:owner AS bigint)")
 		}
 	}
 	side(">", x.least)

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/lib/pq"
 	"golang.org/x/sync/errgroup"
 
@@ -19,9 +18,9 @@ import (
 
 // stock fills a catalogue with products that are equal in many fields, so that pages
 // end among equals, and gives the ids.
-func (c *catalogue) stock(random *rand.Rand, n int) []uuid.UUID {
+func (c *catalogue) stock(random *rand.Rand, n int) []int64 {
 	c.t.Helper()
-	ids := make([]uuid.UUID, n)
+	ids := make([]int64, n)
 	for i := range ids {
 		var err error
 		if ids[i], err = c.restock(c.t.Context(), random); err != nil {
@@ -31,7 +30,7 @@ func (c *catalogue) stock(random *rand.Rand, n int) []uuid.UUID {
 	return ids
 }
 
-func (c *catalogue) restock(ctx context.Context, random *rand.Rand) (uuid.UUID, error) {
+func (c *catalogue) restock(ctx context.Context, random *rand.Rand) (int64, error) {
 	s, err := c.Create(ctx, product.NewProduct{
 		UserID: c.user, Name: stockName(random), Price: stockPrice(c.t, random),
 		Description: []string{"", "for the kitchen", "for halls"}[random.IntN(3)],
@@ -49,7 +48,7 @@ func stockPrice(t *testing.T, random *rand.Rand) product.Price {
 }
 
 // walkFilter is a random filter, and the same as a plain condition.
-func walkFilter(t *testing.T, random *rand.Rand, user uuid.UUID) (product.Filter, string) {
+func walkFilter(t *testing.T, random *rand.Rand, user int64) (product.Filter, string) {
 	f := product.Filter{Sort: product.Sorts[random.IntN(len(product.Sorts))], Limit: 1 + random.IntN(40)}
 	conditions := []string{"true"}
 	add := func(condition string, set func()) {
@@ -81,14 +80,14 @@ func plainOrder(sort product.Sort) string {
 }
 
 // churn creates, changes and deletes products until ctx ends, those in ids among them.
-func (c *catalogue) churn(ctx context.Context, random *rand.Rand, ids []uuid.UUID) error {
+func (c *catalogue) churn(ctx context.Context, random *rand.Rand, ids []int64) error {
 	ids = slices.Clone(ids)
 	for ctx.Err() == nil {
 		i := random.IntN(len(ids))
 		var err error
 		switch random.IntN(3) {
 		case 0:
-			var id uuid.UUID
+			var id int64
 			if id, err = c.restock(ctx, random); err == nil {
 				ids = append(ids, id)
 			}
@@ -126,17 +125,17 @@ func TestWalksWhileProductsChange(t *testing.T) {
 	}
 	for range 25 {
 		f, condition := walkFilter(t, random, c.user)
-		var want []uuid.UUID
+		var want []int64
 		c.scan(pq.Array(&want), fmt.Sprintf(`SELECT coalesce(array_agg(id ORDER BY %s), '{}') FROM products WHERE id = ANY ($1) AND %s`,
 			plainOrder(f.Sort), condition), pq.Array(still))
 		seen := c.walk(f)
-		var got []uuid.UUID
-		times := make(map[uuid.UUID]int)
+		var got []int64
+		times := make(map[int64]int)
 		for _, id := range seen {
 			if times[id]++; slices.Contains(still, id) {
 				got = append(got, id)
 			} else if times[id] > 1 && strings.HasSuffix(string(f.Sort), "created_at") {
-				t.Errorf("%s: product %s came twice", describe(f), id)
+				t.Errorf("%s: product %d came twice", describe(f), id)
 			}
 		}
 		if !slices.Equal(want, got) {
@@ -150,7 +149,7 @@ func TestWalksWhileProductsChange(t *testing.T) {
 }
 
 // walk follows a list to its end.
-func (c *catalogue) walk(f product.Filter) (seen []uuid.UUID) {
+func (c *catalogue) walk(f product.Filter) (seen []int64) {
 	c.t.Helper()
 	for {
 		_, page := c.list(f)

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/uuid"
 
 	"vitrine/product"
 )
@@ -30,7 +29,7 @@ func TestMetadataRules(t *testing.T) {
 		"long value":       {product.Metadata{"a/b~c": strings.Repeat("v", 501)}, "metadata/a~1b~0c", "too_long"},
 		"control in value": {product.Metadata{"a": "\x01"}, "metadata/a", "invalid_characters"},
 	} {
-		err := product.NewProduct{UserID: uuid.New(), Name: "a", Metadata: c.metadata}.Validate()
+		err := product.NewProduct{UserID: 1, Name: "a", Metadata: c.metadata}.Validate()
 		if c.field == "" {
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
@@ -42,7 +41,7 @@ func TestMetadataRules(t *testing.T) {
 		}
 	}
 	for id, fits := range map[string]bool{"": true, "x": true, strings.Repeat("ä", 128): true, strings.Repeat("a", 129): false, " ": false, "a\nb": false} {
-		err := product.NewProduct{UserID: uuid.New(), Name: "a", ExternalID: id}.Validate()
+		err := product.NewProduct{UserID: 1, Name: "a", ExternalID: id}.Validate()
 		if fits != (err == nil) {
 			t.Errorf("%q: %v", id, err)
 		}

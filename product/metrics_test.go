@@ -4,7 +4,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"vitrine/product"
@@ -51,7 +50,7 @@ func TestJobStats(t *testing.T) {
 		}
 	}
 	want(product.JobStat{})
-	owners := []uuid.UUID{c.user, c.addUser(), c.addUser()}
+	owners := []int64{c.user, c.addUser(), c.addUser()}
 	for i, owner := range owners {
 		c.backlog(owner, 1+2*i)
 	}

@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-
 	"vitrine/product"
 	"vitrine/product/producttest"
 )
@@ -19,7 +17,7 @@ import (
 type million struct {
 	service *product.Service
 	dsn     string
-	users   map[string]uuid.UUID // with the most products, with some thousands, with a few
+	users   map[string]int64 // with the most products, with some thousands, with a few
 }
 
 // prepareMillion takes from the tables what slows the loading, and what it takes for
@@ -49,12 +47,11 @@ const prepareMillion = `
 // loadMillion makes the users and the products, one a second, the last one now.
 const loadMillion = `
 	INSERT INTO users (id, name, email)
-	SELECT cast(lpad(to_hex(n), 32, '0') AS uuid), 'User ' || n, n || '@example.org' FROM generate_series(1, 10000) AS n;
+	SELECT n, 'User ' || n, n || '@example.org' FROM generate_series(1, 10000) AS n;
 
-	INSERT INTO products (id, user_id, product_name, product_description, product_price, product_images, image_status, created_at, updated_at)
+	INSERT INTO products (user_id, product_name, product_description, product_price, product_images, external_id, image_status, created_at, updated_at)
 	SELECT
-		cast(lpad(to_hex(1700000000000 + n * 1000), 12, '0') || '70008000' || lpad(to_hex(n), 12, '0') AS uuid),
-		cast(lpad(to_hex(1 + floor(10000 * power(random(), 4))::integer), 32, '0') AS uuid),
+		1 + floor(10000 * power(random(), 4))::integer,
 		(ARRAY['Lamp', 'Chair', 'Table', 'Rug', 'Vase', 'Desk', 'Shelf', 'Sofa', 'Mirror', 'Clock', 'Bottle', 'Mug', 'Plate',
 			'Basket', 'Candle', 'Frame', 'Quilt', 'Stool', 'Bench', 'Drawer'])[1 + floor(20 * power(random(), 2))]
 			|| ' ' || (ARRAY['red', 'blue', 'green', 'oak', 'brass', 'steel', 'glass', 'linen'])[1 + floor(8 * random())] || ' ' || n / 10,
@@ -63,7 +60,8 @@ const loadMillion = `
 			|| CASE WHEN n < 20000 THEN ', antique' ELSE '' END || CASE WHEN n % 27000 = 0 THEN ', a unicorn' ELSE '' END
 			|| ', batch' || n % 5000,
 		round(cast(exp(random() * 7) AS numeric), 2),
-		CASE status WHEN 'none' THEN '{}' ELSE ARRAY['https://img.example/' || n || '.jpg'] END, status,
+		CASE status WHEN 'none' THEN '{}' ELSE ARRAY['https://img.example/' || n || '.jpg'] END,
+		CASE WHEN n % 10 = 0 THEN 'sku-' || n END, status,
 		now() - (1000000 - n) * interval '1 second', now() - random() * (1000000 - n) * interval '1 second'
 	FROM (
 		SELECT n, CASE WHEN n % 50000 = 0 THEN 'partial' WHEN p < 0.72 THEN 'ready' WHEN p < 0.96 THEN 'none' WHEN p < 0.99 THEN 'failed' ELSE 'pending' END AS status
@@ -93,7 +91,7 @@ func newMillion(t *testing.T) *million {
 			t.Fatal(err)
 		}
 	}
-	m := &million{dsn: dsn, users: make(map[string]uuid.UUID)}
+	m := &million{dsn: dsn, users: make(map[string]int64)}
 	for name, rank := range map[string]int{"most": 0, "thousands": 9, "few": 5000} {
 		m.users[name] = m.user(t, conn, rank)
 	}
@@ -103,7 +101,7 @@ func newMillion(t *testing.T) *million {
 }
 
 // user gives the one with the most products but rank.
-func (m *million) user(t *testing.T, conn *sql.Conn, rank int) (id uuid.UUID) {
+func (m *million) user(t *testing.T, conn *sql.Conn, rank int) (id int64) {
 	t.Helper()
 	const q = `SELECT user_id FROM products GROUP BY user_id ORDER BY count(*) DESC LIMIT 1 OFFSET $1`
 	if err := conn.QueryRowContext(context.WithoutCancel(t.Context()), q, rank).Scan(&id); err != nil {

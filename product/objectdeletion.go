@@ -44,9 +44,9 @@ func NewDeletionRelay(store *Store, objects ObjectDeleter, wake <-chan struct{},
 				return err
 			}
 		}
-		used, err := store.deleteObjects(ctx, objects, p.ProductID, p.SHA256)
+		used, err := store.deleteObjects(ctx, objects, p.ObjectKey, p.SHA256)
 		if used && p.Begun {
-			return store.remakeObjects(ctx, p.ProductID, p.SHA256)
+			return store.remakeObjects(ctx, p.ObjectKey, p.SHA256)
 		}
 		return err
 	}), wake, log)
@@ -55,11 +55,11 @@ func NewDeletionRelay(store *Store, objects ObjectDeleter, wake <-chan struct{},
 const (
 	// usesObjects is true of images that have the objects of o, a digest. A ready image
 	// has what it names; the others may be about to store.
-	usesObjects = ` product_id = o.product AND (source_sha256 = o.sha256 AND status <> 'ready' OR rework_sha256 = o.sha256 OR EXISTS (
+	usesObjects = ` product_id = (SELECT products.id FROM products WHERE products.object_key = o.object_key) AND (source_sha256 = o.sha256 AND status <> 'ready' OR rework_sha256 = o.sha256 OR EXISTS (
 		SELECT 1 FROM jsonb_array_elements(variants) AS v
-		WHERE starts_with(v ->> 'key', 'products/' || o.product || '/' || o.sha256 || '/'))) `
-	// oneDigest is the o of product $1 and digest $2.
-	oneDigest = ` (SELECT cast($1 AS uuid) AS product, cast($2 AS text) AS sha256) AS o `
+		WHERE starts_with(v ->> 'key', '` + imaging.VariantPrefix + `' || o.object_key || '/' || o.sha256 || '/'))) `
+	// oneDigest is the o of object key $1 and digest $2.
+	oneDigest = ` (SELECT cast($1 AS uuid) AS object_key, cast($2 AS text) AS sha256) AS o `
 )
 
 // markDeletion notes that the deletion is about to begin, unless there will be
@@ -69,7 +69,7 @@ func (s *Store) markDeletion(ctx context.Context, id int64, p deletionPayload) e
 		UPDATE outbox SET payload = payload || '{"begun": true}'
 		WHERE id = $3 AND NOT EXISTS (SELECT 1 FROM images,` + oneDigest + `WHERE` + usesObjects + `)`
 	return s.inTx(ctx, "mark deletion", func(ctx context.Context, tx *sqlx.Tx) error {
-		_, err := tx.ExecContext(ctx, q, p.ProductID, p.SHA256, id)
+		_, err := tx.ExecContext(ctx, q, p.ObjectKey, p.SHA256, id)
 		return err
 	})
 }
@@ -83,25 +83,25 @@ func (s *Store) markDeletion(ctx context.Context, id int64, p deletionPayload) e
 // The lock is gone with its session, and the deletion does not notice: where the
 // session has not lasted, what was stored meanwhile is made again.
 func (s *Store) deleteObjects(
-	ctx context.Context, objects ObjectDeleter, product uuid.UUID, sha256 string,
+	ctx context.Context, objects ObjectDeleter, objectKey uuid.UUID, sha256 string,
 ) (used bool, err error) {
 	const q = `SELECT EXISTS (SELECT 1 FROM images,` + oneDigest + `WHERE` + usesObjects + `)`
 	var begun bool
 	var storeErr error
 	err = s.inTxFor(ctx, deletionTime, nil, "delete objects", func(ctx context.Context, tx *sqlx.Tx) error {
-		if err := lockObjects(ctx, tx, product, sha256); err != nil {
+		if err := lockObjects(ctx, tx, objectKey, sha256); err != nil {
 			return err
 		}
-		if err := tx.GetContext(ctx, &used, q, product, sha256); err != nil || used {
+		if err := tx.GetContext(ctx, &used, q, objectKey, sha256); err != nil || used {
 			return err
 		}
 		begun = true
-		storeErr = errors.Join(objects.DeletePrefix(ctx, objectPrefix(product, sha256)), objects.Delete(ctx, imaging.OriginalKey(product, sha256)))
+		storeErr = errors.Join(objects.DeletePrefix(ctx, imaging.VariantFolder(objectKey, sha256)), objects.Delete(ctx, imaging.OriginalKey(objectKey, sha256)))
 		return nil
 	})
 	if begun && err != nil {
 		// What was deleted has to be made again also when ctx has ended.
-		err = s.remakeObjects(context.WithoutCancel(ctx), product, sha256)
+		err = s.remakeObjects(context.WithoutCancel(ctx), objectKey, sha256)
 	}
 	if storeErr != nil {
 		storeErr = fmt.Errorf("delete objects: %w", storeErr)
@@ -112,7 +112,7 @@ func (s *Store) deleteObjects(
 // remakeObjects begins the work anew on the images that have a digest whose
 // objects may be gone. Those that are pending or have failed need nothing: what
 // they get is stored by then.
-func (s *Store) remakeObjects(ctx context.Context, product uuid.UUID, sha256 string) error {
+func (s *Store) remakeObjects(ctx context.Context, objectKey uuid.UUID, sha256 string) error {
 	const q = `
 		UPDATE images SET status = 'pending', generation = generation + 1, attempts = 0, deferrals = 0,
 			queued_at = clock_timestamp(), settled_at = NULL, request_id = $3,` + unclaim + `
@@ -120,7 +120,11 @@ func (s *Store) remakeObjects(ctx context.Context, product uuid.UUID, sha256 str
 		WHERE status IN ('processing', 'ready') AND` + usesObjects + `
 		RETURNING id, generation`
 	err := s.inTx(ctx, "remake objects", func(ctx context.Context, tx *sqlx.Tx) error {
-		row, err := lockProduct(ctx, tx, Everything(), product)
+		var id int64
+		if err := tx.GetContext(ctx, &id, `SELECT id FROM products WHERE object_key = $1`, objectKey); err != nil {
+			return fmt.Errorf("product of object key: %w", err)
+		}
+		row, err := lockProduct(ctx, tx, Everything(), id)
 		if err != nil {
 			return err
 		}
@@ -128,16 +132,16 @@ func (s *Store) remakeObjects(ctx context.Context, product uuid.UUID, sha256 str
 			ID         uuid.UUID `db:"id"`
 			Generation int64     `db:"generation"`
 		}
-		err = tx.SelectContext(ctx, &begun, q, product, sha256, RequestID(ctx))
+		err = tx.SelectContext(ctx, &begun, q, objectKey, sha256, RequestID(ctx))
 		if err != nil || len(begun) == 0 {
 			return err
 		}
 		// Nobody waits for this change: it is enough that the cache follows soon.
-		outbox := []outboxRow{invalidationRow(product)}
+		outbox := []outboxRow{invalidationRow(row)}
 		for _, image := range begun {
 			outbox = append(outbox, jobRow(image.ID, image.Generation))
 		}
-		images, err := selectImages(ctx, tx, product)
+		images, err := selectImages(ctx, tx, id)
 		if err != nil {
 			return err
 		}
@@ -156,15 +160,10 @@ func (s *Store) remakeObjects(ctx context.Context, product uuid.UUID, sha256 str
 	return err
 }
 
-// objectPrefix is where the objects made from one source are.
-func objectPrefix(product uuid.UUID, sha256 string) string {
-	return fmt.Sprintf("products/%s/%s/", product, sha256)
-}
-
 // lockObjects keeps storing and deleting under one digest apart until tx ends.
-func lockObjects(ctx context.Context, tx *sqlx.Tx, product uuid.UUID, sha256 string) error {
+func lockObjects(ctx context.Context, tx *sqlx.Tx, objectKey uuid.UUID, sha256 string) error {
 	const q = `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`
-	if _, err := tx.ExecContext(ctx, q, objectPrefix(product, sha256)); err != nil {
+	if _, err := tx.ExecContext(ctx, q, imaging.VariantFolder(objectKey, sha256)); err != nil {
 		return fmt.Errorf("lock objects: %w", err)
 	}
 	return nil

@@ -56,7 +56,7 @@ func TestDeletionRelay(t *testing.T) {
 		t.Errorf("%s was deleted", <-d.seen)
 	}
 	c.setImages(w.ID, source)
-	prefix := "products/" + w.ID.String() + "/"
+	prefix := "products/" + c.objectKey(w.ID).String() + "/"
 	if got := receive(t, d.seen); got != prefix+digest(1)+"/" {
 		t.Errorf("%s was deleted", got)
 	}
@@ -75,12 +75,12 @@ func TestReserveWaitsForDeletion(t *testing.T) {
 	c := newCatalogue(t)
 	w := c.create(source)
 	claim := c.claim(w.Images[0], "w")
-	payload, err := json.Marshal(map[string]any{"product_id": w.ID, "sha256": digest(1)})
+	payload, err := json.Marshal(map[string]any{"object_key": claim.ObjectKey, "sha256": digest(1)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	queue := func() {
-		c.exec(`INSERT INTO outbox (kind, subject, payload) VALUES ('delete_objects', $1, $2)`, w.ID, string(payload))
+		c.exec(`INSERT INTO outbox (kind, subject, payload) VALUES ('delete_objects', $1, $2)`, claim.ObjectKey, string(payload))
 	}
 	begun, end := make(chan struct{}), make(chan struct{})
 	d := deleter{seen: make(chan string, 10), f: func() error {
@@ -96,7 +96,7 @@ func TestReserveWaitsForDeletion(t *testing.T) {
 	eventually(t, "the reservation waits", func() bool {
 		return c.count(`pg_locks AS waiting WHERE NOT granted AND locktype = 'advisory' AND
 			(classid, objid) = (hashtextextended($1, 0) >> 32 & 4294967295, hashtextextended($1, 0) & 4294967295)`,
-			fmt.Sprintf("products/%s/%s/", w.ID, digest(1))) > 0
+			fmt.Sprintf("products/%s/%s/", claim.ObjectKey, digest(1))) > 0
 	})
 	select {
 	case err := <-reserved:
@@ -120,8 +120,8 @@ func TestReserveWaitsForDeletion(t *testing.T) {
 // and with it the lock, and a worker store the same objects before it ends.
 func (c *catalogue) reservedWhileDeleting(w wire) (lose func()) {
 	claim := c.claim(w.Images[0], "w")
-	c.exec(`INSERT INTO outbox (kind, subject, payload) VALUES ('delete_objects', $1, jsonb_build_object('product_id', $1::uuid, 'sha256', $2::text))`,
-		w.ID, digest(1))
+	c.exec(`INSERT INTO outbox (kind, subject, payload) VALUES ('delete_objects', $1, jsonb_build_object('object_key', $1::uuid, 'sha256', $2::text))`,
+		claim.ObjectKey, digest(1))
 	jobs := product.NewJobs(product.NewService(producttest.Open(c.t, c.dsn), c.cache, objectURL, quiet()))
 	return func() {
 		eventually(c.t, "the worker reserves", func() bool { return second(jobs.Reserve(c.t.Context(), claim, digest(1))) == nil })
@@ -170,7 +170,7 @@ func TestDeletionLosesItsSession(t *testing.T) {
 		c.exec(`SELECT pg_terminate_backend(pid) FROM pg_locks
 			WHERE locktype = 'advisory' AND granted AND
 				(classid, objid) = (hashtextextended($1, 0) >> 32 & 4294967295, hashtextextended($1, 0) & 4294967295)`,
-			fmt.Sprintf("products/%s/%s/", w.ID, digest(1)))
+			fmt.Sprintf("products/%s/%s/", c.objectKey(w.ID), digest(1)))
 		store()
 		c.exec(`DELETE FROM outbox WHERE kind = 'delete_objects'`)
 		return nil

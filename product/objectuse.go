@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
@@ -18,8 +17,8 @@ import (
 func (r *imageRow) uses() map[string]bool {
 	found := map[string]bool{}
 	for _, v := range r.Variants {
-		if parts := strings.Split(v.Key, "/"); len(parts) == 4 { // see objectPrefix
-			found[parts[2]] = true
+		if _, sha256, ok := imaging.ParseVariantKey(v.Key); ok {
+			found[sha256] = true
 		}
 	}
 	if r.SHA256.Valid && r.Status != imaging.Ready {
@@ -55,7 +54,7 @@ func (e *edit) giveUpObjects(ctx context.Context, before, after *imageRow) error
 	uses := after.uses()
 	for digest := range had {
 		if !uses[digest] {
-			e.outbox = append(e.outbox, lateDeletionRow(e.product.ID, digest))
+			e.outbox = append(e.outbox, lateDeletionRow(e.product.ObjectKey, digest))
 		}
 	}
 	return nil
@@ -77,13 +76,13 @@ func endReservation(ctx context.Context, tx *sqlx.Tx, image uuid.UUID) (digest s
 
 // lateDeletionRow deletes the objects of a digest when whoever may be storing there
 // has noticed that it must not.
-func lateDeletionRow(product uuid.UUID, digest string) outboxRow {
-	row := deletionRow(product, digest)
+func lateDeletionRow(objectKey uuid.UUID, digest string) outboxRow {
+	row := deletionRow(objectKey, digest)
 	row.delay = deletionDelay
 	return row
 }
 
 // originalRow deletes the source that was kept for the second pass.
-func originalRow(product uuid.UUID, sha256 string) outboxRow {
-	return outboxRow{kind: KindDeleteObjects, subject: product, payload: deletionPayload{Key: imaging.OriginalKey(product, sha256)}}
+func originalRow(objectKey uuid.UUID, sha256 string) outboxRow {
+	return outboxRow{kind: KindDeleteObjects, subject: objectKey, payload: deletionPayload{Key: imaging.OriginalKey(objectKey, sha256)}}
 }

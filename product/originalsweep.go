@@ -2,19 +2,10 @@ package product
 
 import (
 	"context"
-	"regexp"
 	"time"
-
-	"github.com/google/uuid"
 
 	"vitrine/imaging"
 )
-
-// originalPrefix begins the keys of the sources that wait for a second pass.
-const originalPrefix = "originals/"
-
-// originalKey is the form of these keys: see [imaging.OriginalKey].
-var originalKey = regexp.MustCompile(`^originals/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/([0-9a-f]{64})$`)
 
 // sweepOriginals deletes sources that are older than a time and that no second pass
 // waits for: what was left by a process that ended before it could. A pass that
@@ -22,8 +13,8 @@ var originalKey = regexp.MustCompile(`^originals/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}
 func (s *Sweeper) sweepOriginals(ctx context.Context, page []Object, before time.Time) error {
 	var old []digest
 	for _, object := range page {
-		if m := originalKey.FindStringSubmatch(object.Key); m != nil && object.Modified.Before(before) {
-			old = append(old, digest{uuid.MustParse(m[1]), m[2]})
+		if objectKey, sha256, ok := imaging.ParseOriginalKey(object.Key); ok && object.Modified.Before(before) {
+			old = append(old, digest{ObjectKey: objectKey, SHA256: sha256})
 		}
 	}
 	idle, err := s.store.idleOriginals(ctx, old)
@@ -31,14 +22,14 @@ func (s *Sweeper) sweepOriginals(ctx context.Context, page []Object, before time
 		return err
 	}
 	return deleteEach(ctx, s.log, "originals", idle, func(d digest) (string, error) {
-		key := imaging.OriginalKey(d.Product, d.SHA256)
+		key := imaging.OriginalKey(d.ObjectKey, d.SHA256)
 		return key, s.objects.Delete(ctx, key)
 	})
 }
 
 // idleOriginals gives those that no image is about to need.
 func (s *Store) idleOriginals(ctx context.Context, all []digest) ([]digest, error) {
-	const needs = ` product_id = o.product AND source_sha256 = o.sha256 AND (status = 'processing' OR EXISTS (
+	const needs = ` product_id = (SELECT products.id FROM products WHERE products.object_key = o.object_key) AND source_sha256 = o.sha256 AND (status = 'processing' OR EXISTS (
 		SELECT 1 FROM outbox WHERE subject = images.id AND kind = 'image_rework')) `
 	return s.without(ctx, "idle originals", all, needs)
 }

@@ -18,6 +18,7 @@ func TestSweepDeletesSourcesThatNothingWaitsFor(t *testing.T) {
 	t.Parallel()
 	c, b := newCatalogue(t), newBucket(t)
 	w, gone := c.create(source, source, source, source), uuid.New()
+	own := c.objectKey(w.ID)
 	for i, secondPass := range []bool{true, false} {
 		claim := c.claim(w.Images[i], "w")
 		outcome := ready(claim, digest(i))
@@ -32,13 +33,13 @@ func TestSweepDeletesSourcesThatNothingWaitsFor(t *testing.T) {
 	c.exec(`UPDATE images SET source_sha256 = $1 WHERE id = $2`, digest(3), w.Images[3].ID)
 
 	keep := []string{
-		imaging.OriginalKey(w.ID, digest(0)), imaging.OriginalKey(w.ID, digest(2)),
+		imaging.OriginalKey(own, digest(0)), imaging.OriginalKey(own, digest(2)),
 		// Not of a form that workers use.
 		"originals/" + gone.String() + "/source", "originals/" + gone.String() + "/" + digest(9) + "/source",
 		"originals/" + strings.ToUpper(gone.String()) + "/" + digest(9), "originals/x/" + digest(9),
 	}
 	b.put(keep...)
-	b.put(imaging.OriginalKey(w.ID, digest(1)), imaging.OriginalKey(w.ID, digest(3)), imaging.OriginalKey(gone, digest(0)))
+	b.put(imaging.OriginalKey(own, digest(1)), imaging.OriginalKey(own, digest(3)), imaging.OriginalKey(gone, digest(0)))
 	if c.sweep(b, product.SweepConfig{}); len(b.keys()) != len(keep)+3 {
 		t.Errorf("young sources were deleted, left are %q", b.keys())
 	}

@@ -31,7 +31,7 @@ func proxied(t *testing.T) (*catalogue, *producttest.Proxy) {
 }
 
 // calls are all operations that need PostgreSQL.
-func (c *catalogue) calls(id, uncached uuid.UUID, image wireImage, claim imaging.Claim) map[string]func(context.Context) error {
+func (c *catalogue) calls(id, uncached int64, image wireImage, claim imaging.Claim) map[string]func(context.Context) error {
 	name := uuid.NewString()
 	return map[string]func(context.Context) error{
 		"check": c.store.Check,

@@ -48,7 +48,7 @@ type reworkPayload struct {
 }
 
 type deletionPayload struct {
-	ProductID uuid.UUID `json:"product_id"`
+	ObjectKey uuid.UUID `json:"object_key"`
 	SHA256    string    `json:"sha256"`
 	Begun     bool      `json:"begun,omitempty"` // and not known to have ended
 	// Key is of one object that nothing needs any more, such as an upload that
@@ -58,15 +58,15 @@ type deletionPayload struct {
 
 // invalidationPayload names a product, or any other key of the cache.
 type invalidationPayload struct {
-	ProductID uuid.UUID `json:"product_id,omitzero"`
-	Key       string    `json:"key,omitempty"`
+	ProductID int64  `json:"product_id,omitzero"`
+	Key       string `json:"key,omitempty"`
 }
 
-func (p invalidationPayload) cacheKey() string {
+func (p invalidationPayload) cacheKey(ctx context.Context, store *Store) (string, error) {
 	if p.Key != "" {
-		return p.Key
+		return p.Key, nil
 	}
-	return cacheKey(p.ProductID)
+	return store.cacheKey(ctx, p.ProductID)
 }
 
 func jobRow(image uuid.UUID, generation int64) outboxRow {
@@ -78,12 +78,12 @@ func reworkRow(image uuid.UUID, generation int64, reason imaging.Reason) outboxR
 	return outboxRow{kind: KindImageRework, subject: image, payload: reworkPayload{jobPayload{image, generation}, reason}}
 }
 
-func deletionRow(product uuid.UUID, sha256 string) outboxRow {
-	return outboxRow{kind: KindDeleteObjects, subject: product, payload: deletionPayload{ProductID: product, SHA256: sha256}}
+func deletionRow(objectKey uuid.UUID, sha256 string) outboxRow {
+	return outboxRow{kind: KindDeleteObjects, subject: objectKey, payload: deletionPayload{ObjectKey: objectKey, SHA256: sha256}}
 }
 
-func invalidationRow(product uuid.UUID) outboxRow {
-	return outboxRow{kind: KindInvalidate, subject: product, payload: invalidationPayload{ProductID: product}}
+func invalidationRow(p productRow) outboxRow {
+	return outboxRow{kind: KindInvalidate, subject: p.ObjectKey, payload: invalidationPayload{ProductID: p.ID}}
 }
 
 // insertOutbox writes rows and wakes the relays of those that are due. Image jobs
@@ -190,6 +190,11 @@ func (s *Store) releaseOutbox(ctx context.Context, claim uuid.UUID, failures []f
 // could not be reached when the product or the API key was written.
 func (s *Store) PendingInvalidations(ctx context.Context) (bool, error) {
 	const q = `SELECT EXISTS (SELECT 1 FROM outbox WHERE kind = 'invalidate')`
+	// The cache asks before it is trusted: from then on its keys are known, also while
+	// PostgreSQL is away.
+	if _, err := s.installationID(ctx); err != nil {
+		return false, err
+	}
 	var pending bool
 	err := s.read(ctx, "pending invalidations", func(ctx context.Context) error {
 		return s.db.GetContext(ctx, &pending, q)

@@ -13,7 +13,7 @@ import (
 // also at another position; the others are removed, and new URLs begin as
 // pending. A patch that changes nothing keeps the version. Errors:
 // [ErrNotFound], [ErrPrecondition], [ErrExternalIDTaken], [*ValidationError].
-func (s *Service) Patch(ctx context.Context, scope Scope, id uuid.UUID, p Patch, pre Precondition) (Snapshot, error) {
+func (s *Service) Patch(ctx context.Context, scope Scope, id int64, p Patch, pre Precondition) (Snapshot, error) {
 	if err := p.Validate(); err != nil {
 		return Snapshot{}, err
 	}

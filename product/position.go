@@ -1,13 +1,12 @@
 package product
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"github.com/google/uuid"
 )
 
 // position is a place in a sorted list of products: behind the product with this
@@ -15,11 +14,11 @@ import (
 // PostgreSQL reads the key from.
 type position struct {
 	key string
-	id  uuid.UUID
+	id  int64
 }
 
 // positionBytes is a position's length without its key: version, sort, digest, id.
-const positionBytes = 1 + 1 + digestBytes + 16
+const positionBytes = 1 + 1 + digestBytes + 8
 
 // maxKeyBytes is longer than any name in lower case.
 const maxKeyBytes = 8 * maxName
@@ -30,7 +29,7 @@ func (q Filter) cursor(p position) string {
 	b := make([]byte, 0, positionBytes+len(p.key)+checksumBytes)
 	b = append(b, positionCursor, byte(slices.Index(Sorts, q.sort())))
 	b = append(b, digest[:]...)
-	b = append(b, p.id[:]...)
+	b = binary.BigEndian.AppendUint64(b, uint64(p.id))
 	return sealCursor(append(b, p.key...))
 }
 
@@ -60,7 +59,7 @@ func (q Filter) position() (*position, *cursorError) {
 	if digest := q.digest(); string(b[2:2+digestBytes]) != string(digest[:]) {
 		return nil, errOtherFilter
 	}
-	p := &position{id: uuid.UUID(b[2+digestBytes : positionBytes]), key: string(b[positionBytes:])}
+	p := &position{id: int64(binary.BigEndian.Uint64(b[2+digestBytes:])), key: string(b[positionBytes:])}
 	if !q.holds(p.key) {
 		return nil, errNoCursor
 	}

@@ -12,14 +12,12 @@ package product
 import (
 	"context"
 	"encoding/json"
-
-	"github.com/google/uuid"
 )
 
 // NewProduct is what a client gives to create a product. Images are http or
 // https URLs, or name uploads, in the order they are to be shown.
 type NewProduct struct {
-	UserID      uuid.UUID
+	UserID      int64
 	Name        string
 	Description string
 	Price       Price
@@ -58,8 +56,8 @@ const (
 // Snapshot is a product at one version. Data is the JSON object that clients
 // see; it must not be modified.
 type Snapshot struct {
-	ID      uuid.UUID
-	Owner   uuid.UUID
+	ID      int64
+	Owner   int64
 	Version int64
 	Data    []byte
 	Source  Source

@@ -75,7 +75,7 @@ func (f *faults) position(position, last int) {
 // repeated: see [Service.CreateOnce]. Further errors: [ErrNotFound],
 // [ErrPrecondition], [ErrTooManyImages].
 func (s *Service) AddImageOnce(
-	ctx context.Context, scope Scope, id uuid.UUID, n NewImage, pre Precondition, once Idempotency,
+	ctx context.Context, scope Scope, id int64, n NewImage, pre Precondition, once Idempotency,
 ) (added ImageSnapshot, replayed bool, err error) {
 	if err := n.Validate(); err != nil {
 		return ImageSnapshot{}, false, err
@@ -147,7 +147,7 @@ func (e *edit) addImage(ctx context.Context, id uuid.UUID, n NewImage) error {
 // A patch that changes nothing keeps the version. Errors: [ErrNotFound],
 // [ErrPrecondition], [*ValidationError].
 func (s *Service) PatchImage(
-	ctx context.Context, scope Scope, id, image uuid.UUID, p ImagePatch, pre Precondition,
+	ctx context.Context, scope Scope, id int64, image uuid.UUID, p ImagePatch, pre Precondition,
 ) (patched ImageSnapshot, err error) {
 	if err := p.Validate(); err != nil {
 		return ImageSnapshot{}, err
@@ -198,7 +198,7 @@ func (e *edit) patchImage(ctx context.Context, image uuid.UUID, p ImagePatch) er
 
 // DeleteImage removes an image and, later, its objects; the images behind it move
 // up. It gives the product. Errors: [ErrNotFound], [ErrPrecondition].
-func (s *Service) DeleteImage(ctx context.Context, scope Scope, id, image uuid.UUID, pre Precondition) (Snapshot, error) {
+func (s *Service) DeleteImage(ctx context.Context, scope Scope, id int64, image uuid.UUID, pre Precondition) (Snapshot, error) {
 	return s.write(ctx, scope, id, "delete image", func(ctx context.Context, e *edit) error {
 		if !e.has(image) {
 			return fmt.Errorf("image %s: %w", image, ErrNotFound)
@@ -220,7 +220,7 @@ func (s *Service) DeleteImage(ctx context.Context, scope Scope, id, image uuid.U
 
 // Image gives an image of a product as [Service.GetAtLeast] gives the product, or
 // [ErrNotFound] where the product has no such image.
-func (s *Service) Image(ctx context.Context, scope Scope, id, image uuid.UUID, version int64) (ImageSnapshot, error) {
+func (s *Service) Image(ctx context.Context, scope Scope, id int64, image uuid.UUID, version int64) (ImageSnapshot, error) {
 	found, err := s.GetAtLeast(ctx, scope, id, version)
 	if err != nil {
 		return ImageSnapshot{}, err
@@ -229,14 +229,14 @@ func (s *Service) Image(ctx context.Context, scope Scope, id, image uuid.UUID, v
 		Images []json.RawMessage `json:"images"`
 	}
 	if err := json.Unmarshal(found.Data, &product); err != nil {
-		return ImageSnapshot{}, fmt.Errorf("product %s: %w", id, err)
+		return ImageSnapshot{}, fmt.Errorf("product %d: %w", id, err)
 	}
 	for _, data := range product.Images {
 		var head struct {
 			ID uuid.UUID `json:"id"`
 		}
 		if err := json.Unmarshal(data, &head); err != nil {
-			return ImageSnapshot{}, fmt.Errorf("image of product %s: %w", id, err)
+			return ImageSnapshot{}, fmt.Errorf("image of product %d: %w", id, err)
 		}
 		if head.ID == image {
 			return ImageSnapshot{ID: image, Version: found.Version, Data: data, Source: found.Source}, nil

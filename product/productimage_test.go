@@ -23,7 +23,7 @@ func shown(t *testing.T, s product.ImageSnapshot) wireImage {
 	return image
 }
 
-func (c *catalogue) addImage(id uuid.UUID, n product.NewImage) wireImage {
+func (c *catalogue) addImage(id int64, n product.NewImage) wireImage {
 	c.t.Helper()
 	s, _, err := c.AddImageOnce(c.t.Context(), product.Everything(), id, n, product.Precondition{}, product.Idempotency{})
 	if err != nil {
@@ -32,7 +32,7 @@ func (c *catalogue) addImage(id uuid.UUID, n product.NewImage) wireImage {
 	return c.sameImage(id, s)
 }
 
-func (c *catalogue) patchImage(id, image uuid.UUID, p product.ImagePatch) wireImage {
+func (c *catalogue) patchImage(id int64, image uuid.UUID, p product.ImagePatch) wireImage {
 	c.t.Helper()
 	s, err := c.PatchImage(c.t.Context(), product.Everything(), id, image, p, product.Precondition{})
 	if err != nil {
@@ -42,7 +42,7 @@ func (c *catalogue) patchImage(id, image uuid.UUID, p product.ImagePatch) wireIm
 }
 
 // sameImage checks that the product shows what the image's own snapshot does.
-func (c *catalogue) sameImage(id uuid.UUID, s product.ImageSnapshot) wireImage {
+func (c *catalogue) sameImage(id int64, s product.ImageSnapshot) wireImage {
 	c.t.Helper()
 	image, w := shown(c.t, s), c.get(id)
 	if diff := cmp.Diff(w.Images[image.Position], image); diff != "" || s.Version != w.Version {
@@ -56,7 +56,7 @@ func (c *catalogue) sameImage(id uuid.UUID, s product.ImageSnapshot) wireImage {
 }
 
 // places checks the order of the product's images, and that it has no gaps.
-func (c *catalogue) places(id uuid.UUID, want ...uuid.UUID) {
+func (c *catalogue) places(id int64, want ...uuid.UUID) {
 	c.t.Helper()
 	w := c.get(id)
 	for i, image := range w.Images {
@@ -238,13 +238,14 @@ func TestImagesOfOthersAreNotThere(t *testing.T) {
 	w, other := c.create(source), c.create(source)
 	for name, at := range map[string]struct {
 		scope       product.Scope
-		id, image   uuid.UUID
+		id          int64
+		image       uuid.UUID
 		addIsDenied bool
 	}{
 		"another product's": {product.Everything(), w.ID, other.Images[0].ID, false},
 		"none":              {product.OwnedBy(c.user), w.ID, uuid.New(), false},
-		"another user's":    {product.OwnedBy(uuid.New()), w.ID, w.Images[0].ID, true},
-		"no product":        {product.Everything(), uuid.New(), w.Images[0].ID, true},
+		"another user's":    {product.OwnedBy(unknownID), w.ID, w.Images[0].ID, true},
+		"no product":        {product.Everything(), unknownID, w.Images[0].ID, true},
 	} {
 		_, err := c.Image(t.Context(), at.scope, at.id, at.image, 0)
 		errs := map[string]error{"get": err}

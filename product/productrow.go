@@ -15,8 +15,9 @@ import (
 
 // productRow is a row of products.
 type productRow struct {
-	ID          uuid.UUID      `db:"id"`
-	UserID      uuid.UUID      `db:"user_id"`
+	ID          int64          `db:"id"`
+	ObjectKey   uuid.UUID      `db:"object_key"`
+	UserID      int64          `db:"user_id"`
 	Name        string         `db:"product_name"`
 	Description string         `db:"product_description"`
 	Price       Price          `db:"product_price"`
@@ -30,13 +31,13 @@ type productRow struct {
 	UpdatedAt   time.Time      `db:"updated_at"`
 }
 
-const productColumns = `id, user_id, product_name, product_description, product_price, product_images,
+const productColumns = `id, object_key, user_id, product_name, product_description, product_price, product_images,
 	compressed_product_images, image_status, metadata, external_id, version, created_at, updated_at`
 
 // selectProduct gives the row of a product in the scope, or [ErrNotFound].
-func selectProduct(ctx context.Context, tx *sqlx.Tx, scope Scope, id uuid.UUID) (productRow, error) {
+func selectProduct(ctx context.Context, tx *sqlx.Tx, scope Scope, id int64) (productRow, error) {
 	const q = `SELECT ` + productColumns + ` FROM products
-		WHERE id = $1 AND (cast($2 AS uuid) IS NULL OR user_id = cast($2 AS uuid))`
+		WHERE id = $1 AND (cast($2 AS bigint) IS NULL OR user_id = cast($2 AS bigint))`
 	var row productRow
 	if err := tx.GetContext(ctx, &row, q, id, scope.owner()); err != nil {
 		return productRow{}, fmt.Errorf("product: %w", err)
@@ -45,9 +46,9 @@ func selectProduct(ctx context.Context, tx *sqlx.Tx, scope Scope, id uuid.UUID) 
 }
 
 // lockProduct is selectProduct that keeps all other writers of the product out.
-func lockProduct(ctx context.Context, tx *sqlx.Tx, scope Scope, id uuid.UUID) (productRow, error) {
+func lockProduct(ctx context.Context, tx *sqlx.Tx, scope Scope, id int64) (productRow, error) {
 	const q = `SELECT ` + productColumns + ` FROM products
-		WHERE id = $1 AND (cast($2 AS uuid) IS NULL OR user_id = cast($2 AS uuid)) FOR UPDATE`
+		WHERE id = $1 AND (cast($2 AS bigint) IS NULL OR user_id = cast($2 AS bigint)) FOR UPDATE`
 	var row productRow
 	if err := tx.GetContext(ctx, &row, q, id, scope.owner()); err != nil {
 		return productRow{}, fmt.Errorf("lock product: %w", err)
@@ -55,29 +56,37 @@ func lockProduct(ctx context.Context, tx *sqlx.Tx, scope Scope, id uuid.UUID) (p
 	return row, nil
 }
 
-// insertProduct stores a new product. An unknown user is a [*ValidationError].
-func insertProduct(ctx context.Context, tx *sqlx.Tx, id uuid.UUID, n NewProduct) error {
+// insertProduct stores a new product and returns its id. An unknown user is created
+// with it if makeUser is set; otherwise it is a [*ValidationError].
+//
+// The foreign key is checked at the end of the statement, so it finds a user that the
+// same statement has created, or that another transaction has committed meanwhile.
+func insertProduct(ctx context.Context, tx *sqlx.Tx, n NewProduct, makeUser bool) (id int64, err error) {
 	const q = `
-		WITH changed AS (
-			INSERT INTO products (id, user_id, product_name, product_description, product_price, product_images, metadata, external_id)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+		WITH owner AS (
+			INSERT INTO users (id) SELECT $1 WHERE cast($10 AS boolean) ON CONFLICT (id) DO NOTHING
+		), changed AS (
+			INSERT INTO products (user_id, product_name, product_description, product_price, product_images, metadata, external_id, image_status)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $9)
 			RETURNING id, user_id, version, updated_at
+		), told AS (
+			INSERT INTO event_inbox (` + eventColumns + `)
+			SELECT cast($8 AS text), id, user_id, version, NULL, $9, updated_at FROM changed
 		)
-		INSERT INTO event_inbox (` + eventColumns + `)
-		SELECT cast($9 AS text), id, user_id, version, NULL, cast($10 AS text), updated_at FROM changed`
+		SELECT id FROM changed`
 	sources := pq.StringArray(n.Images)
 	if sources == nil {
 		sources = pq.StringArray{}
 	}
-	_, err := tx.ExecContext(ctx, q, id, n.UserID, n.Name, n.Description, n.Price, sources, n.Metadata, null(n.ExternalID),
-		ProductCreated, initialStatus(n.Images))
+	err = tx.GetContext(ctx, &id, q, n.UserID, n.Name, n.Description, n.Price, sources, n.Metadata, null(n.ExternalID),
+		ProductCreated, initialStatus(n.Images), makeUser)
 	if e := pq.As(err, pqerror.ForeignKeyViolation); e != nil && e.Constraint == "products_user_id_fkey" {
-		return errUnknownUser()
+		return 0, errUnknownUser()
 	}
 	if err != nil {
-		return fmt.Errorf("insert product: %w", uniqueExternalID(err))
+		return 0, fmt.Errorf("insert product: %w", uniqueExternalID(err))
 	}
-	return nil
+	return id, nil
 }
 
 // updateProduct writes a changed product as its next version, and tells the event
@@ -116,7 +125,7 @@ func uniqueExternalID(err error) error {
 func errUnknownUser() error { return invalid("user_id", "unknown", "is not the id of a user") }
 
 // removeProduct deletes a product and tells the event log.
-func removeProduct(ctx context.Context, tx *sqlx.Tx, id uuid.UUID) error {
+func removeProduct(ctx context.Context, tx *sqlx.Tx, id int64) error {
 	const q = `
 		WITH gone AS (DELETE FROM products WHERE id = $1 RETURNING id, user_id, version)
 		INSERT INTO event_inbox (` + eventColumns + `)

@@ -156,8 +156,8 @@ func TestReconcilePurgesKeys(t *testing.T) {
 func TestReconcileManyAtOnce(t *testing.T) {
 	t.Parallel()
 	c := newCatalogue(t)
-	c.exec(`INSERT INTO products (id, user_id, product_name, product_price)
-		SELECT gen_random_uuid(), $1, 'Lamp', 1 FROM generate_series(1, 1200)`, c.user)
+	c.exec(`INSERT INTO products (user_id, product_name, product_price)
+		SELECT $1, 'Lamp', 1 FROM generate_series(1, 1200)`, c.user)
 	c.exec(`INSERT INTO images (id, product_id, position, source, queued_at)
 		SELECT gen_random_uuid(), id, 0, 'https://a.example/1.png', now() - interval '1 hour' FROM products`)
 	c.reconcile(empty)

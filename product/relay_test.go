@@ -315,7 +315,7 @@ func TestKindsFlowIndependently(t *testing.T) {
 	t.Parallel()
 	c := newCatalogue(t)
 	w := c.create(source)
-	c.exec(`INSERT INTO outbox (kind, subject, payload) VALUES ('invalidate', $1, $2)`, w.ID, fmt.Sprintf(`{"product_id":%q}`, w.ID))
+	c.exec(`INSERT INTO outbox (kind, subject, payload) VALUES ('invalidate', $1, $2)`, c.objectKey(w.ID), fmt.Sprintf(`{"product_id":%d}`, w.ID))
 	run(t, product.NewJobRelay(c.store, publisher(func(_ context.Context, messages []product.Message) []error {
 		return slices.Repeat([]error{errDown}, len(messages))
 	}), freely, nil, quiet()).Run)

@@ -2,15 +2,13 @@ package product
 
 import (
 	"context"
-
-	"github.com/google/uuid"
 )
 
 // Replace makes everything that clients write of a product equal to n: what n
 // leaves empty becomes empty. Images whose source stays are kept as by
-// [Service.Patch]. The owner of a product stays: n.UserID is theirs, or nil. Errors:
+// [Service.Patch]. The owner of a product stays: n.UserID is theirs, or 0. Errors:
 // [ErrNotFound], [ErrPrecondition], [ErrExternalIDTaken], [*ValidationError].
-func (s *Service) Replace(ctx context.Context, scope Scope, id uuid.UUID, n NewProduct, pre Precondition) (Snapshot, error) {
+func (s *Service) Replace(ctx context.Context, scope Scope, id int64, n NewProduct, pre Precondition) (Snapshot, error) {
 	if err := n.validateFields().err(); err != nil {
 		return Snapshot{}, err
 	}
@@ -22,7 +20,7 @@ func (s *Service) Replace(ctx context.Context, scope Scope, id uuid.UUID, n NewP
 		if err := pre.check(e.product.Version); err != nil {
 			return err
 		}
-		if n.UserID != uuid.Nil && n.UserID != e.product.UserID {
+		if n.UserID != 0 && n.UserID != e.product.UserID {
 			return invalid("user_id", "immutable", "is not the product's owner, who cannot be changed")
 		}
 		return e.apply(ctx, p)

@@ -60,7 +60,7 @@ func (c *catalogue) failed(n int) wire {
 }
 
 // finishWork ends the pending images of a product in one way.
-func (c *catalogue) finishWork(id uuid.UUID, outcome func(imaging.Claim) imaging.Outcome) {
+func (c *catalogue) finishWork(id int64, outcome func(imaging.Claim) imaging.Outcome) {
 	c.t.Helper()
 	for _, image := range c.get(id).Images {
 		if image.Status == "pending" {

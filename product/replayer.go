@@ -133,7 +133,7 @@ func (r *Replayer) replay(ctx context.Context, s replayStep, letter letterToRepl
 	if !letter.ImageID.Valid {
 		return r.store.skip(ctx, s, letter, ReplayCount{Unreadable: 1})
 	}
-	_, err := r.service.write(ctx, Everything(), letter.ProductID.UUID, "replay image", func(ctx context.Context, e *edit) error {
+	_, err := r.service.write(ctx, Everything(), letter.ProductID.Int64, "replay image", func(ctx context.Context, e *edit) error {
 		generation, err := e.restart(ctx, letter.ImageID.UUID, letter.Generation.Int64)
 		if err != nil {
 			return err

@@ -69,7 +69,7 @@ func (s *Store) releaseReplay(ctx context.Context, step replayStep) error {
 type letterToReplay struct {
 	ID         uuid.UUID     `db:"id"`
 	ImageID    uuid.NullUUID `db:"image_id"`
-	ProductID  uuid.NullUUID `db:"product_id"`
+	ProductID  sql.NullInt64 `db:"product_id"`
 	Generation sql.NullInt64 `db:"generation"`
 }
 

@@ -24,7 +24,7 @@ type Reprocessing struct {
 // images are begun anew as [Service.RetryImage] does. What was asked for already and
 // has not begun is not asked for twice. It also gives the product. Errors:
 // [ErrNotFound], [ErrPrecondition].
-func (s *Service) Reprocess(ctx context.Context, scope Scope, id uuid.UUID, pre Precondition) (begun Reprocessing, after Snapshot, err error) {
+func (s *Service) Reprocess(ctx context.Context, scope Scope, id int64, pre Precondition) (begun Reprocessing, after Snapshot, err error) {
 	after, err = s.write(ctx, scope, id, "reprocess product", func(ctx context.Context, e *edit) error {
 		if err := pre.check(e.product.Version); err != nil {
 			return err
@@ -66,7 +66,7 @@ const insertReworks = `,
 	)`
 
 // reworkProduct asks for a rework of each ready image of a product.
-func reworkProduct(ctx context.Context, tx *sqlx.Tx, id uuid.UUID) error {
+func reworkProduct(ctx context.Context, tx *sqlx.Tx, id int64) error {
 	const q = `
 		WITH todo AS (SELECT id, generation FROM images WHERE product_id = $1 AND status = 'ready')` + insertReworks + `
 		SELECT pg_notify('` + notifyChannel + `', 'image_rework') FROM (SELECT DISTINCT kind FROM written) AS due`

@@ -6,15 +6,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/uuid"
-
 	"vitrine/imaging"
 	"vitrine/imaging/picture"
 	"vitrine/product"
 )
 
 // reprocess asks for a product's images anew.
-func (s *studio) reprocess(id uuid.UUID) product.Reprocessing {
+func (s *studio) reprocess(id int64) product.Reprocessing {
 	s.t.Helper()
 	begun, _, err := s.Reprocess(s.t.Context(), product.Everything(), id, product.Precondition{})
 	if err != nil {
@@ -97,7 +95,7 @@ func TestReprocessBeginsFailedImagesAnew(t *testing.T) {
 	version := s.get(w.ID).Version
 	_, _, err := s.Reprocess(t.Context(), product.Everything(), w.ID, product.Precondition{Version: version - 1})
 	wantErr(t, err, product.ErrPrecondition)
-	_, _, err = s.Reprocess(t.Context(), product.OwnedBy(uuid.New()), w.ID, product.Precondition{})
+	_, _, err = s.Reprocess(t.Context(), product.OwnedBy(unknownID), w.ID, product.Precondition{})
 	wantErr(t, err, product.ErrNotFound)
 	begun, after, err := s.Reprocess(t.Context(), product.OwnedBy(s.user), w.ID, product.Precondition{Version: version})
 	if err != nil || begun != (product.Reprocessing{Reworks: 1, Restarted: 1, Pending: 1}) || after.Version != version+1 {
@@ -189,8 +187,8 @@ func newArchive(t *testing.T) *studio {
 	s := newStudio(t)
 	w := s.ready("/logo.png")
 	s.exec(`DELETE FROM outbox`)
-	s.exec(`INSERT INTO products (id, user_id, product_name, product_price, product_images)
-		SELECT gen_random_uuid(), $1, 'x', 1, ARRAY['https://a.example/'] FROM generate_series(1, 1500)`, s.user)
+	s.exec(`INSERT INTO products (user_id, product_name, product_price, product_images)
+		SELECT $1, 'x', 1, ARRAY['https://a.example/'] FROM generate_series(1, 1500)`, s.user)
 	s.exec(`INSERT INTO images (id, product_id, position, source, status, source_sha256, variants)
 		SELECT gen_random_uuid(), p.id, 0, 'https://a.example/', 'ready', i.source_sha256, i.variants
 		FROM products AS p, images AS i WHERE p.id <> $1 AND i.product_id = $1`, w.ID)

@@ -18,7 +18,7 @@ var ErrNotFailed = fmt.Errorf("image has not failed: %w", ErrConflict)
 // RetryImage begins the work on a failed image anew, with all its tries, and
 // gives the product. Errors: [ErrNotFound] where there is no such product or it
 // has no such image, [ErrNotFailed], [ErrPrecondition].
-func (s *Service) RetryImage(ctx context.Context, scope Scope, id, image uuid.UUID, pre Precondition) (Snapshot, error) {
+func (s *Service) RetryImage(ctx context.Context, scope Scope, id int64, image uuid.UUID, pre Precondition) (Snapshot, error) {
 	return s.write(ctx, scope, id, "retry image", func(ctx context.Context, e *edit) error {
 		if !e.has(image) {
 			return fmt.Errorf("image %s: %w", image, ErrNotFound)

@@ -89,9 +89,10 @@ func TestRetryImageRefuses(t *testing.T) {
 	c.letDown(imaging.CodeSourceNotFound, w.Images[3])
 	before := c.get(w.ID)
 	for name, test := range map[string]struct {
-		product, image uuid.UUID
-		version        int64
-		want           error
+		product int64
+		image   uuid.UUID
+		version int64
+		want    error
 	}{
 		"pending":                {w.ID, w.Images[0].ID, 0, product.ErrNotFailed},
 		"processing":             {w.ID, w.Images[1].ID, 0, product.ErrNotFailed},
@@ -100,7 +101,7 @@ func TestRetryImageRefuses(t *testing.T) {
 		"of another product":     {w.ID, other.Images[0].ID, 0, product.ErrNotFound},
 		"unknown":                {w.ID, uuid.New(), 0, product.ErrNotFound},
 		"unknown with a version": {w.ID, uuid.New(), 99, product.ErrNotFound},
-		"unknown product":        {uuid.New(), w.Images[3].ID, 0, product.ErrNotFound},
+		"unknown product":        {unknownID, w.Images[3].ID, 0, product.ErrNotFound},
 	} {
 		_, err := c.RetryImage(t.Context(), product.Everything(), test.product, test.image, product.Precondition{Version: test.version})
 		t.Log(name)
@@ -148,8 +149,11 @@ func TestAttempts(t *testing.T) {
 	if err != nil || len(none) != 0 {
 		t.Errorf("%v, %v", none, err)
 	}
-	for _, ids := range [][2]uuid.UUID{{w.ID, uuid.New()}, {uuid.New(), image.ID}} {
-		_, err := c.Attempts(t.Context(), product.Everything(), ids[0], ids[1])
+	for _, of := range []struct {
+		product int64
+		image   uuid.UUID
+	}{{w.ID, uuid.New()}, {unknownID, image.ID}} {
+		_, err := c.Attempts(t.Context(), product.Everything(), of.product, of.image)
 		wantErr(t, err, product.ErrNotFound)
 	}
 }

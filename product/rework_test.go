@@ -40,7 +40,7 @@ func TestSecondPass(t *testing.T) {
 	w := s.ready("/logo.png")
 	image := w.Images[0].ID
 	first, asked := s.named(), s.host.requests()
-	original := "originals/" + w.ID.String() + "/"
+	original := "originals/" + s.objectKey(w.ID).String() + "/"
 	if keys := s.bucket.keys(); len(keys) != len(first)+1 || !strings.HasPrefix(keys[0], original) {
 		t.Fatalf("the source was not kept: %q", keys)
 	}
@@ -82,7 +82,7 @@ func TestSecondPassWithoutTheOriginal(t *testing.T) {
 	s := newStudio(t)
 	same, other := s.ready("/logo.png"), s.ready("/logo.png")
 	for _, w := range []wire{same, other} {
-		if err := s.bucket.DeletePrefix(t.Context(), "originals/"+w.ID.String()+"/"); err != nil {
+		if err := s.bucket.DeletePrefix(t.Context(), "originals/"+s.objectKey(w.ID).String()+"/"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -163,7 +163,7 @@ func TestReworkThatFailsIsGivenUp(t *testing.T) {
 			t.Parallel()
 			s := newStudio(t)
 			w := s.ready("/logo.png")
-			if err := s.bucket.DeletePrefix(t.Context(), "originals/"+w.ID.String()+"/"); err != nil {
+			if err := s.bucket.DeletePrefix(t.Context(), "originals/"+s.objectKey(w.ID).String()+"/"); err != nil {
 				t.Fatal(err)
 			}
 			s.host.answer(tc.status)

@@ -62,7 +62,8 @@ func (s *Store) claimRework(ctx context.Context, claim uuid.UUID, d time.Duratio
 // readyRow is an image as the second pass finds it.
 type readyRow struct {
 	focalRow
-	ProductID    uuid.UUID      `db:"product_id"`
+	ProductID    int64          `db:"product_id"`
+	ObjectKey    uuid.UUID      `db:"object_key"`
 	Source       string         `db:"source"`
 	SHA256       string         `db:"source_sha256"`
 	SourceBytes  sql.NullInt64  `db:"source_bytes"`
@@ -82,14 +83,15 @@ type readyRow struct {
 // gone, was begun anew, or is not ready.
 func (s *Store) loadRework(ctx context.Context, p reworkPayload) (imaging.Rework, error) {
 	const q = `
-		SELECT ` + readyColumns + ` FROM images WHERE id = $1 AND generation = $2 AND status = 'ready'`
+		SELECT ` + readyColumns + `, (SELECT object_key FROM products WHERE products.id = images.product_id) AS object_key
+		FROM images WHERE id = $1 AND generation = $2 AND status = 'ready'`
 	var row readyRow
 	err := s.read(ctx, "load rework", func(ctx context.Context) error {
 		return s.db.GetContext(ctx, &row, q, p.ImageID, p.Generation)
 	})
 	return imaging.Rework{
 		Job:       imaging.Job{ImageID: p.ImageID, Generation: p.Generation, RequestID: RequestID(ctx)},
-		ProductID: row.ProductID, Source: row.Source, Reason: p.Reason, Focal: row.point(),
+		ProductID: row.ProductID, ObjectKey: row.ObjectKey, Source: row.Source, Reason: p.Reason, Focal: row.point(),
 		Was: row.result(),
 	}, err
 }
@@ -105,7 +107,7 @@ func (s *Store) ReserveRework(ctx context.Context, r imaging.Rework, digest stri
 		WHERE images.id = old.id AND generation = $2 AND status = 'ready' AND source_sha256 = $3 AND variants = cast($4 AS jsonb)
 		RETURNING old.rework_sha256`
 	return s.inTx(ctx, "reserve digest", func(ctx context.Context, tx *sqlx.Tx) error {
-		if err := lockObjects(ctx, tx, r.ProductID, digest); err != nil {
+		if err := lockObjects(ctx, tx, r.ObjectKey, digest); err != nil {
 			return err
 		}
 		var before sql.NullString
@@ -116,7 +118,7 @@ func (s *Store) ReserveRework(ctx context.Context, r imaging.Rework, digest stri
 		if err != nil || !before.Valid || before.String == digest {
 			return err
 		}
-		return insertOutbox(ctx, tx, []outboxRow{lateDeletionRow(r.ProductID, before.String)})
+		return insertOutbox(ctx, tx, []outboxRow{lateDeletionRow(r.ObjectKey, before.String)})
 	})
 }
 

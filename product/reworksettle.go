@@ -54,7 +54,7 @@ func (r *reworks) finish(ctx context.Context, t reworkTry, done *imaging.Reworke
 // abandon has what was stored in vain deleted, unless an image has it by then.
 func (r *reworks) abandon(ctx context.Context, t reworkTry, digest string) error {
 	return r.store.inTx(ctx, "abandon rework", func(ctx context.Context, tx *sqlx.Tx) error {
-		return insertOutbox(ctx, tx, []outboxRow{lateDeletionRow(t.ProductID, digest)})
+		return insertOutbox(ctx, tx, []outboxRow{lateDeletionRow(t.ObjectKey, digest)})
 	})
 }
 
@@ -120,7 +120,7 @@ func (e *edit) giveUpOriginal(ctx context.Context, r imaging.Rework, recipe stri
 	}
 	needed, err := needsOriginal(ctx, e.tx, r, recipe)
 	if err == nil && !needed {
-		e.outbox = append(e.outbox, originalRow(r.ProductID, r.Was.SourceSHA256))
+		e.outbox = append(e.outbox, originalRow(r.ObjectKey, r.Was.SourceSHA256))
 	}
 	return err
 }

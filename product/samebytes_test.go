@@ -143,7 +143,7 @@ func TestReworksOfAFailingHostEnd(t *testing.T) {
 	t.Parallel()
 	s := newStudio(t)
 	w := s.ready("/logo.png", "/logo.png", "/logo.png")
-	if err := s.bucket.DeletePrefix(t.Context(), "originals/"+w.ID.String()+"/"); err != nil {
+	if err := s.bucket.DeletePrefix(t.Context(), "originals/"+s.objectKey(w.ID).String()+"/"); err != nil {
 		t.Fatal(err)
 	}
 	s.host.answer(http.StatusBadGateway)

@@ -85,15 +85,11 @@ func (s *Service) CreateOnce(ctx context.Context, scope Scope, n NewProduct, onc
 	if !scope.Covers(n.UserID) {
 		return Snapshot{}, false, errUnknownUser()
 	}
-	id, err := newID()
-	if err != nil {
-		return Snapshot{}, false, err
-	}
 	images, jobs, err := newImages(n.Images)
 	if err != nil {
 		return Snapshot{}, false, err
 	}
-	// Nobody knows the id yet, so that there is nothing to forbid in the cache.
+	// The id is new, so nothing can be cached under it yet.
 	err = s.store.inTx(ctx, "create product", func(ctx context.Context, tx *sqlx.Tx) error {
 		first, err := once.begin(ctx, tx)
 		if err != nil {
@@ -103,7 +99,8 @@ func (s *Service) CreateOnce(ctx context.Context, scope Scope, n NewProduct, onc
 			created, err = snapshotOf(first)
 			return err
 		}
-		if err := insertProduct(ctx, tx, id, n); err != nil {
+		id, err := insertProduct(ctx, tx, n, scope.creates(n.UserID))
+		if err != nil {
 			return err
 		}
 		if err := nameUploads(ctx, tx, n.UserID, images, nil, inProductImages); err != nil {
@@ -141,7 +138,7 @@ func newImages(sources []string) ([]pendingImage, []outboxRow, error) {
 }
 
 // load reads a product within tx.
-func (s *Service) load(ctx context.Context, tx *sqlx.Tx, scope Scope, id uuid.UUID) (Snapshot, error) {
+func (s *Service) load(ctx context.Context, tx *sqlx.Tx, scope Scope, id int64) (Snapshot, error) {
 	row, err := selectProduct(ctx, tx, scope, id)
 	if err != nil {
 		return Snapshot{}, err
@@ -154,10 +151,14 @@ func (s *Service) load(ctx context.Context, tx *sqlx.Tx, scope Scope, id uuid.UU
 }
 
 // Get gives the product, or [ErrNotFound] where the scope has none such.
-func (s *Service) Get(ctx context.Context, scope Scope, id uuid.UUID) (Snapshot, error) {
+func (s *Service) Get(ctx context.Context, scope Scope, id int64) (Snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, operationTimeout+cutGrace)
 	defer cancel()
-	value, hit, err := s.cache.Fetch(ctx, cacheKey(id), scope.group(), func(ctx context.Context) ([]byte, error) {
+	key, err := s.store.cacheKey(ctx, id)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	value, hit, err := s.cache.Fetch(ctx, key, scope.group(), func(ctx context.Context) ([]byte, error) {
 		read, err := s.read(ctx, scope, id)
 		if err != nil {
 			return nil, err
@@ -174,7 +175,7 @@ func (s *Service) Get(ctx context.Context, scope Scope, id uuid.UUID) (Snapshot,
 	snapshot, ok := parseCacheValue(id, value)
 	if !ok {
 		s.log.WithField("product_id", id).Warn("cached value is not the product's")
-		_ = s.cache.Drop(ctx, cacheKey(id)) // the next reader fills it; a failure is counted there
+		_ = s.cache.Drop(ctx, key) // the next reader fills it; a failure is counted there
 		return s.read(ctx, scope, id)
 	}
 	if !scope.Covers(snapshot.Owner) {
@@ -190,7 +191,7 @@ func (s *Service) Get(ctx context.Context, scope Scope, id uuid.UUID) (Snapshot,
 }
 
 // read gives the product from PostgreSQL.
-func (s *Service) read(ctx context.Context, scope Scope, id uuid.UUID) (read Snapshot, err error) {
+func (s *Service) read(ctx context.Context, scope Scope, id int64) (read Snapshot, err error) {
 	err = s.store.inSnapshot(ctx, "get product", func(ctx context.Context, tx *sqlx.Tx) error {
 		read, err = s.load(ctx, tx, scope, id)
 		return err
@@ -200,7 +201,7 @@ func (s *Service) read(ctx context.Context, scope Scope, id uuid.UUID) (read Sna
 
 // Delete removes a product and, later, its objects. Errors: [ErrNotFound],
 // [ErrPrecondition].
-func (s *Service) Delete(ctx context.Context, scope Scope, id uuid.UUID, pre Precondition) error {
+func (s *Service) Delete(ctx context.Context, scope Scope, id int64, pre Precondition) error {
 	_, err := s.write(ctx, scope, id, "delete product", func(ctx context.Context, e *edit) error {
 		if err := pre.check(e.product.Version); err != nil {
 			return err

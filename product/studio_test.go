@@ -213,7 +213,7 @@ func (s *studio) webps(image uuid.UUID) int {
 // attempt gives what is remembered of the latest try.
 func (s *studio) attempt(image uuid.UUID) (a product.Attempt) {
 	s.t.Helper()
-	var id uuid.UUID
+	var id int64
 	s.scan(&id, `SELECT product_id FROM images WHERE id = $1`, image)
 	all, err := s.Attempts(s.t.Context(), product.Everything(), id, image)
 	if err != nil || len(all) == 0 {

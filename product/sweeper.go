@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -14,11 +13,11 @@ import (
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 	"github.com/sirupsen/logrus"
+
+	"vitrine/imaging"
 )
 
 const (
-	// sweptPrefix begins the keys of all objects that are made from images.
-	sweptPrefix = "products/"
 	// sweepPause is the least time between two pages, and sweepPoll between two
 	// looks at whether somebody has to begin.
 	sweepPause = time.Second
@@ -150,7 +149,7 @@ func (s *Sweeper) sweep(ctx context.Context, after string) (next string, wait ti
 	ctx, cancel := context.WithTimeout(ctx, pageTime)
 	defer cancel()
 	parts := []sweptPart{
-		{sweptPrefix, s.sweepDigests}, {originalPrefix, s.sweepOriginals}, {uploadPrefix, s.sweepUploads},
+		{imaging.VariantPrefix, s.sweepDigests}, {imaging.OriginalPrefix, s.sweepOriginals}, {imaging.UploadPrefix, s.sweepUploads},
 	}
 	first := max(0, slices.IndexFunc(parts, func(p sweptPart) bool { return strings.HasPrefix(after, p.prefix) }))
 	for _, part := range parts[first:] {
@@ -186,8 +185,8 @@ func (s *Sweeper) sweepDigests(ctx context.Context, page []Object, before time.T
 		return err
 	}
 	return deleteEach(ctx, s.log, "digests", unused, func(d digest) (string, error) {
-		_, err := s.store.deleteObjects(ctx, s.objects, d.Product, d.SHA256)
-		return objectPrefix(d.Product, d.SHA256), err
+		_, err := s.store.deleteObjects(ctx, s.objects, d.ObjectKey, d.SHA256)
+		return imaging.VariantFolder(d.ObjectKey, d.SHA256), err
 	})
 }
 
@@ -216,24 +215,21 @@ func deleteEach[T any](
 
 // digest names the objects that are made from one source of one product.
 type digest struct {
-	Product uuid.UUID `db:"product"`
-	SHA256  string    `db:"sha256"`
+	ObjectKey uuid.UUID `db:"object_key"`
+	SHA256    string    `db:"sha256"`
 }
 
-// sweptKey is the form of keys that workers store under. What has another one is
-// not ours to delete.
-var sweptKey = regexp.MustCompile(`^products/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/([0-9a-f]{64})/[^/]+$`)
-
-// digests gives those all of whose objects on the page are older than a time.
+// digests returns the digests of the page whose objects are all older than before. It
+// ignores keys that no worker stores under: they are not ours to delete.
 func digests(page []Object, before time.Time) []digest {
 	var found []digest
 	young := map[digest]bool{}
 	for _, object := range page {
-		m := sweptKey.FindStringSubmatch(object.Key)
-		if m == nil {
+		objectKey, sha256, ok := imaging.ParseVariantKey(object.Key)
+		if !ok {
 			continue
 		}
-		d := digest{uuid.MustParse(m[1]), m[2]}
+		d := digest{ObjectKey: objectKey, SHA256: sha256}
 		if _, known := young[d]; !known {
 			found = append(found, d)
 		}
@@ -259,17 +255,17 @@ func (s *Store) without(ctx context.Context, doing string, all []digest, conditi
 	if len(all) == 0 {
 		return nil, nil
 	}
-	products, sums := make([]string, len(all)), make([]string, len(all))
+	keys, sums := make([]string, len(all)), make([]string, len(all))
 	for i, d := range all {
-		products[i], sums[i] = d.Product.String(), d.SHA256
+		keys[i], sums[i] = d.ObjectKey.String(), d.SHA256
 	}
 	q := `
-		SELECT o.product, o.sha256
-		FROM unnest(cast($1 AS uuid[]), cast($2 AS text[])) AS o (product, sha256)
+		SELECT o.object_key, o.sha256
+		FROM unnest(cast($1 AS uuid[]), cast($2 AS text[])) AS o (object_key, sha256)
 		WHERE NOT EXISTS (SELECT 1 FROM images WHERE` + condition + `)`
 	var rows []digest
 	err := s.read(ctx, doing, func(ctx context.Context) error {
-		return s.db.SelectContext(ctx, &rows, q, pq.Array(products), pq.Array(sums))
+		return s.db.SelectContext(ctx, &rows, q, pq.Array(keys), pq.Array(sums))
 	})
 	return rows, err
 }

@@ -129,6 +129,7 @@ func TestSweepDeletesWhatNoImageHas(t *testing.T) {
 	t.Parallel()
 	c, b := newCatalogue(t), newBucket(t)
 	w, gone := c.create(source, source, source), uuid.NewString()
+	own := c.objectKey(w.ID)
 	key := func(product any, n int, name string) string {
 		return fmt.Sprintf("products/%v/%s/%s", product, digest(n), name)
 	}
@@ -145,13 +146,13 @@ func TestSweepDeletesWhatNoImageHas(t *testing.T) {
 
 	keep := []string{
 		"other/" + gone + "/" + digest(1) + "/main.jpg",
-		key(w.ID, 2, "main.jpg"), key(w.ID, 3, "main.jpg"), key(w.ID, 3, "small.jpg"),
+		key(own, 2, "main.jpg"), key(own, 3, "main.jpg"), key(own, 3, "small.jpg"),
 		// Not of a form that workers use.
 		"products/" + gone + "/main.jpg", "products/" + gone + "/" + digest(9) + "/deep/main.jpg",
 		"products/" + strings.ToUpper(gone) + "/" + digest(1) + "/main.jpg", "products/x/" + digest(1) + "/main.jpg",
 	}
 	b.put(keep...)
-	b.put(key(w.ID, 1, "main.jpg"), key(w.ID, 4, "main.jpg"), key(gone, 1, "main.jpg"), key(gone, 2, "small.jpg"))
+	b.put(key(own, 1, "main.jpg"), key(own, 4, "main.jpg"), key(gone, 1, "main.jpg"), key(gone, 2, "small.jpg"))
 	if pages := c.sweep(b, product.SweepConfig{}); pages != 1 || len(b.keys()) != len(keep)+4 {
 		t.Errorf("young objects were deleted: %d pages, left are %q", pages, b.keys())
 	}
@@ -177,7 +178,7 @@ func TestSweepHeedsALateReservation(t *testing.T) {
 	c, b := newCatalogue(t), newBucket(t)
 	w := c.create(source)
 	claim := c.claim(w.Images[0], "w")
-	b.put(fmt.Sprintf("products/%s/%s/main.jpg", w.ID, digest(1)))
+	b.put(fmt.Sprintf("products/%s/%s/main.jpg", claim.ObjectKey, digest(1)))
 	late := lateBucket{b, func() {
 		if _, err := c.jobs.Reserve(t.Context(), claim, digest(1)); err != nil {
 			t.Error(err)

@@ -8,7 +8,6 @@ import (
 	"io"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
 
 	"vitrine/imaging"
@@ -62,14 +61,14 @@ func NewUploads(store *Store, objects UploadObjects, maxBytes int64) *Uploads {
 func (u *Uploads) MaxBytes() int64 { return u.maxBytes }
 
 // Presign makes a place for a file of the user's that the client sends to the
-// object store itself. The user may be left out, as [uuid.Nil], where the scope is
+// object store itself. The user may be left out, as 0, where the scope is
 // one user's. Errors: [*ValidationError], [ErrUnavailable], [ErrObjectStore].
-func (u *Uploads) Presign(ctx context.Context, scope Scope, user uuid.UUID) (Upload, error) {
+func (u *Uploads) Presign(ctx context.Context, scope Scope, user int64) (Upload, error) {
 	own, one := scope.User()
 	switch {
-	case user == uuid.Nil && one:
+	case user == 0 && one:
 		user = own
-	case user == uuid.Nil:
+	case user == 0:
 		return Upload{}, invalid("user_id", "required", "is required: an upload belongs to a user")
 	case !scope.Covers(user):
 		return Upload{}, errUnknownUser()
@@ -78,7 +77,7 @@ func (u *Uploads) Presign(ctx context.Context, scope Scope, user uuid.UUID) (Upl
 	if err != nil {
 		return Upload{}, err
 	}
-	key, expires := uploadKey(place.User, place.ID), time.Now().UTC().Add(uploadWindow).Truncate(time.Second)
+	key, expires := imaging.UploadKey(place.User, place.ID), time.Now().UTC().Add(uploadWindow).Truncate(time.Second)
 	url, fields, err := u.objects.PresignPost(ctx, key, u.maxBytes, expires)
 	if err != nil {
 		return Upload{}, fmt.Errorf("presign upload: %w: %w", ErrObjectStore, err)
@@ -91,7 +90,7 @@ func (u *Uploads) Presign(ctx context.Context, scope Scope, user uuid.UUID) (Upl
 // that no image names in the end goes away after a day. Errors of body are handed
 // on; others: [ErrNotFound] where the scope has no such product, [*ValidationError]
 // with the field file, [ErrUploadTooLarge], [ErrUnavailable], [ErrObjectStore].
-func (u *Uploads) Receive(ctx context.Context, scope Scope, product uuid.UUID, body io.Reader) (source string, err error) {
+func (u *Uploads) Receive(ctx context.Context, scope Scope, product int64, body io.Reader) (source string, err error) {
 	owner, err := u.owner(ctx, scope, product)
 	if err != nil {
 		return "", err
@@ -111,7 +110,7 @@ func (u *Uploads) Receive(ctx context.Context, scope Scope, product uuid.UUID, b
 		return "", err
 	}
 	whole := io.MultiReader(bytes.NewReader(head[:n]), limited)
-	err = u.objects.PutStream(ctx, uploadKey(place.User, place.ID), format.ContentType(), whole)
+	err = u.objects.PutStream(ctx, imaging.UploadKey(place.User, place.ID), format.ContentType(), whole)
 	switch {
 	case limited.err != nil:
 		return "", fmt.Errorf("read upload: %w", limited.err)
@@ -122,8 +121,8 @@ func (u *Uploads) Receive(ctx context.Context, scope Scope, product uuid.UUID, b
 }
 
 // owner gives whose the product is.
-func (u *Uploads) owner(ctx context.Context, scope Scope, product uuid.UUID) (owner uuid.UUID, err error) {
-	const q = `SELECT user_id FROM products WHERE id = $1 AND (cast($2 AS uuid) IS NULL OR user_id = cast($2 AS uuid))`
+func (u *Uploads) owner(ctx context.Context, scope Scope, product int64) (owner int64, err error) {
+	const q = `SELECT user_id FROM products WHERE id = $1 AND (cast($2 AS bigint) IS NULL OR user_id = cast($2 AS bigint))`
 	err = u.store.read(ctx, "owner of product", func(ctx context.Context) error {
 		return u.store.db.GetContext(ctx, &owner, q, product, scope.owner())
 	})
@@ -131,7 +130,7 @@ func (u *Uploads) owner(ctx context.Context, scope Scope, product uuid.UUID) (ow
 }
 
 // reserve makes a place for a file: an object without one counts as left over.
-func (u *Uploads) reserve(ctx context.Context, user uuid.UUID) (upload, error) {
+func (u *Uploads) reserve(ctx context.Context, user int64) (upload, error) {
 	id, err := newID()
 	if err != nil {
 		return upload{}, err

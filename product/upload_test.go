@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -18,7 +19,7 @@ import (
 const gif = "GIF89a: what follows is looked at later"
 
 // receive uploads a picture for a product.
-func (c *catalogue) receive(b bucket, id uuid.UUID) (source string) {
+func (c *catalogue) receive(b bucket, id int64) (source string) {
 	c.t.Helper()
 	source, err := product.NewUploads(c.store, b, 1000).Receive(c.t.Context(), product.Everything(), id, strings.NewReader(gif))
 	if err != nil {
@@ -32,7 +33,7 @@ func TestReceive(t *testing.T) {
 	c, b := newCatalogue(t), newBucket(t)
 	w := c.create()
 	uploads := product.NewUploads(c.store, b, 1000)
-	receive := func(scope product.Scope, id uuid.UUID, body io.Reader) error {
+	receive := func(scope product.Scope, id int64, body io.Reader) error {
 		_, err := uploads.Receive(t.Context(), scope, id, body)
 		return err
 	}
@@ -43,7 +44,7 @@ func TestReceive(t *testing.T) {
 			t.Fatal(err)
 		}
 		content, size, err := b.Open(t.Context(), strings.TrimPrefix(source, imaging.UploadScheme))
-		if err != nil || size != int64(len(body)) || !strings.HasPrefix(source, "upload:uploads/"+c.user.String()+"/") {
+		if err != nil || size != int64(len(body)) || !strings.HasPrefix(source, "upload:uploads/"+strconv.FormatInt(c.user, 10)+"/") {
 			t.Fatalf("%s: %d bytes, %v", source, size, err)
 		}
 		_ = content.Close()
@@ -61,8 +62,8 @@ func TestReceive(t *testing.T) {
 		}
 	}
 	untouched := iotest.ErrReader(errors.New("was read"))
-	wantErr(t, receive(product.OwnedBy(uuid.New()), w.ID, untouched), product.ErrNotFound)
-	wantErr(t, receive(product.Everything(), uuid.New(), untouched), product.ErrNotFound)
+	wantErr(t, receive(product.OwnedBy(unknownID), w.ID, untouched), product.ErrNotFound)
+	wantErr(t, receive(product.Everything(), unknownID, untouched), product.ErrNotFound)
 	if n := len(b.keys()); n != stored {
 		t.Errorf("%d objects, want %d", n, stored)
 	}
@@ -71,10 +72,9 @@ func TestReceive(t *testing.T) {
 func TestOnlyOwnUploadsCanBeNamed(t *testing.T) {
 	t.Parallel()
 	c, b := newCatalogue(t), newBucket(t)
-	stranger := uuid.New()
-	c.exec(`INSERT INTO users (id, name, email) VALUES ($1, 'Eve', 'eve@example.org')`, stranger)
+	stranger := c.addUser()
 	uploads := product.NewUploads(c.store, b, 1000)
-	presign := func(scope product.Scope, user uuid.UUID) product.Upload {
+	presign := func(scope product.Scope, user int64) product.Upload {
 		t.Helper()
 		u, err := uploads.Presign(t.Context(), scope, user)
 		if err != nil {
@@ -85,12 +85,12 @@ func TestOnlyOwnUploadsCanBeNamed(t *testing.T) {
 		}
 		return u
 	}
-	own, named := presign(product.OwnedBy(c.user), uuid.Nil), presign(product.Everything(), c.user)
+	own, named := presign(product.OwnedBy(c.user), 0), presign(product.Everything(), c.user)
 	foreign := presign(product.OwnedBy(stranger), stranger)
 	for field, at := range map[string]struct {
 		scope product.Scope
-		user  uuid.UUID
-	}{"user_id": {product.Everything(), uuid.Nil}, "user_id ": {product.OwnedBy(c.user), stranger}, " user_id": {product.Everything(), uuid.New()}} {
+		user  int64
+	}{"user_id": {product.Everything(), 0}, "user_id ": {product.OwnedBy(c.user), stranger}, " user_id": {product.Everything(), unknownID}} {
 		_, err := uploads.Presign(t.Context(), at.scope, at.user)
 		wantFields(t, err, strings.TrimSpace(field))
 	}
@@ -101,9 +101,9 @@ func TestOnlyOwnUploadsCanBeNamed(t *testing.T) {
 	}
 	_, id, _ := strings.Cut(strings.TrimPrefix(own.Key, "uploads/"), "/")
 	unknown := []string{
-		foreign.Source, "upload:uploads/" + c.user.String() + "/" + uuid.NewString(),
-		"upload:uploads/" + stranger.String() + "/" + id, "upload:" + strings.ToUpper(own.Key), "upload:", "upload:uploads/", own.Source + "/",
-		"upload:products/" + w.ID.String() + "/" + digest(1) + "/main.jpg", "upload:uploads/" + c.user.String() + "/../" + id,
+		foreign.Source, "upload:uploads/" + strconv.FormatInt(c.user, 10) + "/" + uuid.NewString(),
+		"upload:uploads/" + strconv.FormatInt(stranger, 10) + "/" + id, "upload:" + strings.ToUpper(own.Key), "upload:", "upload:uploads/", own.Source + "/",
+		"upload:products/" + c.objectKey(w.ID).String() + "/" + digest(1) + "/main.jpg", "upload:uploads/" + strconv.FormatInt(c.user, 10) + "/../" + id,
 	}
 	for _, name := range unknown {
 		list := []string{source, own.Source, name}
@@ -183,7 +183,7 @@ func TestPurgeHeedsALateName(t *testing.T) {
 	w := c.create()
 	for range 30 {
 		id := uuid.New()
-		name := "upload:uploads/" + c.user.String() + "/" + id.String()
+		name := "upload:uploads/" + strconv.FormatInt(c.user, 10) + "/" + id.String()
 		c.exec(`INSERT INTO uploads (id, user_id, kept_until) VALUES ($1, $2, now() - interval '1 second')`, id, c.user)
 		purged := make(chan error, 1)
 		go func() { purged <- product.NewReconciler(c.store, busy, quiet()).Pass(t.Context()) }()
@@ -211,13 +211,13 @@ func TestSweepDeletesUploadsThatAreNotKnown(t *testing.T) {
 	kept, restored := c.receive(b, w.ID), c.receive(b, w.ID)
 	c.addImage(w.ID, product.NewImage{Source: restored})
 	c.exec(`DELETE FROM uploads WHERE 'upload:uploads/' || user_id || '/' || id = $1`, restored) // cannot be, and would be a loss
-	odd := []string{"uploads/a", "uploads/" + uuid.NewString() + "/x", "uploads/" + uuid.NewString() + "/" + uuid.NewString() + "/x"}
+	odd := []string{"uploads/a", "uploads/" + uuid.NewString() + "/x", "uploads/" + uuid.NewString() + "/" + uuid.NewString() + "/x", "uploads/" + uuid.NewString() + "/" + uuid.NewString(), "uploads/0/" + uuid.NewString()}
 	b.put(odd...)
-	lost := []string{"uploads/" + c.user.String() + "/" + uuid.NewString(), "uploads/" + uuid.NewString() + "/" + strings.TrimPrefix(kept, "upload:uploads/"+c.user.String()+"/")}
+	lost := []string{"uploads/" + strconv.FormatInt(c.user, 10) + "/" + uuid.NewString(), "uploads/" + strconv.Itoa(unknownID) + "/" + strings.TrimPrefix(kept, "upload:uploads/"+strconv.FormatInt(c.user, 10)+"/")}
 	b.put(lost...)
 	products := "products/" + uuid.NewString() + "/" + digest(1) + "/main.jpg"
 	b.put(products)
-	if c.sweep(b, product.SweepConfig{}); len(b.keys()) != 8 {
+	if c.sweep(b, product.SweepConfig{}); len(b.keys()) != 10 {
 		t.Errorf("young objects were deleted, left are %q", b.keys())
 	}
 	c.sweep(b, product.SweepConfig{Age: anyAge, Page: 2})
@@ -235,7 +235,7 @@ func TestSweepDeletesUploadsThatAreNotKnown(t *testing.T) {
 		t.Errorf("%s is left", key)
 	}
 	b.put(lost[0], products)
-	if pages := c.sweep(b, product.SweepConfig{Age: anyAge}); pages != 1 || len(b.keys()) != 5 {
+	if pages := c.sweep(b, product.SweepConfig{Age: anyAge}); pages != 1 || len(b.keys()) != 7 {
 		t.Errorf("%d pages, left are %q", pages, b.keys())
 	}
 }

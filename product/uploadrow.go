@@ -16,38 +16,25 @@ import (
 	"vitrine/imaging"
 )
 
-// uploadPrefix begins the keys of uploads, which nobody but the service may read.
-const uploadPrefix = "uploads/"
+// sqlUploadKey is [imaging.UploadKey] of a row of uploads.
+const sqlUploadKey = `'` + imaging.UploadPrefix + `' || uploads.user_id || '/' || uploads.id`
 
-// uploadKey is where the object of a user's upload is.
-func uploadKey(user, id uuid.UUID) string {
-	return uploadPrefix + user.String() + "/" + id.String()
-}
-
-// uploadSource is how an image names a user's upload.
-func uploadSource(user, id uuid.UUID) string {
-	return imaging.UploadScheme + uploadKey(user, id)
+// uploadSource returns the source with which an image names a user's upload.
+func uploadSource(user int64, id uuid.UUID) string {
+	return imaging.UploadScheme + imaging.UploadKey(user, id)
 }
 
 // upload is what a source names.
 type upload struct {
-	User uuid.UUID `db:"user_id"`
+	User int64     `db:"user_id"`
 	ID   uuid.UUID `db:"id"`
 }
 
-// parseUploadSource reads what uploadSource writes, and nothing else: an upload
-// has one name.
+// parseUploadSource is the inverse of uploadSource. It reports false for any other
+// spelling: an upload has exactly one source.
 func parseUploadSource(source string) (upload, bool) {
-	return parseUploadKey(strings.TrimPrefix(source, imaging.UploadScheme))
-}
-
-func parseUploadKey(key string) (upload, bool) {
-	user, id, _ := strings.Cut(strings.TrimPrefix(key, uploadPrefix), "/")
-	u := upload{}
-	var errs [2]error
-	u.User, errs[0] = uuid.Parse(user)
-	u.ID, errs[1] = uuid.Parse(id)
-	return u, errs == [2]error{} && uploadKey(u.User, u.ID) == key
+	user, id, ok := imaging.ParseUploadKey(strings.TrimPrefix(source, imaging.UploadScheme))
+	return upload{User: user, ID: id}, ok
 }
 
 // insertUpload makes a place for a file of the user's. An unknown user is a
@@ -70,7 +57,7 @@ func insertUpload(ctx context.Context, tx *sqlx.Tx, u upload) error {
 // worker. It keeps those that removed images have released with them, all at once:
 // two products that exchange theirs would otherwise wait for each other.
 func nameUploads(
-	ctx context.Context, tx *sqlx.Tx, owner uuid.UUID, images []pendingImage, released []uuid.UUID, field func(pendingImage) string,
+	ctx context.Context, tx *sqlx.Tx, owner int64, images []pendingImage, released []uuid.UUID, field func(pendingImage) string,
 ) error {
 	ids := slices.Clone(released)
 	for _, image := range images {
@@ -94,7 +81,7 @@ func nameUploads(
 // keepUploads keeps those of the user's uploads that there are for another day, in
 // one order, and says which they are. Being updated, not merely locked, they are seen by a
 // purge that has begun before.
-func keepUploads(ctx context.Context, tx *sqlx.Tx, user uuid.UUID, ids []uuid.UUID) (map[upload]bool, error) {
+func keepUploads(ctx context.Context, tx *sqlx.Tx, user int64, ids []uuid.UUID) (map[upload]bool, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
@@ -146,7 +133,7 @@ func purgeUploads(ctx context.Context, tx *sqlx.Tx) (int64, error) {
 		WITH due AS (
 			SELECT id, user_id, EXISTS (
 				SELECT 1 FROM images
-				WHERE starts_with(source, 'upload:') AND source = 'upload:uploads/' || uploads.user_id || '/' || uploads.id
+				WHERE starts_with(source, 'upload:') AND source = 'upload:' || ` + sqlUploadKey + `
 			) AS named
 			FROM uploads WHERE kept_until < now()
 			ORDER BY kept_until
@@ -157,11 +144,11 @@ func purgeUploads(ctx context.Context, tx *sqlx.Tx) (int64, error) {
 			UPDATE uploads SET kept_until = clock_timestamp() + interval '1 day' FROM due WHERE uploads.id = due.id AND due.named
 		),
 		gone AS (
-			DELETE FROM uploads USING due WHERE uploads.id = due.id AND NOT due.named RETURNING uploads.id, uploads.user_id
+			DELETE FROM uploads USING due WHERE uploads.id = due.id AND NOT due.named RETURNING uploads.id, ` + sqlUploadKey + ` AS key
 		),
 		written AS (
 			INSERT INTO outbox (kind, subject, payload)
-			SELECT 'delete_objects', id, jsonb_build_object('upload', 'uploads/' || user_id || '/' || id) FROM gone
+			SELECT 'delete_objects', id, jsonb_build_object('upload', key) FROM gone
 		)
 		SELECT count(*) FROM due`
 	var n int64

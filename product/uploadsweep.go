@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/lib/pq"
+
+	"vitrine/imaging"
 )
 
 // sweepUploads deletes files that are older than a time and have no row: those that
@@ -13,7 +15,7 @@ import (
 func (s *Sweeper) sweepUploads(ctx context.Context, page []Object, before time.Time) error {
 	var old []string
 	for _, object := range page {
-		if _, ok := parseUploadKey(object.Key); ok && object.Modified.Before(before) {
+		if _, _, ok := imaging.ParseUploadKey(object.Key); ok && object.Modified.Before(before) {
 			old = append(old, object.Key)
 		}
 	}
@@ -36,7 +38,7 @@ func (s *Store) unknownUploads(ctx context.Context, keys []string) ([]string, er
 		FROM unnest(cast($1 AS text[])) AS o (key)
 		WHERE NOT EXISTS (
 				SELECT 1 FROM uploads
-				WHERE id = cast(split_part(o.key, '/', 3) AS uuid) AND user_id = cast(split_part(o.key, '/', 2) AS uuid))
+				WHERE id = cast(split_part(o.key, '/', 3) AS uuid) AND user_id = cast(split_part(o.key, '/', 2) AS bigint))
 			AND NOT EXISTS (
 				SELECT 1 FROM images WHERE starts_with(source, 'upload:') AND source = 'upload:' || o.key)`
 	var unknown []string

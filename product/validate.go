@@ -7,8 +7,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/google/uuid"
-
 	"vitrine/imaging"
 )
 
@@ -41,7 +39,7 @@ func (f faults) err() error {
 // Validate gives a [*ValidationError] that names every bad field, or nil.
 func (n NewProduct) Validate() error {
 	var f faults
-	if n.UserID == uuid.Nil {
+	if n.UserID == 0 {
 		f.add("user_id", "required", "is required")
 	}
 	return append(f, n.validateFields()...).err()
@@ -82,8 +80,12 @@ func (p Patch) Validate() error {
 // Validate gives a [*ValidationError] that names every bad field, or nil.
 func (n NewUser) Validate() error {
 	var f faults
-	f.text("name", n.Name, 1, maxName, false)
-	f.email("email", n.Email)
+	if n.Name != "" {
+		f.text("name", n.Name, 1, maxName, false)
+	}
+	if n.Email != "" {
+		f.email("email", n.Email)
+	}
 	return f.err()
 }
 

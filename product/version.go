@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-
-	"github.com/google/uuid"
 )
 
 // ErrVersionNotReached says that the product has no version as late as the one
@@ -15,7 +13,7 @@ var ErrVersionNotReached = errors.New("version is not reached")
 // GetAtLeast is Get for a reader who knows that there is a version: whatever is
 // older is read again from PostgreSQL, and [ErrVersionNotReached] if it is older
 // even there.
-func (s *Service) GetAtLeast(ctx context.Context, scope Scope, id uuid.UUID, version int64) (Snapshot, error) {
+func (s *Service) GetAtLeast(ctx context.Context, scope Scope, id int64, version int64) (Snapshot, error) {
 	found, err := s.Get(ctx, scope, id)
 	if err != nil || found.Version >= version {
 		return found, err
@@ -26,7 +24,9 @@ func (s *Service) GetAtLeast(ctx context.Context, scope Scope, id uuid.UUID, ver
 	}
 	if found.Source != FromDatabase && latest.Version > found.Version {
 		// It must not happen, and must not happen twice. A failure is counted there.
-		_ = s.cache.Drop(ctx, cacheKey(id))
+		if key, err := s.store.cacheKey(ctx, id); err == nil {
+			_ = s.cache.Drop(ctx, key)
+		}
 	}
 	if latest.Version < version {
 		return Snapshot{}, fmt.Errorf("version %d, not %d: %w", latest.Version, version, ErrVersionNotReached)

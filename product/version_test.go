@@ -5,8 +5,6 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/google/uuid"
-
 	"vitrine/product"
 )
 
@@ -16,7 +14,7 @@ func TestGetAtLeastPassesOverAnOldValue(t *testing.T) {
 	t.Parallel()
 	c := newCatalogue(t)
 	w := c.create()
-	key := "product:v1:" + w.ID.String()
+	key := c.cacheKey(w.ID)
 	var old []byte
 	eventually(t, "the product is cached", func() bool {
 		c.get(w.ID)
@@ -48,6 +46,6 @@ func TestGetAtLeastPassesOverAnOldValue(t *testing.T) {
 	}
 	_, err = c.GetAtLeast(t.Context(), product.Everything(), w.ID, 3)
 	wantErr(t, err, product.ErrVersionNotReached)
-	_, err = c.GetAtLeast(t.Context(), product.OwnedBy(uuid.New()), w.ID, 1)
+	_, err = c.GetAtLeast(t.Context(), product.OwnedBy(unknownID), w.ID, 1)
 	wantErr(t, err, product.ErrNotFound)
 }

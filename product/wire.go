@@ -26,8 +26,8 @@ const (
 
 // wireProduct is the JSON of a product, in the order that clients see.
 type wireProduct struct {
-	ID          uuid.UUID   `json:"id"`
-	UserID      uuid.UUID   `json:"user_id"`
+	ID          int64       `json:"id"`
+	UserID      int64       `json:"user_id"`
 	Name        string      `json:"product_name"`
 	Description string      `json:"product_description"`
 	Sources     []string    `json:"product_images"`

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 
-	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 )
@@ -45,13 +44,17 @@ const writeTimeout = operationTimeout + 2*cutGrace
 // cannot commit, and its tombstone ends by itself. It comes after the last
 // statement, so that idle_in_transaction_session_timeout ends the transaction of
 // a process that was frozen before the tombstone ends.
-func (s *Service) write(ctx context.Context, scope Scope, id uuid.UUID, doing string, f func(context.Context, *edit) error) (Snapshot, error) {
+func (s *Service) write(ctx context.Context, scope Scope, id int64, doing string, f func(context.Context, *edit) error) (Snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	var e edit
 	var after Snapshot
 	var token string
-	err := s.store.inTx(ctx, doing, func(ctx context.Context, tx *sqlx.Tx) (err error) {
+	key, err := s.store.cacheKey(ctx, id)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	err = s.store.inTx(ctx, doing, func(ctx context.Context, tx *sqlx.Tx) (err error) {
 		e.tx = tx
 		if e.product, err = lockProduct(ctx, tx, scope, id); err != nil {
 			return err
@@ -66,8 +69,8 @@ func (s *Service) write(ctx context.Context, scope Scope, id uuid.UUID, doing st
 		if after, err = s.finish(ctx, &e); err != nil || !e.changed {
 			return err
 		}
-		if token, err = s.cache.Forbid(ctx, cacheKey(id)); err != nil {
-			return insertOutbox(ctx, tx, []outboxRow{invalidationRow(id)})
+		if token, err = s.cache.Forbid(ctx, key); err != nil {
+			return insertOutbox(ctx, tx, []outboxRow{invalidationRow(e.product)})
 		}
 		return nil
 	})
@@ -79,7 +82,7 @@ func (s *Service) write(ctx context.Context, scope Scope, id uuid.UUID, doing st
 		return after, nil
 	}
 	signal(s.changed)
-	return after, s.publish(ctx, id, token, after, e.deleted)
+	return after, s.publish(ctx, e.product, key, token, after, e.deleted)
 }
 
 // finish writes the product's next version and the outbox rows, and gives what
@@ -106,12 +109,12 @@ func (s *Service) finish(ctx context.Context, e *edit) (Snapshot, error) {
 }
 
 // publish shows a committed write of a product in the cache; see conclude.
-func (s *Service) publish(ctx context.Context, id uuid.UUID, token string, after Snapshot, deleted bool) error {
-	return s.conclude(ctx, invalidationRow(id), token, func(ctx context.Context) error {
+func (s *Service) publish(ctx context.Context, p productRow, key, token string, after Snapshot, deleted bool) error {
+	return s.conclude(ctx, invalidationRow(p), token, func(ctx context.Context) error {
 		if token == "" || deleted {
-			return s.cache.Drop(ctx, cacheKey(id))
+			return s.cache.Drop(ctx, key)
 		}
-		return s.cache.Replace(ctx, cacheKey(id), token, cacheValue(after))
+		return s.cache.Replace(ctx, key, token, cacheValue(after))
 	})
 }
 

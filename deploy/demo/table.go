@@ -10,7 +10,7 @@ import (
 
 // printTable prints one line per image, in at most 120 columns. took is the time from
 // POST to the end of the work by product id, and may be nil.
-func printTable(products []product, source *source, took map[string]time.Duration) error {
+func printTable(products []product, source *source, took map[int64]time.Duration) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "PRODUCT\tIMAGE\tBYTES BEFORE\tBYTES AFTER\tSIZE\tSTATUS\tTIME\tRESULT")
 	for _, p := range products {
@@ -30,7 +30,7 @@ func printTable(products []product, source *source, took map[string]time.Duratio
 			case image.Error != nil:
 				result = image.Error.Code
 			}
-			fmt.Fprintf(w, "%v\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
+			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
 				p.ID, path.Base(image.Source), before, after, size, image.Status, duration, result)
 		}
 	}

@@ -52,7 +52,7 @@ func (a *accounts) as(token, method, path, body string, headers ...string) answe
 	return a.call(a.t, method, path, body, append(auth(token), headers...)...)
 }
 
-// must is as for a call that has to succeed; it gives the answer's data.
+// must is as for a call that has to succeed; it returns the answer's data.
 func (a *accounts) must(token, method, path, body string, headers ...string) map[string]any {
 	a.t.Helper()
 	got := a.as(token, method, path, body, headers...)
@@ -66,12 +66,12 @@ func (a *accounts) must(token, method, path, body string, headers ...string) map
 func (a *accounts) newAccount() account {
 	a.t.Helper()
 	user := a.must(adminToken, http.MethodPost, "/users", fmt.Sprintf(`{"name":"Ada","email":"%s@example.org"}`, uuid.NewString()))
-	id, _ := user["id"].(string)
+	id := fmt.Sprint(user["id"])
 	key, keyID := a.newKey(adminToken, id, "")
 	return account{id, key, keyID}
 }
 
-// newKey makes a key as the holder of token and gives its text and id.
+// newKey makes a key as the holder of token and returns its text and id.
 func (a *accounts) newKey(token, user, body string) (key, id string) {
 	a.t.Helper()
 	data := a.must(token, http.MethodPost, "/users/"+user+"/keys", body)
@@ -83,12 +83,12 @@ func (a *accounts) newKey(token, user, body string) (key, id string) {
 	return key, id
 }
 
-// ids gives the ids in a list's data.
+// ids returns the ids in a list's data.
 func (a answer) ids(t *testing.T) []string {
 	t.Helper()
 	var body struct {
 		Data []struct {
-			ID string `json:"id"`
+			ID any `json:"id"`
 		} `json:"data"`
 	}
 	if err := json.Unmarshal(a.raw, &body); err != nil {
@@ -96,7 +96,7 @@ func (a answer) ids(t *testing.T) []string {
 	}
 	ids := []string{}
 	for _, d := range body.Data {
-		ids = append(ids, d.ID)
+		ids = append(ids, fmt.Sprint(d.ID))
 	}
 	return ids
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"vitrine/product/web"
+	"vitrine/product/web/health"
 )
 
 // hostile makes requests that are almost right.
@@ -82,7 +83,7 @@ func (h *hostile) body() []byte {
 	var b bytes.Buffer
 	switch h.rnd.IntN(5) {
 	case 0: // valid as it is
-		fmt.Fprintf(&b, `{"user_id":"%s","product_name":"Lamp","product_price":12.5,"product_images":["http://a.example/%d.jpg"]}`, h.user, h.rnd.IntN(9))
+		fmt.Fprintf(&b, `{"user_id":%s,"product_name":"Lamp","product_price":12.5,"product_images":["http://a.example/%d.jpg"]}`, h.user, h.rnd.IntN(9))
 	case 1:
 		fmt.Fprintf(&b, `{"product_name":"Lamp %d","product_description":null}`, h.rnd.IntN(9))
 	case 2:
@@ -104,7 +105,7 @@ func (h *hostile) body() []byte {
 	return body
 }
 
-// send gives the status of the answer to a request in raw bytes.
+// send returns the status of the answer to a request in raw bytes.
 func send(s *server, request []byte) (int, error) {
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
 	if err != nil {
@@ -130,7 +131,7 @@ func send(s *server, request []byte) (int, error) {
 func TestNoRequestIsAnswered5xx(t *testing.T) {
 	t.Parallel()
 	const workers, each = 4, 750
-	s := serve(t, web.Config{Checks: []web.Check{{Name: "postgresql", Required: true, Check: up}}}, newService(t))
+	s := serve(t, web.Config{Checks: []health.Check{{Name: "postgresql", Required: true, Check: up}}}, newService(t))
 	user := newUser(t, s)
 	ids := make([]string, 40)
 	for i := range ids {

@@ -35,7 +35,7 @@ func newClient(base string, log *history.Log) *client {
 
 // product is what is read of the service's answers.
 type product struct {
-	ID          string      `json:"id"`
+	ID          json.Number `json:"id"`
 	Name        string      `json:"product_name"`
 	Description string      `json:"product_description"`
 	Price       json.Number `json:"product_price"`
@@ -80,7 +80,7 @@ func (p *product) state() (*history.State, error) {
 // price makes a price of a value, so that a torn write would show.
 func price(value int64) string { return fmt.Sprintf("%d.%02d", value/100, value%100) }
 
-// keyOf gives the create's key that is in the product's name.
+// keyOf returns the create's key that is in the product's name.
 func keyOf(name string) string { return strings.TrimPrefix(name, "chaos ") }
 
 // answer is a whole answer.
@@ -157,12 +157,12 @@ func show(op *history.Op, a *answer) {
 	if err == nil {
 		op.State, err = envelope.Data.state()
 	}
-	if err == nil && op.Product != "" && envelope.Data.ID != op.Product {
+	if err == nil && op.Product != "" && envelope.Data.ID.String() != op.Product {
 		err = fmt.Errorf("the answer is about %q", envelope.Data.ID)
 	}
 	if err != nil {
 		op.Garbled, op.Error = true, err.Error()
 		return
 	}
-	op.Product = envelope.Data.ID
+	op.Product = envelope.Data.ID.String()
 }

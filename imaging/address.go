@@ -7,13 +7,13 @@ import (
 	"net/netip"
 )
 
-// ErrForbiddenAddress says that an address is not on the public internet.
+// ErrForbiddenAddress means that an address is not on the public internet.
 var ErrForbiddenAddress = errors.New("address is not public")
 
-// reservedIPv4 holds the blocks that IANA's IPv4 special-purpose address registry
-// (RFC 6890 and its updates) does not mark globally reachable, multicast
-// (RFC 5771) and class E (RFC 1112). 192.0.0.0/24 has two globally reachable
-// anycast addresses, which serve no pictures and stay refused.
+// reservedIPv4 lists the blocks that IANA's IPv4 special-purpose address registry
+// (RFC 6890 and its updates) does not mark as globally reachable, and multicast
+// (RFC 5771) and class E (RFC 1112). 192.0.0.0/24 contains two globally reachable
+// anycast addresses. They serve no pictures and stay forbidden.
 var reservedIPv4 = prefixes(
 	"0.0.0.0/8",       // this network, RFC 791
 	"10.0.0.0/8",      // private, RFC 1918
@@ -32,11 +32,11 @@ var reservedIPv4 = prefixes(
 	"240.0.0.0/4",     // class E and broadcast, RFC 1112, RFC 919
 )
 
-// globalIPv6 is the only block that global unicast addresses come from (RFC 4291).
+// globalIPv6 is the block of all global unicast addresses (RFC 4291).
 var globalIPv6 = netip.MustParsePrefix("2000::/3")
 
-// reservedIPv6 holds the blocks inside 2000::/3 that are reserved, or that carry
-// an IPv4 address a relay would unpack.
+// reservedIPv6 lists the blocks inside 2000::/3 that are reserved, or whose addresses embed
+// an IPv4 address that a relay would use.
 var reservedIPv6 = prefixes(
 	"2001::/23",     // IETF protocol assignments with Teredo and ORCHID, RFC 2928
 	"2001:db8::/32", // documentation, RFC 3849
@@ -44,11 +44,11 @@ var reservedIPv6 = prefixes(
 	"3fff::/20",     // documentation, RFC 9637
 )
 
-// Allowed is nil for an address that may be fetched from: a public one, or one
-// inside an extra prefix. Everything else gives [ErrForbiddenAddress]: private,
-// reserved, multicast, zoned and invalid addresses, and IPv6 addresses that
-// embed an IPv4 one. An IPv4-mapped address is judged as the IPv4 address it is.
-func Allowed(addr netip.Addr, extra []netip.Prefix) error {
+// CheckAddress returns nil for an address that may be connected to: a public one, or one
+// inside an extra prefix. For every other address it returns [ErrForbiddenAddress]: private,
+// reserved, multicast, zoned and invalid ones, and IPv6 addresses that embed an IPv4
+// address. An IPv4-mapped address counts as the IPv4 address.
+func CheckAddress(addr netip.Addr, extra []netip.Prefix) error {
 	if !addr.IsValid() {
 		return fmt.Errorf("%w: not an IP address", ErrForbiddenAddress)
 	}
@@ -69,8 +69,8 @@ func Allowed(addr netip.Addr, extra []netip.Prefix) error {
 	return nil
 }
 
-// isISATAP reports whether the interface identifier embeds an IPv4 address:
-// 0000:5efe or 0200:5efe followed by the address (RFC 5214, section 6.1).
+// isISATAP reports whether the interface identifier embeds an IPv4 address: it is then
+// 0000:5efe or 0200:5efe, followed by the address (RFC 5214, section 6.1).
 func isISATAP(addr netip.Addr) bool {
 	b := addr.As16()
 	return binary.BigEndian.Uint32(b[8:12])&^0x02000000 == 0x00005efe

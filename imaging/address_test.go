@@ -33,17 +33,17 @@ func TestAllowed(t *testing.T) {
 		"2a00:1450::5efe:10.0.0.1", "2a00:1450::200:5efe:8.8.8.8",
 	}
 	for _, text := range public {
-		if err := imaging.Allowed(netip.MustParseAddr(text), nil); err != nil {
+		if err := imaging.CheckAddress(netip.MustParseAddr(text), nil); err != nil {
 			t.Errorf("%s is public: %v", text, err)
 		}
 	}
 	for _, text := range refused {
-		if err := imaging.Allowed(netip.MustParseAddr(text), nil); !errors.Is(err, imaging.ErrForbiddenAddress) {
+		if err := imaging.CheckAddress(netip.MustParseAddr(text), nil); !errors.Is(err, imaging.ErrForbiddenAddress) {
 			t.Errorf("%s is not public: %v", text, err)
 		}
 	}
 	for _, addr := range []netip.Addr{{}, netip.MustParseAddr("fe80::1%eth0"), netip.MustParseAddr("2a00:1450::1%1")} {
-		if err := imaging.Allowed(addr, []netip.Prefix{netip.MustParsePrefix("::/0")}); !errors.Is(err, imaging.ErrForbiddenAddress) {
+		if err := imaging.CheckAddress(addr, []netip.Prefix{netip.MustParsePrefix("::/0")}); !errors.Is(err, imaging.ErrForbiddenAddress) {
 			t.Errorf("%v is invalid or has a zone: %v", addr, err)
 		}
 	}
@@ -56,7 +56,7 @@ func TestAllowedExtra(t *testing.T) {
 		"127.0.0.1": true, "::ffff:127.0.0.1": true, "fd00::1": true, "8.8.8.8": true,
 		"10.0.0.1": false, "::1": false, "fc00::1": false, "128.0.0.1": true,
 	} {
-		if got := imaging.Allowed(netip.MustParseAddr(text), extra) == nil; got != want {
+		if got := imaging.CheckAddress(netip.MustParseAddr(text), extra) == nil; got != want {
 			t.Errorf("%s: allowed is %v, want %v", text, got, want)
 		}
 	}

@@ -40,7 +40,7 @@ func TestProcessTellsAnimations(t *testing.T) {
 		{"webp of two frames", picture.AnimatedWebP(photo.Rect.Size(), whole, whole), true},
 	}
 	for _, test := range tests {
-		if got := process(t, test.src); got.Animated != test.want {
+		if got := mustProcess(t, test.src); got.Animated != test.want {
 			t.Errorf("%s: animated is %v", test.name, got.Animated)
 		} else if got.Width != 60 || got.Height != 40 {
 			t.Errorf("%s: %d x %d", test.name, got.Width, got.Height)
@@ -59,14 +59,14 @@ func TestProcessTakesTheFirstFrameOfAWebP(t *testing.T) {
 	for name, file := range map[string][]byte{
 		"lossless": picture.WebP(photo), "lossless with alpha": picture.WebP(logo), "lossy": lossy, "lossy with alpha": sheer,
 	} {
-		want := open(t, process(t, file).Renditions[0])
+		want := open(t, mustProcess(t, file).Renditions[0])
 		whole := picture.AnimatedWebP(image.Pt(60, 40), picture.Frame{At: image.Rect(0, 0, 60, 40), File: file}, broken)
-		if d := meanDifference(open(t, process(t, whole).Renditions[0]), want); d > 0 {
+		if d := meanDifference(open(t, mustProcess(t, whole).Renditions[0]), want); d > 0 {
 			t.Errorf("%s: differs by %.3f", name, d)
 		}
 		at := image.Rect(20, 10, 80, 50)
 		placed := picture.AnimatedWebP(image.Pt(100, 70), picture.Frame{At: at, File: file}, broken)
-		got := process(t, placed)
+		got := mustProcess(t, placed)
 		if got.Width != 100 || got.Height != 70 || got.Renditions[0].Format != imaging.PNG {
 			t.Errorf("%s: %s of %d x %d", name, got.Renditions[0].Format, got.Width, got.Height)
 		}
@@ -111,7 +111,7 @@ func TestProcessRefusesBadAnimations(t *testing.T) {
 		"canvas too wide":             {huge, imaging.CodeImageTooLarge},
 		"empty frame":                 {picture.AnimatedWebP(size, picture.Frame{At: image.Rectangle{Max: size}, File: file[:12]}), imaging.CodeCorruptImage},
 	} {
-		_, err := imaging.NewProcessor(imaging.ProcessConfig{}).Process(t.Context(), test.src)
+		_, err := imaging.NewProcessor(imaging.ProcessConfig{}).Process(t.Context(), test.src, imaging.Options{})
 		var got *imaging.Error
 		if !errors.As(err, &got) || got.Code != test.want || got.Transient {
 			t.Errorf("%s: error is %v", name, err)
@@ -123,7 +123,7 @@ func TestProcessRefusesBadAnimations(t *testing.T) {
 func TestProcessTakesALargeCanvas(t *testing.T) {
 	t.Parallel()
 	dot := picture.Frame{At: image.Rect(3000, 1000, 3060, 1040), File: picture.WebP(picture.Photo(60, 40, 1))}
-	got := process(t, picture.AnimatedWebP(image.Pt(6000, 1500), dot, dot))
+	got := mustProcess(t, picture.AnimatedWebP(image.Pt(6000, 1500), dot, dot))
 	m := open(t, got.Renditions[0])
 	if got.Width != 6000 || m.Bounds() != image.Rect(0, 0, 1600, 400) {
 		t.Fatalf("%d wide, main variant %v", got.Width, m.Bounds())

@@ -12,18 +12,20 @@ import (
 	"time"
 )
 
-// maxRetryAfter bounds how long a source can make its picture wait.
-const maxRetryAfter = time.Hour
+// MaxRetryAfter bounds the wait that a source can ask for.
+const MaxRetryAfter = time.Hour
 
+// failed returns a permanent failure.
 func failed(code Code, detail string, cause error) *Error {
 	return &Error{Code: code, Stage: StageFetch, Detail: detail, Err: cause}
 }
 
+// transient returns a failure that a further attempt may not meet.
 func transient(code Code, detail string, cause error) *Error {
 	return &Error{Code: code, Stage: StageFetch, Detail: detail, Transient: true, Err: cause}
 }
 
-// connectError says why no answer came from host.
+// connectError returns the reason why host did not respond.
 func connectError(host string, err error) error {
 	var dns *net.DNSError
 	var certificate *tls.CertificateVerificationError
@@ -34,19 +36,20 @@ func connectError(host string, err error) error {
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return failed(CodeHostNotFound, fmt.Sprintf("the host %s does not exist", host), err)
 	case errors.As(err, &dns):
-		return transient(CodeHostNotFound, fmt.Sprintf("the host %s could not be looked up", host), err)
+		return transient(CodeHostNotFound, fmt.Sprintf("the host %s could not be resolved", host), err)
 	case errors.As(err, &certificate):
 		return failed(CodeConnectFailed, fmt.Sprintf("the certificate of %s is not valid", host), err)
 	case errors.As(err, &timeout) && timeout.Timeout():
-		return transient(CodeFetchTimeout, fmt.Sprintf("%s did not answer in time", host), err)
+		return transient(CodeFetchTimeout, fmt.Sprintf("%s did not respond in time", host), err)
 	}
-	return transient(CodeConnectFailed, fmt.Sprintf("no answer could be had from %s", host), err)
+	return transient(CodeConnectFailed, fmt.Sprintf("%s did not respond", host), err)
 }
 
-// acceptable judges an answer by its header.
-func (f *Fetcher) acceptable(resp *http.Response) error {
+// checkResponse returns an error for a response whose header shows that it has no usable
+// picture.
+func (f *Fetcher) checkResponse(resp *http.Response) error {
 	status := resp.StatusCode
-	detail := fmt.Sprintf("the source answered with status %d", status)
+	detail := fmt.Sprintf("the source responded with status %d", status)
 	switch {
 	case status == http.StatusOK || status == http.StatusNonAuthoritativeInfo:
 	case status == http.StatusNotFound || status == http.StatusGone:
@@ -63,7 +66,7 @@ func (f *Fetcher) acceptable(resp *http.Response) error {
 		return failed(CodeSourceRejected, detail, nil)
 	}
 	if e := resp.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
-		return failed(CodeSourceRejected, "the source answered with an encoding that was not asked for", nil)
+		return failed(CodeSourceRejected, "the source responded with a content encoding that was not requested", nil)
 	}
 	if resp.ContentLength > f.cfg.MaxBytes {
 		return bodyTooLarge(f.cfg.MaxBytes)
@@ -71,32 +74,32 @@ func (f *Fetcher) acceptable(resp *http.Response) error {
 	return nil
 }
 
-// drained is how much of an answer without a picture is read so that its
-// connection can serve the next request (HTTP/1.1); for more, a new one is cheaper.
-const drained = 4 << 10
+// maxDrain is the longest body that is read only so that its HTTP/1.1 connection can be
+// reused. For a longer one a new connection is cheaper.
+const maxDrain = 4 << 10
 
-// drain ends an answer whose content is of no interest.
+// drain closes a response whose content is not needed.
 func drain(resp *http.Response) {
-	if resp.ContentLength >= 0 && resp.ContentLength <= drained {
-		_, _ = io.CopyN(io.Discard, resp.Body, drained) // its end shows whether the connection can be kept
+	if resp.ContentLength >= 0 && resp.ContentLength <= maxDrain {
+		_, _ = io.CopyN(io.Discard, resp.Body, maxDrain) // reading to the end lets the connection be reused
 	}
 	_ = resp.Body.Close()
 }
 
-// retryAfter reads the header's two forms, seconds and a date (RFC 9110, section
-// 10.2.3); zero where it is missing, in the past or unreadable.
+// retryAfter parses a Retry-After header, which holds seconds or a date (RFC 9110, section
+// 10.2.3). It returns 0 if the header is missing, invalid or in the past.
 func retryAfter(header string, now time.Time) time.Duration {
 	header = strings.TrimSpace(header)
 	if header == "" {
 		return 0
 	}
 	if seconds, err := strconv.ParseInt(header, 10, 64); err == nil {
-		seconds = min(max(seconds, 0), int64(maxRetryAfter/time.Second))
+		seconds = min(max(seconds, 0), int64(MaxRetryAfter/time.Second))
 		return time.Duration(seconds) * time.Second
 	}
 	at, err := http.ParseTime(header)
 	if err != nil {
 		return 0
 	}
-	return min(max(at.Sub(now), 0), maxRetryAfter)
+	return min(max(at.Sub(now), 0), MaxRetryAfter)
 }

@@ -6,8 +6,9 @@ import (
 	"vitrine/imaging/resize"
 )
 
-// bandScaler scales a JPEG to its main variant while it is decoded, so that it is
-// nowhere as a whole. The result is what [scaleSource] makes of the whole.
+// bandScaler scales a JPEG to its main variant while it is decoded, so that the decoded
+// picture is never in memory as a whole. The result equals that of [scaleSource] for the
+// whole picture.
 type bandScaler struct {
 	header        header
 	width, height int         // of the main variant, as stored
@@ -21,10 +22,10 @@ func newBandScaler(h header) *bandScaler {
 	return b
 }
 
-// banded reports whether the picture is decoded band by band.
+// banded reports whether the picture is decoded in bands.
 func (h header) banded() bool { return h.format == JPEG && !h.standard }
 
-// take takes the next band from the top.
+// take scales the next band; bands come from top to bottom.
 func (b *bandScaler) take(band image.Image) error {
 	if b.main == nil {
 		b.begin(band)
@@ -42,7 +43,7 @@ func (b *bandScaler) take(band image.Image) error {
 	return nil
 }
 
-// begin makes the scalers for the planes that the first band shows.
+// begin makes a scaler for each plane of the first band.
 func (b *bandScaler) begin(band image.Image) {
 	from := b.header.area()
 	size := image.Pt(band.Bounds().Dx(), (b.header.height+b.header.scale-1)/b.header.scale)
@@ -63,13 +64,14 @@ func (b *bandScaler) begin(band image.Image) {
 	}
 }
 
+// writeRows passes rows of a plane to its scaler.
 func writeRows(s *resize.Scaler, pix []byte, stride, rows int) {
 	for y := range rows {
 		s.Write(pix[y*stride:])
 	}
 }
 
-// close may be called more than once.
+// close releases the scalers. It may be called more than once.
 func (b *bandScaler) close() {
 	for _, s := range b.planes {
 		s.Close()

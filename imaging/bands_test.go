@@ -30,7 +30,7 @@ func TestBandsBecomeTheSameFiles(t *testing.T) {
 						if err != nil {
 							t.Fatal(err)
 						}
-						got := process(t, src)
+						got := mustProcess(t, src)
 						for i, r := range got.Renditions {
 							if !bytes.Equal(r.Body, want.Renditions[i].Body) {
 								t.Errorf("%s is another file", r.Name)
@@ -56,7 +56,7 @@ func TestDamageBehindTheFirstBandsFailsThePicture(t *testing.T) {
 			"an early end": append(cut, 0xff, 0xd9),
 			"no end":       src[:len(src)*9/10],
 		} {
-			got, err := imaging.NewProcessor(imaging.ProcessConfig{}).Process(t.Context(), damaged)
+			got, err := imaging.NewProcessor(imaging.ProcessConfig{}).Process(t.Context(), damaged, imaging.Options{})
 			if err == nil {
 				got.Release()
 			}

@@ -5,13 +5,13 @@ import (
 	"io"
 )
 
-// sniffBytes is how much of a body shows its format.
+// sniffBytes is the number of bytes that show the format of a body.
 const sniffBytes = 512
 
-// readBody reads a body of at most limit bytes; size is what its header
-// announced, or -1. It stops after the first bytes of what is no picture.
+// readBody reads a body of at most limit bytes. size is the announced length, or -1 if it is
+// unknown. It stops after the first bytes of a body that is not a picture.
 func readBody(r io.Reader, size, limit int64) ([]byte, error) {
-	// Where the size is known, one byte more shows the end without growing.
+	// One more byte than the known size lets the end be seen without growing the buffer.
 	room := size + 1
 	if size < 0 {
 		room = 64 << 10
@@ -37,7 +37,7 @@ func readBody(r io.Reader, size, limit int64) ([]byte, error) {
 		case err == io.EOF:
 			return body, nil
 		case err != nil:
-			return nil, transient(CodeConnectFailed, "the connection broke off during the download", err)
+			return nil, transient(CodeConnectFailed, "the connection was lost during the download", err)
 		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"image"
-	"math/rand/v2"
 	"runtime"
 	"strings"
 	"testing"
@@ -104,48 +103,21 @@ func TestProcessRefusesWhatNeverFitsInMemory(t *testing.T) {
 	t.Parallel()
 	p := imaging.NewProcessor(imaging.ProcessConfig{MemoryBudget: 36 << 20})
 	const side = 1200
-	got, err := p.Process(t.Context(), picture.JPEG(image.NewGray(image.Rect(0, 0, side, side)), 90, 1))
+	got, err := p.Process(t.Context(), picture.JPEG(image.NewGray(image.Rect(0, 0, side, side)), 90, 1), imaging.Options{})
 	if err != nil {
 		t.Fatalf("baseline: %v", err)
 	}
 	got.Release()
-	got, err = p.Process(t.Context(), picture.ScanBomb(side, 1))
+	got, err = p.Process(t.Context(), picture.ScanBomb(side, 1), imaging.Options{})
 	if err != nil {
 		t.Fatalf("progressive: %v", err)
 	}
 	got.Release()
-	_, err = p.Process(t.Context(), picture.PNG(image.NewNRGBA64(image.Rect(0, 0, side, side))))
+	_, err = p.Process(t.Context(), picture.PNG(image.NewNRGBA64(image.Rect(0, 0, side, side))), imaging.Options{})
 	var refused *imaging.Error
 	if !errors.As(err, &refused) || refused.Code != imaging.CodeImageTooLarge || refused.Transient {
 		t.Errorf("16-bit PNG: %v", err)
 	}
-}
-
-// Renditions hold memory until they are released: the next picture waits.
-func TestProcessWaitsForMemory(t *testing.T) {
-	t.Parallel()
-	logo := image.NewNRGBA(image.Rect(0, 0, 640, 640))
-	random := rand.New(rand.NewPCG(1, 2))
-	for i := range logo.Pix { // nothing that PNG could make smaller
-		logo.Pix[i] = byte(random.Uint32())
-	}
-	src := picture.PNG(logo)
-	p := imaging.NewProcessor(imaging.ProcessConfig{MemoryBudget: 12 << 20})
-	held, err := p.Process(t.Context(), src)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	if _, err := p.Process(ctx, src); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("a picture did not wait: %v", err)
-	}
-	held.Release()
-	got, err := p.Process(t.Context(), src)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got.Release()
 }
 
 // TestDecodeEndsAtItsDeadline is not parallel: it measures time.
@@ -158,7 +130,7 @@ func TestDecodeEndsAtItsDeadline(t *testing.T) {
 	compressed := picture.PNG(image.NewGray(image.Rect(0, 0, 6000, 6000)))
 	for name, src := range map[string][]byte{"jpeg": slow, "cmyk jpeg": inks, "png": compressed} {
 		p := imaging.NewProcessor(imaging.ProcessConfig{DecodeTimeout: 5 * time.Millisecond})
-		_, err := p.Process(t.Context(), src)
+		_, err := p.Process(t.Context(), src, imaging.Options{})
 		var got *imaging.Error
 		if !errors.As(err, &got) || got.Code != imaging.CodeDecodeTimeout || got.Transient {
 			t.Errorf("%s: error is %v", name, err)
@@ -176,7 +148,7 @@ func TestDecodeEndsAtItsDeadline(t *testing.T) {
 func TestDecodeCountsPasses(t *testing.T) {
 	bomb := picture.ScanBomb(3900, 20000)
 	began := time.Now()
-	_, err := imaging.NewProcessor(imaging.ProcessConfig{DecodeTimeout: time.Minute}).Process(t.Context(), bomb)
+	_, err := imaging.NewProcessor(imaging.ProcessConfig{DecodeTimeout: time.Minute}).Process(t.Context(), bomb, imaging.Options{})
 	var got *imaging.Error
 	if !errors.As(err, &got) || got.Code != imaging.CodeDecodeTimeout || got.Transient {
 		t.Errorf("error is %v", err)

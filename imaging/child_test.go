@@ -102,8 +102,8 @@ func runLoad(files []string) load {
 		group  sync.WaitGroup
 		queue  = make(chan string)
 	)
-	run := func(name string, process processing) {
-		if err := runFile(p, name, process); err != nil {
+	run := func(name string, want imaging.Options) {
+		if err := runFile(p, name, want); err != nil {
 			mu.Lock()
 			defer mu.Unlock()
 			result.Errors = append(result.Errors, fmt.Sprintf("%s: %v", filepath.Base(name), err))
@@ -114,7 +114,7 @@ func runLoad(files []string) load {
 			for name := range queue {
 				small := strings.HasPrefix(filepath.Base(name), "small")
 				before := large.Load()
-				run(name, p.Process)
+				run(name, imaging.Options{})
 				mu.Lock()
 				if small {
 					result.Overtaken = max(result.Overtaken, large.Load()-before)
@@ -126,13 +126,10 @@ func runLoad(files []string) load {
 		})
 	}
 	second := func(name string) bool { return strings.HasPrefix(filepath.Base(name), "second") }
-	webp := func(ctx context.Context, src []byte) (*imaging.Processed, error) {
-		return p.ProcessWebP(ctx, src, "main", "large")
-	}
 	group.Go(func() {
 		for _, name := range files {
 			if second(name) {
-				run(name, webp)
+				run(name, imaging.Options{WebP: []string{"main", "large"}})
 			}
 		}
 	})
@@ -147,11 +144,8 @@ func runLoad(files []string) load {
 	return result
 }
 
-// processing is one of the ways to make variants.
-type processing func(ctx context.Context, src []byte) (*imaging.Processed, error)
-
 // runFile stands for a download: its memory is reserved before there is any of it.
-func runFile(p *imaging.Processor, name string, process processing) error {
+func runFile(p *imaging.Processor, name string, want imaging.Options) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	info, err := os.Stat(name)
@@ -167,7 +161,7 @@ func runFile(p *imaging.Processor, name string, process processing) error {
 	if err != nil {
 		return err
 	}
-	got, err := process(ctx, src)
+	got, err := p.Process(ctx, src, want)
 	if err != nil {
 		return err
 	}
@@ -205,7 +199,7 @@ func runCost(name string) cost {
 	}
 	p := imaging.NewProcessor(imaging.ProcessConfig{})
 	before := processTime()
-	_, err = p.Process(context.Background(), src)
+	_, err = p.Process(context.Background(), src, imaging.Options{})
 	c := cost{CPU: processTime() - before, Peak: peakMemory()}
 	var known *imaging.Error
 	if errors.As(err, &known) {

@@ -11,16 +11,16 @@ import (
 	"vitrine/imaging/jpeg"
 )
 
-// colourSource is where a file says what its colours mean.
+// colourSource is what a file says about the meaning of its colours.
 type colourSource struct {
-	space   icc.Space      // that its colours are of
-	pieces  []jpeg.Segment // of a profile in a JPEG
-	profile []byte         // of a WebP
+	space   icc.Space
+	pieces  []jpeg.Segment // of the profile in a JPEG
+	profile []byte         // in a WebP
 	png     pngColours
 	deep    bool // has 16 bits a sample
 }
 
-// jpegSpace is what a JPEG of so many components describes.
+// jpegSpace returns the colour space of a JPEG by its number of components.
 func jpegSpace(components int) icc.Space {
 	switch components {
 	case 1:
@@ -31,8 +31,8 @@ func jpegSpace(components int) icc.Space {
 	return icc.RGB
 }
 
-// bytes is what reading and using the profile takes at most, for a main variant
-// of so many pixels.
+// bytes returns the most memory that reading and using the profile needs for a main
+// variant of that many pixels.
 func (s *colourSource) bytes(pixels int64) int64 {
 	size := int64(len(s.profile))
 	for _, p := range s.pieces {
@@ -45,28 +45,28 @@ func (s *colourSource) bytes(pixels int64) int64 {
 	case size == 0 && !s.png.stated():
 		return 0
 	case s.space == icc.CMYK:
-		pixels *= 4 // the inks, before they are put together
+		pixels *= 4 // scaleInks holds the four inks
 	default:
 		pixels = 0
 	}
 	const tables = 256 << 10
-	return 3*min(size, icc.MaxBytes) + pixels + tables // the profile put together, and its table made ready
+	return 3*min(size, icc.MaxBytes) + pixels + tables // the joined profile and its prepared table
 }
 
-// colours is how a picture's colours become sRGB.
+// colours converts a picture's colours to sRGB.
 type colours struct {
-	transform *icc.Transform // nil where there is nothing to do
-	deep      *deepTables    // does the first part of it for samples of 16 bits
+	transform *icc.Transform // nil if there is nothing to do
+	deep      *deepTables    // the first step of the conversion, for 16-bit samples
 	note      string         // for the picture's owner
 }
 
-var errOtherSpace = errors.New("the colour profile is for another kind of colours than the picture has")
+var errOtherSpace = errors.New("the colour profile does not fit the picture's colour space")
 
-// read reads the profile. One that cannot be used leaves the colours as they are.
+// read reads the profile. If it cannot be used, the colours stay as they are.
 func (s *colourSource) read(src []byte) colours {
 	t, err := s.transform(src)
 	if err == nil && t != nil && t.Space() != s.space {
-		if t.Identity() { // of a gray picture, often
+		if t.Identity() { // often an sRGB profile in a gray picture
 			return colours{}
 		}
 		err = errOtherSpace
@@ -84,7 +84,7 @@ func (s *colourSource) read(src []byte) colours {
 	return colours{transform: t}
 }
 
-// transform gives nil where the file says nothing of its colours.
+// transform returns nil if the file says nothing about its colours.
 func (s *colourSource) transform(src []byte) (*icc.Transform, error) {
 	if s.png.stated() {
 		return s.png.transform(s.space)
@@ -102,8 +102,8 @@ func (s *colourSource) transform(src []byte) (*icc.Transform, error) {
 	return icc.Parse(profile)
 }
 
-// joined puts the pieces of a JPEG's profile in the order of their numbers
-// (ICC.1:2022, annex B.4); nil where one is missing, or there twice.
+// joined concatenates the pieces of a JPEG's profile in the order of their numbers
+// (ICC.1:2022, annex B.4). It returns nil if a piece is missing or repeated.
 func joined(src []byte, pieces []jpeg.Segment) []byte {
 	ordered := make([][]byte, len(pieces))
 	total := 0
@@ -124,9 +124,9 @@ func joined(src []byte, pieces []jpeg.Segment) []byte {
 	return bytes.Join(ordered, nil)
 }
 
-// inflate gives the profile of a PNG's iCCP chunk: its name, which does not
-// matter, a zero, the compression's kind, and the compressed profile, which
-// begins with its length.
+// inflate returns the profile in a PNG's iCCP chunk. The chunk holds a name, which does
+// not matter, a zero byte, the compression method and the compressed profile, which
+// starts with its length.
 func inflate(content []byte) ([]byte, error) {
 	_, packed, ok := bytes.Cut(content, []byte{0})
 	if !ok || len(packed) < 2 || packed[0] != 0 {
@@ -156,8 +156,8 @@ func inflate(content []byte) ([]byte, error) {
 	return profile[:len(length)+n], nil
 }
 
-// inflatedBytes is what a profile in such a chunk can take at most.
+// inflatedBytes returns the largest size of a profile in such a chunk.
 func inflatedBytes(content []byte) int64 {
-	const mostOfDeflate = 1032 // to one
-	return min(mostOfDeflate*int64(len(content)), icc.MaxBytes)
+	const maxDeflateRatio = 1032
+	return min(maxDeflateRatio*int64(len(content)), icc.MaxBytes)
 }

@@ -150,7 +150,7 @@ func TestProcessConvertsColours(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			got := process(t, test.src)
+			got := mustProcess(t, test.src)
 			want := converted(t, test.profile, test.m)
 			d := compareFields(open(t, got.Renditions[0]), want)
 			plain := compareFields(test.m, want)
@@ -180,7 +180,7 @@ func TestProcessKeepsTheDarkOfDeepPictures(t *testing.T) {
 		v := sRGBCurve(float64(i%256) / 4 / 255) // sRGB levels 0 to 64, as linear light
 		m.SetGray16(i%256, i/256, color.Gray16{Y: uint16(math.Round(65535 * v))})
 	}
-	got := open(t, process(t, picture.PNGWithICC(picture.PNG(m), picture.GrayProfile(picture.GammaCurve(1)))).Renditions[0])
+	got := open(t, mustProcess(t, picture.PNGWithICC(picture.PNG(m), picture.GrayProfile(picture.GammaCurve(1)))).Renditions[0])
 	for x := 8; x < 256; x += 8 {
 		level := int(color.GrayModel.Convert(got.At(x, 32)).(color.Gray).Y)
 		if want := x / 4; level < want-3 || level > want+3 {
@@ -235,7 +235,7 @@ func TestProcessLeavesColoursAlone(t *testing.T) {
 		{"png of high dynamic range", chunk("cICP", 9, 16, 0, 1), png, "not supported"},
 	}
 	for _, test := range tests {
-		got, want := process(t, test.src), process(t, test.plain)
+		got, want := mustProcess(t, test.src), mustProcess(t, test.plain)
 		for i := range got.Renditions {
 			// The quality follows the source's length, which the profile is a part of.
 			a, b := open(t, got.Renditions[i]), open(t, want.Renditions[i])
@@ -267,10 +267,10 @@ func TestProfileBomb(t *testing.T) {
 	}
 	png := picture.PNG(picture.Photo(64, 64, 1))
 	src := picture.WithPNGChunk(png, "iCCP", packed.Bytes())
-	process(t, png)
+	mustProcess(t, png)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	got := process(t, src)
+	got := mustProcess(t, src)
 	runtime.ReadMemStats(&after)
 	if n := int64(after.TotalAlloc - before.TotalAlloc); n > 4<<20 {
 		t.Errorf("%d bytes allocated", n)
@@ -291,7 +291,7 @@ func TestProfilesAreEstimated(t *testing.T) {
 		runtime.GC()
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		process(t, src)
+		mustProcess(t, src)
 		runtime.ReadMemStats(&after)
 		work, err := imaging.WorkBytes(src)
 		if err != nil {

@@ -7,10 +7,10 @@ import (
 	"vitrine/imaging/resize"
 )
 
-// convert turns the colours of a scaled and upright picture into sRGB, in place.
-// After scaling there are fewer of them, and the difference cannot be seen.
+// convert converts the colours of a scaled, upright picture to sRGB in place. Converting
+// after scaling is cheaper, and the difference is not visible.
 func (c *colours) convert(img image.Image) {
-	if c.transform == nil || c.transform.Space() == icc.CMYK { // inks were converted when they were put together
+	if c.transform == nil || c.transform.Space() == icc.CMYK { // scaleInks has converted them
 		return
 	}
 	switch m := img.(type) {
@@ -42,7 +42,7 @@ func convertRGBA(m *image.RGBA, t *icc.Transform) {
 	}
 }
 
-// unpremultiply reports whether there was nothing to do.
+// unpremultiply divides the colours by alpha. It reports whether all pixels are opaque.
 func unpremultiply(row []byte) (opaque bool) {
 	opaque = true
 	for i := 0; i < len(row); i += 4 {
@@ -62,7 +62,7 @@ func unpremultiply(row []byte) (opaque bool) {
 	return opaque
 }
 
-// convertPlanar works on two rows at a time, which share their chroma.
+// convertPlanar converts two rows at a time, because they share their chroma.
 func convertPlanar(m *image.YCbCr, t *icc.Transform) {
 	w, h := m.Rect.Dx(), m.Rect.Dy()
 	rows := make([]byte, 2*4*w)
@@ -80,7 +80,8 @@ func convertPlanar(m *image.YCbCr, t *icc.Transform) {
 	}
 }
 
-// unpackRow is the arithmetic of image/color, two pixels at a time.
+// unpackRow converts a row to RGB with the arithmetic of image/color. Two pixels share a
+// chroma sample.
 func unpackRow(dst, luma, cb, cr []byte) {
 	for x := 0; 4*x < len(dst); x += 2 {
 		b, r := int32(cb[x/2])-128, int32(cr[x/2])-128
@@ -93,8 +94,10 @@ func unpackRow(dst, luma, cb, cr []byte) {
 	}
 }
 
+// clamp16 returns the upper half of a 16.16 fixed-point number as a byte.
 func clamp16(v int32) byte { return byte(min(max(v>>16, 0), 255)) }
 
+// packLuma writes the luma of a row of RGB.
 func packLuma(luma, row []byte) {
 	for x := range luma {
 		p := (*[4]byte)(row[4*x:])
@@ -102,7 +105,7 @@ func packLuma(luma, row []byte) {
 	}
 }
 
-// packChroma gives two pixels of each of the n rows one of chroma.
+// packChroma writes one chroma sample for two pixels of each of the n rows.
 func packChroma(cb, cr, rows []byte, w, n int) {
 	for x := 0; x < w; x += 2 {
 		var r, g, b, pixels int32
@@ -118,7 +121,7 @@ func packChroma(cb, cr, rows []byte, w, n int) {
 	}
 }
 
-// scaleInks scales the inks one by one, and gives their colours.
+// scaleInks scales each ink by itself and converts the result to sRGB.
 func scaleInks(m *image.CMYK, t *icc.Transform, width, height int) *image.RGBA {
 	size := m.Rect.Size()
 	var planes [4][]byte
@@ -144,10 +147,11 @@ func scaleInks(m *image.CMYK, t *icc.Transform, width, height int) *image.RGBA {
 	return out
 }
 
-// deepTables turn 16-bit samples of red, green and blue into 8-bit ones, so that
-// what they hold in the dark survives.
+// deepTables map 16-bit samples of red, green and blue to 8 bits in a way that keeps the
+// detail of dark areas.
 type deepTables [3][1 << 16]byte
 
+// narrowGray maps a row of gray samples.
 func (t *deepTables) narrowGray(dst, src []byte) []byte {
 	for i := range len(src) / 2 {
 		dst[i] = t[0][int(src[2*i])<<8|int(src[2*i+1])]
@@ -155,8 +159,8 @@ func (t *deepTables) narrowGray(dst, src []byte) []byte {
 	return dst
 }
 
-// narrowRGBA leaves alpha as it is. src may be premultiplied only where it is
-// opaque.
+// narrowRGBA maps a row of RGBA samples. Alpha is only rounded. src must not be
+// premultiplied unless it is opaque.
 func (t *deepTables) narrowRGBA(dst, src []byte) []byte {
 	for i := 0; i+8 <= len(src); i += 8 {
 		s, d := (*[8]byte)(src[i:]), (*[4]byte)(dst[i/2:])

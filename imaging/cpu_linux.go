@@ -6,12 +6,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cpuTime is the CPU time that the calling thread has spent: a picture is not
-// blamed for the machine being busy with others.
+// cpuTime returns the CPU time of the calling thread. Unlike wall time it does not count
+// the work of others on a busy machine.
 func cpuTime() time.Duration {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts); err != nil {
-		return wallTime()
+		return elapsed()
 	}
 	return time.Duration(ts.Nano())
 }

@@ -4,5 +4,5 @@ package imaging
 
 import "time"
 
-// cpuTime stands in by the time of day where a thread's own is not to be had.
-func cpuTime() time.Duration { return wallTime() }
+// cpuTime returns wall time: the CPU time of a thread is not available here.
+func cpuTime() time.Duration { return elapsed() }

@@ -9,15 +9,15 @@ import (
 
 var errDecodeTimeout = errors.New("decoding took too long")
 
-// clock tells when a decoding has to end: with its context, or once it has cost
-// too much CPU time. Not safe for concurrent use; the goroutine must be locked to
-// its thread, whose CPU time it watches.
+// clock decides when a decoding has to end: when its context ends, or when it has used
+// too much CPU time. It measures the CPU time of the calling thread, so the goroutine
+// must be locked to its thread. Not safe for concurrent use.
 type clock struct {
 	ctx   context.Context
 	limit time.Duration
 	began time.Time
 	start time.Duration // of the thread's CPU time
-	err   error         // why the decoding had to end, also where the decoder hides it
+	err   error         // why the decoding had to end, even if the decoder hides it
 }
 
 func newClock(ctx context.Context, limit time.Duration) *clock {
@@ -26,9 +26,9 @@ func newClock(ctx context.Context, limit time.Duration) *clock {
 
 func (c *clock) used() time.Duration { return cpuTime() - c.start }
 
-// check gives the error that a decoding has to end with; nil lets it go on.
+// check returns the error with which the decoding has to end, or nil to continue.
 func (c *clock) check() error {
-	// The time of day is cheap to ask for, and never behind the CPU time.
+	// Wall time is cheap to read and never less than the CPU time.
 	if c.err == nil && time.Since(c.began) > c.limit && c.used() > c.limit {
 		c.err = errDecodeTimeout
 	}
@@ -38,13 +38,13 @@ func (c *clock) check() error {
 	return c.err
 }
 
-// readStep is how many bytes a decoder gets at a time. A progressive JPEG's scan
-// over the whole picture may take no more than a dozen bytes, so that a usual
-// buffer of 4 KiB could hold minutes of work between two looks at the clock.
+// readStep is the number of bytes that a decoder gets at a time. One scan of a
+// progressive JPEG over the whole picture may take only a dozen bytes, so a usual buffer
+// of 4 KiB could hold minutes of work between two checks of the clock.
 const readStep = 128
 
-// meteredReader hands out a picture in small steps until the clock says stop: for
-// decoders that know nothing of clocks.
+// meteredReader checks the clock before each small read. It bounds decoders that know
+// no deadline.
 type meteredReader struct {
 	clock *clock
 	src   io.Reader
@@ -56,3 +56,9 @@ func (r *meteredReader) Read(p []byte) (int, error) {
 	}
 	return r.src.Read(p[:min(len(p), readStep)])
 }
+
+// processStart is the origin of elapsed.
+var processStart = time.Now()
+
+// elapsed returns the monotonic wall time since the process started.
+func elapsed() time.Duration { return time.Since(processStart) }

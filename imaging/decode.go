@@ -18,17 +18,17 @@ import (
 	"vitrine/imaging/jpeg"
 )
 
-// decoder turns one file into pixels. It keeps the CPU time that is left, for a
-// file that one decoder gives up on and another begins anew.
+// decoder turns one file into pixels. It keeps track of the remaining CPU time, because
+// a second decoder may start over after the first one has given up.
 type decoder struct {
 	src  []byte
 	left time.Duration // of CPU time
 }
 
-// decode decodes the file as its header plans: to a picture, or to take band by band.
-// The decoders are not trusted: what panics in them is a damaged picture. The error
-// wraps jpeg.ErrUnsupported where the plan has to be changed. Bands that were taken
-// before an error are void.
+// decode decodes the file in the way that its header says: it returns a picture, or
+// passes bands to take. Decoders are not trusted: a panic in one counts as a damaged
+// picture. The error wraps jpeg.ErrUnsupported if the other JPEG decoder has to be used.
+// Bands that were passed before an error must be discarded.
 func (d *decoder) decode(ctx context.Context, h header, take func(band image.Image) error) (img image.Image, err error) {
 	runtime.LockOSThread() // for the thread's CPU clock
 	defer runtime.UnlockOSThread()
@@ -40,14 +40,14 @@ func (d *decoder) decode(ctx context.Context, h header, take func(band image.Ima
 	defer func() {
 		d.left -= clock.used()
 		if v := recover(); v != nil {
-			img, err = nil, bad(CodeCorruptImage, "the picture is damaged",
+			img, err = nil, refuse(CodeCorruptImage, "the picture is damaged",
 				fmt.Errorf("decoder panicked: %v\n%s", v, debug.Stack()))
 		}
 	}()
 	if h.banded() {
 		err = jpeg.Bands(d.src, jpeg.Options{Scale: h.scale, Stop: clock.check, MaxPasses: maxPasses}, take)
 	} else {
-		img, err = decodeFormat(&meteredReader{clock, h.reader(d.src)}, h.format)
+		img, err = decodeFormat(&meteredReader{clock: clock, src: h.reader(d.src)}, h.format)
 	}
 	switch {
 	case err == nil && h.banded():
@@ -55,19 +55,19 @@ func (d *decoder) decode(ctx context.Context, h header, take func(band image.Ima
 	case err == nil:
 		return h.place(img)
 	case errors.Is(clock.err, errDecodeTimeout):
-		return nil, bad(CodeDecodeTimeout, fmt.Sprintf("decoding took more than %s of CPU time", limit), err)
+		return nil, refuse(CodeDecodeTimeout, fmt.Sprintf("decoding took more than %s of CPU time", limit), err)
 	case clock.err != nil:
 		return nil, clock.err
 	case errors.Is(err, jpeg.ErrUnsupported):
 		return nil, err
 	case errors.Is(err, jpeg.ErrTooManyPasses):
-		return nil, bad(CodeDecodeTimeout, fmt.Sprintf("the picture is stored in more than %d passes", maxPasses), err)
+		return nil, refuse(CodeDecodeTimeout, fmt.Sprintf("the picture is stored in more than %d passes", maxPasses), err)
 	}
 	return nil, undecodable(err)
 }
 
-// decodeFormat decodes the only frame or the first one. gif.Decode stops after
-// it; gif.DecodeAll would go on for as many as the file has.
+// decodeFormat decodes the first frame. It uses gif.Decode, which stops there, because
+// gif.DecodeAll would decode every frame of the file.
 func decodeFormat(r io.Reader, format Format) (image.Image, error) {
 	switch format {
 	case JPEG:

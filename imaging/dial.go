@@ -14,29 +14,28 @@ import (
 )
 
 const (
-	// idleTime is how long a connection waits for the next picture of its host.
+	// idleTime is how long an unused connection is kept.
 	idleTime = 30 * time.Second
-	// pingAfter is how long an HTTP/2 connection in use may be silent before it is
-	// asked whether it is still alive, and how long it may take to answer. A dead one
-	// must not be given to one picture after the other.
+	// pingAfter is how long an HTTP/2 connection in use may be silent before it gets a
+	// ping, and how long the response may take. Otherwise a dead connection would be used
+	// for one picture after another.
 	pingAfter = 5 * time.Second
-	// http2Window is how much of all pictures that come over one HTTP/2 connection
-	// may have been sent without being read: each has its part, so that one that
-	// waits for memory does not hold up the others.
+	// http2Window is the number of unread bytes that all downloads over one HTTP/2
+	// connection may have together. Each download has a part of it, so that one that
+	// waits for memory does not block the others.
 	http2Window = 3500 << 10
 )
 
-// newTransport gives a transport that dials allowed addresses only, through no
-// proxy, and keeps connections for the next picture of the same host and port.
-// Each was checked when it was dialled. HTTP/2 is spoken where a host offers it
-// over TLS, and a connection serves the host and port alone that it was made for:
-// that its certificate has other names is of no account.
+// newTransport returns a transport that connects only to allowed addresses, without a proxy.
+// It reuses connections for the same host and port. Each address is checked when it is
+// dialled. The transport uses HTTP/2 if a host offers it over TLS. It uses a connection only
+// for the host and port that it was made for, even if the certificate has other names.
 func newTransport(cfg FetchConfig) *http.Transport {
-	dial := &keptDial{dial: guardedDial(cfg), limit: int64(cfg.KeptConnections)}
+	dialer := &countingDialer{dial: guardedDial(cfg), limit: int64(cfg.KeptConnections)}
 	t := &http.Transport{
 		Proxy:                  nil,
-		DialContext:            dial.context,
-		ForceAttemptHTTP2:      true, // not by itself with a dialer of one's own
+		DialContext:            dialer.dialContext,
+		ForceAttemptHTTP2:      true, // a custom DialContext would disable HTTP/2
 		TLSClientConfig:        &tls.Config{RootCAs: cfg.RootCAs, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    cfg.Timeout,
 		ResponseHeaderTimeout:  cfg.Timeout,
@@ -53,32 +52,34 @@ func newTransport(cfg FetchConfig) *http.Transport {
 			MaxReceiveBufferPerStream:     min(http2Window/cfg.HostConnections, 512<<10),
 		},
 	}
-	dial.tooMany = t.CloseIdleConnections
+	dialer.tooMany = t.CloseIdleConnections
 	return t
 }
 
 type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
 
-// keptDial counts the open connections and has idle ones closed when they get too
-// many: http.Transport bounds those of HTTP/1.1 only.
-type keptDial struct {
+// countingDialer counts open connections and has the idle ones closed when there are too
+// many. http.Transport itself bounds only those of HTTP/1.1.
+type countingDialer struct {
 	dial    dialFunc
 	limit   int64
 	open    atomic.Int64
 	tooMany func()
 }
 
-func (k *keptDial) context(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := k.dial(ctx, network, address)
+// dialContext opens a connection and counts it until it is closed.
+func (d *countingDialer) dialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := d.dial(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
-	if k.open.Add(1) > k.limit {
-		k.tooMany()
+	if d.open.Add(1) > d.limit {
+		d.tooMany()
 	}
-	return &countedConn{Conn: conn, closed: sync.OnceFunc(func() { k.open.Add(-1) })}, nil
+	return &countedConn{Conn: conn, closed: sync.OnceFunc(func() { d.open.Add(-1) })}, nil
 }
 
+// countedConn calls closed when it is closed.
 type countedConn struct {
 	net.Conn
 
@@ -91,9 +92,9 @@ func (c *countedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// guardedDial gives a dialer that checks each address right before it connects. A
-// host may have several: the error then names the forbidden one even where
-// another one merely did not answer, since trying again cannot help.
+// guardedDial returns a dial function that checks each address right before it connects. A
+// host may have several addresses: if one is forbidden, the error says so even if another
+// one did not respond, because a further attempt cannot help.
 func guardedDial(cfg FetchConfig) dialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		forbidden := make(chan error, 1) // the dialer calls Control from several goroutines
@@ -101,7 +102,7 @@ func guardedDial(cfg FetchConfig) dialFunc {
 			Timeout:  min(cfg.Timeout, 5*time.Second),
 			Resolver: &net.Resolver{PreferGo: true},
 			Control: func(_, address string, _ syscall.RawConn) error {
-				err := allowedEndpoint(address, cfg.AllowCIDRs)
+				err := checkEndpoint(address, cfg.AllowCIDRs)
 				if err != nil {
 					select {
 					case forbidden <- err:
@@ -124,10 +125,11 @@ func guardedDial(cfg FetchConfig) dialFunc {
 	}
 }
 
-func allowedEndpoint(address string, extra []netip.Prefix) error {
+// checkEndpoint checks the IP address of an address with a port.
+func checkEndpoint(address string, extra []netip.Prefix) error {
 	endpoint, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return ErrForbiddenAddress
 	}
-	return Allowed(endpoint.Addr(), extra)
+	return CheckAddress(endpoint.Addr(), extra)
 }

@@ -10,38 +10,38 @@ import (
 	"vitrine/imaging/jpeg"
 )
 
-// leastQuality and mostQuality bound what is chosen for a picture, on the scale of
-// the IJG library: below, smooth areas show their blocks, which the likeness hardly
-// tells; above, a file grows by much more than anybody sees.
+// leastQuality and mostQuality bound the quality that is chosen for a JPEG, on the scale
+// of the IJG library. Below, smooth areas show blocks, which SSIM hardly notices.
+// Above, files grow without a visible gain.
 const (
 	leastQuality = 70
 	mostQuality  = 90
 )
 
-// leastChroma is the lowest quality of the chroma, whose errors the likeness does
-// not see at all.
+// leastChroma is the lowest quality of the chroma. SSIM is measured on the luma and
+// does not see errors of the chroma.
 const leastChroma = 80
 
-// defaultLikeness gives photographs of all kinds the size, on average, that a
-// quality of 80 does.
-const defaultLikeness = 0.965
+// defaultSSIMTarget leads to files that are, averaged over photographs of all kinds, as
+// large as those of quality 80.
+const defaultSSIMTarget = 0.965
 
-// wish is what the files are to be.
-type wish struct {
-	webp       []string // names of the sizes that are wanted in WebP too
-	packed     int64    // most pixels of a lossless or transparent WebP: see fitWebP
-	focal      *Focal   // what the square crop is to show
-	squareOnly bool     // nothing but the square crop is wanted
-	likeness   float64  // of a JPEG's luma to the resized picture, as structural similarity
-	quality    int      // of a JPEG; 0 is what the likeness takes
+// output describes the files to make.
+type output struct {
+	Options
+
+	packed     int64   // most pixels of a lossless or transparent WebP: see fitWebP
+	squareOnly bool    // make only the square crop
+	ssimTarget float64 // structural similarity of a JPEG's luma to the resized picture
+	quality    int     // of a JPEG; 0 derives it from ssimTarget
 }
 
-// minQuality is the lowest that a picture is taken down to only because its
-// source is smaller.
+// minQuality is the lowest quality to which a JPEG is reduced so that it is not larger
+// than its source.
 const minQuality = 50
 
-// flatBytes is the size below which a lossless source is taken for a drawing
-// rather than a photograph, in bytes for a thousand pixels.
+// flatBytes is the size, in bytes per thousand pixels, below which a lossless source
+// counts as a drawing rather than a photograph.
 const flatBytes = 500
 
 // encoder writes the variants of one picture.
@@ -52,9 +52,9 @@ type encoder struct {
 	webps  []companion
 }
 
-// encode gives the file of a variant: PNG for a picture with transparency, else
-// JPEG, or PNG where the source is a drawing and that is smaller. sameSize says
-// that the variant has the source's size.
+// encode returns the file of a variant: a PNG for a picture with transparency,
+// otherwise a JPEG, or a PNG if the source is a drawing and the PNG is smaller.
+// sameSize means that the variant has the source's size.
 func (e *encoder) encode(img image.Image, sameSize bool) ([]byte, Format, error) {
 	if !e.opaque {
 		body, err := encodePNG(img)
@@ -77,16 +77,16 @@ func (e *encoder) encode(img image.Image, sameSize bool) ([]byte, Format, error)
 	return drawing, PNG, nil
 }
 
-// encodeJPEG writes with the quality that the likeness takes, but not a better one
-// than a source of the same size has: that would only add bytes. A variant that is
-// still larger than its source is tried again with less.
+// encodeJPEG writes with the quality that reaches the SSIM target, but not with a higher
+// one than a source of the same size has, which would only add bytes. While a variant
+// is larger than its source, it is encoded again with a lower quality.
 func (e *encoder) encodeJPEG(img image.Image, sameSize bool) ([]byte, error) {
 	if m, ok := img.(*image.RGBA); ok {
 		img = toPlanar(m)
 	}
-	quality := e.source.wish.quality
+	quality := e.source.output.quality
 	if quality == 0 {
-		quality = jpeg.QualityFor(img, e.source.likeness, leastQuality, mostQuality)
+		quality = jpeg.QualityFor(img, e.source.ssimTarget, leastQuality, mostQuality)
 	}
 	chroma := max(quality, leastChroma)
 	if sameSize && e.source.format == JPEG && e.source.quality > 0 {
@@ -119,20 +119,20 @@ func encodePNG(img image.Image) ([]byte, error) {
 
 var pngBuffers pngPool
 
-// pngPool keeps the PNG encoder's compressor, nearly a megabyte, for the next.
+// pngPool reuses the PNG encoder's compressor, which takes nearly a megabyte.
 type pngPool struct{ pool sync.Pool }
 
-// Get implements png.EncoderBufferPool.
+// Get implements [png.EncoderBufferPool].
 func (p *pngPool) Get() *png.EncoderBuffer {
 	b, _ := p.pool.Get().(*png.EncoderBuffer)
 	return b
 }
 
-// Put implements png.EncoderBufferPool.
+// Put implements [png.EncoderBufferPool].
 func (p *pngPool) Put(b *png.EncoderBuffer) { p.pool.Put(b) }
 
-// indexed gives the same picture with a palette, or nil if it has more than 256
-// colours, which a photograph shows within its first rows.
+// indexed returns the picture with a palette, or nil if it has more than 256 colours.
+// For a photograph that is known after its first rows.
 func indexed(m *image.RGBA) *image.Paletted {
 	index := make(map[color.RGBA]uint8, 256)
 	var palette color.Palette
@@ -160,7 +160,8 @@ func indexed(m *image.RGBA) *image.Paletted {
 	return out
 }
 
+// unwritable returns the failure of an encoder.
 func unwritable(err error) *Error {
 	return &Error{Code: CodeInternal, Stage: StageTransform, Transient: true,
-		Detail: "the picture could not be written", Err: err}
+		Detail: "the picture could not be encoded", Err: err}
 }

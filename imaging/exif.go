@@ -2,26 +2,26 @@ package imaging
 
 import "encoding/binary"
 
-// orientation is how a stored picture has to be turned to stand upright: the
-// value of the EXIF tag of that name (CIPA DC-008, section 4.6.4).
+// orientation is the value of the EXIF tag of that name (CIPA DC-008, section 4.6.4). It
+// says how to turn a stored picture upright.
 type orientation uint8
 
 const (
 	upright    orientation = 1
-	mirrored   orientation = 2 // left and right swapped
-	upsideDown orientation = 3 // turned by 180 degrees
-	flipped    orientation = 4 // top and bottom swapped
+	mirrored   orientation = 2 // left and right are swapped
+	upsideDown orientation = 3 // rotated by 180 degrees
+	flipped    orientation = 4 // top and bottom are swapped
 	transposed orientation = 5 // rows are columns
-	needsRight orientation = 6 // to be turned clockwise by 90 degrees
-	transverse orientation = 7 // rows are columns, from the other corner
-	needsLeft  orientation = 8 // to be turned counter-clockwise by 90 degrees
+	needsRight orientation = 6 // rotate clockwise by 90 degrees
+	transverse orientation = 7 // rows are columns, from the opposite corner
+	needsLeft  orientation = 8 // rotate counter-clockwise by 90 degrees
 )
 
-// swapsSides reports whether width and height change places.
+// swapsSides reports whether turning upright exchanges width and height.
 func (o orientation) swapsSides() bool { return o >= transposed }
 
-// mirrorsX and mirrorsY report whether the stored columns and rows run against
-// those of the upright picture, the swap of sides left aside.
+// mirrorsX and mirrorsY report whether the stored columns and rows run in the opposite
+// direction to those of the upright picture, apart from the swap of sides.
 func (o orientation) mirrorsX() bool {
 	return o == mirrored || o == upsideDown || o == transverse || o == needsLeft
 }
@@ -36,9 +36,9 @@ const (
 	entryBytes     = 12
 )
 
-// exifOrientation reads the orientation from a TIFF block, as EXIF metadata has
-// it (TIFF 6.0, section 2). Only the first directory is looked at, once, so that
-// neither loops nor lying offsets cost anything. What cannot be read is upright.
+// exifOrientation reads the orientation from the TIFF block of EXIF metadata (TIFF 6.0,
+// section 2). It reads only the first directory, once, so loops and false offsets cost
+// nothing. It returns upright for a block that it cannot read.
 func exifOrientation(tiff []byte) orientation {
 	if len(tiff) < 8 {
 		return upright

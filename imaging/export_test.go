@@ -10,19 +10,19 @@ import (
 	"vitrine/imaging/resize"
 )
 
-// Estimate gives what decoding src is said to allocate at most, in bytes.
+// Estimate returns the estimate of what decoding src allocates, in bytes.
 func Estimate(src []byte) (int64, error) {
 	h, err := readHeader(src)
 	return h.decodeBytes, err
 }
 
-// WorkBytes gives what decoding and transforming src is said to take at most.
+// WorkBytes returns the estimate of what decoding and transforming src needs, in bytes.
 func WorkBytes(src []byte) (int64, error) {
 	h, err := readHeader(src)
 	return h.workBytes(), err
 }
 
-// Decode decodes src and gives nothing but the error.
+// Decode decodes src and returns only the error.
 func Decode(ctx context.Context, src []byte, limit time.Duration) error {
 	h, err := readHeader(src)
 	if err != nil {
@@ -32,24 +32,24 @@ func Decode(ctx context.Context, src []byte, limit time.Duration) error {
 	drop := func(image.Image) error { return nil }
 	_, err = d.decode(ctx, h, drop)
 	if errors.Is(err, jpeg.ErrUnsupported) {
-		h.leaveToStandard()
+		h.useStandardDecoder()
 		_, err = d.decode(ctx, h, drop)
 	}
 	return err
 }
 
-// Reference makes the variants of a JPEG that image/jpeg decodes, at full size.
+// Reference makes the variants of a JPEG with image/jpeg, which decodes at full size.
 func Reference(ctx context.Context, src []byte, quality int) (*Processed, error) {
 	h, err := readHeader(src)
 	if err != nil {
 		return nil, err
 	}
-	h.wish = wish{likeness: defaultLikeness, quality: quality}
-	h.leaveToStandard()
+	h.output = output{ssimTarget: defaultSSIMTarget, quality: quality}
+	h.useStandardDecoder()
 	return NewProcessor(ProcessConfig{}).admit(ctx, &decoder{src: src, left: time.Minute}, h)
 }
 
-// Quality estimates a JPEG's quality.
+// Quality returns the estimate of a JPEG's quality.
 func Quality(src []byte) int {
 	h, err := readHeader(src)
 	if err != nil {
@@ -58,16 +58,16 @@ func Quality(src []byte) int {
 	return h.quality
 }
 
-// EXIFOrientation reads a TIFF block.
+// EXIFOrientation returns the orientation in a TIFF block.
 func EXIFOrientation(tiff []byte) int { return int(exifOrientation(tiff)) }
 
-// Whole makes the variants of a JPEG by way of all its planes.
+// Whole makes the variants of a JPEG without bands: it decodes all planes first.
 func Whole(ctx context.Context, src []byte) (*Processed, error) {
 	h, err := readHeader(src)
 	if err != nil {
 		return nil, err
 	}
-	h.likeness = defaultLikeness
+	h.ssimTarget = defaultSSIMTarget
 	img, err := jpeg.Decode(src, jpeg.Options{Scale: h.scale})
 	if err != nil {
 		return nil, err
@@ -82,7 +82,7 @@ func Whole(ctx context.Context, src []byte) (*Processed, error) {
 	return transform(ctx, img, h, src)
 }
 
-// ScaledForTest is what a variant is made from.
+// ScaledForTest returns the scaled picture that a variant is encoded from.
 func ScaledForTest(m image.Image, width, height int) image.Image {
 	r := newRaster(m, m.Bounds().Dx(), m.Bounds().Dy(), nil)
 	out := image.NewRGBA(image.Rect(0, 0, width, height))
@@ -90,13 +90,8 @@ func ScaledForTest(m image.Image, width, height int) image.Image {
 	return out
 }
 
-// ProcessFocal is [Processor.Process] with a focal point.
-func ProcessFocal(ctx context.Context, src []byte, focal *Focal) (*Processed, error) {
-	return NewProcessor(ProcessConfig{}).process(ctx, src, wish{focal: focal})
-}
-
-// LeastBudget gives the memory budget, in MiB, from which on a source gets a lossless
-// or transparent WebP of the main size.
+// LeastBudget returns the smallest memory budget, in MiB, with which a source gets a
+// lossless or transparent WebP of the main size.
 func LeastBudget(src []byte) (mib int64, err error) {
 	h, err := readHeader(src)
 	if err != nil {
@@ -104,7 +99,7 @@ func LeastBudget(src []byte) (mib int64, err error) {
 	}
 	w, ht := fit(h.width, h.height, Sizes[0].Side)
 	for mib = 1; ; mib++ {
-		h.wish = wish{webp: []string{Sizes[0].Name}}
+		h.output = output{Options: Options{WebP: []string{Sizes[0].Name}}}
 		h.fitWebP(NewProcessor(ProcessConfig{MemoryBudget: mib << 20}).work.Total())
 		if h.packed == int64(w)*int64(ht) {
 			return mib, nil

@@ -12,23 +12,22 @@ import (
 	"time"
 )
 
-// maxRedirects is how many redirects of a source are followed.
+// maxRedirects is the number of redirects that are followed.
 const maxRedirects = 3
 
-// FetchConfig sets what a [Fetcher] may reach and take. The zero value of a field
-// stands for its default.
+// FetchConfig bounds what a [Fetcher] may connect to and download. A zero field means its
+// default.
 type FetchConfig struct {
-	Timeout    time.Duration  // for a whole download, redirects included; 15 s
+	Timeout    time.Duration  // of a whole download, including redirects; 15 s
 	MaxBytes   int64          // of a body; 20 MiB
-	AllowCIDRs []netip.Prefix // reachable although not public; none
-	AllowPorts []int          // beside 80 and 443; none
-	RootCAs    *x509.CertPool // whose certificates are trusted; the system's
+	AllowCIDRs []netip.Prefix // allowed although not public; none
+	AllowPorts []int          // allowed besides 80 and 443; none
+	RootCAs    *x509.CertPool // trusted certificate authorities; the system's
 	UserAgent  string         // "vitrine"
-	// HostConnections is how many pictures are downloaded from one host at once
-	// (a [Worker] puts the others off), so that a slow host leaves workers for the
-	// rest; 8.
+	// HostConnections is the number of pictures that are downloaded from one host at once.
+	// [Hosts] defers the others, so that a slow host leaves workers for the rest; 8.
 	HostConnections int
-	KeptConnections int // idle ones that are kept for the next picture, of all hosts; 64
+	KeptConnections int // idle connections that are kept, to all hosts together; 64
 }
 
 func (c FetchConfig) withDefaults() FetchConfig {
@@ -50,45 +49,43 @@ func (c FetchConfig) withDefaults() FetchConfig {
 	return c
 }
 
-// Fetcher downloads the pictures that strangers name. It reaches only public
-// addresses and those that its configuration adds, whatever names, redirects and
-// spellings lead there: the rule is applied to the address of each connection.
-// Safe for concurrent use.
+// Fetcher downloads pictures from URLs that clients name. It connects only to public
+// addresses and to those that its configuration adds. The rule is applied to the address of
+// each connection, so no name, redirect or spelling gets round it. Safe for concurrent use.
 type Fetcher struct {
 	cfg       FetchConfig
 	transport *http.Transport
 }
 
-// NewFetcher makes a Fetcher; it opens no connection.
+// NewFetcher returns a Fetcher. It opens no connection.
 func NewFetcher(cfg FetchConfig) *Fetcher {
 	cfg = cfg.withDefaults()
 	return &Fetcher{cfg: cfg, transport: newTransport(cfg)}
 }
 
-// Close drops the connections that are kept for reuse.
+// Close closes the idle connections.
 func (f *Fetcher) Close() { f.transport.CloseIdleConnections() }
 
-// Source is a downloaded picture that was not looked into yet.
+// Source is a downloaded picture that has not been decoded.
 type Source struct {
 	Body       []byte
 	SHA256     string     // of Body, lower-case hexadecimal
-	Validators Validators // of the answer; none for an upload
+	Validators Validators // of the response; none for an upload
 }
 
-// Reserve asks for room for n bytes before they are read and gives a function
-// that returns it. It may wait; the wait does not count as download time.
+// Reserve reserves memory for n bytes before they are read. It may wait; the wait does not
+// count as download time. release gives the memory back.
 type Reserve func(ctx context.Context, n int64) (release func(), err error)
 
-// Fetch downloads the picture at source. A failure is an [*Error] with stage
-// fetch, unless ctx has ended: then it is ctx's error. The body's first bytes
-// have to be those of a known format; what is not a picture is not read on.
+// Fetch downloads the picture at source. A failure is an [*Error] with stage fetch, unless
+// ctx has ended: then it is ctx's error. The first bytes of the body must be those of a
+// known format; otherwise the rest is not read.
 //
-// Where the picture was downloaded before, known are the validators that the answer
-// had: it then gives [ErrNotModified] where the source says that the picture is still
-// the same. Without validators it always downloads.
+// known holds the validators of an earlier download of the source. If the source has not
+// changed since then, Fetch returns [ErrNotModified]. Without validators it always downloads.
 //
-// reserve may be nil; the room it gave is returned when Fetch fails and by
-// release, which is never nil.
+// reserve may be nil. Its memory is given back if Fetch fails, and otherwise by release,
+// which is never nil.
 func (f *Fetcher) Fetch(
 	ctx context.Context, source string, known Validators, reserve Reserve,
 ) (src Source, release func(), err error) {
@@ -99,11 +96,11 @@ func (f *Fetcher) Fetch(
 	if err != nil {
 		return Source{}, release, limit.explain(err)
 	}
-	defer func() { _ = resp.Body.Close() }() // only read from: nothing can be lost
+	defer func() { _ = resp.Body.Close() }() // read only: closing cannot lose data
 	if resp.StatusCode == http.StatusNotModified && known != (Validators{}) {
 		return Source{}, release, ErrNotModified
 	}
-	if err := f.acceptable(resp); err != nil {
+	if err := f.checkResponse(resp); err != nil {
 		drain(resp)
 		return Source{}, release, err
 	}
@@ -124,12 +121,12 @@ func (f *Fetcher) Fetch(
 		return Source{}, func() {}, limit.explain(err)
 	}
 	sum := sha256.Sum256(body)
-	return Source{Body: body, SHA256: hex.EncodeToString(sum[:]), Validators: validators(resp.Header, time.Now())}, release, nil
+	return Source{Body: body, SHA256: hex.EncodeToString(sum[:]), Validators: validatorsOf(resp.Header, time.Now())}, release, nil
 }
 
-// open follows the redirects from source to the answer that is none. Redirects
-// are followed here, not by an http.Client, so that each hop's URL passes the
-// same check as the first, and no cookie or Referer travels along.
+// open follows redirects from source to the final response. It does so without an
+// http.Client, so that the URL of each hop passes the same check as the first, and neither
+// cookies nor a Referer are sent.
 func (f *Fetcher) open(ctx context.Context, source string, known Validators) (*http.Response, error) {
 	target, err := url.Parse(source)
 	if err != nil {
@@ -148,15 +145,16 @@ func (f *Fetcher) open(ctx context.Context, source string, known Validators) (*h
 			return resp, err
 		}
 		if hop == maxRedirects {
-			return nil, failed(CodeForbiddenRedirect, fmt.Sprintf("more than %d redirects", maxRedirects), nil)
+			return nil, failed(CodeForbiddenRedirect, fmt.Sprintf("the source redirects more than %d times", maxRedirects), nil)
 		}
 		if target.Scheme == "https" && next.Scheme == "http" {
-			return nil, failed(CodeForbiddenRedirect, "redirected from https to http", nil)
+			return nil, failed(CodeForbiddenRedirect, "the source redirects from https to http", nil)
 		}
 		target = next
 	}
 }
 
+// get sends one request.
 func (f *Fetcher) get(ctx context.Context, target *url.URL, known Validators) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
 	if err != nil {
@@ -165,7 +163,7 @@ func (f *Fetcher) get(ctx context.Context, target *url.URL, known Validators) (*
 	req.Header.Set("User-Agent", f.cfg.UserAgent)
 	req.Header.Set("Accept", "image/webp, image/png, image/jpeg, image/gif")
 	req.Header.Set("Accept-Encoding", "identity")
-	known.ask(req.Header)
+	setConditions(req.Header, known)
 	resp, err := f.transport.RoundTrip(req)
 	if err != nil {
 		return nil, connectError(target.Hostname(), err)
@@ -173,8 +171,8 @@ func (f *Fetcher) get(ctx context.Context, target *url.URL, known Validators) (*
 	return resp, nil
 }
 
-// redirect gives where the answer points on to, or nil for one that is final. It
-// closes the body of a redirect.
+// redirect returns the target of a redirect, or nil for a final response. It closes the body
+// of a redirect.
 func redirect(from *url.URL, resp *http.Response) (*url.URL, error) {
 	switch resp.StatusCode {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
@@ -185,11 +183,11 @@ func redirect(from *url.URL, resp *http.Response) (*url.URL, error) {
 	drain(resp)
 	location := resp.Header.Get("Location")
 	if location == "" {
-		return nil, failed(CodeSourceRejected, "redirected without saying where to", nil)
+		return nil, failed(CodeSourceRejected, "the source redirects without a Location", nil)
 	}
 	next, err := from.Parse(location)
 	if err != nil {
-		return nil, failed(CodeForbiddenRedirect, "redirected to an invalid URL", nil)
+		return nil, failed(CodeForbiddenRedirect, "the source redirects to an invalid URL", nil)
 	}
 	return next, nil
 }

@@ -9,42 +9,42 @@ import (
 	"strings"
 )
 
-// checkURL refuses what must not even be looked up.
+// checkURL returns an error for a URL whose host must not even be resolved.
 func (f *Fetcher) checkURL(u *url.URL) error {
 	host := u.Hostname()
 	switch {
 	case u.Scheme != "http" && u.Scheme != "https":
-		return failed(CodeInvalidURL, "only http and https URLs are fetched", nil)
+		return failed(CodeInvalidURL, "only http and https URLs are allowed", nil)
 	case host == "" || u.Opaque != "":
 		return failed(CodeInvalidURL, "the URL has no host", nil)
 	case u.User != nil:
-		return failed(CodeInvalidURL, "the URL has a user name", nil)
+		return failed(CodeInvalidURL, "the URL must not contain a user name", nil)
 	}
 	if port := u.Port(); port != "" {
 		n, err := strconv.Atoi(port)
 		if err != nil || n < 1 || n > 65535 {
-			return failed(CodeInvalidURL, "the URL's port is not a port", nil)
+			return failed(CodeInvalidURL, "the URL's port must be a number from 1 to 65535", nil)
 		}
 		if n != 80 && n != 443 && !slices.Contains(f.cfg.AllowPorts, n) {
-			return failed(CodeForbiddenPort, fmt.Sprintf("port %d is not fetched from", n), nil)
+			return failed(CodeForbiddenPort, fmt.Sprintf("port %d is not allowed; only 80 and 443 are", n), nil)
 		}
 	}
 	addr, err := netip.ParseAddr(host)
 	if err == nil {
-		if err := Allowed(addr, f.cfg.AllowCIDRs); err != nil {
+		if err := CheckAddress(addr, f.cfg.AllowCIDRs); err != nil {
 			return failed(CodeForbiddenAddress, fmt.Sprintf("%s is not a public address", addr), err)
 		}
 		return nil
 	}
 	if endsInNumber(host) {
-		return failed(CodeInvalidURL, "the URL's host is a number, but no IPv4 address in its usual form", nil)
+		return failed(CodeInvalidURL, "the URL's host is a number but not an IPv4 address in dotted decimal form", nil)
 	}
 	return nil
 }
 
-// endsInNumber reports whether a host can only be meant as an IPv4 address (WHATWG
-// URL, "ends in a number checker"). Resolvers disagree about such spellings, such
-// as 2130706433 and 0x7f.1: they are not passed on to one.
+// endsInNumber reports whether a host can only mean an IPv4 address (WHATWG URL, "ends in a
+// number checker"). Resolvers disagree about spellings such as 2130706433 and 0x7f.1, so
+// they never see them.
 func endsInNumber(host string) bool {
 	host = strings.TrimSuffix(host, ".")
 	last := host[strings.LastIndexByte(host, '.')+1:]

@@ -68,7 +68,7 @@ func TestProcessKeepsColours(t *testing.T) {
 				p := picture.Paletted(m)
 				expected = func(x, y int) color.Color { return p.At(x*patch+patch/2, y*patch+patch/2) }
 			}
-			if d := compareFields(open(t, process(t, src).Renditions[0]), expected); d > closeEnough {
+			if d := compareFields(open(t, mustProcess(t, src).Renditions[0]), expected); d > closeEnough {
 				t.Errorf("CIEDE2000 %.2f", d)
 			}
 		})
@@ -124,7 +124,7 @@ func TestProcessKeepsGrayAndTransparency(t *testing.T) {
 	for name, f := range files {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m := open(t, process(t, f.src).Renditions[0])
+			m := open(t, mustProcess(t, f.src).Renditions[0])
 			for i := range 49 {
 				x, y := i%7*patch+patch/2, i/7*patch+patch/2
 				got, want := color.NRGBAModel.Convert(m.At(x, y)).(color.NRGBA), color.NRGBAModel.Convert(f.want.At(x, y)).(color.NRGBA)
@@ -153,7 +153,7 @@ func TestProcessTakesLinesAndDots(t *testing.T) {
 		for name, src := range files {
 			t.Run(fmt.Sprintf("%v %s", size, name), func(t *testing.T) {
 				t.Parallel()
-				got := process(t, src)
+				got := mustProcess(t, src)
 				want := m.At(0, 0)
 				if name == "gif" {
 					want = picture.Paletted(m).At(0, 0)
@@ -212,7 +212,7 @@ func TestProcessTurnsColours(t *testing.T) {
 				default:
 					want = func(x, y int) color.Color { return f.want.At(x*patch+patch/2, y*patch+patch/2) }
 				}
-				if d := compareFields(open(t, process(t, f.src).Renditions[0]), want); d > closeEnough {
+				if d := compareFields(open(t, mustProcess(t, f.src).Renditions[0]), want); d > closeEnough {
 					t.Errorf("CIEDE2000 %.2f", d)
 				}
 			})
@@ -239,7 +239,7 @@ func TestProcessLeavesNothingElse(t *testing.T) {
 		if bytes.Count(src, hostile.Marker) < 4 {
 			t.Fatalf("%s is not marked", name)
 		}
-		for _, r := range process(t, src).Renditions {
+		for _, r := range mustProcess(t, src).Renditions {
 			if hostile.Holds(r.Body) {
 				t.Errorf("%s: %s holds a part of the source beside its picture", name, r.Object)
 			}
@@ -284,7 +284,7 @@ func TestProcessHasNoBias(t *testing.T) {
 	photo := picture.Photo(150, 100, 3)
 	want := meanColour(photo)
 	for name, src := range encodings(photo) {
-		got := meanColour(open(t, process(t, src).Renditions[0]))
+		got := meanColour(open(t, mustProcess(t, src).Renditions[0]))
 		for c := range got {
 			if d := math.Abs(got[c] - want[c]); d > 1 {
 				t.Errorf("%s: channel %d has a mean of %.2f, want %.2f", name, c, got[c], want[c])

@@ -95,7 +95,7 @@ func FuzzEXIF(f *testing.F) {
 		}
 		for format, src := range hostile.WithEXIF(block) {
 			bounded(t, func() {
-				got, err := p.Process(t.Context(), src)
+				got, err := p.Process(t.Context(), src, imaging.Options{})
 				if err != nil {
 					t.Fatalf("%s: %v", format, err)
 				}

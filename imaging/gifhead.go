@@ -6,9 +6,9 @@ const (
 	gifFrame     = 0x2c
 )
 
-// gifMoves reports whether a GIF has a second frame. It looks at the lengths of
-// blocks alone, and no further than that frame.
-func gifMoves(src []byte) bool {
+// gifAnimated reports whether a GIF has a second frame. It reads only the lengths of
+// blocks, and stops at that frame.
+func gifAnimated(src []byte) bool {
 	const head = 6 + 7
 	if len(src) < head {
 		return false
@@ -25,7 +25,7 @@ func gifMoves(src []byte) bool {
 			if len(rest) < 10 {
 				return false
 			}
-			rest = skipBlocks(skip(rest, 10+colourTable(rest[9])+1)) // 1 for the size of codes
+			rest = skipBlocks(skip(rest, 10+colourTable(rest[9])+1)) // 1 for the code size
 		default: // the end, or damage
 			return false
 		}
@@ -33,7 +33,7 @@ func gifMoves(src []byte) bool {
 	return false
 }
 
-// colourTable is the size in bytes of the table that the flags announce.
+// colourTable returns the size in bytes of the colour table that the flags announce.
 func colourTable(flags byte) int {
 	if flags&0x80 == 0 {
 		return 0
@@ -41,9 +41,10 @@ func colourTable(flags byte) int {
 	return 3 << (flags&7 + 1)
 }
 
+// skip returns b without its first n bytes.
 func skip(b []byte, n int) []byte { return b[min(n, len(b)):] }
 
-// skipBlocks skips sub-blocks and the empty one that ends them.
+// skipBlocks skips sub-blocks and the empty block that ends them.
 func skipBlocks(b []byte) []byte {
 	for len(b) > 0 && b[0] != 0 {
 		b = skip(b, 1+int(b[0]))

@@ -8,8 +8,8 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// guarded turns a panic of work into an error: a defect of ours must not take the
-// process and all its other jobs with it. stage is the one that work has come to.
+// guarded turns a panic of work into an error, so that a defect does not end the process with
+// all its other jobs. stage is the one that work has reached.
 func guarded[T any](
 	ctx context.Context, log *logrus.Entry, stage *Stage, work func(context.Context) (*T, error),
 ) (result *T, err error) {
@@ -22,7 +22,7 @@ func guarded[T any](
 	return work(ctx)
 }
 
-// internal is a defect of this service, which another try may get round.
+// internal returns the failure for a defect of this service. A further attempt may succeed.
 func internal(stage Stage, cause error) *Error {
 	return &Error{Code: CodeInternal, Stage: stage, Detail: "an internal error", Transient: true, Err: cause}
 }

@@ -44,7 +44,7 @@ func survive(t *testing.T, p *imaging.Processor, limits imaging.Limits, name str
 			t.Errorf("%s: panic: %v\n%s", name, v, debug.Stack())
 		}
 	}()
-	got, err := p.Process(context.WithoutCancel(t.Context()), src)
+	got, err := p.Process(context.WithoutCancel(t.Context()), src, imaging.Options{})
 	if err != nil {
 		var known *imaging.Error
 		switch {
@@ -160,7 +160,7 @@ func TestPolyglots(t *testing.T) {
 		if judge(t, p, usual, f); f.Want != hostile.Ready {
 			continue
 		}
-		for _, r := range process(t, f.Body).Renditions {
+		for _, r := range mustProcess(t, f.Body).Renditions {
 			for _, text := range hostile.Foreign {
 				if bytes.Contains(r.Body, text) {
 					t.Errorf("%s: %s holds %q", f.Name, r.Object, text)

@@ -35,7 +35,7 @@ func TestHostilePicturesAsWebP(t *testing.T) {
 // judgeWebP gives the number of files in WebP that came of one.
 func judgeWebP(t *testing.T, p *imaging.Processor, f hostile.File) (made int) {
 	t.Helper()
-	got, err := p.ProcessWebP(t.Context(), f.Body, "main", "large", "small")
+	got, err := p.Process(t.Context(), f.Body, imaging.Options{WebP: []string{"main", "large", "small"}})
 	if ready := err == nil; ready != (f.Want == hostile.Ready) {
 		t.Errorf("%s: error is %v, want %s", f.Name, err, f.Want)
 	}

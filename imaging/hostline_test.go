@@ -2,7 +2,6 @@ package imaging_test
 
 import (
 	"net/http"
-	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -30,14 +29,10 @@ func newBusyRig(t *testing.T, perHost int) (r *rig, slow string, asked chan int3
 				return
 			}
 		}
-		logo(w, req)
+		serveLogo(w, req)
 	}, imaging.WorkerConfig{}, s3Endpoint(t), nil)
 	r.objects.ensure(t)
-	fetcher := imaging.NewFetcher(imaging.FetchConfig{
-		AllowCIDRs: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, AllowPorts: []int{r.web.port},
-		Timeout: time.Minute, HostConnections: perHost,
-	})
-	t.Cleanup(fetcher.Close)
+	fetcher := r.web.fetcher(t, imaging.FetchConfig{Timeout: time.Minute, HostConnections: perHost})
 	log := logrus.New()
 	log.SetOutput(r.log)
 	r.Worker = imaging.NewWorker(r.jobs, r.objects, fetcher, imaging.WorkerConfig{}, log, nil)

@@ -14,100 +14,114 @@ import (
 )
 
 const (
-	// hostFailures in a row close a host for hostPause; then one picture at a
-	// time tries it again.
+	// hostFailures in a row stop downloads from a host for HostPause. After that one
+	// download at a time tests it.
 	hostFailures = 5
-	hostPause    = 15 * time.Second
-	// maxHostDeferrals is how often a picture is put off in a row before it is
-	// tried all the same: its host may be down for good, and every picture has to
-	// end.
+	// HostPause is the time for which a failing host is left alone.
+	HostPause = 15 * time.Second
+	// maxHostDeferrals is the number of deferrals in a row after which an image is tried
+	// even though its host is failing. The host may be down for good, and every image
+	// must come to an end.
 	maxHostDeferrals = 10
-	// maxHosts bounds how many hosts are remembered.
+	// maxHosts bounds the number of hosts whose failures are remembered.
 	maxHosts = 10_000
 )
 
-// hosts knows which of the hosts that pictures come from are busy or fail at the
-// moment, so that their pictures wait instead of using up workers and their tries.
-// Safe for concurrent use.
-type hosts struct {
-	log   *logrus.Logger
-	lines *hostLines
+// Hosts downloads from many hosts. It defers images whose host is busy or failing, so that
+// they use up neither workers nor attempts. Safe for concurrent use.
+type Hosts struct {
+	fetcher *Fetcher
+	log     *logrus.Logger
+	queues  *hostQueues
 
 	mu       sync.Mutex
 	breakers map[string]*gobreaker.TwoStepCircuitBreaker[struct{}]
 }
 
-// newHosts bounds the downloads from one host at once to limit.
-func newHosts(limit int, log *logrus.Logger) *hosts {
-	return &hosts{
-		log: log, lines: newHostLines(limit),
+// NewHosts returns Hosts that download with fetcher.
+func NewHosts(fetcher *Fetcher, log *logrus.Logger) *Hosts {
+	return &Hosts{
+		fetcher: fetcher, log: log, queues: newHostQueues(fetcher.cfg.HostConnections),
 		breakers: map[string]*gobreaker.TwoStepCircuitBreaker[struct{}]{},
 	}
 }
 
-// ask says whether the source's host may be asked now: with an [*Error] that puts
-// the picture off, or with a function that has to be told how asking it ended. A
-// picture that was put off several times is given more: see [hostLines], and in the
-// end a failing host is asked all the same.
-func (h *hosts) ask(ctx context.Context, source string, deferrals int) (ended func(error), err error) {
+// Fetch downloads like [Fetcher.Fetch]. If the source's host is busy or failing, it returns
+// an [*Error] that defers the image without counting an attempt. deferrals is the number of
+// times in a row that the image has been deferred: the more, the longer it waits for a busy
+// host. After ten of them it is downloaded from a failing host too.
+func (h *Hosts) Fetch(
+	ctx context.Context, source string, known Validators, deferrals int, reserve Reserve,
+) (src Source, release func(), err error) {
+	done, err := h.admit(ctx, source, deferrals)
+	if err != nil {
+		return Source{}, func() {}, err
+	}
+	defer func() { done(err) }()
+	return h.fetcher.Fetch(ctx, source, known, reserve)
+}
+
+// admit returns an [*Error] that defers the image, or the function that must be called with
+// the result of the download.
+func (h *Hosts) admit(ctx context.Context, source string, deferrals int) (done func(error), err error) {
 	u, err := url.Parse(source)
 	if err != nil {
-		return func(error) {}, nil //nolint:nilerr // the fetcher explains what is wrong with it
+		return func(error) {}, nil //nolint:nilerr // the fetcher returns the proper error
 	}
 	host := strings.ToLower(u.Host)
-	leave, wait, err := h.lines.enter(ctx, host, deferrals)
+	leave, wait, err := h.queues.enter(ctx, host, deferrals)
 	if err != nil {
 		return nil, err
 	}
 	if leave == nil {
 		return nil, &Error{
 			Code: CodeSourceUnavailable, Stage: StageFetch, Transient: true, Ours: true, RetryAfter: wait,
-			Detail: fmt.Sprintf("%d other pictures are being fetched from %s; this one waits its turn", h.lines.limit, u.Hostname()),
+			Detail: fmt.Sprintf("%d other images are being downloaded from %s; this one waits for its turn", h.queues.limit, u.Hostname()),
 		}
 	}
-	told, err := h.breaker(host).Allow()
+	report, err := h.breaker(host).Allow()
 	switch {
 	case err == nil:
-		return func(err error) { leave(); told(err) }, nil
+		return func(err error) { leave(); report(err) }, nil
 	case deferrals >= maxHostDeferrals:
 		return func(error) { leave() }, nil
 	}
 	leave()
 	return nil, &Error{
-		Code: CodeSourceUnavailable, Stage: StageFetch, Transient: true, Ours: true, RetryAfter: hostPause,
-		Detail: fmt.Sprintf("%s has been failing; it is asked again later", u.Hostname()), Err: err,
+		Code: CodeSourceUnavailable, Stage: StageFetch, Transient: true, Ours: true, RetryAfter: HostPause,
+		Detail: fmt.Sprintf("%s keeps failing; it will be tried again later", u.Hostname()), Err: err,
 	}
 }
 
-// hostFailing says whether a picture was put off because its host has been failing.
-func hostFailing(err error) bool {
+// IsHostFailing reports whether an image was deferred because its host is failing.
+func IsHostFailing(err error) bool {
 	return errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests)
 }
 
-func (h *hosts) breaker(host string) *gobreaker.TwoStepCircuitBreaker[struct{}] {
+func (h *Hosts) breaker(host string) *gobreaker.TwoStepCircuitBreaker[struct{}] {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if b := h.breakers[host]; b != nil {
 		return b
 	}
 	if len(h.breakers) >= maxHosts {
-		clear(h.breakers) // what fails is found out again soon
+		clear(h.breakers) // failing hosts are soon noticed again
 	}
 	b := gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 		Name:         host,
-		Timeout:      hostPause,
+		Timeout:      HostPause,
 		ReadyToTrip:  func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= hostFailures },
 		IsSuccessful: func(err error) bool { return !hostFailed(err) },
 		IsExcluded:   func(err error) bool { return errors.Is(err, context.Canceled) },
 		OnStateChange: func(host string, _, to gobreaker.State) {
-			h.log.WithFields(logrus.Fields{"host": host, "state": to.String()}).Warn("Picture host changed its state")
+			h.log.WithFields(logrus.Fields{"host": host, "state": to.String()}).Warn("Image host changed state")
 		},
 	})
 	h.breakers[host] = b
 	return b
 }
 
-// hostFailed tells a host that does not work from one that refuses a picture.
+// hostFailed reports whether an error is the fault of the host rather than of one picture.
 func hostFailed(err error) bool {
 	var known *Error
 	if !errors.As(err, &known) || known.Ours || !known.Transient {
@@ -118,15 +132,4 @@ func hostFailed(err error) bool {
 		return true
 	}
 	return false
-}
-
-// download is [Fetcher.Fetch] for a picture that can wait while its host is
-// busy or failing; deferrals says how often it has. It waits for memory as well.
-func (w *Worker) download(ctx context.Context, source string, known Validators, deferrals int) (src Source, release func(), err error) {
-	ended, err := w.hosts.ask(ctx, source, deferrals)
-	if err != nil {
-		return Source{}, func() {}, err
-	}
-	defer func() { ended(err) }()
-	return w.fetch.Fetch(ctx, source, known, w.process.Reserve)
 }

@@ -1,9 +1,3 @@
-// Package imaging turns the picture behind an image's source into small, clean
-// variants: it fetches, checks, decodes, resizes, encodes and stores them, and
-// decides what happens next when one of those steps goes wrong.
-//
-// The package knows no database, broker or cache. It sees the job's life through
-// [JobStore] and the object store through [ObjectStore].
 package imaging
 
 import (
@@ -12,8 +6,8 @@ import (
 	"time"
 )
 
-// Status is the state of one image. It moves pending -> processing -> ready or
-// failed; a try that is to be repeated goes back to pending.
+// Status is the state of an image. It goes from pending to processing, and from there to ready
+// or failed. An attempt that will be repeated goes back to pending.
 type Status string
 
 // The states of an image.
@@ -24,10 +18,10 @@ const (
 	Failed     Status = "failed"
 )
 
-// Stage is the step of a try, as the attempt history records it.
+// Stage is a step of an attempt, as the attempt history records it.
 type Stage string
 
-// The steps of a try, in order.
+// The steps of an attempt, in order.
 const (
 	StageClaim     Stage = "claim"
 	StageFetch     Stage = "fetch"
@@ -36,55 +30,54 @@ const (
 	StageStore     Stage = "store"
 )
 
-// Code names the reason why an image is not ready. The list is fixed: clients
-// and dead-letter groups depend on it.
+// Code is the reason why an image is not ready. The list is fixed: clients and the groups of
+// dead letters depend on it.
 type Code string
 
-// The reasons. A comment says what the owner of the picture can do about it.
+// The codes.
 const (
-	CodeInvalidURL        Code = "invalid_url"        // give an absolute http or https URL
+	CodeInvalidURL        Code = "invalid_url"        // not an absolute http or https URL
 	CodeForbiddenAddress  Code = "forbidden_address"  // the host has no public address
-	CodeForbiddenPort     Code = "forbidden_port"     // only 80 and 443 are fetched from
-	CodeForbiddenRedirect Code = "forbidden_redirect" // too many hops, or https to http
+	CodeForbiddenPort     Code = "forbidden_port"     // neither 80 nor 443
+	CodeForbiddenRedirect Code = "forbidden_redirect" // too many redirects, or from https to http
 	CodeHostNotFound      Code = "host_not_found"     // the name does not resolve
-	CodeConnectFailed     Code = "connect_failed"     // refused, reset, TLS failure
+	CodeConnectFailed     Code = "connect_failed"     // refused or reset connection, or TLS failure
 	CodeFetchTimeout      Code = "fetch_timeout"      // the whole download took too long
 	CodeSourceNotFound    Code = "source_not_found"   // 404 or 410
 	CodeSourceDenied      Code = "source_denied"      // 401, 403 and the like
-	CodeSourceRejected    Code = "source_rejected"    // any other answer that is no picture
-	CodeSourceUnavailable Code = "source_unavailable" // 429 or 5xx, also after retries
+	CodeSourceRejected    Code = "source_rejected"    // another response without a picture
+	CodeSourceUnavailable Code = "source_unavailable" // 429 or 5xx
 	CodeUploadNotFound    Code = "upload_not_found"   // nothing was uploaded under the key
 	CodeBodyTooLarge      Code = "body_too_large"     // more bytes than FETCH_MAX_BYTES
 	CodeUnsupportedFormat Code = "unsupported_format" // not JPEG, PNG, GIF or WebP
-	CodeCorruptImage      Code = "corrupt_image"      // cannot be decoded
-	CodeImageTooLarge     Code = "image_too_large"    // too many pixels, or never fits in memory
-	CodeDecodeTimeout     Code = "decode_timeout"     // decoding cost too much CPU time
-	CodeSourceChanged     Code = "source_changed"     // it is another picture by now: reprocess takes it
-	CodeStoreUnavailable  Code = "store_unavailable"  // S3 is out of reach; tried again for ever
-	CodeWorkerCrashed     Code = "worker_crashed"     // every try ended the process that made it
+	CodeCorruptImage      Code = "corrupt_image"      // damaged or incomplete
+	CodeImageTooLarge     Code = "image_too_large"    // too many pixels, or more memory than the budget
+	CodeDecodeTimeout     Code = "decode_timeout"     // decoding takes too much CPU time
+	CodeSourceChanged     Code = "source_changed"     // another picture since it was processed; reprocessing accepts it
+	CodeStoreUnavailable  Code = "store_unavailable"  // the object store does not respond; retried without limit
+	CodeWorkerCrashed     Code = "worker_crashed"     // every attempt ended without a result
 	CodeInternal          Code = "internal"           // a defect of this service
 )
 
-// Error is a failed try: what went wrong, in words for the picture's owner, and
-// what should happen next. Detail never holds a credential or a URL's query.
+// Error is the failure of an attempt: what went wrong, in words for the picture's owner, and
+// what should happen next. Detail never contains a credential or a URL's query.
 type Error struct {
 	Code   Code
 	Stage  Stage
 	Detail string
-	// Transient says that another try may succeed. The try counts.
+	// Transient means that a further attempt may succeed. The attempt counts.
 	Transient bool
-	// Ours says that the picture's own source was not to blame: a dependency of
-	// this service was at fault, or the source's host failed for others. The try
-	// is repeated without being counted. It implies Transient.
+	// Ours means that the source is not to blame: a dependency of this service failed, or
+	// the source's host is busy or failing. The attempt is repeated and does not count. Ours
+	// implies Transient.
 	Ours bool
-	// RetryAfter is the least time until the next try that the source asked
-	// for; zero when it did not.
+	// RetryAfter is the least time until the next attempt; zero if there is none.
 	RetryAfter time.Duration
-	// Err is the cause for the log. It is not shown to clients.
+	// Err is the cause, for the log. Clients do not see it.
 	Err error
 }
 
-// Error gives code, detail and cause in one line for logs.
+// Error returns the code, the detail and the cause.
 func (e *Error) Error() string {
 	if e.Err == nil {
 		return fmt.Sprintf("%s: %s", e.Code, e.Detail)
@@ -92,10 +85,10 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s: %s: %v", e.Code, e.Detail, e.Err)
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Variant is one stored rendition of an image. Width and Height are pixels.
+// Variant is a stored file of an image. Width and Height are pixels.
 type Variant struct {
 	Name   string `json:"name"` // main, large, small (see Sizes) or square
 	Key    string `json:"key"`
@@ -105,8 +98,8 @@ type Variant struct {
 	Format string `json:"format"` // jpeg, png or webp
 }
 
-// Result is what a finished try knows of its picture. Width and Height are the
-// source's pixels after its orientation was applied.
+// Result describes the picture of a successful attempt. Width and Height are the source's
+// pixels after its orientation has been applied.
 type Result struct {
 	SourceSHA256 string // lower-case hexadecimal
 	SourceBytes  int64
@@ -115,22 +108,22 @@ type Result struct {
 	Height       int
 	Variants     []Variant  // the main variant first
 	Placeholder  string     // ThumbHash, in base64
-	AverageColor string     // #rrggbb in sRGB; empty where nothing of the picture is opaque
-	Animated     bool       // the source moves; the variants show its first frame
+	AverageColor string     // #rrggbb in sRGB; empty if every pixel is transparent
+	Animated     bool       // the source has several frames; the variants show the first
 	Note         string     // for the picture's owner: what could not be done; usually empty
 	Recipe       string     // that the variants were made by: see Recipe
 	SecondPass   bool       // a second pass over the image is to follow
-	Validators   Validators // of the source, to ask for it again; none of an upload
+	Validators   Validators // of the source, for conditional requests; none for an upload
 }
 
 var (
-	// ErrNothingToDo says that the job's image is gone, was replaced, is done,
-	// or is being worked on by somebody else: the message can be dropped.
+	// ErrNothingToDo means that the job's image has been deleted, replaced or finished, or
+	// that another worker holds its lease. The message can be dropped.
 	ErrNothingToDo = errors.New("nothing to do for this job")
-	// ErrAlreadyFailed says that the job's image has ended as failed before its
-	// message was dead-lettered: the message still has to be.
+	// ErrAlreadyFailed means that the job's image has failed but its message has not been
+	// dead-lettered yet.
 	ErrAlreadyFailed = errors.New("image has failed already")
-	// ErrLeaseLost says that the claim is no longer ours: its lease ran out and
-	// another worker took over, or the image was replaced or deleted.
+	// ErrLeaseLost means that the claim is no longer valid: its lease expired and another
+	// worker took over, or the image was replaced or deleted.
 	ErrLeaseLost = errors.New("lease lost")
 )

@@ -9,16 +9,16 @@ import (
 	"vitrine/imaging/jpeg"
 )
 
-// What a progressive JPEG may cost, whose scans can be many and each take no more
-// than a dozen bytes. The usual ones go over the picture six times; the largest
-// that fetching lets through take half a second.
+// Bounds on the cost of a progressive JPEG, which can have very many scans of a dozen
+// bytes each. Usual files pass over the picture six times; the largest ones within the
+// download limit take half a second.
 const (
 	maxPasses       = 64
 	progressiveTime = 1500 * time.Millisecond // of CPU time
 )
 
-// readJPEG plans the decoding of a JPEG: scaled down as far as the main variant
-// allows, or by image/jpeg where the file is of a kind that only it knows.
+// readJPEG reads the header of a JPEG and decides how to decode it: at the smallest scale
+// that the main variant allows, or with image/jpeg if only that supports the file.
 func (h *header) readJPEG(src []byte) error {
 	head, err := jpeg.Inspect(src)
 	switch {
@@ -34,7 +34,7 @@ func (h *header) readJPEG(src []byte) error {
 		h.orientation = exifOrientation(src[exif.Offset : exif.Offset+exif.Length])
 	}
 	if !head.Supported() {
-		h.leaveToStandard()
+		h.useStandardDecoder()
 		return nil
 	}
 	h.scale = jpeg.ScaleFor(h.width, h.height, decodedSide)
@@ -42,30 +42,30 @@ func (h *header) readJPEG(src []byte) error {
 	return nil
 }
 
-// readRareJPEG takes image/jpeg's word, or its reason.
+// readRareJPEG reads the header with image/jpeg.
 func (h *header) readRareJPEG(src []byte) error {
 	config, err := stdjpeg.DecodeConfig(bytes.NewReader(src))
 	if err != nil {
 		return undecodable(err)
 	}
 	h.width, h.height = config.Width, config.Height
-	h.jpeg = jpeg.Header{Width: h.width, Height: h.height, Components: 4, Progressive: true} // the most it can take
+	h.jpeg = jpeg.Header{Width: h.width, Height: h.height, Components: 4, Progressive: true} // the most memory it can need
 	for i := range h.jpeg.Sampling {
 		h.jpeg.Sampling[i].X, h.jpeg.Sampling[i].Y = 1, 1
 	}
-	h.leaveToStandard()
+	h.useStandardDecoder()
 	return nil
 }
 
-// leaveToStandard plans for image/jpeg.
-func (h *header) leaveToStandard() {
+// useStandardDecoder chooses image/jpeg as the decoder.
+func (h *header) useStandardDecoder() {
 	h.standard, h.scale = true, 1
 	h.decodeBytes = standardBytes(&h.jpeg)
 }
 
-// standardBytes is what image/jpeg allocates: the planes, four bytes a sample more
-// for the coefficients of a progressive picture, and a copy for colour models that
-// are converted.
+// standardBytes returns what image/jpeg allocates: the planes, four more bytes a sample
+// for the coefficients of a progressive picture, and a copy for colour models that it
+// converts.
 func standardBytes(head *jpeg.Header) int64 {
 	components := head.Sampling[:head.Components]
 	maxH, maxV := int64(1), int64(1)
@@ -74,7 +74,7 @@ func standardBytes(head *jpeg.Header) int64 {
 	}
 	up := func(n, unit int64) int64 { return (n + unit - 1) / unit * unit }
 	pixels := up(int64(head.Width), 8*maxH) * up(int64(head.Height), 8*maxV)
-	var samples int64 // in the coefficients; planes may be widened to full size
+	var samples int64 // of the coefficients; planes may be extended to full size
 	for _, c := range components {
 		samples += pixels * int64(c.X) * int64(c.Y) / (maxH * maxV)
 	}
@@ -85,14 +85,14 @@ func standardBytes(head *jpeg.Header) int64 {
 	if head.Progressive {
 		total += 4 * samples
 	}
-	if !head.Supported() { // inks or RGB, which are put together
+	if !head.Supported() { // CMYK or RGB, which needs an interleaved copy
 		total += 4 * pixels
 	}
 	return total
 }
 
-// regular reports whether the chroma components share one sampling and the first
-// has the finest: others are decoded into planes of full size.
+// regular reports whether the chroma components have the same sampling, which is not
+// finer than that of the luma. image/jpeg decodes other files into planes of full size.
 func regular(head *jpeg.Header) bool {
 	if head.Components < 3 {
 		return true

@@ -4,17 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"strings"
 
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 )
-
-// objectPrefix begins the keys of what is made for a product under one digest.
-func objectPrefix(objectKey uuid.UUID, digest string) string {
-	return fmt.Sprintf("products/%s/%s/", objectKey, digest)
-}
 
 // firstKey is where the first pass keeps an object. Its name tells the recipe, so
 // that what another one makes of the same bytes, for another image of the product,
@@ -22,7 +16,7 @@ func objectPrefix(objectKey uuid.UUID, digest string) string {
 func (w *Worker) firstKey(objectKey uuid.UUID, sha256sum, object string) string {
 	recipe := sha256.Sum256([]byte(w.firstRecipe()))
 	name, extension, _ := strings.Cut(object, ".")
-	return objectPrefix(objectKey, sha256sum) + name + "-" + hex.EncodeToString(recipe[:4]) + "." + extension
+	return VariantFolder(objectKey, sha256sum) + name + "-" + hex.EncodeToString(recipe[:4]) + "." + extension
 }
 
 // put stores renditions, each object once, under the key that is given for it, and
@@ -60,12 +54,7 @@ func (w *Worker) putObject(ctx context.Context, key, contentType string, body []
 	return nil
 }
 
-// readObject is [Worker.download] for an upload, or what else lies under a key.
-func (w *Worker) readObject(ctx context.Context, source string) (src Source, release func(), err error) {
-	return uploads{w.objects, w.fetch.cfg.MaxBytes}.fetch(ctx, source, w.process.Reserve)
-}
-
 func storeUnavailable(stage Stage, err error) *Error {
 	return &Error{Code: CodeStoreUnavailable, Stage: stage, Transient: true, Ours: true,
-		Detail: "the object store is out of reach", Err: err}
+		Detail: "the object store is unavailable", Err: err}
 }

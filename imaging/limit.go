@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// limit is the time that a download may take in all. Unlike a context's deadline
-// it can be paused.
+// limit bounds the total time of a download. Unlike a context's deadline it can be paused.
 type limit struct {
 	ctx    context.Context
 	parent context.Context
@@ -21,7 +20,7 @@ type limit struct {
 
 var errFetchTimeout = errors.New("download took too long")
 
-// startLimit also gives the context that ends with the limit.
+// startLimit returns the limit and a context that ends with it.
 func startLimit(parent context.Context, total time.Duration) (context.Context, *limit) {
 	ctx, cancel := context.WithCancelCause(parent)
 	return ctx, &limit{
@@ -30,23 +29,26 @@ func startLimit(parent context.Context, total time.Duration) (context.Context, *
 	}
 }
 
+// pause stops the time.
 func (l *limit) pause() {
 	l.timer.Stop()
 	l.left -= time.Since(l.since)
 }
 
+// resume continues after a pause.
 func (l *limit) resume() {
 	l.since = time.Now()
 	l.timer.Reset(max(l.left, 0))
 }
 
+// stop releases the limit's resources.
 func (l *limit) stop() {
 	l.timer.Stop()
 	l.cancel(nil)
 }
 
-// explain tells the end of the limit and of the parent from other failures, which
-// they look like from below.
+// explain returns the reason for err: the end of the parent context, the end of the limit, or
+// err itself. The first two look like any other failure of the connection.
 func (l *limit) explain(err error) error {
 	if l.parent.Err() != nil {
 		return l.parent.Err()

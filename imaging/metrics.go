@@ -19,10 +19,10 @@ func newMetrics(reg prometheus.Registerer, process *Processor) *metrics {
 	f := promauto.With(reg)
 	f.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "vitrine_image_memory_bytes", Help: "Memory admitted to pictures at work.",
-	}, func() float64 { return float64(process.sources.Used() + process.work.Used()) })
+	}, func() float64 { return float64(process.MemoryUsed()) })
 	f.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "vitrine_image_memory_waiting", Help: "Pictures that wait for memory.",
-	}, func() float64 { return float64(process.sources.Waiting() + process.work.Waiting()) })
+	}, func() float64 { return float64(process.MemoryWaiting()) })
 	return &metrics{
 		tries: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "vitrine_image_tries_total", Help: "Settled tries by outcome (ready, retry, failed, lost) and code.",

@@ -3,17 +3,10 @@ package imaging
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/google/uuid"
 )
-
-// OriginalKey is where the bytes of a downloaded source wait for the second pass
-// over its image. Nobody but the service may read there.
-func OriginalKey(objectKey uuid.UUID, sha256 string) string {
-	return fmt.Sprintf("originals/%s/%s", objectKey, sha256)
-}
 
 // uploaded says that a source is an upload, which is kept anyhow.
 func uploaded(source string) bool { return strings.HasPrefix(source, UploadScheme) }

@@ -31,7 +31,7 @@ func (t *try) outcome(ctx context.Context, result *Result, err error) Outcome {
 		o.Retry, o.RetryIn = true, max(oursWait(), o.Err.RetryAfter)
 	case o.Err.Transient && t.claim.Attempt < t.worker.cfg.MaxAttempts:
 		wait := backoff(t.claim.Attempt-1, t.worker.cfg.RetryBase, t.worker.cfg.RetryCap)
-		o.Retry, o.RetryIn = true, max(wait, min(o.Err.RetryAfter, maxRetryAfter))
+		o.Retry, o.RetryIn = true, max(wait, min(o.Err.RetryAfter, MaxRetryAfter))
 	}
 	return o
 }

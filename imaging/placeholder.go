@@ -10,16 +10,16 @@ import (
 	"vitrine/imaging/thumbhash"
 )
 
-// standIn is what a page shows until a picture is there.
+// standIn is what a page shows until the picture is loaded.
 type standIn struct {
 	placeholder  string // ThumbHash in base64
-	averageColor string // #rrggbb; empty where nothing of the picture is opaque
+	averageColor string // #rrggbb; empty if every pixel is transparent
 }
 
-// newStandIn makes the stand-in of a picture from its smallest variant. The
-// average is that of the sRGB values as they are stored, weighted by alpha: the
-// colour of the placeholder, and what a browser makes of the picture when it
-// scales it down to a single pixel.
+// newStandIn makes the stand-in of a picture from its smallest variant. The average is
+// taken over the stored sRGB values, weighted by alpha. It is the mean colour of the
+// placeholder, and the colour that a browser shows when it scales the picture down to one
+// pixel.
 func newStandIn(smallest image.Image) standIn {
 	size := smallest.Bounds().Size()
 	w, h := fit(size.X, size.Y, thumbhash.Side)
@@ -36,7 +36,7 @@ func newStandIn(smallest image.Image) standIn {
 	return s
 }
 
-// toRGBA gives one of the pictures that scaleDown makes as premultiplied RGBA.
+// toRGBA converts a picture that scaleDown made to premultiplied RGBA.
 func toRGBA(img image.Image) *image.RGBA {
 	w := img.Bounds().Dx()
 	out := image.NewRGBA(img.Bounds())

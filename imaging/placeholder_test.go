@@ -17,14 +17,14 @@ import (
 func TestProcessMakesAPlaceholder(t *testing.T) {
 	t.Parallel()
 	photo := picture.Photo(360, 240, 1)
-	want := process(t, picture.PNG(photo))
+	want := mustProcess(t, picture.PNG(photo))
 	checkPlaceholder(t, want, true)
 	rare := picture.RareJPEG(photo, picture.Coding{Sampling: []byte{0x11, 0x11, 0x11, 0x11}, Transform: 2})
 	for name, src := range map[string][]byte{
 		"jpeg": picture.JPEG(photo, 95, 1), "turned jpeg": picture.JPEG(picture.Stored(photo, 6), 95, 6),
 		"webp": picture.WebP(photo), "inks": rare,
 	} {
-		got := process(t, src)
+		got := mustProcess(t, src)
 		checkPlaceholder(t, got, true)
 		if d := levels(want.AverageColor, got.AverageColor); d > 3 {
 			t.Errorf("%s: average colour %s, want %s", name, got.AverageColor, want.AverageColor)
@@ -107,7 +107,7 @@ func TestProcessAverageColor(t *testing.T) {
 		{"chequered", chequered, "#808080", true},
 	}
 	for _, test := range tests {
-		got := process(t, picture.RarePNG(test.m, picture.PNGKind{Colour: 6, Depth: 8}))
+		got := mustProcess(t, picture.RarePNG(test.m, picture.PNGKind{Colour: 6, Depth: 8}))
 		checkPlaceholder(t, got, test.opaque)
 		if got.AverageColor != test.want && (test.want == "" || levels(got.AverageColor, test.want) > 1) {
 			t.Errorf("%s: average colour is %q, want %q", test.name, got.AverageColor, test.want)

@@ -7,10 +7,10 @@ import (
 	"vitrine/imaging/resize"
 )
 
-// planarAxes map the planes of a picture, or an area of it, to width x height in
-// 4:2:0. A chroma sample of the result belongs to two luma samples that start at
-// an even one after the picture was turned by its orientation: with an odd number
-// of them that run backwards, the grid is shifted by one.
+// planarAxes map the planes of a picture, or of an area of it, to width x height in
+// 4:2:0. In the upright result a chroma sample belongs to two luma samples, the first of
+// which has an even index. If the number of luma samples is odd and their direction is
+// reversed, the chroma grid is shifted by one sample.
 type planarAxes struct {
 	x, y             resize.Axis
 	chromaX, chromaY resize.Axis
@@ -26,8 +26,8 @@ func newPlanarAxes(src image.Point, ratio image.YCbCrSubsampleRatio, from area, 
 	}
 }
 
-// scalePlanar scales the area of a picture of luma and chroma planes, of whatever
-// subsampling, to width x height in 4:2:0, as it is stored.
+// scalePlanar scales an area of a YCbCr picture with any subsampling to width x height in
+// 4:2:0. It does not apply the orientation.
 func scalePlanar(src *image.YCbCr, from area, width, height int, o orientation) *image.YCbCr {
 	a := newPlanarAxes(src.Rect.Size(), src.SubsampleRatio, from, width, height, o)
 	dst := image.NewYCbCr(image.Rect(0, 0, width, height), image.YCbCrSubsampleRatio420)
@@ -37,8 +37,8 @@ func scalePlanar(src *image.YCbCr, from area, width, height int, o orientation) 
 	return dst
 }
 
-// chromaAxis maps the chroma of a picture of src luma samples, per of them to one
-// of chroma, the first length of which count, onto that of one of dst, two to one.
+// chromaAxis maps the chroma of src luma samples, of which per share a chroma sample and
+// the first length are used, to the chroma of dst luma samples, of which two share one.
 func chromaAxis(dst, src int, length float64, per int, backwards bool) resize.Axis {
 	ratio := length / float64(dst) / float64(per)
 	axis := resize.Axis{Dst: (dst + 1) / 2, Src: (src + per - 1) / per, Scale: 2 * ratio}
@@ -48,7 +48,7 @@ func chromaAxis(dst, src int, length float64, per int, backwards bool) resize.Ax
 	return axis
 }
 
-// subsampling is how many luma samples share one of chroma, across and down.
+// subsampling returns how many luma samples share a chroma sample, across and down.
 func subsampling(ratio image.YCbCrSubsampleRatio) (x, y int) {
 	switch ratio {
 	case image.YCbCrSubsampleRatio422:
@@ -65,7 +65,7 @@ func subsampling(ratio image.YCbCrSubsampleRatio) (x, y int) {
 	return 1, 1
 }
 
-// toPlanar gives an opaque picture as luma and chroma.
+// toPlanar converts an opaque picture to YCbCr.
 func toPlanar(m *image.RGBA) *image.YCbCr {
 	out := image.NewYCbCr(m.Rect, image.YCbCrSubsampleRatio444)
 	for i := range out.Y {
@@ -75,10 +75,10 @@ func toPlanar(m *image.RGBA) *image.YCbCr {
 	return out
 }
 
-// widen maps the limited range of a lossy WebP's planes (16 to 235 for luma, 16 to
-// 240 for chroma, ITU-R BT.601) to the full one that JPEG has. The decoder of
-// x/image leaves them as they are stored.
-func widen(m *image.YCbCr) {
+// toFullRange maps the limited range of a lossy WebP's planes (16 to 235 for luma, 16 to
+// 240 for chroma, ITU-R BT.601) to the full range of JPEG. The decoder of x/image
+// returns the stored values.
+func toFullRange(m *image.YCbCr) {
 	for i, v := range m.Y {
 		m.Y[i] = fullLuma[v]
 	}
@@ -95,7 +95,7 @@ var (
 	fullChroma = rangeTable(128, 224, 128)
 )
 
-// rangeTable maps from+k*span/255 to to+k.
+// rangeTable returns a table that maps from+k*span/255 to to+k.
 func rangeTable(from, span, to int) (table [256]byte) {
 	for i := range table {
 		scaled := (i - from) * 255 * 2

@@ -7,8 +7,8 @@ import (
 	"vitrine/imaging/icc"
 )
 
-// pngColours is what a PNG's chunks say of its colours (W3C PNG, third edition,
-// 11.3.2), each nil where it is missing. The first that is there counts: cICP,
+// pngColours holds the chunks that describe a PNG's colours (W3C PNG, third edition,
+// 11.3.2); a missing chunk is nil. The first of these that is present counts: cICP,
 // iCCP, sRGB, then gAMA and cHRM together.
 type pngColours struct {
 	code      []byte // cICP
@@ -18,6 +18,7 @@ type pngColours struct {
 	primaries []byte // cHRM
 }
 
+// take stores the content of a chunk.
 func (c *pngColours) take(name string, content []byte) {
 	switch name {
 	case "cICP":
@@ -33,11 +34,12 @@ func (c *pngColours) take(name string, content []byte) {
 	}
 }
 
+// stated reports whether the file describes its colours, other than as sRGB.
 func (c *pngColours) stated() bool {
 	return c.code != nil || c.profile != nil || !c.plain && (c.gamma != nil || c.primaries != nil)
 }
 
-// space is what the pixels of the colour type describe.
+// space returns the colour space of the colour type.
 func (head pngHead) space() icc.Space {
 	if head.colour == pngGray || head.colour == pngGrayAlpha {
 		return icc.Gray
@@ -45,7 +47,7 @@ func (head pngHead) space() icc.Space {
 	return icc.RGB
 }
 
-// transform gives nil for plain sRGB.
+// transform returns nil for plain sRGB.
 func (c *pngColours) transform(space icc.Space) (*icc.Transform, error) {
 	switch {
 	case c.code != nil:
@@ -60,9 +62,9 @@ func (c *pngColours) transform(space icc.Space) (*icc.Transform, error) {
 	return c.measured(space)
 }
 
-// codedColours reads code points of ITU-T H.273.
+// codedColours returns the transform for code points of ITU-T H.273.
 func codedColours(code []byte, space icc.Space) (*icc.Transform, error) {
-	if len(code) != 4 || code[2] != 0 || code[3] != 1 { // RGB in its full range
+	if len(code) != 4 || code[2] != 0 || code[3] != 1 { // RGB in full range
 		return nil, icc.ErrMalformed
 	}
 	primaries, known := map[byte]icc.Primaries{1: icc.SRGB, 9: icc.BT2020, 12: icc.DisplayP3}[code[0]]
@@ -71,7 +73,7 @@ func codedColours(code []byte, space icc.Space) (*icc.Transform, error) {
 	}
 	var transfer icc.Transfer
 	switch code[1] {
-	case 1, 6, 14, 15: // video, which screens show with about this gamma (ITU-R BT.1886)
+	case 1, 6, 14, 15: // video, which displays show with about this gamma (ITU-R BT.1886)
 		transfer = icc.Power(2.4)
 	case 4:
 		transfer = icc.Power(2.2)
@@ -81,7 +83,7 @@ func codedColours(code []byte, space icc.Space) (*icc.Transform, error) {
 		transfer = icc.Power(1)
 	case 13:
 		transfer = icc.Linear
-	default: // among them those of high dynamic range
+	default: // includes those of high dynamic range
 		return nil, icc.ErrUnsupported
 	}
 	if space == icc.Gray {
@@ -90,15 +92,15 @@ func codedColours(code []byte, space icc.Space) (*icc.Transform, error) {
 	return icc.NewRGB(primaries, transfer)
 }
 
-// The gamma that writers give for sRGB, and how far another may be from it to be
-// taken for the same; both as libpng has them.
+// The gamma that writers give for sRGB, and the tolerance within which another gamma
+// counts as the same. Both are those of libpng.
 const (
 	usualGamma     = 45455
 	gammaTolerance = usualGamma / 20
 	chromaUnit     = 100000
 )
 
-// measured reads gAMA and cHRM.
+// measured returns the transform for gAMA and cHRM.
 func (c *pngColours) measured(space icc.Space) (*icc.Transform, error) {
 	usual, transfer := true, icc.Transfer(icc.Linear)
 	if c.gamma != nil {

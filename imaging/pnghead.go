@@ -2,12 +2,12 @@ package imaging
 
 import "encoding/binary"
 
-// pngHead is what a PNG's chunks say before its pixels (W3C PNG, third edition).
+// pngHead describes a PNG by the chunks before its pixels (W3C PNG, third edition).
 type pngHead struct {
 	depth, colour byte
 	interlaced    bool
 	transparent   bool // has a tRNS chunk
-	moves         bool // has frames beyond the picture itself
+	animated      bool // has more frames than the picture itself
 	orientation   orientation
 	colours       pngColours
 }
@@ -21,8 +21,7 @@ const (
 	pngRGBA      = 6
 )
 
-// readPNGHead walks the chunks up to the first IDAT. The caller has made sure
-// that src begins with the signature.
+// readPNGHead reads the chunks up to the first IDAT. src must start with the signature.
 func readPNGHead(src []byte) pngHead {
 	head := pngHead{orientation: upright}
 	for rest := src[8:]; len(rest) >= 12; {
@@ -41,7 +40,7 @@ func readPNGHead(src []byte) pngHead {
 		case "iCCP", "cICP", "sRGB", "gAMA", "cHRM":
 			head.colours.take(string(rest[4:8]), content)
 		case "acTL":
-			head.moves = len(content) == 8 && binary.BigEndian.Uint32(content) > 1
+			head.animated = len(content) == 8 && binary.BigEndian.Uint32(content) > 1
 		case "eXIf":
 			head.orientation = exifOrientation(content)
 		case "IDAT":
@@ -52,8 +51,8 @@ func readPNGHead(src []byte) pngHead {
 	return head
 }
 
-// decodeBytes is what the standard decoder allocates for width x height pixels:
-// an interlaced picture is decoded into seven smaller ones besides.
+// decodeBytes returns what the standard decoder allocates for width x height pixels. It
+// decodes an interlaced picture into seven smaller ones first.
 func (head pngHead) decodeBytes(width, height int) int64 {
 	var pixel int64
 	switch {

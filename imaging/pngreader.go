@@ -5,12 +5,12 @@ import (
 	"io"
 )
 
-// pngReader hands out a PNG without the chunks that say nothing of its pixels. The
-// decoder takes four kilobytes and a microsecond for each of them, of which a file
-// can have millions, and does without the picture where one is damaged.
+// pngReader reads a PNG without the chunks that do not affect its pixels. The decoder
+// needs four kilobytes and a microsecond for each chunk, a file can have millions, and a
+// damaged one would make the decoder reject the picture.
 type pngReader struct {
 	rest []byte
-	left int // bytes of rest to be handed out before the next chunk is looked at
+	left int // bytes of rest before the next chunk
 }
 
 func newPNGReader(src []byte) *pngReader {
@@ -18,7 +18,7 @@ func newPNGReader(src []byte) *pngReader {
 	return &pngReader{rest: src, left: min(signature, len(src))}
 }
 
-// Read implements io.Reader.
+// Read implements [io.Reader].
 func (r *pngReader) Read(p []byte) (int, error) {
 	for r.left == 0 {
 		if len(r.rest) == 0 {
@@ -36,20 +36,20 @@ func (r *pngReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// chunk is the size of the next chunk, and whether the decoder is to see it: also
-// what is too long or cut off, which it then refuses.
+// chunk returns the size of the next chunk and whether the decoder needs it. The decoder
+// also gets chunks that are too long or cut off, so that it rejects the file.
 func (r *pngReader) chunk() (size int, needed bool) {
-	const around = 12 // length, name and checksum
-	if len(r.rest) < around {
+	const overhead = 12 // length, name and checksum
+	if len(r.rest) < overhead {
 		return len(r.rest), true
 	}
 	content := binary.BigEndian.Uint32(r.rest)
-	if uint64(content)+around > uint64(len(r.rest)) {
+	if uint64(content)+overhead > uint64(len(r.rest)) {
 		return len(r.rest), true
 	}
 	switch string(r.rest[4:8]) {
 	case "IHDR", "PLTE", "tRNS", "IDAT", "IEND":
 		needed = true
 	}
-	return int(content) + around, needed
+	return int(content) + overhead, needed
 }

@@ -11,35 +11,34 @@ import (
 	"vitrine/imaging/jpeg"
 )
 
-// ProcessConfig bounds what one picture, and all pictures together, may cost. The
-// zero value of a field stands for its default.
+// ProcessConfig bounds what one picture, and all pictures together, may cost. A zero
+// field means its default.
 type ProcessConfig struct {
 	Limits        Limits
-	MemoryBudget  int64         // bytes for all pictures at work; 256 MiB
-	DecodeTimeout time.Duration // CPU time for decoding a picture; 5 s, of which a progressive JPEG gets 1.5 s at most
+	MemoryBudget  int64         // bytes for all pictures at once; 256 MiB
+	DecodeTimeout time.Duration // CPU time for decoding one picture; 5 s. A progressive JPEG gets at most 1.5 s.
 	Parallel      int           // pictures computed at the same time; GOMAXPROCS
 	Likeness      float64       // structural similarity of a JPEG to the resized picture, below 1; 0.965
-	Quality       int           // of every JPEG, 1 to 100, for comparisons; 0 is what Likeness takes
+	Quality       int           // of every JPEG, 1 to 100, for comparisons; 0 derives it from Likeness
 }
 
-// outputBytes is what the results of a picture need for each pixel of the main
-// variant: itself, a turned copy, the next smaller one, the encoder's notes, and
-// the files.
 const (
-	outputBytes  = 12
-	scratchBytes = 2 << 20 // of scaling and encoding, whatever the size
+	// outputBytes is the memory that the results need for each pixel of the main
+	// variant: the variant, its turned copy, the next smaller size, the encoder's
+	// state and the files.
+	outputBytes = 12
+	// scratchBytes is the memory that scaling and encoding need at any size.
+	scratchBytes = 2 << 20
+	// collectBytes is the size from which a finished picture's garbage is collected at
+	// once. Otherwise the next large picture could get its part of the budget while
+	// the memory of this one is still in use.
+	collectBytes = 32 << 20
 )
 
-// collectBytes is how much decoding and making WebPs take at least for their memory to
-// be collected at once. Otherwise the next large picture could be given its share of the budget
-// while this one's is still there as garbage.
-const collectBytes = 32 << 20
-
-// Processor makes variants of pictures within one budget of memory and CPU. A
-// quarter of the memory is for sources, the rest for what is made of them; they
-// are kept apart, because a picture holds its source while it waits for the
-// rest, and pictures that all wait for each other would wait for ever. Safe for
-// concurrent use.
+// Processor makes variants of pictures within one budget of memory and CPU. A quarter
+// of the memory is for sources, the rest for the work on them. The two parts are
+// separate because a picture holds its source while it waits for work memory: with
+// one budget, pictures could wait for each other for ever. Safe for concurrent use.
 type Processor struct {
 	cfg     ProcessConfig
 	sources *admission.Budget
@@ -47,7 +46,7 @@ type Processor struct {
 	cpus    chan struct{}
 }
 
-// NewProcessor makes a Processor.
+// NewProcessor returns a Processor.
 func NewProcessor(cfg ProcessConfig) *Processor {
 	cfg.Limits = cfg.Limits.withDefaults()
 	if cfg.MemoryBudget <= 0 {
@@ -57,7 +56,7 @@ func NewProcessor(cfg ProcessConfig) *Processor {
 		cfg.DecodeTimeout = 5 * time.Second
 	}
 	if cfg.Likeness <= 0 {
-		cfg.Likeness = defaultLikeness
+		cfg.Likeness = defaultSSIMTarget
 	}
 	if cfg.Parallel <= 0 {
 		cfg.Parallel = runtime.GOMAXPROCS(0)
@@ -71,10 +70,33 @@ func NewProcessor(cfg ProcessConfig) *Processor {
 	}
 }
 
-// Rendition is a finished variant of a picture. Renditions of the same Object
-// share one Body.
+// SSIMTarget returns the structural similarity for which the quality of JPEGs is
+// chosen.
+func (p *Processor) SSIMTarget() float64 { return p.cfg.Likeness }
+
+// MemoryUsed returns the number of bytes that pictures hold.
+func (p *Processor) MemoryUsed() int64 { return p.sources.Used() + p.work.Used() }
+
+// MemoryWaiting returns the number of pictures that wait for memory.
+func (p *Processor) MemoryWaiting() int { return p.sources.Waiting() + p.work.Waiting() }
+
+// Options are what a caller wants beside the usual variants.
+type Options struct {
+	// WebP names the sizes that are made in WebP too, where that saves at least a
+	// tenth of the bytes. Such a variant is as similar to the resized picture as the
+	// JPEG. Where the other file is the PNG of a drawing, it keeps every pixel; where
+	// it is a PNG with transparency, it keeps the transparency. WebP is left out if the
+	// memory budget is too small for it. It takes several times the CPU time of the
+	// other variants.
+	WebP []string
+	// Focal is the point that the square crop is centred on.
+	Focal *Focal
+}
+
+// Rendition is a variant that is not stored yet. Renditions of the same Object share
+// one Body.
 type Rendition struct {
-	Name          string // of the size (see Sizes), or square
+	Name          string // of the size (see Sizes), or SquareName
 	Object        string // file name, such as main.jpg
 	Width, Height int    // pixels
 	Format        Format // JPEG, PNG or WebP
@@ -83,22 +105,22 @@ type Rendition struct {
 
 func (r Rendition) bytes() int64 { return int64(len(r.Body)) }
 
-// Processed is what became of a picture.
+// Processed is the result of processing a picture.
 type Processed struct {
 	Format        Format // of the source
 	Width, Height int    // of the source, upright
 	Renditions    []Rendition
 	Placeholder   string        // ThumbHash, in base64
-	AverageColor  string        // #rrggbb in sRGB; empty where nothing of the picture is opaque
-	Animated      bool          // the source has more frames than the one that was decoded
+	AverageColor  string        // #rrggbb in sRGB; empty if no pixel is opaque
+	Animated      bool          // the source has more frames than the decoded one
 	Note          string        // for the picture's owner: what could not be done; usually empty
-	DecodeTime    time.Duration // wall time, without waiting for memory or a CPU; of a JPEG with scaling to the main variant
-	TransformTime time.Duration
+	DecodeTime    time.Duration // wall time without waiting; for a JPEG it includes scaling to the main variant
+	TransformTime time.Duration // wall time without waiting
 
 	memory *admission.Grant
 }
 
-// result is what there is to know of the picture once its variants are stored.
+// result returns the description of the picture once its variants are stored.
 func (p *Processed) result(sha256 string, bytes int64, variants []Variant) Result {
 	return Result{
 		SourceSHA256: sha256, SourceBytes: bytes, SourceFormat: string(p.Format), Width: p.Width, Height: p.Height,
@@ -106,53 +128,53 @@ func (p *Processed) result(sha256 string, bytes int64, variants []Variant) Resul
 	}
 }
 
-// Release returns the memory of the renditions to the budget. It has to be called
-// once they are no longer needed; more calls do nothing.
+// Release returns the memory of the renditions to the budget. Call it once they are
+// no longer needed; further calls do nothing.
 func (p *Processed) Release() { p.memory.Release() }
 
-// Reserve waits for memory for a source of n bytes; it is a [Reserve].
+// Reserve waits for memory for a source of n bytes. The returned function gives it
+// back.
 func (p *Processor) Reserve(ctx context.Context, n int64) (release func(), err error) {
-	memory, err := p.sources.Acquire(ctx, min(n, p.sources.Total()))
+	grant, err := p.sources.Acquire(ctx, min(n, p.sources.Total()))
 	if err != nil {
 		return nil, err
 	}
-	return memory.Release, nil
+	return grant.Release, nil
 }
 
-// Process makes the variants of the picture in src, in the order of [Sizes], and
-// behind them a square crop of its middle. It waits for memory and a CPU, and goes
-// on from size to size, until ctx ends. A failure is an [*Error] with stage
-// decode or transform, or ctx's error. The results carry no metadata; their
-// colours are sRGB.
-func (p *Processor) Process(ctx context.Context, src []byte) (*Processed, error) {
-	return p.process(ctx, src, wish{})
+// Process makes the variants of the picture in src: those of [Sizes] in their order,
+// the square crop, and the WebP variants that were asked for. It waits for memory and
+// a CPU. It looks at ctx before each size. A failure is an [*Error] with stage decode
+// or transform, or ctx's error. The results carry no metadata; their colours are sRGB.
+func (p *Processor) Process(ctx context.Context, src []byte, want Options) (*Processed, error) {
+	return p.process(ctx, src, output{Options: want})
 }
 
-func (p *Processor) process(ctx context.Context, src []byte, want wish) (*Processed, error) {
+func (p *Processor) process(ctx context.Context, src []byte, want output) (*Processed, error) {
 	h, err := readHeader(src)
 	if err != nil {
 		return nil, err
 	}
-	want.likeness, want.quality = p.cfg.Likeness, p.cfg.Quality
-	h.wish = want
+	want.ssimTarget, want.quality = p.cfg.Likeness, p.cfg.Quality
+	h.output = want
 	if err := p.cfg.Limits.check(h.width, h.height); err != nil {
 		return nil, err
 	}
 	d := &decoder{src: src, left: p.cfg.DecodeTimeout}
 	result, err := p.admit(ctx, d, h)
-	if errors.Is(err, jpeg.ErrUnsupported) { // said by the file's scans, not by its header
-		h.leaveToStandard()
+	if errors.Is(err, jpeg.ErrUnsupported) { // known only from the file's scans
+		h.useStandardDecoder()
 		result, err = p.admit(ctx, d, h)
 	}
 	return result, err
 }
 
-// admit waits for the memory that the picture takes, and makes its variants.
+// admit waits for the memory that the picture needs and makes its variants.
 func (p *Processor) admit(ctx context.Context, d *decoder, h header) (*Processed, error) {
 	h.fitWebP(p.work.Total())
-	memory, err := p.work.Acquire(ctx, h.workBytes())
+	grant, err := p.work.Acquire(ctx, h.workBytes())
 	if errors.Is(err, admission.ErrNeverFits) {
-		return nil, bad(CodeImageTooLarge, fmt.Sprintf(
+		return nil, refuse(CodeImageTooLarge, fmt.Sprintf(
 			"a picture of this kind with %d x %d pixels needs more memory than there is", h.width, h.height), err)
 	}
 	if err != nil {
@@ -163,19 +185,19 @@ func (p *Processor) admit(ctx context.Context, d *decoder, h header) (*Processed
 		runtime.GC()
 	}
 	if err != nil {
-		memory.Release()
+		grant.Release()
 		return nil, err
 	}
 	kept := int64(0)
 	for _, r := range result.Renditions {
 		kept += int64(cap(r.Body))
 	}
-	memory.Shrink(kept)
-	result.memory = memory
+	grant.Shrink(kept)
+	result.memory = grant
 	return result, nil
 }
 
-// workBytes is what decoding and transforming takes at most.
+// workBytes returns the most memory that decoding and transforming need.
 func (h header) workBytes() int64 {
 	w, ht := fit(h.width, h.height, Sizes[0].Side)
 	return h.decodeBytes + h.colours.bytes(int64(w)*int64(ht)) + outputBytes*int64(w)*int64(ht) + h.webpMemory() + scratchBytes

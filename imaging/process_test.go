@@ -18,9 +18,9 @@ import (
 	"vitrine/imaging/picture"
 )
 
-func process(t *testing.T, src []byte) *imaging.Processed {
+func mustProcess(t *testing.T, src []byte) *imaging.Processed {
 	t.Helper()
-	got, err := imaging.NewProcessor(imaging.ProcessConfig{}).Process(t.Context(), src)
+	got, err := imaging.NewProcessor(imaging.ProcessConfig{}).Process(t.Context(), src, imaging.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestProcessSizes(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			got := process(t, test.src)
+			got := mustProcess(t, test.src)
 			if diff := cmp.Diff(test.want, shapes(got)); diff != "" {
 				t.Error(diff)
 			}
@@ -125,7 +125,7 @@ func TestProcessTurnsEveryOrientation(t *testing.T) {
 	t.Parallel()
 	for _, size := range []image.Point{{96, 64}, {97, 63}, {1703, 37}} {
 		want := picture.Corners(size.X, size.Y)
-		plain := process(t, picture.JPEG(want, 95, 1))
+		plain := mustProcess(t, picture.JPEG(want, 95, 1))
 		for o := 1; o <= 8; o++ {
 			stored := picture.Stored(want, o)
 			files := map[string][]byte{
@@ -140,7 +140,7 @@ func TestProcessTurnsEveryOrientation(t *testing.T) {
 			for format, src := range files {
 				t.Run(fmt.Sprintf("%v %s %d", size, format, o), func(t *testing.T) {
 					t.Parallel()
-					got := process(t, src)
+					got := mustProcess(t, src)
 					if got.Width != size.X || got.Height != size.Y {
 						t.Errorf("source of %d x %d", got.Width, got.Height)
 					}
@@ -255,7 +255,7 @@ func TestProcessReadsEveryKindOfFile(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			got := process(t, test.src)
+			got := mustProcess(t, test.src)
 			if got.Format != test.format {
 				t.Errorf("format is %s, want %s", got.Format, test.format)
 			}
@@ -299,7 +299,7 @@ func TestProcessPutsAGIFFrameOnItsCanvas(t *testing.T) {
 	t.Parallel()
 	logo := picture.Graphic(200, 100)
 	frame := image.Rect(30, 20, 130, 90)
-	got := open(t, process(t, picture.AnimatedGIF(logo, frame)).Renditions[0])
+	got := open(t, mustProcess(t, picture.AnimatedGIF(logo, frame)).Renditions[0])
 	if got.Bounds() != image.Rect(0, 0, 200, 100) {
 		t.Fatalf("canvas is %v", got.Bounds())
 	}
@@ -320,7 +320,7 @@ func TestProcessEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := imaging.NewProcessor(imaging.ProcessConfig{}).Process(ctx, picture.JPEG(picture.Photo(64, 48, 1), 90, 1))
+	_, err := imaging.NewProcessor(imaging.ProcessConfig{}).Process(ctx, picture.JPEG(picture.Photo(64, 48, 1), 90, 1), imaging.Options{})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error is %v", err)
 	}
@@ -357,16 +357,16 @@ func TestProcessDoesNotInflate(t *testing.T) {
 	photo := picture.Photo(300, 220, 3)
 	for _, quality := range []int{30, 50, 75, 80, 95} {
 		src := picture.JPEG(photo, quality, 1)
-		if got := process(t, src).Renditions[0]; len(got.Body) > len(src) {
+		if got := mustProcess(t, src).Renditions[0]; len(got.Body) > len(src) {
 			t.Errorf("quality %d: %d bytes of %d", quality, len(got.Body), len(src))
 		}
 	}
 	graphic := picture.PNG(picture.Graphic(400, 300))
-	if got := process(t, graphic).Renditions[0]; got.Format != imaging.PNG || len(got.Body) > len(graphic) {
+	if got := mustProcess(t, graphic).Renditions[0]; got.Format != imaging.PNG || len(got.Body) > len(graphic) {
 		t.Errorf("a drawing of %d bytes became a %s of %d", len(graphic), got.Format, len(got.Body))
 	}
 	// A re-encoding of the same size at the usual quality is what to beat.
-	big := process(t, picture.PNG(picture.Photo(1800, 90, 4))).Renditions[0]
+	big := mustProcess(t, picture.PNG(picture.Photo(1800, 90, 4))).Renditions[0]
 	m := open(t, big)
 	var again bytes.Buffer
 	if err := jpeg.Encode(&again, m, &jpeg.Options{Quality: 80}); err != nil {
@@ -380,7 +380,7 @@ func TestProcessDoesNotInflate(t *testing.T) {
 	if err := png.Encode(&plain, picture.Logo(400, 300)); err != nil {
 		t.Fatal(err)
 	}
-	if got := process(t, logo).Renditions[0]; len(got.Body) > plain.Len()+plain.Len()/50 {
+	if got := mustProcess(t, logo).Renditions[0]; len(got.Body) > plain.Len()+plain.Len()/50 {
 		t.Errorf("a logo of %d bytes became %d", plain.Len(), len(got.Body))
 	}
 }

@@ -7,18 +7,17 @@ import (
 	"vitrine/imaging/resize"
 )
 
-// raster reads a decoded picture row by row as 8-bit premultiplied RGBA, so that
-// no second copy of a large one is ever made. opaque is known for the rows that
-// were read.
+// raster reads a decoded picture row by row as 8-bit premultiplied RGBA, without a second
+// copy of a large picture. opaque holds for the rows that have been read.
 type raster struct {
 	width, height int
 	opaque        bool
-	deep          *deepTables // for samples of 16 bits; nil takes them for sRGB
+	deep          *deepTables // for 16-bit samples; nil treats them as sRGB
 	row           func(y int, buf []byte) []byte
 }
 
-// newRaster gives the raster of img on a canvas of width x height, which is larger
-// than img for a frame that does not fill it: the rest is transparent.
+// newRaster returns the raster of img on a canvas of width x height. The canvas is
+// transparent where img does not cover it.
 func newRaster(img image.Image, width, height int, deep *deepTables) *raster {
 	r := &raster{width: width, height: height, opaque: true, deep: deep}
 	read := r.reader(img)
@@ -43,7 +42,7 @@ func (r *raster) source() resize.Source {
 	return resize.Source{Width: r.width, Height: r.height, Channels: 4, Row: r.row}
 }
 
-// reader gives the function that converts one row of img, counted from its top.
+// reader returns the function that converts a row of img, counted from its top.
 func (r *raster) reader(img image.Image) func(y int, buf []byte) []byte {
 	n := 4 * img.Bounds().Dx()
 	switch m := img.(type) {
@@ -71,7 +70,8 @@ func (r *raster) reader(img image.Image) func(y int, buf []byte) []byte {
 	return func(y int, buf []byte) []byte { return r.generic(buf, img, y) }
 }
 
-// premultiply also notes whether there is transparency. src may be dst.
+// premultiply multiplies the colours by alpha and records transparency in r.opaque. src
+// may be dst.
 func (r *raster) premultiply(dst, src []byte) []byte {
 	for i := 0; i+4 <= len(src); i += 4 {
 		s, d := (*[4]byte)(src[i:]), (*[4]byte)(dst[i:])
@@ -86,12 +86,13 @@ func (r *raster) premultiply(dst, src []byte) []byte {
 	return dst
 }
 
-// scale255 is v*a/255, rounded.
+// scale255 returns v*a/255, rounded.
 func scale255(v, a byte) byte {
 	t := uint32(v)*uint32(a) + 128
 	return byte((t + t>>8) >> 8)
 }
 
+// narrow maps 16-bit RGBA samples to 8 bits.
 func (r *raster) narrow(dst, src []byte) []byte {
 	if r.deep != nil {
 		return r.deep.narrowRGBA(dst, src)
@@ -108,8 +109,8 @@ func narrow(dst, src []byte) []byte {
 	return dst
 }
 
-// fromCMYK takes inks as if they were ideal: without the file's colour profile
-// there is nothing to know them by.
+// fromCMYK converts inks to RGB as if they were ideal, because without a colour profile
+// nothing is known about them.
 func fromCMYK(dst, src []byte) []byte {
 	for i := 0; i+4 <= len(src); i += 4 {
 		s, d := (*[4]byte)(src[i:]), (*[4]byte)(dst[i:])
@@ -120,8 +121,9 @@ func fromCMYK(dst, src []byte) []byte {
 	return dst
 }
 
+// paletted returns the function that converts a row of a picture with a palette.
 func (r *raster) paletted(m *image.Paletted) func(y int, buf []byte) []byte {
-	var table [256][4]byte // an index beyond the palette is transparent
+	var table [256][4]byte // an index outside the palette is transparent
 	var clearAt [256]bool
 	for i := range table {
 		clearAt[i] = true
@@ -145,8 +147,8 @@ func (r *raster) paletted(m *image.Paletted) func(y int, buf []byte) []byte {
 	}
 }
 
-// fromYCbCr serves lossy WebP: its luma and chroma are in the limited range, see
-// [widen].
+// fromYCbCr converts a row of a lossy WebP, whose luma and chroma have the limited range:
+// see [toFullRange].
 func fromYCbCr(buf []byte, m *image.YCbCr, y int) []byte {
 	y += m.Rect.Min.Y
 	for x := range m.Rect.Dx() {
@@ -158,6 +160,7 @@ func fromYCbCr(buf []byte, m *image.YCbCr, y int) []byte {
 	return buf
 }
 
+// fromNYCbCrA converts a row of a lossy WebP with transparency.
 func (r *raster) fromNYCbCrA(buf []byte, m *image.NYCbCrA, y int) []byte {
 	fromYCbCr(buf, &m.YCbCr, y)
 	alpha := m.A[y*m.AStride:]
@@ -167,7 +170,7 @@ func (r *raster) fromNYCbCrA(buf []byte, m *image.NYCbCrA, y int) []byte {
 	return r.premultiply(buf, buf)
 }
 
-// generic serves types that the decoders do not give today.
+// generic converts a row of any other type. The decoders return none today.
 func (r *raster) generic(buf []byte, img image.Image, y int) []byte {
 	b := img.Bounds()
 	for x := range b.Dx() {

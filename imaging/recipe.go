@@ -33,7 +33,7 @@ func firstRecipe(likeness float64) string {
 	for _, size := range Sizes {
 		fmt.Fprintf(&b, " %s:%d", size.Name, size.Side)
 	}
-	fmt.Fprintf(&b, " %s:%d", squareName, SquareSide)
+	fmt.Fprintf(&b, " %s:%d", SquareName, SquareSide)
 	return b.String()
 }
 

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// backoff is the wait after n failures before this one: base doubled n times, at
-// most limit, of which a random half is taken off so that many do not come
-// back at once.
+// backoff returns the wait after a failure that n others preceded: base doubled n times, at
+// most limit, shortened at random by up to a half so that many jobs do not come back at
+// once.
 func backoff(n int, base, limit time.Duration) time.Duration {
 	d := limit
 	if n < 30 && base<<n < limit && base<<n > 0 {
@@ -16,7 +16,7 @@ func backoff(n int, base, limit time.Duration) time.Duration {
 	return d/2 + rand.N(d/2+1)
 }
 
-// oursWait is how long a picture waits at least after a try that ended by the
-// fault of our own dependencies. Such tries are not counted as attempts, so that
-// only the job store can tell how many there were and let the wait grow.
+// oursWait returns the least wait after an attempt that failed because of a dependency of this
+// service. Such attempts are not counted, so only the job store can know how many there were
+// and let the wait grow.
 func oursWait() time.Duration { return backoff(0, 2*time.Second, 2*time.Second) }

@@ -53,10 +53,10 @@ type ReworkStore interface {
 func (w *Worker) secondPass() bool { return webpRecipe(w.cfg.WebP) != "" }
 
 // Recipe names what the worker makes of an image in all: see [Recipe].
-func (w *Worker) Recipe() string { return Recipe(w.process.cfg.Likeness, w.cfg.WebP) }
+func (w *Worker) Recipe() string { return Recipe(w.process.SSIMTarget(), w.cfg.WebP) }
 
 // firstRecipe names what the first pass makes.
-func (w *Worker) firstRecipe() string { return firstRecipe(w.process.cfg.Likeness) }
+func (w *Worker) firstRecipe() string { return firstRecipe(w.process.SSIMTarget()) }
 
 // Rework does the work and gives what the image is to become, all of whose objects
 // are stored; nil where it is already as it should be. The variants that it has
@@ -140,10 +140,10 @@ func (t *rework) fetch(ctx context.Context, need staleness) (src Source, release
 		known = t.Was.Validators
 	}
 	src, release, err = w.download(ctx, t.Source, known, t.Attempt-1)
-	if hostFailing(err) {
+	if IsHostFailing(err) {
 		// Being put off counts here: the picture is ready as it is, and a host that is
 		// down for good must not have thousands come back for ever.
-		err = &Error{Code: CodeSourceUnavailable, Stage: StageFetch, Transient: true, RetryAfter: hostPause,
+		err = &Error{Code: CodeSourceUnavailable, Stage: StageFetch, Transient: true, RetryAfter: HostPause,
 			Detail: host(t.Source) + " has been failing", Err: err}
 	}
 	return src, release, err
@@ -156,7 +156,7 @@ func (t *rework) remake(ctx context.Context, src Source) (*Reworked, error) {
 		return nil, err
 	}
 	defer processed.Release()
-	digest := t.digest(src.SHA256, "all "+t.Focal.object(JPEG))
+	digest := t.digest(src.SHA256, "all "+t.Focal.SquareObject(JPEG))
 	variants, err := t.keep(ctx, digest, processed.Renditions)
 	if err != nil {
 		return nil, err
@@ -169,7 +169,7 @@ func (t *rework) remake(ctx context.Context, src Source) (*Reworked, error) {
 // produce makes the renditions of a source, with those in WebP.
 func (t *rework) produce(ctx context.Context, src Source) (*Processed, error) {
 	t.stage = StageDecode
-	return t.worker.process.process(ctx, src.Body, wish{webp: t.worker.cfg.WebP, focal: t.Focal})
+	return t.worker.process.Process(ctx, src.Body, Options{WebP: t.worker.cfg.WebP, Focal: t.Focal})
 }
 
 // addWebP makes the WebP variants of a source beside the others.
@@ -226,7 +226,7 @@ func (t *rework) keep(ctx context.Context, digest string, renditions []Rendition
 	if err != nil {
 		return nil, err
 	}
-	return t.worker.put(ctx, func(object string) string { return objectPrefix(t.ObjectKey, digest) + object }, renditions)
+	return t.worker.put(ctx, func(object string) string { return VariantFolder(t.ObjectKey, digest) + object }, renditions)
 }
 
 // reworkError is what the error of a second pass means.

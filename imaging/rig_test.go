@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"os"
 	"strings"
@@ -254,13 +253,13 @@ type rig struct {
 	jobs    *jobs
 	db      *proxy
 	objects *objects
-	web     *site
+	web     *sourceServer
 	log     *strings.Builder
 }
 
 func newRig(t *testing.T, handler http.HandlerFunc, cfg imaging.WorkerConfig, endpoint string, wrap func(*jobs) imaging.JobStore) *rig {
 	t.Helper()
-	r := &rig{objects: newObjects(t, endpoint), web: newSite(t, handler, nil), log: &strings.Builder{}}
+	r := &rig{objects: newObjects(t, endpoint), web: newSourceServer(t, handler), log: &strings.Builder{}}
 	r.jobs, r.db = newJobs(t)
 	var store imaging.JobStore = r.jobs
 	if wrap != nil {
@@ -269,10 +268,7 @@ func newRig(t *testing.T, handler http.HandlerFunc, cfg imaging.WorkerConfig, en
 	log := logrus.New()
 	log.SetOutput(r.log) // logrus writes under a lock of its own
 	log.SetFormatter(&logrus.JSONFormatter{})
-	fetcher := imaging.NewFetcher(imaging.FetchConfig{
-		AllowCIDRs: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, AllowPorts: []int{r.web.port}, Timeout: 5 * time.Second, HostConnections: 64,
-	})
-	t.Cleanup(fetcher.Close)
+	fetcher := r.web.fetcher(t, imaging.FetchConfig{Timeout: 5 * time.Second, HostConnections: 64})
 	r.Worker = imaging.NewWorker(store, r.objects, fetcher, cfg, log, nil)
 	return r
 }

@@ -7,19 +7,8 @@ import (
 	"vitrine/imaging/resize"
 )
 
-// Size is one of the sizes that an image is made in: its longer side has Side
-// pixels, or fewer where the source has.
-type Size struct {
-	Name string
-	Side int
-}
-
-// Sizes are the variants of an image, the main one first. Where a source is too
-// small for a size, the variant is the same object as the one before.
-var Sizes = [...]Size{{"main", 1600}, {"large", 800}, {"small", 200}}
-
-// fit gives the largest width and height of the same proportions whose longer
-// side has at most side pixels, never more than there are.
+// fit returns the largest width and height with the same proportions whose longer side has
+// at most side pixels. It never enlarges.
 func fit(width, height, side int) (w, h int) {
 	longer := max(width, height)
 	if longer <= side {
@@ -30,14 +19,15 @@ func fit(width, height, side int) (w, h int) {
 	return scaled(width), scaled(height)
 }
 
-// decodedSide is how many pixels the longer side of a JPEG has at least after it
-// was decoded at a reduced size: a quarter more than the main variant. From there
-// on the result cannot be told from that of a full decoding; with less it can.
+// decodedSide is the least number of pixels that the longer side of a JPEG keeps when it is
+// decoded at a reduced size: a quarter more than the main variant. With fewer pixels the
+// result differs visibly from that of a full decoding.
 const decodedSide = 2000
 
-// scaleSource makes the main picture of a decoded one, as stored: YCbCr 4:2:0, gray
-// or premultiplied RGBA, whichever it is nearest to. opaque says that the whole
-// source is. What was decoded band by band is scaled already.
+// scaleSource scales a decoded picture to its main variant, without applying the
+// orientation. The result is YCbCr 4:2:0, gray or premultiplied RGBA, whichever is
+// nearest to the source. opaque reports whether the whole source is opaque. A picture that
+// was decoded in bands is scaled already.
 func scaleSource(img image.Image, h header, c colours, width, height int) (scaled image.Image, opaque bool) {
 	if h.banded() {
 		return img, true
@@ -49,7 +39,7 @@ func scaleSource(img image.Image, h header, c colours, width, height int) (scale
 		}
 		out := scalePlanar(m, h.area(), width, height, h.orientation)
 		if h.format == WebP {
-			widen(out)
+			toFullRange(out)
 		}
 		return out, true
 	case *image.Gray, *image.Gray16:
@@ -65,19 +55,22 @@ func scaleSource(img image.Image, h header, c colours, width, height int) (scale
 	return out, r.opaque
 }
 
-// area is what a decoded picture covers in its own pixels; the last column and row
-// may do so in part.
+// area is the part of a decoded picture that shows the source, in decoded pixels. The last
+// column and row may count in part.
 type area struct{ width, height float64 }
 
+// area returns the area of the decoded picture.
 func (h header) area() area {
-	return area{float64(h.width) / float64(h.scale), float64(h.height) / float64(h.scale)}
+	return area{width: float64(h.width) / float64(h.scale), height: float64(h.height) / float64(h.scale)}
 }
 
+// wholeArea returns the area of a picture that is shown completely.
 func wholeArea(img image.Image) area {
 	size := img.Bounds().Size()
-	return area{float64(size.X), float64(size.Y)}
+	return area{width: float64(size.X), height: float64(size.Y)}
 }
 
+// scaleGray scales an area of a gray picture.
 func scaleGray(img image.Image, from area, deep *deepTables, width, height int) *image.Gray {
 	size := img.Bounds().Size()
 	source := resize.Source{Width: size.X, Height: size.Y, Channels: 1}
@@ -99,12 +92,13 @@ func scaleGray(img image.Image, from area, deep *deepTables, width, height int) 
 	return out
 }
 
+// grayAxes map an area of a plane to width x height.
 func grayAxes(src image.Point, from area, width, height int) (x, y resize.Axis) {
 	return resize.Axis{Dst: width, Src: src.X, Scale: from.width / float64(width), Kernel: resize.Lanczos},
 		resize.Axis{Dst: height, Src: src.Y, Scale: from.height / float64(height), Kernel: resize.Lanczos}
 }
 
-// scaleDown makes a smaller picture of one that scaleSource or scaleDown made.
+// scaleDown scales a picture that scaleSource or scaleDown returned.
 func scaleDown(img image.Image, width, height int) image.Image {
 	switch m := img.(type) {
 	case *image.YCbCr:

@@ -36,7 +36,7 @@ func TestProcessKeepsThePixelsOfImageJPEG(t *testing.T) {
 	for _, size := range []image.Point{{640, 480}, {333, 1601}, {1600, 41}} {
 		src := picture.JPEG(picture.Photo(size.X, size.Y, 5), 90, 1)
 		if size.Y == 1601 { // a pixel above the main size
-			if d := meanDifference(open(t, process(t, src).Renditions[0]), open(t, reference(t, src, 0).Renditions[0])); d > 0 {
+			if d := meanDifference(open(t, mustProcess(t, src).Renditions[0]), open(t, reference(t, src, 0).Renditions[0])); d > 0 {
 				t.Errorf("%v: differs by %.3f", size, d)
 			}
 			continue
@@ -53,7 +53,7 @@ func TestProcessKeepsThePixelsOfImageJPEG(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := imaging.NewProcessor(imaging.ProcessConfig{Quality: 80}).Process(t.Context(), src)
+		got, err := imaging.NewProcessor(imaging.ProcessConfig{Quality: 80}).Process(t.Context(), src, imaging.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -69,7 +69,7 @@ func TestProcessKeepsThePixelsOfImageJPEG(t *testing.T) {
 				t.Parallel()
 				src := sampled(photo, o == 6, -1, sampling...)
 				src = picture.WithEXIF(src, picture.EXIF(o))
-				got, want := process(t, src), reference(t, src, 0)
+				got, want := mustProcess(t, src), reference(t, src, 0)
 				for i := range got.Renditions {
 					if !bytes.Equal(got.Renditions[i].Body, want.Renditions[i].Body) {
 						t.Errorf("%s is another file", got.Renditions[i].Name)
@@ -96,7 +96,7 @@ func TestProcessDecodesScaled(t *testing.T) {
 					t.Parallel()
 					src := sampled(photo, o%2 == 0, -1, sampling...)
 					src = picture.WithEXIF(src, picture.EXIF(o))
-					got, err := imaging.NewProcessor(imaging.ProcessConfig{Quality: 80}).Process(t.Context(), src)
+					got, err := imaging.NewProcessor(imaging.ProcessConfig{Quality: 80}).Process(t.Context(), src, imaging.Options{})
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -117,10 +117,10 @@ func TestProcessTurnsScaledPicturesExactly(t *testing.T) {
 	t.Parallel()
 	for _, size := range []image.Point{{4003, 83}, {83, 4003}} {
 		stripes := picture.Stripes(size.X, size.Y)
-		upright := open(t, process(t, sampled(stripes, false, -1, 0x11, 0x11, 0x11)).Renditions[0])
+		upright := open(t, mustProcess(t, sampled(stripes, false, -1, 0x11, 0x11, 0x11)).Renditions[0])
 		for o := 2; o <= 8; o++ {
 			src := sampled(picture.Stored(stripes, o), o%2 == 0, -1, 0x11, 0x11, 0x11)
-			got := open(t, process(t, picture.WithEXIF(src, picture.EXIF(o))).Renditions[0])
+			got := open(t, mustProcess(t, picture.WithEXIF(src, picture.EXIF(o))).Renditions[0])
 			d := meanDifference(got, upright)
 			t.Logf("%v, orientation %d: %.2f", size, o, d)
 			if d > 1.2 {
@@ -187,7 +187,7 @@ func TestProcessLeavesRarePicturesToImageJPEG(t *testing.T) {
 		"rgb":              sampled(photo, false, 0, 0x11, 0x11, 0x11),
 		"said late":        picture.LateRGB(sampled(photo, false, -1, 0x11, 0x11, 0x11)),
 	} {
-		got := open(t, process(t, src).Renditions[0])
+		got := open(t, mustProcess(t, src).Renditions[0])
 		want, err := jpeg.Decode(bytes.NewReader(src))
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)

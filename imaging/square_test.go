@@ -30,7 +30,7 @@ func quarters(w, h int) *image.NRGBA {
 
 func square(t *testing.T, src []byte, focal *imaging.Focal) (imaging.Rendition, image.Image) {
 	t.Helper()
-	got, err := imaging.ProcessFocal(t.Context(), src, focal)
+	got, err := imaging.NewProcessor(imaging.ProcessConfig{}).Process(t.Context(), src, imaging.Options{Focal: focal})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func TestSquareOfSmallPictures(t *testing.T) {
 func TestSquareFromTheMainVariant(t *testing.T) {
 	t.Parallel()
 	p := imaging.NewProcessor(imaging.ProcessConfig{})
-	got, err := p.Process(t.Context(), picture.JPEG(quarters(2400, 900), 92, 1))
+	got, err := p.Process(t.Context(), picture.JPEG(quarters(2400, 900), 92, 1), imaging.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

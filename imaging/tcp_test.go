@@ -1,14 +1,12 @@
 package imaging_test
 
 import (
-	"io"
 	"net"
 	"sync"
-	"sync/atomic"
 	"testing"
 )
 
-// serveTCP has each connection served, counted from 0, and closed after that.
+// serveTCP serves each connection, counted from 0, and closes it afterwards.
 func serveTCP(t *testing.T, serve func(i int, conn net.Conn)) (address string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -31,47 +29,12 @@ func serveTCP(t *testing.T, serve func(i int, conn net.Conn)) (address string) {
 	return listener.Addr().String()
 }
 
-// proxy stands before a TCP server; while cut, it ends all connections.
-type proxy struct {
-	address string
-	cut     atomic.Bool
-}
-
-func newProxy(t *testing.T, target string) *proxy {
-	t.Helper()
-	p := &proxy{}
-	p.address = serveTCP(t, func(_ int, client net.Conn) { p.serve(client, target) })
-	return p
-}
-
-func (p *proxy) serve(client net.Conn, target string) {
-	server, err := net.Dial("tcp", target)
-	if err != nil || p.cut.Load() {
-		return
-	}
-	defer func() { _ = server.Close() }()
-	go func() {
-		defer func() { _ = client.Close() }()
-		_, _ = io.Copy(client, server)
-	}()
-	buf := make([]byte, 4096)
-	for {
-		n, err := client.Read(buf)
-		if err != nil || p.cut.Load() {
-			return
-		}
-		if _, err := server.Write(buf[:n]); err != nil {
-			return
-		}
-	}
-}
-
-// valve stands before a TCP server; shutting it silences the connections there are.
+// valve stands in front of a TCP server. Shutting it silences the existing connections.
 type valve struct {
 	address string
 
 	mu     sync.Mutex
-	closed chan struct{} // of the connections made since the last shutting
+	closed chan struct{} // of the connections opened since the last shut
 }
 
 func newValve(t *testing.T, target string) *valve {
@@ -98,7 +61,7 @@ func (v *valve) shut() {
 	v.closed = make(chan struct{})
 }
 
-// pass copies until closed; after that it swallows what comes.
+// pass copies until closed. After that it discards what arrives.
 func pass(to, from net.Conn, closed chan struct{}) {
 	defer func() { _ = from.Close() }()
 	buf := make([]byte, 4096)

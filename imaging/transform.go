@@ -5,8 +5,8 @@ import (
 	"image"
 )
 
-// transform makes the renditions of a decoded picture, or gives ctx's error after
-// the size that is at hand when ctx ends: nothing of the encoders looks at it.
+// transform makes the renditions of a decoded picture. The encoders do not look at ctx, so
+// when it ends the current size is finished first.
 func transform(ctx context.Context, img image.Image, h header, src []byte) (*Processed, error) {
 	colours := h.colours.read(src)
 	result := &Processed{Format: h.format, Width: h.width, Height: h.height, Animated: h.animated, Note: colours.note}
@@ -28,7 +28,7 @@ func transform(ctx context.Context, img image.Image, h header, src []byte) (*Pro
 	return nil, unwritable(err)
 }
 
-// write makes what is wanted of the main picture, each size from the one before.
+// write makes the renditions of the main picture. Each size is scaled from the previous one.
 func (e *encoder) write(ctx context.Context, main image.Image, result *Processed) error {
 	if e.source.squareOnly {
 		square, err := e.square(main, nil)

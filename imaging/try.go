@@ -141,7 +141,7 @@ func (t *try) reserve(ctx context.Context, src digest) (result *Result, err erro
 	}
 	// What a second pass has stored lies under a digest of its own, which is not
 	// reserved, and is made anew.
-	prefix := objectPrefix(t.claim.ObjectKey, src.sha256)
+	prefix := VariantFolder(t.claim.ObjectKey, src.sha256)
 	made := *twin
 	made.Variants = slices.DeleteFunc(slices.Clone(twin.Variants), func(v Variant) bool { return !strings.HasPrefix(v.Key, prefix) })
 	if stale(twin.Recipe, t.worker.firstRecipe()) == entirely || len(made.Variants) != len(Sizes)+1 || !t.hasSquare(src, made.Variants) {
@@ -159,7 +159,7 @@ func (t *try) reserve(ctx context.Context, src digest) (result *Result, err erro
 func (t *try) hasSquare(src digest, variants []Variant) bool {
 	last := len(variants) - 1
 	square := variants[last]
-	return square.Key == t.key(src, t.claim.Focal.object(Format(square.Format))) ||
+	return square.Key == t.key(src, t.claim.Focal.SquareObject(Format(square.Format))) ||
 		slices.ContainsFunc(variants[:last], func(v Variant) bool { return v.Key == square.Key })
 }
 
@@ -172,7 +172,7 @@ func (t *try) key(src digest, object string) string {
 // is to be stored too.
 func (t *try) produce(ctx context.Context, src *digest) (*Processed, error) {
 	t.stage = StageDecode
-	processed, err := t.worker.process.process(ctx, src.body, wish{focal: t.claim.Focal})
+	processed, err := t.worker.process.Process(ctx, src.body, Options{Focal: t.claim.Focal})
 	if err != nil {
 		return nil, err
 	}

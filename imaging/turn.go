@@ -2,8 +2,8 @@ package imaging
 
 import "image"
 
-// turn gives the upright copy of a scaled picture that is stored with
-// orientation o. It is one of the three types that scale gives.
+// turn returns the upright copy of a scaled picture that is stored with orientation o. The
+// picture has one of the three types that scaleSource returns.
 func turn(img image.Image, o orientation) image.Image {
 	if o == upright {
 		return img
@@ -33,8 +33,8 @@ func turn(img image.Image, o orientation) image.Image {
 	return img
 }
 
-// turnPlane copies the w x h pixels of src, of 1 or 4 bytes, to their upright
-// places in dst.
+// turnPlane copies the w x h pixels of src, of 1 or 4 bytes each, to their upright
+// positions in dst.
 func turnPlane(dst []byte, dstStride int, src []byte, srcStride, w, h, bytes int, o orientation) {
 	for y := range h {
 		ty := y

@@ -5,48 +5,36 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"io"
 	"io/fs"
-	"strings"
 	"time"
 )
 
-// UploadScheme begins the sources that name an upload; its key follows.
-const UploadScheme = "upload:"
+// uploadTimeout bounds reading an object, without the wait for memory.
+const uploadTimeout = 30 * time.Second
 
-// UploadStore keeps what clients have uploaded. Open gives the content, to be
-// read under ctx and closed, and its size in bytes; [fs.ErrNotExist] where there is
-// none. Any other error is the store's own fault.
-type UploadStore interface {
-	Open(ctx context.Context, key string) (body io.ReadCloser, size int64, err error)
-}
-
-// uploadTime bounds reading an upload, waiting for memory excepted.
-const uploadTime = 30 * time.Second
-
-// uploads gives the pictures that clients have uploaded, under the same limits as
-// those that are downloaded.
-type uploads struct {
-	store    UploadStore
-	maxBytes int64
-}
-
-// fetch is [Fetcher.Fetch] for an upload. What goes wrong with the store is our own
-// fault.
-func (u uploads) fetch(ctx context.Context, source string, reserve Reserve) (src Source, release func(), err error) {
-	work, limit := startLimit(ctx, uploadTime)
+// Upload reads a picture from the object store, under the same limits as a download:
+// an upload of a client, or the kept bytes of a source. A failure is an [*Error] with
+// stage fetch, unless ctx has ended: then it is ctx's error. A failure of the store counts
+// as a fault of this service.
+//
+// reserve may be nil. Its memory is given back if Upload fails, and otherwise by release,
+// which is never nil.
+func (f *Fetcher) Upload(
+	ctx context.Context, store UploadStore, key string, reserve Reserve,
+) (src Source, release func(), err error) {
+	work, limit := startLimit(ctx, uploadTimeout)
 	defer limit.stop()
 	release = func() {}
-	body, size, err := u.store.Open(work, strings.TrimPrefix(source, UploadScheme))
+	body, size, err := store.Open(work, key)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return Source{}, release, failed(CodeUploadNotFound, "nothing has been uploaded under this key", err)
 	case err != nil:
-		return Source{}, release, u.unavailable(ctx, err)
+		return Source{}, release, storeFailed(ctx, err)
 	}
-	defer func() { _ = body.Close() }() // only read from: nothing can be lost
-	if size > u.maxBytes {
-		return Source{}, release, bodyTooLarge(u.maxBytes)
+	defer func() { _ = body.Close() }() // read only: closing cannot lose data
+	if size > f.cfg.MaxBytes {
+		return Source{}, release, bodyTooLarge(f.cfg.MaxBytes)
 	}
 	if reserve != nil {
 		limit.pause()
@@ -55,7 +43,7 @@ func (u uploads) fetch(ctx context.Context, source string, reserve Reserve) (src
 		}
 		limit.resume()
 	}
-	content, err := readBody(body, size, u.maxBytes)
+	content, err := readBody(body, size, f.cfg.MaxBytes)
 	if err == nil {
 		sum := sha256.Sum256(content)
 		return Source{Body: content, SHA256: hex.EncodeToString(sum[:])}, release, nil
@@ -63,15 +51,18 @@ func (u uploads) fetch(ctx context.Context, source string, reserve Reserve) (src
 	release()
 	var known *Error
 	if errors.As(err, &known) && !known.Transient {
-		return Source{}, func() {}, err // it lies in the file
+		return Source{}, func() {}, err // the file itself is at fault
 	}
-	return Source{}, func() {}, u.unavailable(ctx, err)
+	return Source{}, func() {}, storeFailed(ctx, err)
 }
 
-// unavailable is what a failure of the store means, unless ctx has ended.
-func (uploads) unavailable(ctx context.Context, err error) error {
+// storeFailed returns the failure of the object store, or ctx's error if ctx has ended.
+func storeFailed(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return storeUnavailable(StageFetch, err)
+	return &Error{
+		Code: CodeStoreUnavailable, Stage: StageFetch, Transient: true, Ours: true,
+		Detail: "the object store is unavailable", Err: err,
+	}
 }

@@ -1,7 +1,6 @@
 package imaging
 
 import (
-	"context"
 	"errors"
 	"image"
 	"slices"
@@ -9,38 +8,29 @@ import (
 	"vitrine/imaging/webp"
 )
 
-// webpBytes is what writing WebP needs for each pixel of the main variant, beside
-// outputBytes: planes, notes, what it and the JPEG decode to, and the file.
+// webpBytes is the memory that writing WebP needs for each pixel of the main variant, in
+// addition to outputBytes: planes, encoder state, the decoded WebP and JPEG, and the file.
 const webpBytes = 24
 
-// losslessBytes is that for each pixel of a lossless or transparent one.
+// losslessBytes is the same for each pixel of a lossless or transparent WebP.
 const losslessBytes = 72
 
-// cutOutQuality is for pictures with transparency, whose PNG keeps every pixel.
+// cutOutQuality is the quality of the WebP of a picture with transparency, whose PNG keeps
+// every pixel.
 const cutOutQuality = 85
 
-// worthPercent is the size of a WebP, in percent of the JPEG or PNG of the same
-// pixels, from which on it is not worth an object of its own.
+// worthPercent is the largest size of a WebP that is worth storing, in percent of the JPEG
+// or PNG of the same pixels.
 const worthPercent = 90
 
-// ProcessWebP does what Process does, and appends renditions in WebP for those of
-// the named sizes where they pay: they have at least a tenth less bytes, and are as
-// like to the resized picture as the JPEG is. Beside the PNG of a drawing they keep
-// every pixel, beside one with transparency that is none its transparency. There are
-// none where the memory budget is too small for them. It takes several times the CPU
-// time of Process.
-func (p *Processor) ProcessWebP(ctx context.Context, src []byte, sizes ...string) (*Processed, error) {
-	return p.process(ctx, src, wish{webp: sizes})
-}
-
-// fitWebP leaves out what the memory in all is not enough for: lossless and
-// transparent WebPs of the larger sizes first, then all.
+// fitWebP drops the WebP files for which the whole memory budget is too small: first the
+// lossless and transparent ones of the larger sizes, then all.
 func (h *header) fitWebP(total int64) {
-	if len(h.webp) == 0 {
+	if len(h.WebP) == 0 {
 		return
 	}
 	for _, size := range Sizes {
-		if h.format != JPEG && slices.Contains(h.webp, size.Name) {
+		if h.format != JPEG && slices.Contains(h.WebP, size.Name) {
 			w, ht := fit(h.width, h.height, size.Side)
 			if h.packed = int64(w) * int64(ht); h.workBytes() <= total {
 				return
@@ -48,26 +38,26 @@ func (h *header) fitWebP(total int64) {
 		}
 	}
 	if h.packed = 0; h.workBytes() > total {
-		h.webp = nil
+		h.WebP = nil
 	}
 }
 
-// webpMemory is what making WebPs takes at most.
+// webpMemory returns the most memory that making WebP files needs.
 func (h header) webpMemory() int64 {
-	if len(h.webp) == 0 {
+	if len(h.WebP) == 0 {
 		return 0
 	}
 	w, ht := fit(h.width, h.height, Sizes[0].Side)
 	return max(webpBytes*int64(w)*int64(ht), losslessBytes*h.packed)
 }
 
-// accompany makes the WebP of a finished rendition of img, where it is wanted and
-// pays.
+// accompany makes the WebP of a finished rendition of img if it is asked for and worth
+// storing.
 func (e *encoder) accompany(r Rendition, img image.Image) error {
-	if !slices.Contains(e.source.webp, r.Name) {
+	if !slices.Contains(e.source.WebP, r.Name) {
 		return nil
 	}
-	for _, w := range e.webps { // another size, the same pixels
+	for _, w := range e.webps { // another size with the same pixels
 		if w.of == r.Object {
 			if w.Body != nil {
 				w.Name = r.Name
@@ -77,7 +67,7 @@ func (e *encoder) accompany(r Rendition, img image.Image) error {
 		}
 	}
 	body, err := e.encodeWebP(r, img)
-	if errors.Is(err, webp.ErrLossless) { // there is a PNG
+	if errors.Is(err, webp.ErrLossless) { // the PNG remains
 		body, err = nil, nil
 	}
 	if err != nil {
@@ -92,14 +82,14 @@ func (e *encoder) accompany(r Rendition, img image.Image) error {
 	return nil
 }
 
-// companion is the WebP of a rendition; without a body it did not pay.
+// companion is the WebP of a rendition. It has no body if it is not worth storing.
 type companion struct {
 	Rendition
 
-	of string // object of the JPEG or PNG
+	of string // the object of the JPEG or PNG
 }
 
-// worthwhile gives the WebPs that pay.
+// worthwhile returns the WebP files that are worth storing.
 func (e *encoder) worthwhile() (list []Rendition) {
 	for _, w := range e.webps {
 		if w.Body != nil {
@@ -109,7 +99,7 @@ func (e *encoder) worthwhile() (list []Rendition) {
 	return list
 }
 
-// encodeWebP gives nil where it can tell that there is none that pays, or fits.
+// encodeWebP returns nil if no WebP is worth storing, or none fits the memory budget.
 func (e *encoder) encodeWebP(r Rendition, img image.Image) ([]byte, error) {
 	m, isRGBA := img.(*image.RGBA)
 	if r.Format != PNG {

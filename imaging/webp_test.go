@@ -19,8 +19,8 @@ import (
 // withWebP gives the renditions of a picture, and checks that those that Process gives come out the same.
 func withWebP(t *testing.T, src []byte, sizes ...string) (base, webps []imaging.Rendition) {
 	t.Helper()
-	plain := process(t, src)
-	got, err := imaging.NewProcessor(imaging.ProcessConfig{}).ProcessWebP(t.Context(), src, sizes...)
+	plain := mustProcess(t, src)
+	got, err := imaging.NewProcessor(imaging.ProcessConfig{}).Process(t.Context(), src, imaging.Options{WebP: sizes})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,7 +198,7 @@ func TestProcessWebPWithinTheBudget(t *testing.T) {
 		"less than its lossy": {deep, 64 << 20, nil},
 	} {
 		p := imaging.NewProcessor(imaging.ProcessConfig{MemoryBudget: test.budget})
-		got, err := p.ProcessWebP(t.Context(), test.src, "main", "large", "small")
+		got, err := p.Process(t.Context(), test.src, imaging.Options{WebP: []string{"main", "large", "small"}})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -244,8 +244,8 @@ func TestProcessWebPRefusesWhatProcessDoes(t *testing.T) {
 	t.Parallel()
 	src := picture.Truncated(picture.PNG(picture.Photo(60, 40, 1)))
 	p := imaging.NewProcessor(imaging.ProcessConfig{})
-	_, want := p.Process(t.Context(), src)
-	_, got := p.ProcessWebP(t.Context(), src, "main")
+	_, want := p.Process(t.Context(), src, imaging.Options{})
+	_, got := p.Process(t.Context(), src, imaging.Options{WebP: []string{"main"}})
 	if want == nil || got == nil || want.Error() != got.Error() {
 		t.Errorf("%v, %v", want, got)
 	}

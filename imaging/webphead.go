@@ -5,21 +5,21 @@ import (
 	"image"
 )
 
-// webpHead is what a WebP's chunks say (RFC 9649, section 2).
+// webpHead describes a WebP by its chunks (RFC 9649, section 2).
 type webpHead struct {
-	broken      bool // a chunk claims more bytes than there are
-	alpha       bool // has an alpha plane of its own
+	broken      bool // a chunk claims more bytes than the file has
+	alpha       bool // has a separate alpha plane
 	lossless    bool
 	canvas      image.Point
-	animated    bool       // is a sequence of frames, though it may be one alone
-	frames      int        // of it
-	still       *webpStill // the first of them
+	animated    bool // is a sequence of frames, perhaps of only one
+	frames      int
+	still       *webpStill // the first frame
 	orientation orientation
-	profile     []byte // of its colours
+	profile     []byte // ICC
 }
 
-// readWebPHead walks all chunks. The decoder allocates by the sizes that they
-// claim, so that a broken head has to be refused before it gets to see it.
+// readWebPHead reads all chunks. The decoder allocates by the sizes that they claim, so a
+// broken head must be refused before decoding.
 func readWebPHead(src []byte) webpHead {
 	head := webpHead{orientation: upright}
 	total := uint64(binary.LittleEndian.Uint32(src[4:]))
@@ -46,6 +46,7 @@ func readWebPHead(src []byte) webpHead {
 	return head
 }
 
+// take reads a chunk.
 func (head *webpHead) take(id string, content []byte) {
 	switch id {
 	case "VP8X":
@@ -64,7 +65,7 @@ func (head *webpHead) take(id string, content []byte) {
 	case "ICCP":
 		head.profile = content
 	case "EXIF":
-		// Some writers keep the prefix that the block has in JPEG files.
+		// Some writers keep the prefix of JPEG files.
 		if len(content) > 6 && string(content[:6]) == "Exif\x00\x00" {
 			content = content[6:]
 		}
@@ -72,24 +73,24 @@ func (head *webpHead) take(id string, content []byte) {
 	}
 }
 
-// Of a lossless picture, or alpha plane, the Huffman tables alone can take this
-// many bytes for each byte of the file, and this many in all.
+// The Huffman tables of a lossless picture or alpha plane take at most tableFactor bytes
+// for each byte of the file, and at most tableBytes in all.
 const (
 	tableFactor = 256
 	tableBytes  = 64 << 20
 )
 
-// decodeBytes is what the decoder allocates for width x height pixels from a file
-// of size bytes.
+// decodeBytes returns what the decoder allocates for width x height pixels from a file of
+// size bytes.
 func (head webpHead) decodeBytes(width, height, size int) int64 {
 	pixels := (int64(width) + 15) * (int64(height) + 15)
 	tables := min(tableBytes, tableFactor*int64(size))
 	switch {
-	case head.alpha: // the alpha plane is decoded as a lossless picture first
+	case head.alpha: // the alpha plane is first decoded as a lossless picture
 		return 9*pixels + tables + pixels*3/2 + int64(size)
 	case head.lossless:
 		return 8*pixels + tables
 	}
-	// The compressed data is copied; each macroblock has filter parameters.
+	// The decoder copies the compressed data and keeps filter parameters for each macroblock.
 	return pixels*3/2 + pixels/16 + int64(size)
 }

@@ -13,27 +13,27 @@ import (
 	"vitrine/imaging/webp"
 )
 
-// webpTries is how often a WebP is encoded at most to find its quality.
-const webpTries = 3
+// maxWebPEncodings is the most often that a WebP is encoded to find its quality.
+const maxWebPEncodings = 3
 
-// likeEnough is the likeness from which on nobody sees a difference: a JPEG that
-// has more of it, because its source is a JPEG of the same size, is no target.
-const likeEnough = 0.985
+// maxSSIMTarget is the similarity above which no difference is visible. A JPEG can exceed it
+// if its source is a JPEG of the same size; the WebP need not.
+const maxSSIMTarget = 0.985
 
-// matchWebP gives a lossy WebP that is as like to img as the JPEG is, by the
-// structural similarity of their luma, or a little more. It gives nil where it
-// finds none of the size that pays.
+// matchWebP returns a lossy WebP that is at least as similar to img as the JPEG in file, by
+// the structural similarity of the luma. It returns nil if it finds none that is worth
+// storing.
 func matchWebP(file []byte, img image.Image) ([]byte, error) {
 	want := lumaOf(img)
 	decoded, err := jpeg.Decode(file, jpeg.Options{})
 	if err != nil {
 		return nil, err
 	}
-	target := min(ssim.Windows(want, lumaOf(decoded)), likeEnough)
+	target := min(ssim.Windows(want, lumaOf(decoded)), maxSSIMTarget)
 	var best []byte
-	low, high := 0, 101 // qualities that are too low and high enough
-	quality := 72       // about as like as a JPEG of 80
-	for range webpTries {
+	low, high := 0, 101 // a quality that is too low, and one that is high enough
+	quality := 72       // about as similar as a JPEG of 80
+	for range maxWebPEncodings {
 		body, err := webp.Append(nil, img, webp.Options{Quality: quality})
 		if err != nil {
 			return nil, err
@@ -42,36 +42,37 @@ func matchWebP(file []byte, img image.Image) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		likeness := ssim.Windows(want, got)
-		if likeness >= target {
+		similarity := ssim.Windows(want, got)
+		if similarity >= target {
 			best, high = body, quality
 		} else {
 			low = quality
 		}
-		tooLarge := likeness < target && 100*len(body) > worthPercent*len(file)
-		near := likeness >= target && 1-likeness > 0.93*(1-target)
+		tooLarge := similarity < target && 100*len(body) > worthPercent*len(file)
+		near := similarity >= target && 1-similarity > 0.93*(1-target)
 		if tooLarge || near || high-low <= 1 {
 			break
 		}
-		quality = min(max(nextQuality(quality, likeness, target), low+1), high-1)
+		quality = min(max(nextQuality(quality, similarity, target), low+1), high-1)
 	}
 	return best, nil
 }
 
-// The loss of likeness grows with the step of the quantiser, in proportion to its
-// power of lossPower; the step halves with qualityHalves more of quality.
+// The loss of similarity grows with the quantiser's step to the power of lossPower. The step
+// halves when the quality grows by qualityHalves.
 const (
 	lossPower     = 1.2
 	qualityHalves = 13
 )
 
-// nextQuality aims at a loss that is two percent less than the target's, so as not
-// to miss it again by little.
-func nextQuality(quality int, likeness, target float64) int {
-	ratio := max(1-likeness, 1e-6) / max(0.98*(1-target), 1e-6)
+// nextQuality aims at a loss that is two percent less than the target's, so that the next
+// encoding does not miss the target by little.
+func nextQuality(quality int, similarity, target float64) int {
+	ratio := max(1-similarity, 1e-6) / max(0.98*(1-target), 1e-6)
 	return quality + int(math.Round(qualityHalves/lossPower*math.Log2(ratio)))
 }
 
+// lumaOf returns the luma of a picture that scaleSource or a decoder returned.
 func lumaOf(img image.Image) *image.Gray {
 	switch m := img.(type) {
 	case *image.Gray:
@@ -79,10 +80,10 @@ func lumaOf(img image.Image) *image.Gray {
 	case *image.YCbCr:
 		return &image.Gray{Pix: m.Y, Stride: m.YStride, Rect: m.Rect}
 	}
-	panic(fmt.Sprintf("imaging: no luma in %T", img))
+	panic(fmt.Sprintf("process: no luma in %T", img))
 }
 
-// lossyLuma decodes a file of one lossy chunk.
+// lossyLuma decodes the luma of a file with one lossy chunk.
 func lossyLuma(file []byte) (*image.Gray, error) {
 	const head = 20
 	d := vp8.NewDecoder()

@@ -9,16 +9,16 @@ import (
 	"vitrine/imaging/icc"
 )
 
-// webpStill is the first frame of an animated WebP (RFC 9649, section 2.7.1.2): a
-// picture of its own, except that it lacks a file around it.
+// webpStill is the first frame of an animated WebP (RFC 9649, section 2.7.1.2): a complete
+// picture without a file around it.
 type webpStill struct {
 	at     image.Rectangle // on the canvas
-	alpha  []byte          // chunk of the alpha plane, where there is one
-	pixels []byte          // chunk of the picture itself
+	alpha  []byte          // chunk of the alpha plane; nil if it has none
+	pixels []byte          // chunk of the picture
 	head   webpHead
 }
 
-// readWebPStill reads the content of a frame's chunk; nil is a damaged one.
+// readWebPStill reads the content of a frame's chunk. It returns nil if it is damaged.
 func readWebPStill(content []byte) *webpStill {
 	const head = 16
 	if len(content) < head {
@@ -37,7 +37,7 @@ func readWebPStill(content []byte) *webpStill {
 		switch id {
 		case "ALPH":
 			s.alpha = chunk
-		case "VP8L": // has alpha within
+		case "VP8L": // contains its own alpha
 			s.alpha, s.pixels = nil, chunk
 		case "VP8 ":
 			s.pixels = chunk
@@ -51,8 +51,8 @@ func readWebPStill(content []byte) *webpStill {
 	return s
 }
 
-// takeStill plans for an animated WebP: its first frame alone is decoded.
-func (h *header) takeStill(head webpHead) {
+// useStill prepares decoding only the first frame of an animated WebP.
+func (h *header) useStill(head webpHead) {
 	h.width, h.height = head.canvas.X, head.canvas.Y
 	h.orientation, h.animated, h.still = head.orientation, head.frames > 1, head.still
 	h.lossless = head.still.head.lossless
@@ -61,9 +61,10 @@ func (h *header) takeStill(head webpHead) {
 	h.decodeBytes = head.still.head.decodeBytes(size.X, size.Y, len(head.still.alpha)+len(head.still.pixels))
 }
 
+// fills reports whether the frame covers its canvas.
 func (s *webpStill) fills(h header) bool { return s.at == image.Rect(0, 0, h.width, h.height) }
 
-// reader gives what a decoder is to read for the file.
+// reader returns what the decoder reads in place of src.
 func (h header) reader(src []byte) io.Reader {
 	switch {
 	case h.still != nil:
@@ -76,8 +77,8 @@ func (h header) reader(src []byte) io.Reader {
 	return bytes.NewReader(src)
 }
 
-// file gives the frame as a file. It repeats the frame's size, which the decoder
-// then holds the picture to before it allocates anything for it.
+// file returns the frame as a file. The file states the frame's size, so the decoder checks
+// the picture against it before it allocates memory.
 func (s *webpStill) file() io.Reader {
 	const extended = 10
 	content := len("WEBP") + 8 + extended + len(s.alpha) + len(s.pixels)
@@ -94,13 +95,13 @@ func (s *webpStill) file() io.Reader {
 	return io.MultiReader(bytes.NewReader(head), bytes.NewReader(s.alpha), bytes.NewReader(s.pixels))
 }
 
-// place puts a decoded picture where it belongs on its canvas.
+// place moves a decoded frame to its position on the canvas.
 func (h header) place(img image.Image) (image.Image, error) {
 	if h.still == nil {
 		return img, nil
 	}
 	if img.Bounds().Size() != h.still.at.Size() {
-		return nil, bad(CodeCorruptImage, "the picture is damaged", nil)
+		return nil, refuse(CodeCorruptImage, "the picture is damaged", nil)
 	}
 	switch m := img.(type) {
 	case *image.NRGBA:

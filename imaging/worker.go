@@ -50,7 +50,7 @@ type Worker struct {
 	process *Processor
 	cfg     WorkerConfig
 	log     *logrus.Logger
-	hosts   *hosts
+	hosts   *Hosts
 	metrics *metrics
 }
 
@@ -61,7 +61,7 @@ func NewWorker(store JobStore, objects ObjectStore, fetch *Fetcher, cfg WorkerCo
 	process := NewProcessor(cfg.Process)
 	return &Worker{
 		store: store, objects: objects, fetch: fetch, process: process,
-		cfg: cfg.withDefaults(), log: log, hosts: newHosts(fetch.cfg.HostConnections, log), metrics: newMetrics(reg, process),
+		cfg: cfg.withDefaults(), log: log, hosts: NewHosts(fetch, log), metrics: newMetrics(reg, process),
 	}
 }
 

@@ -62,7 +62,7 @@ func TestHandleStoresVariants(t *testing.T) {
 			if v.Name != []string{"main", "large", "small", "square"}[i] || int64(len(body)) != v.Bytes || contentType != "image/"+v.Format {
 				t.Errorf("%s: %+v is stored as %d bytes of %s", path, v, len(body), contentType)
 			}
-			open(t, imaging.Rendition{Width: v.Width, Height: v.Height, Format: imaging.Format(v.Format), Body: body})
+			checkFile(t, v, body)
 			prefix := "/" + row.Result.SourceSHA256 + "/"
 			if !strings.HasPrefix(v.Key, "products/") || !strings.Contains(v.Key, prefix) {
 				t.Errorf("%s: key %s", path, v.Key)
@@ -440,7 +440,7 @@ func TestHandleDecodesTheSameBytesOnce(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	r := newRig(t, sources, imaging.WorkerConfig{}, s3Endpoint(t), nil)
 	r.objects.ensure(t)
-	fetcher := newFetcher(t, r.web.URL, nil)
+	fetcher := r.web.fetcher(t, imaging.FetchConfig{})
 	r.Worker = imaging.NewWorker(r.jobs, r.objects, fetcher, imaging.WorkerConfig{}, logrus.New(), reg)
 	first := r.jobs.add(t, r.web.URL+"/photo", 1)
 	r.handle(t.Context(), t, first)

@@ -103,7 +103,7 @@ func (b *bench) folder(ctx context.Context, name string, table *table) (lines []
 		if err != nil {
 			return err
 		}
-		got, err := p.Process(ctx, src)
+		got, err := p.Process(ctx, src, imaging.Options{})
 		if err != nil {
 			lines = append(lines, fmt.Sprintf("%s: %v", short, err))
 			return ctx.Err()

@@ -3,11 +3,11 @@ package main
 import (
 	"bytes"
 	"image"
-	"image/jpeg"
+	stdjpeg "image/jpeg"
 	"math"
 	"time"
 
-	vjpeg "vitrine/imaging/jpeg"
+	"vitrine/imaging/jpeg"
 	"vitrine/imaging/ssim"
 	"vitrine/imaging/webp"
 )
@@ -23,11 +23,11 @@ type equal struct {
 // compareWebP looks for the two neighbouring qualities of WebP that the JPEG's
 // SSIM lies between, and takes the bytes that lie between theirs.
 func compareWebP(m *image.YCbCr) (equal, error) {
-	file, err := vjpeg.Append(nil, m, vjpeg.EncoderOptions{Quality: quality, Optimize: true})
+	file, err := jpeg.Append(nil, m, jpeg.EncoderOptions{Quality: quality, Optimize: true})
 	if err != nil {
 		return equal{}, err
 	}
-	decoded, err := jpeg.Decode(bytes.NewReader(file))
+	decoded, err := stdjpeg.Decode(bytes.NewReader(file))
 	if err != nil {
 		return equal{}, err
 	}

@@ -6,14 +6,14 @@ import (
 	"fmt"
 	"image"
 	"image/color"
-	"image/jpeg"
+	stdjpeg "image/jpeg"
 	"image/png"
 	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
 
-	vjpeg "vitrine/imaging/jpeg"
+	"vitrine/imaging/jpeg"
 )
 
 // load gives a whole JPEG, PNG or WebP, upright. The decoders of Go and x/image read
@@ -29,7 +29,7 @@ func load(ctx context.Context, file, temp string) (image.Image, error) {
 	if bytes.HasPrefix(body, []byte("\x89PNG")) {
 		return png.Decode(bytes.NewReader(body))
 	}
-	if head, err := vjpeg.Inspect(body); err == nil && head.EXIF.Length > 0 {
+	if head, err := jpeg.Inspect(body); err == nil && head.EXIF.Length > 0 {
 		upright := filepath.Join(temp, "upright.png")
 		cmd := exec.CommandContext(ctx, "vips", "autorot", file, upright)
 		if out, err := cmd.CombinedOutput(); err != nil {
@@ -40,7 +40,7 @@ func load(ctx context.Context, file, temp string) (image.Image, error) {
 		}
 		return png.Decode(bytes.NewReader(body))
 	}
-	return jpeg.Decode(bytes.NewReader(body))
+	return stdjpeg.Decode(bytes.NewReader(body))
 }
 
 func luma(m image.Image) *image.Gray {

@@ -28,7 +28,7 @@ func vitrine(quality int, sizes ...string) way {
 			return 0, err
 		}
 		began := spent()
-		got, err := p.ProcessWebP(ctx, body, sizes...)
+		got, err := p.Process(ctx, body, imaging.Options{WebP: sizes})
 		if err != nil {
 			return 0, err
 		}

@@ -31,7 +31,7 @@ func TestKillLosesNothing(t *testing.T) {
 
 	v := start(t, settings)
 	user := v.newUser()
-	var ids []string
+	var ids []int64
 	for i := 0; i < pictures; i += 5 {
 		var sources []string
 		for k := i; k < i+5; k++ {
@@ -52,7 +52,7 @@ func TestKillLosesNothing(t *testing.T) {
 	for _, id := range ids {
 		p := v.settled(id, 90*time.Second)
 		if p.Status != "ready" {
-			t.Errorf("product %s is %s", id, p.Status)
+			t.Errorf("product %d is %s", id, p.Status)
 		}
 		products = append(products, p)
 	}

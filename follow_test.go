@@ -35,7 +35,7 @@ func TestFollowing(t *testing.T) {
 
 	events := api.follow("/events")
 	p := api.newProduct(user, from+"/a.png")
-	if a := api.held("/products/" + p.ID); a.header.Get("Preference-Applied") != "wait=30" || !strings.Contains(string(a.Data), `"image_status":"ready"`) {
+	if a := api.held(p.path()); a.header.Get("Preference-Applied") != "wait=30" || !strings.Contains(string(a.Data), `"image_status":"ready"`) {
 		t.Errorf("the held answer is %d %v: %s", a.status, a.header, a.Data)
 	}
 	for _, want := range []string{"product.created", "image.processing", "image.ready"} {
@@ -49,7 +49,7 @@ func TestFollowing(t *testing.T) {
 	answered := make(chan answer, 1)
 	go func() {
 		close(begun)
-		answered <- api.held("/products/" + p.ID)
+		answered <- api.held(p.path())
 	}()
 	<-begun
 	if got := next(t, events); got != "product.created" {

@@ -80,7 +80,7 @@ func TestHostileSources(t *testing.T) {
 
 	v := startBinary(t, build(t), settings)
 	user := v.newUser()
-	ids := map[string]string{}
+	ids := map[string]int64{}
 	for url := range want {
 		ids[url] = v.newProduct(user, url).ID
 	}

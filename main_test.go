@@ -157,7 +157,7 @@ type answer struct {
 
 // product is the part of a product that these tests look at.
 type catalogued struct {
-	ID         string      `json:"id"`
+	ID         int64       `json:"id"`
 	Name       string      `json:"product_name"`
 	Price      json.Number `json:"product_price"`
 	Compressed []string    `json:"compressed_product_images"`
@@ -186,6 +186,9 @@ type catalogued struct {
 		} `json:"variants"`
 	} `json:"images"`
 }
+
+// path is where the product is.
+func (c catalogued) path() string { return fmt.Sprint("/products/", c.ID) }
 
 var client = &http.Client{Timeout: 15 * time.Second}
 
@@ -239,10 +242,10 @@ func (i *instance) must(status int, method, path string, body, data any) answer 
 }
 
 // newUser gives the id of a new user. It waits until the service is ready.
-func (i *instance) newUser() string {
+func (i *instance) newUser() int64 {
 	i.t.Helper()
 	i.waitReady()
-	var user struct{ ID string }
+	var user struct{ ID int64 }
 	i.must(201, "POST", "/users", map[string]string{"name": "Test", "email": "test@example.com"}, &user)
 	return user.ID
 }
@@ -263,7 +266,7 @@ func (i *instance) waitReady() {
 }
 
 // newProduct creates a product with pictures.
-func (i *instance) newProduct(user string, sources ...string) catalogued {
+func (i *instance) newProduct(user int64, sources ...string) catalogued {
 	i.t.Helper()
 	var p catalogued
 	i.must(201, "POST", "/products", map[string]any{
@@ -273,11 +276,11 @@ func (i *instance) newProduct(user string, sources ...string) catalogued {
 }
 
 // settled waits until no image of the product is pending any more.
-func (i *instance) settled(id string, limit time.Duration) catalogued {
+func (i *instance) settled(id int64, limit time.Duration) catalogued {
 	i.t.Helper()
 	var p catalogued
-	waitFor(i.t, limit, "the images of "+id, func() error {
-		a, err := i.call("GET", "/products/"+id, nil)
+	waitFor(i.t, limit, fmt.Sprint("the images of ", id), func() error {
+		a, err := i.call("GET", fmt.Sprint("/products/", id), nil)
 		if err != nil || a.status != 200 {
 			return errors.Join(fmt.Errorf("status %d", a.status), err)
 		}

@@ -45,9 +45,9 @@ func TestOutages(t *testing.T) {
 					proxy.Refuse()
 				}
 				p := v.newProduct(user, from+"/a.png")
-				v.must(200, "PATCH", "/products/"+p.ID, map[string]any{"product_name": "During"}, nil)
+				v.must(200, "PATCH", p.path(), map[string]any{"product_name": "During"}, nil)
 				var during catalogued
-				v.must(200, "GET", "/products/"+p.ID, nil, &during)
+				v.must(200, "GET", p.path(), nil, &during)
 				if during.Name != "During" {
 					t.Errorf("a read during the outage gives %q", during.Name)
 				}
@@ -79,7 +79,7 @@ func TestOutageOfPostgreSQL(t *testing.T) {
 	user := v.newUser()
 	cached := v.newProduct(user)
 	waitFor(t, 10*time.Second, "a read from the cache", func() error {
-		if a := v.must(200, "GET", "/products/"+cached.ID, nil, nil); a.header.Get("X-Cache") != "HIT" {
+		if a := v.must(200, "GET", cached.path(), nil, nil); a.header.Get("X-Cache") != "HIT" {
 			return errors.New(a.Message)
 		}
 		return nil
@@ -95,17 +95,17 @@ func TestOutageOfPostgreSQL(t *testing.T) {
 		other := v.newProduct(user) // not read yet, so in no cache
 		outage.begin()
 		waitFor(t, 10*time.Second, "a cached answer that is marked", func() error {
-			a := v.must(200, "GET", "/products/"+cached.ID, nil, nil)
+			a := v.must(200, "GET", cached.path(), nil, nil)
 			return wantCacheStatus(a, "vitrine; hit; detail=database-unavailable")
 		})
 		for _, request := range []struct {
 			method, path string
 			body         any
 		}{
-			{"GET", "/products/" + other.ID, nil},
+			{"GET", other.path(), nil},
 			{"GET", "/products", nil},
 			{"POST", "/products", map[string]any{"user_id": user, "product_name": "x", "product_price": 1}},
-			{"PATCH", "/products/" + other.ID, map[string]any{"product_name": "x"}},
+			{"PATCH", other.path(), map[string]any{"product_name": "x"}},
 		} {
 			begun := time.Now()
 			a := v.must(503, request.method, request.path, request.body, nil)
@@ -118,14 +118,14 @@ func TestOutageOfPostgreSQL(t *testing.T) {
 		}
 		outage.end()
 		waitFor(t, 30*time.Second, "a write after "+outage.name, func() error {
-			a, err := v.call("PATCH", "/products/"+other.ID, map[string]any{"product_name": "After"})
+			a, err := v.call("PATCH", other.path(), map[string]any{"product_name": "After"})
 			if err != nil || a.status != http.StatusOK {
 				return errors.Join(errors.New(a.Message), err)
 			}
 			return nil
 		})
 		waitFor(t, 10*time.Second, "a cached answer without the mark", func() error {
-			return wantCacheStatus(v.must(200, "GET", "/products/"+cached.ID, nil, nil), "vitrine; hit")
+			return wantCacheStatus(v.must(200, "GET", cached.path(), nil, nil), "vitrine; hit")
 		})
 	}
 }

@@ -59,15 +59,15 @@ func TestWayOfAPicture(t *testing.T) {
 
 	t.Run("reads are cached, and a write shows at once", func(t *testing.T) {
 		waitFor(t, 10*time.Second, "a read from the cache", func() error {
-			a := v.must(200, "GET", "/products/"+p.ID, nil, nil)
+			a := v.must(200, "GET", p.path(), nil, nil)
 			if a.Message != "Product retrieved from cache" || a.header.Get("X-Cache") != "HIT" {
 				return errors.New(a.Message)
 			}
 			return nil
 		})
-		v.must(200, "PATCH", "/products/"+p.ID, map[string]any{"product_price": 0.10}, nil)
+		v.must(200, "PATCH", p.path(), map[string]any{"product_price": 0.10}, nil)
 		var after catalogued
-		v.must(200, "GET", "/products/"+p.ID, nil, &after)
+		v.must(200, "GET", p.path(), nil, &after)
 		if after.Price.String() != "0.10" && after.Price.String() != "0.1" || after.Version <= p.Version {
 			t.Errorf("price %s in version %d after the write of 0.1 to version %d", after.Price, after.Version, p.Version)
 		}
@@ -77,7 +77,7 @@ func TestWayOfAPicture(t *testing.T) {
 	})
 
 	t.Run("what is replaced or deleted leaves no object", func(t *testing.T) {
-		v.must(200, "PATCH", "/products/"+p.ID, map[string]any{"product_images": []string{from + "/logo.png"}}, &p)
+		v.must(200, "PATCH", p.path(), map[string]any{"product_images": []string{from + "/logo.png"}}, &p)
 		if p.Status != "ready" || len(p.Images) != 1 {
 			t.Errorf("the picture that stayed is %s", p.Status)
 		}
@@ -90,8 +90,8 @@ func TestWayOfAPicture(t *testing.T) {
 			return nil
 		})
 		sameObjects(t, settings, []catalogued{p})
-		v.must(200, "DELETE", "/products/"+p.ID, nil, nil)
-		v.must(404, "GET", "/products/"+p.ID, nil, nil)
+		v.must(200, "DELETE", p.path(), nil, nil)
+		v.must(404, "GET", p.path(), nil, nil)
 		waitFor(t, 20*time.Second, "the deletion of all pictures", func() error {
 			if keys := objects(t, settings); len(keys) > 0 {
 				return errors.New(keys[0])

@@ -60,7 +60,7 @@ func TestSecondPassOfAPicture(t *testing.T) {
 	})
 	sameObjects(t, settings, []catalogued{p})
 	for accept, format := range map[string]string{"image/avif,image/webp,*/*;q=0.8": "image/webp", "*/*": "image/png"} {
-		req, err := http.NewRequest(http.MethodGet, v.url+"/products/"+p.ID+"/images/"+p.Images[0].ID+"/file?size=large", nil)
+		req, err := http.NewRequest(http.MethodGet, v.url+p.path()+"/images/"+p.Images[0].ID+"/file?size=large", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,10 +81,10 @@ func TestSecondPassOfAPicture(t *testing.T) {
 	if out, failed := vitrine(t, settings, "reprocess", "-all"); failed || out != "1 pictures will be reprocessed\n" {
 		t.Errorf("reprocess -all: %s", out)
 	}
-	v.must(202, "POST", "/products/"+p.ID+"/reprocess", nil, nil)
+	v.must(202, "POST", p.path()+"/reprocess", nil, nil)
 	waitFor(t, time.Minute, "the end of the reprocessing", func() error {
 		var attempts []struct{ Outcome string }
-		v.must(200, "GET", "/products/"+p.ID+"/images/"+p.Images[0].ID+"/attempts", nil, &attempts)
+		v.must(200, "GET", p.path()+"/images/"+p.Images[0].ID+"/attempts", nil, &attempts)
 		if attempts[0].Outcome != "unchanged" {
 			return errors.New(attempts[0].Outcome)
 		}

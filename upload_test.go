@@ -49,7 +49,7 @@ func TestWayOfAnUpload(t *testing.T) {
 	p := v.newProduct(user)
 	photo := picture.JPEG(picture.Photo(1200, 900, 3), 90, 1)
 
-	sent := form(t, v.url+"/products/"+p.ID+"/images", map[string]string{"alt": "A photo", "position": "0"}, photo)
+	sent := form(t, v.url+p.path()+"/images", map[string]string{"alt": "A photo", "position": "0"}, photo)
 	if sent.StatusCode != http.StatusCreated {
 		t.Fatalf("form: %s", sent.Status)
 	}
@@ -57,7 +57,7 @@ func TestWayOfAnUpload(t *testing.T) {
 		Source, URL string
 		Fields      map[string]string
 	}
-	v.must(201, "POST", "/uploads", map[string]string{"user_id": user}, &place)
+	v.must(201, "POST", "/uploads", map[string]any{"user_id": user}, &place)
 	if refused := form(t, place.URL, place.Fields, append(bytes.Clone(photo), make([]byte, 2_000_001-len(photo))...)); refused.StatusCode != http.StatusBadRequest {
 		t.Errorf("a file that is too large: %s", refused.Status)
 	}
@@ -66,9 +66,9 @@ func TestWayOfAnUpload(t *testing.T) {
 	}
 	logo := v.upload(user, picture.PNG(picture.Logo(300, 300)))
 	var nothing struct{ Source string }
-	v.must(201, "POST", "/uploads", map[string]string{"user_id": user}, &nothing)
+	v.must(201, "POST", "/uploads", map[string]any{"user_id": user}, &nothing)
 	for _, source := range []string{place.Source, logo, nothing.Source} {
-		v.must(201, "POST", "/products/"+p.ID+"/images", map[string]string{"source": source}, nil)
+		v.must(201, "POST", p.path()+"/images", map[string]string{"source": source}, nil)
 	}
 
 	got := v.settled(p.ID, time.Minute)
@@ -101,9 +101,9 @@ func TestWayOfAnUpload(t *testing.T) {
 	}
 
 	// The copy goes and takes nothing along.
-	v.must(200, "DELETE", "/products/"+p.ID+"/images/"+second.ID, nil, nil)
-	v.must(200, "PATCH", "/products/"+p.ID+"/images/"+first.ID, map[string]any{"position": 2, "alt": nil}, nil)
-	v.must(200, "DELETE", "/products/"+p.ID+"/images/"+got.Images[2].ID, nil, &struct{}{})
+	v.must(200, "DELETE", p.path()+"/images/"+second.ID, nil, nil)
+	v.must(200, "PATCH", p.path()+"/images/"+first.ID, map[string]any{"position": 2, "alt": nil}, nil)
+	v.must(200, "DELETE", p.path()+"/images/"+got.Images[2].ID, nil, &struct{}{})
 	waitFor(t, 20*time.Second, "the deletion of the logo", func() error {
 		left, _ := stored()
 		for _, key := range left {
@@ -118,20 +118,20 @@ func TestWayOfAnUpload(t *testing.T) {
 		t.Errorf("left are %q, want %q", left, want)
 	}
 	var after catalogued
-	v.must(200, "GET", "/products/"+p.ID, nil, &after)
+	v.must(200, "GET", p.path(), nil, &after)
 	if len(after.Images) != 2 || after.Images[1].ID != first.ID || after.Images[1].Status != "ready" {
 		t.Errorf("%+v", after.Images)
 	}
 }
 
 // upload sends a file past the API and gives the source that names it.
-func (i *instance) upload(user string, file []byte) string {
+func (i *instance) upload(user int64, file []byte) string {
 	i.t.Helper()
 	var place struct {
 		Source, URL string
 		Fields      map[string]string
 	}
-	a := i.must(201, "POST", "/uploads", map[string]string{"user_id": user}, nil)
+	a := i.must(201, "POST", "/uploads", map[string]any{"user_id": user}, nil)
 	if err := json.Unmarshal(a.Data, &place); err != nil {
 		i.t.Fatal(err)
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/google/uuid"
 
 	"vitrine/product"
-	"vitrine/product/producttest"
 )
 
 // TestNewcomerDoesNotWait has a picture come while a large backlog of another
@@ -66,20 +65,16 @@ func TestFewJobsWait(t *testing.T) {
 	}
 }
 
-// TestJobsOfAnEarlierRelease has a database of the last release brought up to
-// date with jobs in its outbox: they go by turns of their owners as well.
-func TestJobsOfAnEarlierRelease(t *testing.T) {
+// TestJobsWithoutAnOwner has jobs in the outbox whose owners nobody has noted: they go
+// by turns of their owners as well.
+func TestJobsWithoutAnOwner(t *testing.T) {
 	t.Parallel()
 	c := newCatalogue(t)
-	c.exec(`ALTER TABLE outbox DROP COLUMN owner, DROP COLUMN in_line; ALTER TABLE images DROP COLUMN sent`)
 	other := c.addUser()
 	c.backlog(c.user, 40)
 	c.backlog(other, 1)
 	c.exec(`INSERT INTO outbox (kind, subject, payload) SELECT 'image_job', id, '{"image_id": "` + uuid.NewString() +
 		`", "generation": 1}' FROM gen_random_uuid() AS id`) // of a product that was deleted
-	if err := product.Migrate(t.Context(), c.dsn, producttest.Schema(t)+"\n-- again"); err != nil {
-		t.Fatal(err)
-	}
 	l := newLine(c)
 	run(t, product.NewJobRelay(c.store, publisher(func(ctx context.Context, messages []product.Message) []error {
 		if errs := l.Publish(ctx, messages); !errors.Is(errors.Join(errs...), sql.ErrNoRows) {

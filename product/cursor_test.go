@@ -61,6 +61,7 @@ func TestCursorBelongsToItsList(t *testing.T) {
 		"sort":         {"other_sort", func(f *product.Filter) { f.Sort = "created_at" }},
 		"field":        {"other_sort", func(f *product.Filter) { f.Sort = "-product_price" }},
 		"user":         {"other_filter", func(f *product.Filter) { f.UserID = nil }},
+		"external id":  {"other_filter", func(f *product.Filter) { f.ExternalID = "lamp-7" }},
 		"low":          {"other_filter", func(f *product.Filter) { f.MinPrice = nil }},
 		"high":         {"other_filter", func(f *product.Filter) { f.MaxPrice = &other }},
 		"name":         {"other_filter", func(f *product.Filter) { f.Name = "Lamp" }},

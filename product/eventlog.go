@@ -119,9 +119,9 @@ func (s *Service) Events(ctx context.Context, scope Scope, f EventFilter, after 
 		const q = `
 			SELECT position, ` + eventColumns + ` FROM events
 			WHERE position > $1 AND position <= $2
-				AND (cast($3 AS uuid) IS NULL OR user_id = cast($3 AS uuid))
-				AND (cast($4 AS uuid) IS NULL OR user_id = cast($4 AS uuid))
-				AND (cast($5 AS uuid) IS NULL OR product_id = cast($5 AS uuid))
+				AND (cast($3 AS bigint) IS NULL OR user_id = cast($3 AS bigint))
+				AND (cast($4 AS bigint) IS NULL OR user_id = cast($4 AS bigint))
+				AND (cast($5 AS bigint) IS NULL OR product_id = cast($5 AS bigint))
 			ORDER BY position
 			LIMIT $6`
 		return tx.SelectContext(ctx, &rows, q, after, after+replayWindow, scope.owner(), f.UserID, f.ProductID, replayBatch)

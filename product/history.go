@@ -37,7 +37,7 @@ type Attempt struct {
 func (s *Service) Attempts(ctx context.Context, scope Scope, id int64, image uuid.UUID) ([]Attempt, error) {
 	const find = `
 		SELECT 1 FROM images JOIN products ON products.id = images.product_id
-		WHERE images.id = $1 AND products.id = $2 AND (cast($3 AS uuid) IS NULL OR products.user_id = cast($3 AS uuid))`
+		WHERE images.id = $1 AND products.id = $2 AND (cast($3 AS bigint) IS NULL OR products.user_id = cast($3 AS bigint))`
 	const q = `
 		SELECT image_id, generation, attempt, stage, outcome, code, detail, worker, request_id, started_at, duration_ms
 		FROM image_attempts WHERE image_id = $1

@@ -42,7 +42,7 @@ func TestClaimOfJobsReadsLittle(t *testing.T) {
 	c.exec(`UPDATE outbox SET in_line = true, owner = $1 WHERE owner IS NULL`, c.user)
 	// Forty owners have all that they may have in flight.
 	c.exec(`UPDATE images SET sent = true, queued_at = now() FROM products WHERE products.id = product_id
-		AND images.id >= '80000000-0000-0000-0000-000000000000' AND user_id IN (SELECT id FROM users ORDER BY id LIMIT 40)`)
+		AND images.id >= '80000000-0000-0000-0000-000000000000' AND user_id IN (SELECT id FROM users WHERE name = 'Bob' ORDER BY id LIMIT 40)`)
 	c.exec(`DELETE FROM outbox USING images WHERE images.id = subject AND images.sent`)
 	inFlight := c.count("images WHERE sent")
 

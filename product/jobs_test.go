@@ -27,7 +27,7 @@ func TestClaim(t *testing.T) {
 	c := newCatalogue(t)
 	w := c.create(source)
 	got := c.claim(w.Images[0], "w-1")
-	want := imaging.Claim{Job: job(w.Images[0]), ProductID: w.ID, Source: source, Attempt: 1, Owner: "w-1"}
+	want := imaging.Claim{Job: job(w.Images[0]), ProductID: w.ID, ObjectKey: c.objectKey(w.ID), Source: source, Attempt: 1, Owner: "w-1"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -117,7 +117,7 @@ func makeRoom(ctx context.Context, tx *sqlx.Tx, user int64) error {
 func (s *Service) Keys(ctx context.Context, scope Scope, user int64) ([]APIKey, error) {
 	const find = `SELECT id FROM users WHERE id = $1 AND (cast($2 AS bigint) IS NULL OR id = cast($2 AS bigint))`
 	const q = `SELECT ` + keyColumns + ` FROM api_keys
-		WHERE user_id = $1 AND (cast($2 AS uuid) IS NULL OR user_id = cast($2 AS uuid))
+		WHERE user_id = $1 AND (cast($2 AS bigint) IS NULL OR user_id = cast($2 AS bigint))
 		ORDER BY id DESC LIMIT 2 * $3`
 	var rows []keyRow
 	err := s.store.inSnapshot(ctx, "list keys", func(ctx context.Context, tx *sqlx.Tx) error {
@@ -145,7 +145,7 @@ func (s *Service) RevokeKey(ctx context.Context, scope Scope, user int64, id uui
 	defer cancel()
 	const q = `
 		UPDATE api_keys SET revoked_at = coalesce(revoked_at, clock_timestamp())
-		WHERE id = $1 AND user_id = $2 AND (cast($3 AS uuid) IS NULL OR user_id = cast($3 AS uuid))
+		WHERE id = $1 AND user_id = $2 AND (cast($3 AS bigint) IS NULL OR user_id = cast($3 AS bigint))
 		RETURNING sha256, ` + keyColumns
 	var row struct {
 		SHA256 []byte `db:"sha256"`

@@ -37,6 +37,10 @@ func parts(t *testing.T) map[string][]func(*product.Filter) {
 			func(f *product.Filter) { f.Query = `"large piece" or batch77 -kitchen` },
 			func(f *product.Filter) { f.Query = "-kitchen" },
 		},
+		"external id": {
+			func(f *product.Filter) { f.ExternalID = "sku-777000" },
+			func(f *product.Filter) { f.ExternalID = "sku-1" },
+		},
 		"status": {
 			func(f *product.Filter) { f.ImageStatus = product.ImagesReady },
 			func(f *product.Filter) { f.ImageStatus = product.ImagesFailed },

@@ -49,7 +49,7 @@ const loadMillion = `
 	INSERT INTO users (id, name, email)
 	SELECT n, 'User ' || n, n || '@example.org' FROM generate_series(1, 10000) AS n;
 
-	INSERT INTO products (user_id, product_name, product_description, product_price, product_images, image_status, created_at, updated_at)
+	INSERT INTO products (user_id, product_name, product_description, product_price, product_images, external_id, image_status, created_at, updated_at)
 	SELECT
 		1 + floor(10000 * power(random(), 4))::integer,
 		(ARRAY['Lamp', 'Chair', 'Table', 'Rug', 'Vase', 'Desk', 'Shelf', 'Sofa', 'Mirror', 'Clock', 'Bottle', 'Mug', 'Plate',
@@ -60,7 +60,8 @@ const loadMillion = `
 			|| CASE WHEN n < 20000 THEN ', antique' ELSE '' END || CASE WHEN n % 27000 = 0 THEN ', a unicorn' ELSE '' END
 			|| ', batch' || n % 5000,
 		round(cast(exp(random() * 7) AS numeric), 2),
-		CASE status WHEN 'none' THEN '{}' ELSE ARRAY['https://img.example/' || n || '.jpg'] END, status,
+		CASE status WHEN 'none' THEN '{}' ELSE ARRAY['https://img.example/' || n || '.jpg'] END,
+		CASE WHEN n % 10 = 0 THEN 'sku-' || n END, status,
 		now() - (1000000 - n) * interval '1 second', now() - random() * (1000000 - n) * interval '1 second'
 	FROM (
 		SELECT n, CASE WHEN n % 50000 = 0 THEN 'partial' WHEN p < 0.72 THEN 'ready' WHEN p < 0.96 THEN 'none' WHEN p < 0.99 THEN 'failed' ELSE 'pending' END AS status

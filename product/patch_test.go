@@ -89,9 +89,10 @@ func TestRemovedImagesTakeTheirObjectsAlong(t *testing.T) {
 		c.settle(claim, ready(claim, digest(i)))
 	}
 	w = c.setImages(w.ID, b)
+	objectKey := c.objectKey(w.ID)
 	deletions := func() (list []string) {
 		rows, err := c.db.Query(`SELECT payload ->> 'sha256' FROM outbox WHERE kind = 'delete_objects'
-			AND available_at <= clock_timestamp() AND payload ->> 'object_key' = $1 ORDER BY id`, c.objectKey(w.ID).String())
+			AND available_at <= clock_timestamp() AND payload ->> 'object_key' = $1 ORDER BY id`, objectKey.String())
 		if err != nil {
 			t.Fatal(err)
 		}

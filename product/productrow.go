@@ -37,7 +37,7 @@ const productColumns = `id, object_key, user_id, product_name, product_descripti
 // selectProduct gives the row of a product in the scope, or [ErrNotFound].
 func selectProduct(ctx context.Context, tx *sqlx.Tx, scope Scope, id int64) (productRow, error) {
 	const q = `SELECT ` + productColumns + ` FROM products
-		WHERE id = $1 AND (cast($2 AS uuid) IS NULL OR user_id = cast($2 AS uuid))`
+		WHERE id = $1 AND (cast($2 AS bigint) IS NULL OR user_id = cast($2 AS bigint))`
 	var row productRow
 	if err := tx.GetContext(ctx, &row, q, id, scope.owner()); err != nil {
 		return productRow{}, fmt.Errorf("product: %w", err)
@@ -48,7 +48,7 @@ func selectProduct(ctx context.Context, tx *sqlx.Tx, scope Scope, id int64) (pro
 // lockProduct is selectProduct that keeps all other writers of the product out.
 func lockProduct(ctx context.Context, tx *sqlx.Tx, scope Scope, id int64) (productRow, error) {
 	const q = `SELECT ` + productColumns + ` FROM products
-		WHERE id = $1 AND (cast($2 AS uuid) IS NULL OR user_id = cast($2 AS uuid)) FOR UPDATE`
+		WHERE id = $1 AND (cast($2 AS bigint) IS NULL OR user_id = cast($2 AS bigint)) FOR UPDATE`
 	var row productRow
 	if err := tx.GetContext(ctx, &row, q, id, scope.owner()); err != nil {
 		return productRow{}, fmt.Errorf("lock product: %w", err)

@@ -211,13 +211,13 @@ func TestSweepDeletesUploadsThatAreNotKnown(t *testing.T) {
 	kept, restored := c.receive(b, w.ID), c.receive(b, w.ID)
 	c.addImage(w.ID, product.NewImage{Source: restored})
 	c.exec(`DELETE FROM uploads WHERE 'upload:uploads/' || user_id || '/' || id = $1`, restored) // cannot be, and would be a loss
-	odd := []string{"uploads/a", "uploads/" + uuid.NewString() + "/x", "uploads/" + uuid.NewString() + "/" + uuid.NewString() + "/x"}
+	odd := []string{"uploads/a", "uploads/" + uuid.NewString() + "/x", "uploads/" + uuid.NewString() + "/" + uuid.NewString() + "/x", "uploads/" + uuid.NewString() + "/" + uuid.NewString(), "uploads/0/" + uuid.NewString()}
 	b.put(odd...)
-	lost := []string{"uploads/" + strconv.FormatInt(c.user, 10) + "/" + uuid.NewString(), "uploads/" + uuid.NewString() + "/" + strings.TrimPrefix(kept, "upload:uploads/"+strconv.FormatInt(c.user, 10)+"/")}
+	lost := []string{"uploads/" + strconv.FormatInt(c.user, 10) + "/" + uuid.NewString(), "uploads/" + strconv.Itoa(unknownID) + "/" + strings.TrimPrefix(kept, "upload:uploads/"+strconv.FormatInt(c.user, 10)+"/")}
 	b.put(lost...)
 	products := "products/" + uuid.NewString() + "/" + digest(1) + "/main.jpg"
 	b.put(products)
-	if c.sweep(b, product.SweepConfig{}); len(b.keys()) != 8 {
+	if c.sweep(b, product.SweepConfig{}); len(b.keys()) != 10 {
 		t.Errorf("young objects were deleted, left are %q", b.keys())
 	}
 	c.sweep(b, product.SweepConfig{Age: anyAge, Page: 2})
@@ -235,7 +235,7 @@ func TestSweepDeletesUploadsThatAreNotKnown(t *testing.T) {
 		t.Errorf("%s is left", key)
 	}
 	b.put(lost[0], products)
-	if pages := c.sweep(b, product.SweepConfig{Age: anyAge}); pages != 1 || len(b.keys()) != 5 {
+	if pages := c.sweep(b, product.SweepConfig{Age: anyAge}); pages != 1 || len(b.keys()) != 7 {
 		t.Errorf("%d pages, left are %q", pages, b.keys())
 	}
 }

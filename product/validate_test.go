@@ -74,7 +74,10 @@ func TestPatchNamesEachFieldAlone(t *testing.T) {
 
 func TestNewUserRules(t *testing.T) {
 	t.Parallel()
-	wantFields(t, product.NewUser{}.Validate(), "name", "email")
+	if err := (product.NewUser{}).Validate(); err != nil {
+		t.Error(err)
+	}
+	wantFields(t, product.NewUser{Name: " ", Email: "x"}.Validate(), "name", "email")
 	for email, good := range map[string]bool{
 		"ada@example.org": true, "a+b@localhost": true, "ä@example.org": true,
 		"ada": false, "@example.org": false, "ada@": false, "a@b@c": false, "a b@c": false, "a\x00@c": false,

@@ -36,7 +36,7 @@ func (c *client) createUser(ctx context.Context) (string, error) {
 
 func (c *client) createProduct(ctx context.Context, user string) (string, error) {
 	p, err := c.call(ctx, 0, http.MethodPost, "/products",
-		fmt.Sprintf(`{"user_id":%q,"product_name":"Freshness","product_price":0}`, user))
+		fmt.Sprintf(`{"user_id":%s,"product_name":"Freshness","product_price":0}`, user))
 	return p.id, err
 }
 
@@ -70,14 +70,14 @@ func (c *client) call(ctx context.Context, replica int, method, path, body strin
 	}
 	var envelope struct {
 		Data struct {
-			ID      string `json:"id"`
-			Version int64  `json:"version"`
-			Price   int64  `json:"product_price"`
+			ID      json.Number `json:"id"`
+			Version int64       `json:"version"`
+			Price   int64       `json:"product_price"`
 		} `json:"data"`
 	}
 	if err := json.Unmarshal(content, &envelope); err != nil {
 		return shownProduct{}, err
 	}
 	d := envelope.Data
-	return shownProduct{d.ID, d.Version, d.Price, resp.Header.Get("X-Cache") == "HIT"}, nil
+	return shownProduct{d.ID.String(), d.Version, d.Price, resp.Header.Get("X-Cache") == "HIT"}, nil
 }

@@ -21,7 +21,7 @@ func newClient(base string) *client {
 }
 
 type product struct {
-	ID          string `json:"id"`
+	ID          int64  `json:"id"`
 	Name        string `json:"product_name"`
 	ImageStatus string `json:"image_status"`
 	Images      []struct {
@@ -43,21 +43,21 @@ func (c *client) list(ctx context.Context) ([]product, error) {
 	return products, c.call(ctx, http.MethodGet, "/products?limit=100", nil, &products)
 }
 
-func (c *client) product(ctx context.Context, id string) (product, error) {
+func (c *client) product(ctx context.Context, id int64) (product, error) {
 	var p product
-	return p, c.call(ctx, http.MethodGet, "/products/"+id, nil, &p)
+	return p, c.call(ctx, http.MethodGet, fmt.Sprint("/products/", id), nil, &p)
 }
 
 // createUser gives the new user's id.
-func (c *client) createUser(ctx context.Context, name, email string) (string, error) {
+func (c *client) createUser(ctx context.Context, name, email string) (int64, error) {
 	var user struct {
-		ID string `json:"id"`
+		ID int64 `json:"id"`
 	}
 	err := c.call(ctx, http.MethodPost, "/users", map[string]string{"name": name, "email": email}, &user)
 	return user.ID, err
 }
 
-func (c *client) createProduct(ctx context.Context, user, name, description, price, picture string) (product, error) {
+func (c *client) createProduct(ctx context.Context, user int64, name, description, price, picture string) (product, error) {
 	var p product
 	err := c.call(ctx, http.MethodPost, "/products", map[string]any{
 		"user_id": user, "product_name": name, "product_description": description,

@@ -91,14 +91,14 @@ func show(ctx context.Context, c *client, source *source) error {
 
 // create posts one product a scene and waits until its picture is ready or
 // failed. It gives the time from each POST to that moment, by product id.
-func create(ctx context.Context, c *client, source *source) (map[string]time.Duration, error) {
+func create(ctx context.Context, c *client, source *source) (map[int64]time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	user, err := c.createUser(ctx, "Demo", fmt.Sprintf("demo-%d@example.com", time.Now().UnixNano()))
 	if err != nil {
 		return nil, err
 	}
-	posted := map[string]time.Time{}
+	posted := map[int64]time.Time{}
 	for _, s := range scenes {
 		p, err := c.createProduct(ctx, user, s.product, s.description, s.price, source.urlOf(s))
 		if err != nil {
@@ -106,7 +106,7 @@ func create(ctx context.Context, c *client, source *source) (map[string]time.Dur
 		}
 		posted[p.ID] = time.Now()
 	}
-	took := map[string]time.Duration{}
+	took := map[int64]time.Duration{}
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for len(posted) > 0 {

@@ -44,7 +44,7 @@ func (s *shop) failed(sources ...string) (product string, images []string) {
 	if s.user == "" {
 		s.user = newUser(s.t, s.server)
 	}
-	body := fmt.Sprintf(`{"user_id":%q,"product_name":"Lamp","product_price":1,"product_images":["%s"]}`,
+	body := fmt.Sprintf(`{"user_id":%s,"product_name":"Lamp","product_price":1,"product_images":["%s"]}`,
 		s.user, strings.Join(sources, `","`))
 	a := s.call(s.t, http.MethodPost, "/products", body)
 	if a.status != http.StatusCreated {
@@ -55,7 +55,7 @@ func (s *shop) failed(sources ...string) (product string, images []string) {
 		s.fail(id, 1)
 		images = append(images, id)
 	}
-	return a.data()["id"].(string), images
+	return fmt.Sprint(a.data()["id"]), images
 }
 
 // fail ends an image as failed and files its dead letter.
@@ -123,7 +123,7 @@ func TestListDeadLetters(t *testing.T) {
 	}
 	payload := fmt.Sprintf(`{"v":1,"image_id":%q,"generation":1,"request_id":"r-job"}`, images[0])
 	want := map[string]any{
-		"image_id": images[0], "product_id": id, "generation": 1.0, "reason": "rejected", "code": "source_not_found",
+		"image_id": images[0], "product_id": number(id), "generation": 1.0, "reason": "rejected", "code": "source_not_found",
 		"stage": "fetch", "host": "a.example", "detail": "the source answered 404",
 		"fingerprint": "source_not_found|fetch|a.example", "request_id": "r-job", "payload": payload,
 		"payload_encoding": "text", "payload_bytes": float64(len(payload)), "payload_truncated": false, "replayed_at": nil,
@@ -202,27 +202,27 @@ func TestDeadLetterParameters(t *testing.T) {
 	t.Parallel()
 	s := serve(t, web.Config{}, newService(t))
 	for request, want := range map[string]map[string]string{
-		"GET ?limit=0&replayed=yes&product_id=1&x=1": {"limit": "invalid_limit", "replayed": "invalid_boolean", "product_id": "invalid_uuid", "x": "unknown_parameter"},
+		"GET ?limit=0&replayed=yes&product_id=x&x=1": {"limit": "invalid_limit", "replayed": "invalid_boolean", "product_id": "invalid_id", "x": "unknown_parameter"},
 		"GET ?limit=101": {"limit": "invalid_limit"},
 		"GET ?created_after=9999-12-31T23:59:59.999999999-23:59":                           {"created_after": "invalid_time"},
 		"GET ?created_after=0001-01-01T00:00:00%2B23:59":                                   {"created_after": "invalid_time"},
 		"GET ?created_after=yesterday&created_before=2026-01-01T00:00:00+01:00":            {"created_after": "invalid_time", "created_before": "invalid_time"},
 		"GET ?created_after=2026-01-02T00:00:00Z&created_before=2026-01-01T00:00:00Z":      {"created_before": "out_of_range"},
 		"GET ?created_after=2026-01-02T00:00:00Z&created_before=2026-01-02T00:00:00Z&xs=1": {"created_before": "out_of_range", "xs": "unknown_parameter"},
-		"GET ?cursor=x":                  {"cursor": "invalid"},
-		"GET ?group=host":                {"group": "invalid"},
-		"GET ?group=cause&cursor=x":      {"cursor": "not_applicable"},
-		"GET ?code=a&code=a":             {"code": "repeated_parameter"},
-		"GET ?host=%00":                  {"host": "malformed_parameter"},
-		"GET ?all=true":                  {"all": "unknown_parameter"},
-		"DELETE ":                        {"all": "exactly_one"},
-		"DELETE ?all=false":              {"all": "invalid"},
-		"DELETE ?all=1":                  {"all": "invalid_boolean"},
-		"DELETE ?all=true&host=a":        {"all": "exactly_one"},
-		"DELETE ?fingerprnt=a":           {"fingerprnt": "unknown_parameter"},
-		"DELETE ?limit=5":                {"limit": "unknown_parameter"},
-		"DELETE /" + owner + "?all=true": {"all": "unknown_parameter"},
-		"GET /replays/" + owner + "?x=1": {"x": "unknown_parameter"},
+		"GET ?cursor=x":                    {"cursor": "invalid"},
+		"GET ?group=host":                  {"group": "invalid"},
+		"GET ?group=cause&cursor=x":        {"cursor": "not_applicable"},
+		"GET ?code=a&code=a":               {"code": "repeated_parameter"},
+		"GET ?host=%00":                    {"host": "malformed_parameter"},
+		"GET ?all=true":                    {"all": "unknown_parameter"},
+		"DELETE ":                          {"all": "exactly_one"},
+		"DELETE ?all=false":                {"all": "invalid"},
+		"DELETE ?all=1":                    {"all": "invalid_boolean"},
+		"DELETE ?all=true&host=a":          {"all": "exactly_one"},
+		"DELETE ?fingerprnt=a":             {"fingerprnt": "unknown_parameter"},
+		"DELETE ?limit=5":                  {"limit": "unknown_parameter"},
+		"DELETE /" + anyUUID + "?all=true": {"all": "unknown_parameter"},
+		"GET /replays/" + anyUUID + "?x=1": {"x": "unknown_parameter"},
 	} {
 		method, rest, _ := strings.Cut(request, " ")
 		a := s.call(t, method, "/admin/dead-letters"+rest, "")
@@ -264,9 +264,9 @@ func TestOperatorsRoutesNeedTheToken(t *testing.T) {
 	t.Parallel()
 	s := newShop(t, web.Config{AdminToken: "s3cret"})
 	for _, route := range []string{
-		"GET /admin/dead-letters", "HEAD /admin/dead-letters", "DELETE /admin/dead-letters?all=true", "DELETE /admin/dead-letters/" + owner,
-		"POST /admin/dead-letters/replay", "GET /admin/dead-letters/replays/" + owner,
-		"POST /products/" + owner + "/images/" + owner + "/retry", "GET /products/" + owner + "/images/" + owner + "/attempts",
+		"GET /admin/dead-letters", "HEAD /admin/dead-letters", "DELETE /admin/dead-letters?all=true", "DELETE /admin/dead-letters/" + anyUUID,
+		"POST /admin/dead-letters/replay", "GET /admin/dead-letters/replays/" + anyUUID,
+		"POST /products/" + owner + "/images/" + anyUUID + "/retry", "GET /products/" + owner + "/images/" + anyUUID + "/attempts",
 	} {
 		method, path, _ := strings.Cut(route, " ")
 		for _, prefix := range []string{"", "/api"} {

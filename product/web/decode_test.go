@@ -12,7 +12,13 @@ import (
 	"vitrine/product/web"
 )
 
-const owner = "0192f5a4-7c1e-7cc3-8a5b-0123456789ab"
+const (
+	ownerID = 9007199254740991
+	owner   = "9007199254740991"
+)
+
+// anyUUID is the id of nothing.
+const anyUUID = "0192f5a4-7c1e-7cc3-8a5b-0123456789ab"
 
 // outcome is a decoder's error in short: the status and, for each fault, its
 // place and code.
@@ -41,7 +47,7 @@ func outcome(t *testing.T, err error) (status int, code string, faults map[strin
 // newProduct is a valid body with one member replaced or added.
 func newProduct(name, value string) string {
 	fields := []struct{ name, value string }{
-		{"user_id", `"` + owner + `"`}, {"product_name", `"Lamp"`}, {"product_price", "12.50"},
+		{"user_id", owner}, {"product_name", `"Lamp"`}, {"product_price", "12.50"},
 	}
 	var b strings.Builder
 	replaced := false
@@ -134,9 +140,12 @@ func TestDecodeNewProductNamesEveryBadField(t *testing.T) {
 		"price below zero":        {newProduct("product_price", `-1`), map[string]string{"/product_price": "out_of_range"}},
 		"price without end":       {newProduct("product_price", `1e999999999`), map[string]string{"/product_price": "out_of_range"}},
 		"price of a thousand 9":   {newProduct("product_price", strings.Repeat("9", 1000)), map[string]string{"/product_price": "invalid"}},
-		"user id is no UUID":      {newProduct("user_id", `"7"`), map[string]string{"/user_id": "invalid_uuid"}},
-		"user id in braces":       {newProduct("user_id", `"{`+owner+`}"`), map[string]string{"/user_id": "invalid_uuid"}},
-		"user id without hyphens": {newProduct("user_id", `"`+strings.ReplaceAll(owner, "-", "")+`"`), map[string]string{"/user_id": "invalid_uuid"}},
+		"user id is a string":     {newProduct("user_id", `"23"`), map[string]string{"/user_id": "wrong_type"}},
+		"user id is zero":         {newProduct("user_id", `0`), map[string]string{"/user_id": "invalid_id"}},
+		"user id is negative":     {newProduct("user_id", `-23`), map[string]string{"/user_id": "invalid_id"}},
+		"user id has a fraction":  {newProduct("user_id", `23.5`), map[string]string{"/user_id": "invalid_id"}},
+		"user id is 2^53":         {newProduct("user_id", `9007199254740992`), map[string]string{"/user_id": "invalid_id"}},
+		"user id is huge":         {newProduct("user_id", `23e400`), map[string]string{"/user_id": "invalid_id"}},
 		"null metadata":           {newProduct(`"metadata"`, "null"), nil},
 		"metadata is a string":    {newProduct(`"metadata"`, `"a"`), map[string]string{"/metadata": "wrong_type"}},
 		"metadata of all kinds":   {newProduct(`"metadata"`, `{"a":1,"b":null,"c":{},"d/e":[],"f":"g","f":"h"}`), map[string]string{"/metadata/a": "wrong_type", "/metadata/b": "wrong_type", "/metadata/c": "wrong_type", "/metadata/d~1e": "wrong_type", "/metadata/f": "duplicate_field"}},
@@ -148,7 +157,7 @@ func TestDecodeNewProductNamesEveryBadField(t *testing.T) {
 		"images are a string":     {newProduct(`"product_images"`, `"http://a/"`), map[string]string{"/product_images": "wrong_type"}},
 		"images hold no strings":  {newProduct(`"product_images"`, `["http://a/b",5,null,{}]`), map[string]string{"/product_images/1": "wrong_type", "/product_images/2": "wrong_type", "/product_images/3": "wrong_type"}},
 		"unreadable and refused": {
-			`{"user_id":5,"product_name":"","product_price":-1,"product_images":[7,"ftp://a"],"x":1}`,
+			`{"user_id":"5","product_name":"","product_price":-1,"product_images":[7,"ftp://a"],"x":1}`,
 			map[string]string{"/user_id": "wrong_type", "/product_name": "required", "/product_price": "out_of_range", "/product_images/0": "wrong_type", "/product_images/1": "invalid_url", "/x": "unknown_field"},
 		},
 	} {
@@ -169,11 +178,11 @@ func TestDecodeNewProductNamesEveryBadField(t *testing.T) {
 func TestDecodeNewProductKeepsEverything(t *testing.T) {
 	t.Parallel()
 	got, err := web.DecodeNewProduct([]byte(` {"product_images":["http://a/1","http://a/2"],"product_description":"l\u00e4ngs\n",` +
-		`"product_price":999999999999.9999,"user_id":"` + strings.ToUpper(owner) + `","product_name":"\ud83d\udca1 Lamp"} `))
+		`"product_price":999999999999.9999,"user_id":` + owner + `,"product_name":"\ud83d\udca1 Lamp"} `))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.UserID.String() != owner || got.Name != "💡 Lamp" || got.Description != "längs\n" || got.Price.String() != "999999999999.9999" {
+	if got.UserID != ownerID || got.Name != "💡 Lamp" || got.Description != "längs\n" || got.Price.String() != "999999999999.9999" {
 		t.Errorf("got %+v", got)
 	}
 	if diff := cmp.Diff([]string{"http://a/1", "http://a/2"}, got.Images); diff != "" {
@@ -239,7 +248,7 @@ func TestDecodePatchRefuses(t *testing.T) {
 		`{"product_name":null}`:                                          {"/product_name": "required"},
 		`{"product_price":null}`:                                         {"/product_price": "required"},
 		`{"product_name":1,"product_name":2}`:                            {"/product_name": "duplicate_field"},
-		`{"user_id":"` + owner + `"}`:                                    {"/user_id": "unknown_field"},
+		`{"user_id":` + owner + `}`:                                      {"/user_id": "unknown_field"},
 		`{"product_images":[null]}`:                                      {"/product_images/0": "wrong_type"},
 		`{"product_price":1,"product_name":[],"product_description":{}}`: {"/product_name": "wrong_type", "/product_description": "wrong_type"},
 	} {
@@ -250,12 +259,22 @@ func TestDecodePatchRefuses(t *testing.T) {
 	}
 }
 
+func TestDecodeNewUserNeedsNothing(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{`{}`, `{"name":null,"email":null}`} {
+		if got, err := web.DecodeNewUser([]byte(body)); err != nil || got != (product.NewUser{}) {
+			t.Errorf("%s: %+v, %v", body, got, err)
+		}
+	}
+}
+
 func TestDecodeNewUserRefuses(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]map[string]string{
-		`{}`:                            {"/name": "required", "/email": "required"},
+		`{"name":"","email":""}`:        {"/name": "required", "/email": "required"},
 		`{"name":1,"email":"a@b"}`:      {"/name": "wrong_type"},
-		`{"Name":"a","email":"a@b.de"}`: {"/Name": "unknown_field", "/name": "required"},
+		`{"Name":"a","email":"a@b.de"}`: {"/Name": "unknown_field"},
+		`{"name":" ","email":1}`:        {"/name": "required", "/email": "wrong_type"},
 	} {
 		_, err := web.DecodeNewUser([]byte(body))
 		if status, _, faults := outcome(t, err); status != 422 || !cmp.Equal(want, faults) {

@@ -43,8 +43,8 @@ func wantDocumented(t *testing.T, err error) {
 // that package reads, and what that package cannot read it refuses.
 func FuzzDecodeNewProduct(f *testing.F) {
 	for _, body := range []string{
-		`{"user_id":"01a20375-f1f8-703c-9cac-9ec8b2af35dc","product_name":"Lamp","product_price":49.90,"product_images":["http://a.example/1"]}`,
-		`{"user_id":"01A20375-F1F8-703C-9CAC-9EC8B2AF35DC","product_name":"\u00e4","product_price":1e2,"product_description":null}`,
+		`{"user_id":23,"product_name":"Lamp","product_price":49.90,"product_images":["http://a.example/1"]}`,
+		`{"user_id":"23","product_name":"\u00e4","product_price":1e2,"product_description":null}`,
 		`{"product_name":"a","product_name":"b"}`, `{"Product_Name":"a"}`, `{"a/b~c":1}`, `{"":1}`, `{"product_price":1e999999999999}`, `{"product_price":-0}`,
 		`{"product_images":[null,1,"\ud800"]}`, `{"product_name":"` + "\xff" + `"}`, `{"product_name":"\u0000"}`, "\ufeff{}", "{} {}", "", " ", "null", "[", `{"a":` + strings.Repeat("[", 40),
 	} {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -227,4 +228,13 @@ func (b *logBuffer) text() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.lines.String()
+}
+
+// number is the id of a user or product as JSON decodes it.
+func number(id string) float64 {
+	n, err := strconv.ParseFloat(id, 64)
+	if err != nil {
+		panic(err)
+	}
+	return n
 }

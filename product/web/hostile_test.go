@@ -82,7 +82,7 @@ func (h *hostile) body() []byte {
 	var b bytes.Buffer
 	switch h.rnd.IntN(5) {
 	case 0: // valid as it is
-		fmt.Fprintf(&b, `{"user_id":"%s","product_name":"Lamp","product_price":12.5,"product_images":["http://a.example/%d.jpg"]}`, h.user, h.rnd.IntN(9))
+		fmt.Fprintf(&b, `{"user_id":%s,"product_name":"Lamp","product_price":12.5,"product_images":["http://a.example/%d.jpg"]}`, h.user, h.rnd.IntN(9))
 	case 1:
 		fmt.Fprintf(&b, `{"product_name":"Lamp %d","product_description":null}`, h.rnd.IntN(9))
 	case 2:

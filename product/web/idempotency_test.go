@@ -18,7 +18,7 @@ import (
 
 // lamp is the body of a product, and eve that of a user.
 func lamp(user string) string {
-	return `{"user_id":"` + user + `","product_name":"Lamp <&>","product_price":12.50,"product_images":["http://img.example/1.jpg"]}`
+	return `{"user_id":` + user + `,"product_name":"Lamp <&>","product_price":12.50,"product_images":["http://img.example/1.jpg"]}`
 }
 
 const eve = `{"name":"Eve <&>","email":"eve@example.org"}`

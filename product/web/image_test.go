@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -14,7 +15,7 @@ import (
 // newPictured creates a product with images and gives its path and theirs.
 func newPictured(t *testing.T, s *server, sources ...string) (path string, images []string) {
 	t.Helper()
-	body := `{"user_id":"` + newUser(t, s) + `","product_name":"Lamp","product_price":1,"product_images":["` + strings.Join(sources, `","`) + `"]}`
+	body := `{"user_id":` + newUser(t, s) + `,"product_name":"Lamp","product_price":1,"product_images":["` + strings.Join(sources, `","`) + `"]}`
 	if len(sources) == 0 {
 		body = strings.Replace(body, `""`, "", 1)
 	}
@@ -22,7 +23,7 @@ func newPictured(t *testing.T, s *server, sources ...string) (path string, image
 	if a.status != http.StatusCreated {
 		t.Fatalf("create a product: %d %s", a.status, a.raw)
 	}
-	path = "/products/" + a.data()["id"].(string)
+	path = fmt.Sprint("/products/", a.data()["id"])
 	for _, entry := range a.data()["images"].([]any) {
 		images = append(images, path+"/images/"+entry.(map[string]any)["id"].(string))
 	}

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -38,7 +39,7 @@ func BenchmarkGet(b *testing.B) {
 	for i, cfg := range []web.Config{{}, {Limits: limits}} {
 		listener := httptest.NewServer(web.New(cfg, service, quiet(), nil))
 		b.Cleanup(listener.Close)
-		urls[i] = listener.URL + "/products/" + made.ID.String()
+		urls[i] = listener.URL + "/products/" + strconv.FormatInt(made.ID, 10)
 		get(b, urls[i])
 	}
 	b.ResetTimer()

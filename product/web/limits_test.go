@@ -34,7 +34,7 @@ func TestLimitsOfTheReadme(t *testing.T) {
 	user := newUser(t, s)
 	x := strings.Repeat
 	product := func(members string) request {
-		return post("/products", `{"user_id":%q,%s}`, user, members)
+		return post("/products", `{"user_id":%s,%s}`, user, members)
 	}
 	named := func(name string) request { return product(`"product_name":"` + name + `","product_price":1`) }
 	with := func(member, value string) request {

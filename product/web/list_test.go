@@ -29,12 +29,19 @@ func TestListFilters(t *testing.T) {
 	s := serve(t, web.Config{}, newService(t))
 	ada, eve := newUser(t, s), newUser(t, s)
 	newListing(t, s, ada, "Red lamp", "10")
-	newListing(t, s, ada, "Blue lamp", "20.0005")
+	blue := newListing(t, s, ada, "Blue lamp", "20.0005")
 	newListing(t, s, eve, "100% chair", "30")
+	if a := s.call(t, http.MethodPatch, "/products/"+blue, `{"external_id":"lamp-7"}`); a.status != http.StatusOK {
+		t.Fatalf("%d %s", a.status, a.raw)
+	}
 	for query, want := range map[string][]string{
 		"":                                      {"100% chair", "Blue lamp", "Red lamp"},
 		"user_id=" + ada:                        {"Blue lamp", "Red lamp"},
 		"user_id=" + owner:                      {},
+		"external_id=lamp-7":                    {"Blue lamp"},
+		"external_id=lamp-7&user_id=" + ada:     {"Blue lamp"},
+		"external_id=lamp-7&user_id=" + eve:     {},
+		"external_id=lamp":                      {},
 		"min_price=20.0005":                     {"100% chair", "Blue lamp"},
 		"min_price=20.0006":                     {"100% chair"},
 		"max_price=20.0005":                     {"Blue lamp", "Red lamp"},

@@ -37,7 +37,7 @@ func behindProxy(t *testing.T) (*product.Service, *product.Store, *producttest.P
 // everyCall is one valid request of each route that needs the database.
 func everyCall(user string) map[string]string {
 	return map[string]string{
-		"POST /products":                      `{"user_id":"` + user + `","product_name":"Lamp","product_price":1}`,
+		"POST /products":                      `{"user_id":` + user + `,"product_name":"Lamp","product_price":1}`,
 		"GET /products":                       "",
 		"GET /products/" + owner:              "",
 		"PATCH /products/" + owner:            `{"product_name":"Torch"}`,

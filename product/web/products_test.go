@@ -19,19 +19,19 @@ func newUser(t *testing.T, s *server) string {
 	if a.status != http.StatusCreated {
 		t.Fatalf("create a user: %d %s", a.status, a.raw)
 	}
-	id, _ := a.data()["id"].(string)
+	id := fmt.Sprint(a.data()["id"])
 	return id
 }
 
 // newListing creates a product from members of its body and gives its id.
 func newListing(t *testing.T, s *server, user, name, price string) string {
 	t.Helper()
-	body := fmt.Sprintf(`{"user_id":%q,"product_name":%q,"product_price":%s}`, user, name, price)
+	body := fmt.Sprintf(`{"user_id":%s,"product_name":%q,"product_price":%s}`, user, name, price)
 	a := s.call(t, http.MethodPost, "/products", body)
 	if a.status != http.StatusCreated {
 		t.Fatalf("create a product: %d %s", a.status, a.raw)
 	}
-	id, _ := a.data()["id"].(string)
+	id := fmt.Sprint(a.data()["id"])
 	return id
 }
 
@@ -40,13 +40,13 @@ func TestCreateAndGetProduct(t *testing.T) {
 	s := serve(t, web.Config{}, newService(t))
 	for _, prefix := range []string{"", "/api"} {
 		user := newUser(t, s)
-		body := `{"user_id":"` + user + `","product_name":"Lamp <b>","product_description":"warm\nlight","product_price":12.50,` +
+		body := `{"user_id":` + user + `,"product_name":"Lamp <b>","product_description":"warm\nlight","product_price":12.50,` +
 			`"product_images":["http://img.example/1.jpg","https://img.example/2.png?x=1"]}`
 		created := s.call(t, http.MethodPost, prefix+"/products", body)
 		if created.status != http.StatusCreated || created.text("message") != "Product created successfully" {
 			t.Fatalf("create: %d %s", created.status, created.raw)
 		}
-		id, _ := created.data()["id"].(string)
+		id := fmt.Sprint(created.data()["id"])
 		want := map[string]string{
 			"Location": prefix + "/products/" + id, "ETag": `W/"1"`, "Product-Version": "1",
 			"Content-Type": "application/json", "Cache-Control": "no-store",
@@ -60,7 +60,7 @@ func TestCreateAndGetProduct(t *testing.T) {
 			t.Errorf("the price's decimals are lost: %s", created.raw)
 		}
 		data := created.data()
-		if data["user_id"] != user || data["product_name"] != "Lamp <b>" || data["product_description"] != "warm\nlight" ||
+		if fmt.Sprint(data["user_id"]) != user || data["product_name"] != "Lamp <b>" || data["product_description"] != "warm\nlight" ||
 			data["compressed_product_images"] != nil || data["image_status"] != "pending" || data["version"] != 1.0 {
 			t.Errorf("create: %s", created.raw)
 		}
@@ -120,8 +120,7 @@ func TestProductsThatAreNotThere(t *testing.T) {
 	t.Parallel()
 	s := serve(t, web.Config{}, newService(t))
 	for _, id := range []string{
-		uuid.NewString(), uuid.Nil.String(), "1", "x", "%00", "%ff", "%2e%2e", "%2F", "{" + owner + "}", "urn:uuid:" + owner,
-		strings.ReplaceAll(owner, "-", ""), owner + "0", strings.Repeat("a", 8000), "'; DROP TABLE products --", "%F0%9F%92%A1",
+		owner, "1000000", "0", "-1", "+1", "01", "1.0", "1e3", "9007199254740992", "9223372036854775808", anyUUID, "x", "%00", "%ff", "%2e%2e", "%2F", owner + "0", strings.Repeat("a", 8000), "'; DROP TABLE products --", "%F0%9F%92%A1",
 	} {
 		id = strings.ReplaceAll(id, " ", "%20")
 		for _, prefix := range []string{"", "/api"} {
@@ -141,8 +140,8 @@ func TestProductIDsMayBeEscaped(t *testing.T) {
 	t.Parallel()
 	s := serve(t, web.Config{}, newService(t))
 	id := newListing(t, s, newUser(t, s), "Lamp", "1")
-	for _, same := range []string{strings.ToUpper(id), "%30" + id[1:]} {
-		if a := s.call(t, http.MethodGet, "/products/"+same, ""); a.status != http.StatusOK || a.data()["id"] != id {
+	for _, same := range []string{"%3" + id[:1] + id[1:]} {
+		if a := s.call(t, http.MethodGet, "/products/"+same, ""); a.status != http.StatusOK || fmt.Sprint(a.data()["id"]) != id {
 			t.Errorf("%s: got %d %s", same, a.status, a.raw)
 		}
 	}
@@ -179,9 +178,9 @@ func TestPatchProduct(t *testing.T) {
 	t.Parallel()
 	s := serve(t, web.Config{}, newService(t))
 	user := newUser(t, s)
-	created := s.call(t, http.MethodPost, "/products", `{"user_id":"`+user+`","product_name":"Lamp","product_description":"d",`+
+	created := s.call(t, http.MethodPost, "/products", `{"user_id":`+user+`,"product_name":"Lamp","product_description":"d",`+
 		`"product_price":1.5,"product_images":["http://img.example/1.jpg"]}`)
-	id, _ := created.data()["id"].(string)
+	id := fmt.Sprint(created.data()["id"])
 	path := "/products/" + id
 	for i, c := range []struct {
 		body, field string
@@ -270,7 +269,7 @@ func TestUsers(t *testing.T) {
 	for i, prefix := range []string{"", "/api"} {
 		email := fmt.Sprintf("ada%d@example.org", i)
 		created := s.call(t, http.MethodPost, prefix+"/users", `{"name":"Ada Lovelace","email":"`+email+`"}`)
-		id, _ := created.data()["id"].(string)
+		id := fmt.Sprint(created.data()["id"])
 		if created.status != 201 || created.text("message") != "User created successfully" || created.header.Get("Location") != prefix+"/users/"+id {
 			t.Fatalf("create: %d %v %s", created.status, created.header, created.raw)
 		}

@@ -37,18 +37,25 @@ func TestParseFilterNamesEveryBadParameter(t *testing.T) {
 		"limit=1e1":                     {"limit": "invalid_limit"},
 		"limit=99999999999999999999999": {"limit": "invalid_limit"},
 		"limit=1&limit=1":               {"limit": "repeated_parameter"},
-		"user_id=7":                     {"user_id": "invalid_uuid"},
-		"user_id=":                      {"user_id": "invalid_uuid"},
-		"min_price=a&max_price=-1":      {"min_price": "invalid", "max_price": "out_of_range"},
-		"min_price=0x10":                {"min_price": "invalid"},
-		"min_price=1e999999999":         {"min_price": "out_of_range"},
-		"min_price=+1":                  {"min_price": "invalid"}, // a plus is a blank
-		"Limit=1&Q=x":                   {"Limit": "unknown_parameter", "Q": "unknown_parameter"},
-		"=1":                            {"?": "malformed_parameter"},
-		"q=":                            {"q": "required"},
-		"q=+":                           nil, // the database knows what a word is
-		"image_status=":                 {"image_status": "required"},
-		"created_after=2026-01-31":      {"created_after": "invalid_time"},
+		"user_id=0192f5a4-7c1e-7cc3-8a5b-0123456789ab": {"user_id": "invalid_id"},
+		"user_id=0":                {"user_id": "invalid_id"},
+		"user_id=-1":               {"user_id": "invalid_id"},
+		"user_id=%2B1":             {"user_id": "invalid_id"},
+		"user_id=01":               {"user_id": "invalid_id"},
+		"user_id=1.0":              {"user_id": "invalid_id"},
+		"user_id=9007199254740992": {"user_id": "invalid_id"},
+		"external_id=":             {"external_id": "required"},
+		"user_id=":                 {"user_id": "invalid_id"},
+		"min_price=a&max_price=-1": {"min_price": "invalid", "max_price": "out_of_range"},
+		"min_price=0x10":           {"min_price": "invalid"},
+		"min_price=1e999999999":    {"min_price": "out_of_range"},
+		"min_price=+1":             {"min_price": "invalid"}, // a plus is a blank
+		"Limit=1&Q=x":              {"Limit": "unknown_parameter", "Q": "unknown_parameter"},
+		"=1":                       {"?": "malformed_parameter"},
+		"q=":                       {"q": "required"},
+		"q=+":                      nil, // the database knows what a word is
+		"image_status=":            {"image_status": "required"},
+		"created_after=2026-01-31": {"created_after": "invalid_time"},
 		"created_before=2026-01-31T12:00:00+01:00":                                           {"created_before": "invalid_time"}, // a plus is a blank
 		"created_before=2026-01-31T12:00:00%2B01:00":                                         nil,
 		"created_after=2026-01-31T12:00:00Z&created_before=2026-01-31T12:00:00Z&total=maybe": {"created_before": "out_of_range", "total": "invalid_boolean"},
@@ -79,12 +86,12 @@ func TestParseFilterNamesEveryBadParameter(t *testing.T) {
 
 func TestParseFilterReadsEveryParameter(t *testing.T) {
 	t.Parallel()
-	f, err := web.ParseFilter("user_id=" + owner + "&min_price=1.50&max_price=2e1&product_name=a+b%26c&q=%22a+b%22&image_status=failed" +
+	f, err := web.ParseFilter("user_id=" + owner + "&external_id=a+1&min_price=1.50&max_price=2e1&product_name=a+b%26c&q=%22a+b%22&image_status=failed" +
 		"&created_after=2026-01-31T12:00:00Z&created_before=2026-01-31T13:00:00.5Z&sort=-updated_at&limit=7&cursor=x%3D&total=true")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f.UserID == nil || f.UserID.String() != owner || f.MinPrice.String() != "1.50" || f.MaxPrice.String() != "20" ||
+	if f.UserID == nil || *f.UserID != ownerID || f.ExternalID != "a 1" || f.MinPrice.String() != "1.50" || f.MaxPrice.String() != "20" ||
 		f.Name != "a b&c" || f.Query != `"a b"` || f.ImageStatus != product.ImagesFailed || f.CreatedAfter.Unix() != 1769860800 ||
 		f.CreatedBefore.UnixMilli() != 1769864400500 || f.Sort != "-updated_at" || f.Limit != 7 || f.Cursor != "x=" || !f.Total {
 		t.Errorf("got %+v", f)
@@ -99,7 +106,7 @@ func TestParseFilterReadsEveryParameter(t *testing.T) {
 // what is wrong with it, and that what is read has a meaning or is refused for it.
 func FuzzParseFilter(f *testing.F) {
 	for _, seed := range []string{
-		"", "&&", "user_id=" + owner, "min_price=1.50&max_price=2e1", "product_name=a+b%26c", "q=%22a+b%22+-c", "image_status=failed",
+		"", "&&", "user_id=" + owner, "external_id=a-1", "min_price=1.50&max_price=2e1", "product_name=a+b%26c", "q=%22a+b%22+-c", "image_status=failed",
 		"created_after=2026-01-31T12:00:00Z&created_before=9999-12-31T23:59:59.999999999Z", "sort=-updated_at&limit=7&total=true", "cursor=x%3D",
 		"limit=0&limit=1", "%zz=1", "=1", "q=%00", "product_name=\xff", "min_price=1e999999999", "sort=-", "total", "a;b=c",
 	} {

@@ -112,7 +112,7 @@ func TestReplayBodies(t *testing.T) {
 		`{"all":true,"rate":99999999999999999999}`: {"/rate": "invalid_integer"},
 		`{"all":true,"rate":null}`:                 {"/rate": "required"},
 		`{"all":true,"speed":3}`:                   {"/speed": "unknown_field"},
-		`{"id":"` + owner + `"}`:                   {"/id": "unknown"},
+		`{"id":"` + anyUUID + `"}`:                 {"/id": "unknown"},
 		`{"fingerprint":"a\u0000b"}`:               {"/fingerprint": "nul_character"},
 		`[]`:                                       {"": "wrong_type"},
 	} {

@@ -82,7 +82,7 @@ func inBackground(t *testing.T, part func(context.Context) error) {
 func (r *replica) pending(user string) (id string, image uuid.UUID) {
 	r.t.Helper()
 	a := r.call(r.t, http.MethodPost, "/products",
-		fmt.Sprintf(`{"user_id":%q,"product_name":"Lamp","product_price":1,"product_images":["https://a.example/1"]}`, user))
+		fmt.Sprintf(`{"user_id":%s,"product_name":"Lamp","product_price":1,"product_images":["https://a.example/1"]}`, user))
 	if a.status != http.StatusCreated {
 		r.t.Fatalf("%d %s", a.status, a.raw)
 	}

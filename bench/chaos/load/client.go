@@ -35,7 +35,7 @@ func newClient(base string, log *history.Log) *client {
 
 // product is what is read of the service's answers.
 type product struct {
-	ID          string      `json:"id"`
+	ID          json.Number `json:"id"`
 	Name        string      `json:"product_name"`
 	Description string      `json:"product_description"`
 	Price       json.Number `json:"product_price"`
@@ -157,12 +157,12 @@ func show(op *history.Op, a *answer) {
 	if err == nil {
 		op.State, err = envelope.Data.state()
 	}
-	if err == nil && op.Product != "" && envelope.Data.ID != op.Product {
+	if err == nil && op.Product != "" && envelope.Data.ID.String() != op.Product {
 		err = fmt.Errorf("the answer is about %q", envelope.Data.ID)
 	}
 	if err != nil {
 		op.Garbled, op.Error = true, err.Error()
 		return
 	}
-	op.Product = envelope.Data.ID
+	op.Product = envelope.Data.ID.String()
 }

@@ -65,13 +65,13 @@ func New(ctx context.Context, cfg Config, pictures *source.Source, log *history.
 	}
 	var envelope struct {
 		Data struct {
-			ID string `json:"id"`
+			ID json.Number `json:"id"`
 		} `json:"data"`
 	}
 	if err := json.Unmarshal(a.body, &envelope); err != nil {
 		return nil, err
 	}
-	if l.user = envelope.Data.ID; l.user == "" {
+	if l.user = envelope.Data.ID.String(); l.user == "" {
 		return nil, errors.New("create the user: no id in the answer")
 	}
 	return l, nil

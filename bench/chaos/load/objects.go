@@ -91,7 +91,8 @@ func (o *Objects) fetch(ctx context.Context, url string, op *history.Op) error {
 	return err
 }
 
-// list writes down the keys under every product.
+// list writes down the keys under every product. Whose they are is known from the
+// URLs that clients have seen; the others count as those of a product nobody knows.
 func (o *Objects) list(ctx context.Context, log *history.Log) error {
 	start := log.Now()
 	keys := map[string][]string{}
@@ -103,9 +104,35 @@ func (o *Objects) list(ctx context.Context, log *history.Log) error {
 			keys[parts[1]] = append(keys[parts[1]], object.Key)
 		}
 	}
-	for product, list := range keys {
+	owners := map[string]string{}
+	for _, op := range log.Ops() {
+		noteOwner(owners, op.Product, op.State)
+		for _, item := range op.Items {
+			noteOwner(owners, item.Product, item.State)
+		}
+	}
+	for folder, list := range keys {
 		slices.Sort(list)
+		product, known := owners[folder]
+		if !known {
+			product = folder
+		}
 		log.Add(history.Op{Kind: history.Stored, Product: product, Start: start, Outcome: history.Acknowledged, Keys: list})
 	}
 	return nil
+}
+
+// noteOwner notes under which folder of the object store the pictures of a product lie.
+func noteOwner(owners map[string]string, product string, state *history.State) {
+	if state == nil {
+		return
+	}
+	for _, image := range state.Images {
+		for _, url := range image.URLs {
+			if _, key, found := strings.Cut(url, "/products/"); found {
+				folder, _, _ := strings.Cut(key, "/")
+				owners[folder] = product
+			}
+		}
+	}
 }

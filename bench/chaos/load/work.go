@@ -33,7 +33,7 @@ func (l *Load) create(ctx context.Context, rng *rand.Rand) {
 func (l *Load) createWith(ctx context.Context, pictures []history.Picture) {
 	key := fmt.Sprintf("%s-%d", l.run, l.keys.Add(1))
 	value := l.values.Add(1)
-	body := fmt.Appendf(nil, `{"user_id":%q,"product_name":%q,"product_description":"value %d","product_price":%s,"product_images":%s}`,
+	body := fmt.Appendf(nil, `{"user_id":%s,"product_name":%q,"product_description":"value %d","product_price":%s,"product_images":%s}`,
 		l.user, "chaos "+key, value, price(value), sources(pictures))
 	header := map[string]string{"Content-Type": "application/json", "Idempotency-Key": key}
 	pause := firstPause
@@ -148,10 +148,10 @@ func (l *Load) page(ctx context.Context, op *history.Op, path string) string {
 		p := &body.Data[i]
 		state, err := p.state()
 		if err != nil {
-			op.Garbled, op.Error = true, p.ID+": "+err.Error()
+			op.Garbled, op.Error = true, p.ID.String()+": "+err.Error()
 			return ""
 		}
-		op.Items = append(op.Items, history.Item{Product: p.ID, Key: keyOf(p.Name), State: state})
+		op.Items = append(op.Items, history.Item{Product: p.ID.String(), Key: keyOf(p.Name), State: state})
 	}
 	return body.Next
 }

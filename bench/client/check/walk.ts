@@ -20,7 +20,7 @@ const api = createClient<paths>({
 const picture = setting("VITRINE_PICTURE");
 const step = (text: string): void => console.log(text);
 
-async function createUser(): Promise<string> {
+async function createUser(): Promise<number> {
   const { data, error } = await api.POST("/users", {
     body: { name: "Ada", email: `ada-${randomUUID()}@example.com` },
   });
@@ -29,7 +29,7 @@ async function createUser(): Promise<string> {
   return data.data.id;
 }
 
-async function createProduct(owner: string): Promise<Product> {
+async function createProduct(owner: number): Promise<Product> {
   const request = {
     params: { header: { "Idempotency-Key": randomUUID() } },
     body: { user_id: owner, product_name: "Desk lamp", product_price: 49.9, product_images: [picture] },
@@ -44,13 +44,13 @@ async function createProduct(owner: string): Promise<Product> {
   return data.data;
 }
 
-async function read(id: string): Promise<Product> {
+async function read(id: number): Promise<Product> {
   const { data, error } = await api.GET("/products/{id}", { params: { path: { id } } });
   assert.ok(data, error?.detail);
   return data.data;
 }
 
-async function awaitPictures(id: string): Promise<void> {
+async function awaitPictures(id: number): Promise<void> {
   const { data, error, response } = await api.GET("/products/{id}", {
     params: { path: { id }, header: { Prefer: "wait=30" } },
   });
@@ -65,7 +65,7 @@ async function awaitPictures(id: string): Promise<void> {
   step(`its picture is ready: ${product.compressed_product_images?.length ?? 0} of 1, version ${product.version}`);
 }
 
-async function list(owner: string, id: string): Promise<void> {
+async function list(owner: number, id: number): Promise<void> {
   const { data, error } = await api.GET("/products", {
     params: { query: { user_id: owner, min_price: 10, q: "lamp", image_status: "ready", sort: "-product_price", total: true } },
   });
@@ -76,7 +76,7 @@ async function list(owner: string, id: string): Promise<void> {
 }
 
 // A second pass over the picture may give the product another version at any time: then the change is made anew.
-async function update(id: string): Promise<void> {
+async function update(id: number): Promise<void> {
   const change = async () => {
     const { response } = await api.GET("/products/{id}", { params: { path: { id } } });
     const patch = { params: { path: { id }, header: { "If-Match": response.headers.get("ETag") ?? "" } }, body: { product_price: 39.9 } };
@@ -96,7 +96,7 @@ async function update(id: string): Promise<void> {
   step("changed it; a change under the old tag was refused");
 }
 
-async function describePicture(id: string, image: string): Promise<void> {
+async function describePicture(id: number, image: string): Promise<void> {
   const { data, error } = await api.PATCH("/products/{id}/images/{image}", { params: { path: { id, image } }, body: { alt: "A lamp" } });
   assert.ok(data, error?.detail);
   assert.equal(data.data.alt, "A lamp");
@@ -104,7 +104,7 @@ async function describePicture(id: string, image: string): Promise<void> {
 }
 
 // A user's own key: no user_id is needed, and what it may not do is refused.
-async function useKey(owner: string): Promise<void> {
+async function useKey(owner: number): Promise<void> {
   const made = await api.POST("/users/{id}/keys", { params: { path: { id: owner } }, body: { name: "walk", expires_in: 600 } });
   assert.ok(made.data, made.error?.detail);
   const headers = { Authorization: `Bearer ${made.data.data.key}` };
@@ -116,7 +116,7 @@ async function useKey(owner: string): Promise<void> {
   step("made an API key and used it");
 }
 
-async function remove(id: string): Promise<void> {
+async function remove(id: number): Promise<void> {
   const { data, error } = await api.DELETE("/products/{id}", { params: { path: { id } } });
   assert.ok(data, error?.detail);
   const gone = await api.GET("/products/{id}", { params: { path: { id } } });
@@ -126,8 +126,8 @@ async function remove(id: string): Promise<void> {
 }
 
 async function mistake(): Promise<void> {
-  // @ts-expect-error a name is required: the types know it before the service does
-  const { error, response } = await api.POST("/users", { body: { email: "nobody" } });
+  // @ts-expect-error a name is text: the types know it before the service does
+  const { error, response } = await api.POST("/users", { body: { name: 7, email: "nobody" } });
   assert.equal(response.status, 422);
   assert.deepEqual(error?.errors?.map((fault) => fault.pointer), ["/name", "/email"]);
   step("a mistake was refused by the types and by the service");

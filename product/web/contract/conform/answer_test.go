@@ -10,7 +10,7 @@ import (
 	"vitrine/product/web/contract/conform"
 )
 
-const id = "01a20375-f1f8-703c-9cac-9ec8b2af35dc"
+const id = "23"
 
 func load(t *testing.T) *conform.Contract {
 	t.Helper()
@@ -25,7 +25,7 @@ func load(t *testing.T) *conform.Contract {
 func user() conform.Answer {
 	return conform.Answer{Status: 200, Header: http.Header{
 		"Content-Type": {"application/json"}, "Cache-Control": {"private, no-cache"}, "X-Request-Id": {"r"}, "Date": {"today"},
-	}, Body: []byte(`{"data":{"id":"` + id + `","name":"Ada","email":"a@b.example","created_at":"2026-11-22T13:33:11Z"},"message":"User retrieved successfully"}`)}
+	}, Body: []byte(`{"data":{"id":` + id + `,"name":"Ada","email":"a@b.example","created_at":"2026-11-22T13:33:11Z"},"message":"User retrieved successfully"}`)}
 }
 
 // missing is a right answer where there is nothing.
@@ -74,7 +74,7 @@ func TestWrongAnswersAreFound(t *testing.T) {
 		"a missing member":          replace(`"name":"Ada",`, ""),
 		"a member twice":            replace(`"name":"Ada",`, `"name":"Ada","name":"Ada",`),
 		"another type":              replace(`"Ada"`, "7"),
-		"another format":            replace(id, "7"),
+		"another id":                replace(id, "0"),
 		"a time with an offset":     replace("11Z", "11+01:00"),
 		"another message":           replace("retrieved", "got"),
 		"no JSON":                   replace(`"data"`, "data"),

@@ -60,7 +60,7 @@ type Config struct {
 	MaxPixels   int   `env:"IMAGE_MAX_PIXELS" envDefault:"40000000" help:"most pixels of a source picture"`
 	MaxSide     int   `env:"IMAGE_MAX_SIDE" envDefault:"12000" help:"most pixels of a source picture's longer side, 1 to 65535"`
 
-	WebPSizes []string `env:"WEBP_SIZES" envDefault:"main,large" help:"sizes that a second pass makes as WebP too, once a picture is ready: of main, large and small, comma-separated; off for none"`
+	WebPSizes []string `env:"WEBP_SIZES" envDefault:"main,large" help:"sizes that ready images get as WebP too: of main, large and small, comma-separated; off for none"`
 
 	Likeness        float64        `env:"IMAGE_QUALITY" envDefault:"0.965" help:"likeness (SSIM) of a JPEG to the resized picture, 0.8 to 0.999; its quality, 70 to 90, follows from it"`
 	DecodeTimeout   time.Duration  `env:"IMAGE_DECODE_TIMEOUT" envDefault:"5s" help:"longest decoding of one picture"`

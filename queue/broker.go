@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/sirupsen/logrus"
 )
 
@@ -183,11 +184,22 @@ func (b *Broker) Check(ctx context.Context) error {
 // Depth counts the messages that wait in the work queue, without those that have
 // been delivered and not been acknowledged yet.
 func (b *Broker) Depth(ctx context.Context) (int, error) {
+	q, err := b.inspect(ctx)
+	return q.Messages, err
+}
+
+// Consumers returns how many processes consume the work queue.
+func (b *Broker) Consumers(ctx context.Context) (int, error) {
+	q, err := b.inspect(ctx)
+	return q.Consumers, err
+}
+
+func (b *Broker) inspect(ctx context.Context) (amqp.Queue, error) {
 	s := b.session.Load()
 	if s == nil {
-		return 0, ErrUnavailable
+		return amqp.Queue{}, ErrUnavailable
 	}
-	return s.control.depth(ctx)
+	return s.control.inspect(ctx)
 }
 
 // Created is when this process last made the work queue because there was none, or

@@ -6,15 +6,14 @@ import (
 	"net/http"
 )
 
-// reprocessBody is what a reprocessing has begun, on the wire.
+// reprocessBody is the data of the response.
 type reprocessBody struct {
-	Reworks   int `json:"reworks"`
-	Restarted int `json:"restarted"`
-	Pending   int `json:"pending"`
+	Reprocessing int `json:"reprocessing"`
+	Retrying     int `json:"retrying"`
+	Pending      int `json:"pending"`
 }
 
-// reprocessProduct answers 202: ready pictures stay ready while the work goes on
-// behind it. A body is not read.
+// reprocessProduct answers 202: ready images stay ready meanwhile. It does not read the body.
 func (a *api) reprocessProduct(w http.ResponseWriter, r *http.Request) error {
 	id, err := pathID(r)
 	if err != nil {
@@ -28,7 +27,7 @@ func (a *api) reprocessProduct(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	data, err := json.Marshal(reprocessBody{begun.Reworks, begun.Restarted, begun.Pending})
+	data, err := json.Marshal(reprocessBody{begun.Reprocessing, begun.Retrying, begun.Pending})
 	if err != nil {
 		return fmt.Errorf("encode reprocessing: %w", err)
 	}

@@ -151,12 +151,12 @@ func reprocess(ctx context.Context, cfg config.Config, args []string, stdout io.
 		return fmt.Errorf("DATABASE_URL: %w", err)
 	}
 	defer func() { _ = store.Close() }()
-	recipe := imaging.Recipe(cfg.Likeness, cfg.WebPSizes)
+	current := imaging.PipelineVersion(cfg.Likeness, cfg.WebPSizes)
 	if *all {
-		recipe = ""
+		current = ""
 	}
 	total := 0
-	err = store.ReprocessAll(ctx, recipe, func(n int) { total = n })
+	err = store.ReprocessAll(ctx, current, func(n int) { total = n })
 	switch {
 	case errors.Is(err, context.Canceled):
 		_, err = fmt.Fprintf(stdout, "broken off: %d pictures will be reprocessed, the next call goes on\n", total)
@@ -176,9 +176,6 @@ type app struct {
 	fetch  *imaging.Fetcher
 	// upkeep is what runs beside the API and the workers once the schema is there.
 	upkeep []func(context.Context) error
-	// rework is the relay of second passes, nil without workers. It ends when the stop
-	// begins: nobody waits for what it has under way.
-	rework func(context.Context) error
 
 	api, admin               *http.Server
 	apiListener, admListener net.Listener
@@ -187,7 +184,7 @@ type app struct {
 	stopping           chan struct{} // closed with draining
 	broken             chan error    // the error of a part that ended uninvited
 
-	background, reworks, consumers group
+	background, consumers group
 }
 
 // newApp builds and connects the parts. Nothing runs yet.
@@ -216,7 +213,7 @@ func newApp(cfg config.Config, log *logrus.Logger) (*app, error) {
 	if err != nil {
 		return nil, fmt.Errorf("S3_ENDPOINT: %w", err)
 	}
-	brokerConfig := queue.Config{URLs: cfg.RabbitMQURLs, Prefix: cfg.QueuePrefix, Workers: cfg.Workers}
+	brokerConfig := queue.Config{URLs: cfg.RabbitMQURLs, Prefix: cfg.QueuePrefix, Workers: handlers(cfg)}
 	if err := brokerConfig.Validate(); err != nil {
 		return nil, fmt.Errorf("RABBITMQ_URL: %w", err)
 	}
@@ -235,15 +232,13 @@ func newApp(cfg config.Config, log *logrus.Logger) (*app, error) {
 	})
 	listener := product.NewListener(cfg.DatabaseURL, log)
 	if cfg.Workers > 0 {
-		a.rework = product.NewReworkRelay(service, worker, broker, reworkConfig(cfg),
-			listener.Wake(product.KindImageRework), log, reg).Run
 		broker.HandleDead(fileDeadLetters(product.NewDeadLetters(store, log), log))
 	}
 	a.upkeep = []func(context.Context) error{
 		listener.Run,
-		product.NewJobRelay(store, broker, product.JobLimits{PerOwner: cfg.OwnerJobs, Waiting: 2 * cfg.Workers},
+		product.NewJobRelay(store, broker, product.JobLimits{PerOwner: cfg.OwnerJobs, Waiting: 2 * cfg.Workers, Reprocess: reprocessing},
 			listener.Wake(product.KindImageJob), log).Run,
-		product.NewDeletionRelay(store, objects, listener.Wake(product.KindDeleteObjects), log).Run,
+		product.NewDeletionRelay(service, objects, listener.Wake(product.KindDeleteObjects), log).Run,
 		product.NewInvalidationRelay(store, redis, listener.Wake(product.KindInvalidate), log).Run,
 		product.NewSequencer(service, log).Run,
 		product.NewTailer(service, listener.Events(), log).Run,
@@ -253,7 +248,7 @@ func newApp(cfg config.Config, log *logrus.Logger) (*app, error) {
 		func(ctx context.Context) error { return prepareBucket(ctx, objects, log) },
 	}
 	if cfg.S3Sweep {
-		a.upkeep = append(a.upkeep, product.NewSweeper(store, objects, product.SweepConfig{}, log).Run)
+		a.upkeep = append(a.upkeep, product.NewSweeper(service, objects, product.SweepConfig{}, log).Run)
 	}
 
 	a.api = admission.NewServer(cfg.HTTPAddr, web.New(web.Config{
@@ -289,7 +284,7 @@ func fetchConfig(cfg config.Config) imaging.FetchConfig {
 
 func workerConfig(cfg config.Config) imaging.WorkerConfig {
 	return imaging.WorkerConfig{
-		MaxAttempts: cfg.MaxAttempts, WebP: cfg.WebPSizes, // "off" is the name of no size
+		MaxAttempts: cfg.MaxAttempts, WebP: cfg.WebPSizes, Reprocess: reprocessing, // "off" is the name of no size
 		Process: imaging.ProcessConfig{
 			Limits:       imaging.Limits{MaxPixels: int64(cfg.MaxPixels), MaxSide: cfg.MaxSide},
 			MemoryBudget: int64(cfg.MemBudget), DecodeTimeout: cfg.DecodeTimeout, Likeness: cfg.Likeness,
@@ -297,8 +292,16 @@ func workerConfig(cfg config.Config) imaging.WorkerConfig {
 	}
 }
 
-func reworkConfig(cfg config.Config) product.ReworkConfig {
-	return product.ReworkConfig{MaxAttempts: cfg.MaxAttempts, Limit: cfg.FetchTimeout + 2*time.Minute}
+// reprocessing is how many ready images this process reprocesses at once.
+const reprocessing = 1
+
+// handlers returns how many messages of the queue are handled at once. Reprocessing has
+// handlers of its own, so that the first processing of images never waits for it.
+func handlers(cfg config.Config) int {
+	if cfg.Workers == 0 {
+		return 0
+	}
+	return cfg.Workers + reprocessing
 }
 
 var verdicts = map[imaging.Verdict]queue.Verdict{
@@ -368,7 +371,7 @@ func (a *app) listen(ctx context.Context) (err error) {
 // start sets everything going: the servers at once, what needs the tables as
 // soon as they are there.
 func (a *app) start() {
-	for _, g := range []*group{&a.background, &a.reworks, &a.consumers} {
+	for _, g := range []*group{&a.background, &a.consumers} {
 		g.init(a.broken)
 	}
 	serve := func(server *http.Server, l net.Listener) {
@@ -394,9 +397,6 @@ func (a *app) start() {
 		for _, f := range a.upkeep {
 			a.background.run(f)
 		}
-		if a.rework != nil {
-			a.reworks.run(a.rework)
-		}
 		a.consumers.run(a.broker.Run)
 		return nil
 	})
@@ -408,7 +408,6 @@ func (a *app) stop() error {
 	a.log.Info("Stopping")
 	a.draining.Store(true)
 	close(a.stopping)
-	a.reworks.cancel()
 	ctx, cancel := context.WithTimeout(context.Background(), exitDeadline)
 	defer cancel()
 	var requests, jobs error
@@ -423,7 +422,7 @@ func (a *app) stop() error {
 	})
 	both.Wait()
 	// The broker outlives the relays, which may be publishing.
-	for _, g := range []*group{&a.background, &a.reworks, &a.consumers} {
+	for _, g := range []*group{&a.background, &a.consumers} {
 		if jobs == nil {
 			jobs = g.stop(ctx)
 		}

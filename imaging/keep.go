@@ -7,15 +7,15 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// firstKey is where the first pass keeps an object. Its name tells the recipe, so
-// that what another one makes of the same bytes, for another image of the product,
-// does not take its place: who has read it once never asks again.
+// firstKey returns the key of an object of the first processing. The key names the
+// pipeline version, so that another version's object, made of the same bytes for
+// another image of the product, does not replace it: clients cache objects for ever.
 func (w *Worker) firstKey(objectKey uuid.UUID, sha256sum, object string) string {
-	return VariantKey(objectKey, sha256sum, object, w.firstRecipe())
+	return VariantKey(objectKey, sha256sum, object, w.baseVersion())
 }
 
-// put stores renditions, each object once, under the key that is given for it, and
-// gives the variants that they are.
+// put stores renditions, each object once, under the key that key returns for it, and
+// returns them as variants.
 func (w *Worker) put(ctx context.Context, key func(object string) string, renditions []Rendition) ([]Variant, error) {
 	variants := make([]Variant, len(renditions))
 	seen := make(map[string]bool, len(renditions))

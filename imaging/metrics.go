@@ -6,12 +6,16 @@ import (
 )
 
 type metrics struct {
-	tries       *prometheus.CounterVec
+	attempts    *prometheus.CounterVec
 	stages      *prometheus.HistogramVec
 	sourceBytes prometheus.Counter
 	storedBytes prometheus.Counter
-	twins       prometheus.Counter
+	duplicates  prometheus.Counter
 	running     prometheus.Gauge
+
+	reprocessed      *prometheus.CounterVec
+	reprocessSeconds prometheus.Histogram
+	reprocessSaved   prometheus.Counter
 }
 
 // newMetrics registers the metrics with reg; nil registers them nowhere.
@@ -24,8 +28,8 @@ func newMetrics(reg prometheus.Registerer, process *Processor) *metrics {
 		Name: "vitrine_image_memory_waiting", Help: "Pictures that wait for memory.",
 	}, func() float64 { return float64(process.MemoryWaiting()) })
 	return &metrics{
-		tries: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "vitrine_image_tries_total", Help: "Settled tries by outcome (ready, retry, failed, lost) and code.",
+		attempts: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "vitrine_image_attempts_total", Help: "Ended attempts of the first processing by outcome (ready, retry, failed, lost) and code.",
 		}, []string{"outcome", "code"}),
 		stages: f.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "vitrine_image_stage_seconds", Help: "Time of a try's stage, without waiting for memory and CPU.",
@@ -37,11 +41,22 @@ func newMetrics(reg prometheus.Registerer, process *Processor) *metrics {
 		storedBytes: f.NewCounter(prometheus.CounterOpts{
 			Name: "vitrine_image_stored_bytes_total", Help: "Bytes of stored objects.",
 		}),
-		twins: f.NewCounter(prometheus.CounterOpts{
-			Name: "vitrine_image_twins_total", Help: "Pictures taken over from another image of their product with the same source, not decoded.",
+		duplicates: f.NewCounter(prometheus.CounterOpts{
+			Name: "vitrine_image_duplicates_total", Help: "Images that took over the variants of another image of their product with the same source.",
 		}),
 		running: f.NewGauge(prometheus.GaugeOpts{
 			Name: "vitrine_image_jobs_running", Help: "Jobs at work.",
+		}),
+		reprocessed: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "vitrine_image_reprocess_attempts_total",
+			Help: "Ended attempts to reprocess ready images by reason (focal, reprocess, pipeline, webp) and outcome (reprocessed, unchanged, retry, kept, lost).",
+		}, []string{"reason", "outcome"}),
+		reprocessSeconds: f.NewHistogram(prometheus.HistogramOpts{
+			Name: "vitrine_image_reprocess_seconds", Help: "Time of attempts that ended the reprocessing of an image.",
+			Buckets: prometheus.ExponentialBuckets(0.01, 2.5, 11),
+		}),
+		reprocessSaved: f.NewCounter(prometheus.CounterOpts{
+			Name: "vitrine_image_reprocess_saved_bytes_total", Help: "Bytes by which WebP variants are smaller than those of the same size.",
 		}),
 	}
 }

@@ -8,21 +8,21 @@ import (
 	"github.com/google/uuid"
 )
 
-// uploaded says that a source is an upload, which is kept anyhow.
+// uploaded reports whether a source is an upload, which is kept in any case.
 func uploaded(source string) bool { return strings.HasPrefix(source, UploadScheme) }
 
-// keepsOriginal says whether the second pass will want the source's bytes again.
-func (t *try) keepsOriginal() bool {
-	return t.worker.secondPass() && !uploaded(t.claim.Source)
+// keepsOriginal reports whether reprocessing will need the bytes of the source.
+func (t *attempt) keepsOriginal() bool {
+	return t.worker.makesWebP() && !uploaded(t.claim.Source)
 }
 
-// putOriginal stores a source for the second pass, in the place of its download.
+// putOriginal stores a source, so that reprocessing need not download it again.
 func (w *Worker) putOriginal(ctx context.Context, objectKey uuid.UUID, sha256 string, body []byte) error {
 	return w.putObject(ctx, OriginalKey(objectKey, sha256), "application/octet-stream", body)
 }
 
-// openOriginal gives the bytes that the first pass has kept; there is false where
-// it has not, or where they are not those of the digest.
+// openOriginal returns the source that the first processing kept. there is false if it
+// is missing, or does not have the digest.
 func (w *Worker) openOriginal(ctx context.Context, objectKey uuid.UUID, sha256 string) (src Source, release func(), there bool, err error) {
 	src, release, err = w.readObject(ctx, OriginalKey(objectKey, sha256))
 	var known *Error

@@ -8,17 +8,18 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// outcome decides what a try's end means.
-func (t *try) outcome(ctx context.Context, result *Result, err error) Outcome {
-	o := Outcome{Result: result, Stage: t.stage, Started: t.started, Duration: time.Since(t.started)}
+// outcome decides what the end of an attempt means. err is nil if m is set.
+func (t *attempt) outcome(ctx context.Context, m *made, err error) Outcome {
+	o := Outcome{Stage: t.stage, Started: t.started, Duration: time.Since(t.started)}
 	if err == nil {
+		o.Result, o.Unchanged = &m.Result, m.unchanged
 		return o
 	}
 	var known *Error
 	switch {
 	case ctx.Err() != nil:
 		o.Err = &Error{Code: CodeInternal, Stage: t.stage, Transient: true, Ours: true,
-			Detail: "the service was stopped during the try", Err: ctx.Err()}
+			Detail: "the service was stopped during the attempt", Err: ctx.Err()}
 		o.Retry = true
 		return o
 	case errors.As(err, &known):
@@ -39,9 +40,9 @@ func (t *try) outcome(ctx context.Context, result *Result, err error) Outcome {
 // handBack bounds how long a job is handed back after ctx has ended.
 const handBack = 3 * time.Second
 
-// settle writes the outcome. A job that cannot be handed back in time is left to
-// its lease; so is its message, which the broker then delivers again.
-func (t *try) settle(ctx context.Context, o Outcome) Verdict {
+// settle writes the outcome. A job that cannot be handed back in time is left to its
+// lease; so is its message, which the broker then delivers again.
+func (t *attempt) settle(ctx context.Context, o Outcome) Verdict {
 	write := func(ctx context.Context) error { return t.worker.store.Settle(ctx, t.claim, o) }
 	err := ctx.Err()
 	if err == nil {
@@ -60,32 +61,79 @@ func (t *try) settle(ctx context.Context, o Outcome) Verdict {
 		return Leave
 	}
 	t.report(o)
-	if o.Err != nil && !o.Retry {
+	if o.Err != nil && !o.Retry && !t.claim.Reprocess {
 		return DeadLetter
 	}
 	return Ack
 }
 
 // report logs and counts a settled outcome.
-func (t *try) report(o Outcome) {
-	m := t.worker.metrics
+func (t *attempt) report(o Outcome) {
 	log := t.log.WithField("duration_ms", o.Duration.Milliseconds())
 	if o.Err == nil {
-		m.tries.WithLabelValues("ready", "").Inc()
-		log.WithFields(logrus.Fields{
-			"bytes_before": o.Result.SourceBytes, "bytes_after": o.Result.Variants[0].Bytes,
-		}).Info("Image ready")
+		t.reportSuccess(log, o)
 		return
 	}
 	log = log.WithFields(logrus.Fields{"code": o.Err.Code, "stage": o.Err.Stage, "detail": o.Err.Detail})
 	if o.Err.Err != nil {
 		log = log.WithError(o.Err.Err)
 	}
-	if o.Retry {
-		m.tries.WithLabelValues("retry", string(o.Err.Code)).Inc()
-		log.WithField("retry_in_ms", o.RetryIn.Milliseconds()).Warn("Image to be tried again")
+	switch {
+	case o.Retry:
+		t.count("retry", o.Err.Code)
+		log.WithField("retry_in_ms", o.RetryIn.Milliseconds()).Warn("Image job will be retried")
+	case t.claim.Reprocess:
+		t.countReprocessed("kept", o)
+		log.Warn("Reprocessing given up, image kept as it was")
+	default:
+		t.count("failed", o.Err.Code)
+		log.Warn("Image failed")
+	}
+}
+
+func (t *attempt) reportSuccess(log *logrus.Entry, o Outcome) {
+	switch {
+	case o.Unchanged:
+		t.countReprocessed("unchanged", o)
+		log.Debug("Image is up to date")
+	case t.claim.Reprocess:
+		saved := savedBytes(o.Result.Variants)
+		t.countReprocessed("reprocessed", o)
+		t.worker.metrics.reprocessSaved.Add(float64(saved))
+		log.WithField("bytes_saved", saved).Info("Image reprocessed")
+	default:
+		t.count("ready", "")
+		log.WithFields(logrus.Fields{
+			"bytes_before": o.Result.SourceBytes, "bytes_after": o.Result.Variants[0].Bytes,
+		}).Info("Image ready")
+	}
+}
+
+// count counts the attempt.
+func (t *attempt) count(outcome string, code Code) {
+	if t.claim.Reprocess {
+		t.worker.metrics.reprocessed.WithLabelValues(string(t.claim.Reason), outcome).Inc()
 		return
 	}
-	m.tries.WithLabelValues("failed", string(o.Err.Code)).Inc()
-	log.Warn("Image failed")
+	t.worker.metrics.attempts.WithLabelValues(outcome, string(code)).Inc()
+}
+
+// countReprocessed counts an attempt that ended the reprocessing of the image.
+func (t *attempt) countReprocessed(outcome string, o Outcome) {
+	t.count(outcome, "")
+	t.worker.metrics.reprocessSeconds.Observe(o.Duration.Seconds())
+}
+
+// savedBytes returns by how many bytes the WebP variants are smaller than those of the
+// same size.
+func savedBytes(all []Variant) (saved int64) {
+	first := map[string]int64{}
+	for _, v := range all {
+		if _, known := first[v.Name]; !known {
+			first[v.Name] = v.Bytes
+			continue
+		}
+		saved += max(0, first[v.Name]-v.Bytes)
+	}
+	return saved
 }

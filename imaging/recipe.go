@@ -6,30 +6,30 @@ import (
 	"strings"
 )
 
-// recipeVersion grows when the same source begins to give other files: with each
+// pipelineNumber grows when the same source begins to produce other files: with each
 // change of how a quality is chosen, or of what writes the files.
-const recipeVersion = 1
+const pipelineNumber = 1
 
-// Recipe names how the variants of an image are made by this build: a version that
-// stands for formats and encoders, the likeness that sets the quality, and the
-// sizes, with those that are made as WebP too. The same recipe makes the same files
-// of the same source; what was made by another one is stale. Nobody has to
-// understand the text: it is compared.
-func Recipe(likeness float64, webp []string) string {
+// PipelineVersion returns what decides that a variant is outdated: a number that stands
+// for formats and encoders, the SSIM target, and the sizes, including those that are
+// made as WebP too. The same version makes the same files of the same source. The text
+// is only compared, never parsed by others.
+func PipelineVersion(likeness float64, webp []string) string {
 	base, added := firstRecipe(likeness), webpRecipe(webp)
 	if added == "" {
 		return base
 	}
-	return base + recipeJoint + added
+	return base + versionJoint + added
 }
 
-// recipeJoint stands between what the first pass makes and what the second adds.
-const recipeJoint = " + "
+// versionJoint separates what the first processing makes from the WebP variants that
+// reprocessing adds.
+const versionJoint = " + "
 
-// firstRecipe names how the first pass makes what an image needs to be ready.
+// firstRecipe returns the version of the variants that an image needs to be ready.
 func firstRecipe(likeness float64) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d like:%g", recipeVersion, likeness)
+	fmt.Fprintf(&b, "%d like:%g", pipelineNumber, likeness)
 	for _, size := range Sizes {
 		fmt.Fprintf(&b, " %s:%d", size.Name, size.Side)
 	}
@@ -37,7 +37,7 @@ func firstRecipe(likeness float64) string {
 	return b.String()
 }
 
-// webpRecipe names how WebP variants are made; it is empty where there are none.
+// webpRecipe returns the version of the WebP variants; it is empty if there are none.
 func webpRecipe(sizes []string) string {
 	var names []string
 	for _, size := range Sizes { // in one order, however they were given
@@ -56,14 +56,14 @@ type staleness int
 
 const (
 	current  staleness = iota
-	webpOnly           // the first pass's are as they should be
+	webpOnly           // only the WebP variants are outdated
 	entirely
 )
 
-// stale compares the recipe that variants were made by with the one that holds.
+// stale compares the pipeline version that made the variants with the present one.
 func stale(made, holds string) staleness {
-	madeBase, _, _ := strings.Cut(made, recipeJoint)
-	base, _, _ := strings.Cut(holds, recipeJoint)
+	madeBase, _, _ := strings.Cut(made, versionJoint)
+	base, _, _ := strings.Cut(holds, versionJoint)
 	switch {
 	case made == holds:
 		return current

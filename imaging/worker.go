@@ -15,13 +15,14 @@ import (
 type WorkerConfig struct {
 	Process     ProcessConfig
 	Lease       time.Duration // of a claim, renewed four times as often; 20 s
-	MaxAttempts int           // tries until a picture that fails every time is given up; 5
+	MaxAttempts int           // attempts until an image that fails every time is given up; 5
 	RetryBase   time.Duration // wait after the first transient failure, doubled each time; 2 s
 	RetryCap    time.Duration // the longest such wait; 60 s
 	StoreLimit  time.Duration // for storing one object; 30 s
-	// WebP is the names of the sizes that a second pass makes as WebP too. None:
-	// there is no second pass.
+	// WebP names the sizes that ready images get as WebP too; none if empty.
 	WebP []string
+	// Reprocess is how many reprocessing jobs are worked on at once; 1.
+	Reprocess int
 }
 
 func (c WorkerConfig) withDefaults() WorkerConfig {
@@ -36,6 +37,9 @@ func (c WorkerConfig) withDefaults() WorkerConfig {
 	setDefault(&c.StoreLimit, 30*time.Second)
 	if c.MaxAttempts <= 0 {
 		c.MaxAttempts = 5
+	}
+	if c.Reprocess <= 0 {
+		c.Reprocess = 1
 	}
 	return c
 }
@@ -52,6 +56,8 @@ type Worker struct {
 	log     *logrus.Logger
 	hosts   *Hosts
 	metrics *metrics
+	// reprocess holds a permit of each reprocessing job at work.
+	reprocess chan struct{}
 }
 
 // NewWorker makes a Worker and registers its metrics, vitrine_image_*, with reg,
@@ -59,15 +65,17 @@ type Worker struct {
 func NewWorker(store JobStore, objects ObjectStore, fetch *Fetcher, cfg WorkerConfig,
 	log *logrus.Logger, reg prometheus.Registerer) *Worker {
 	process := NewProcessor(cfg.Process)
+	cfg = cfg.withDefaults()
 	return &Worker{
 		store: store, objects: objects, fetch: fetch, process: process,
-		cfg: cfg.withDefaults(), log: log, hosts: NewHosts(fetch, log), metrics: newMetrics(reg, process),
+		cfg: cfg, log: log, hosts: NewHosts(fetch, log), metrics: newMetrics(reg, process),
+		reprocess: make(chan struct{}, cfg.Reprocess),
 	}
 }
 
-// Handle does the job in a message's body and says what becomes of the message.
-// While the job store is out of reach it waits; when ctx ends it hands the job
-// back, without counting the try, and returns within a few seconds.
+// Handle executes the job in a message's body and returns what becomes of the message.
+// It waits while the job store is unavailable. When ctx ends it hands the job back
+// without counting the attempt, and returns within a few seconds.
 func (w *Worker) Handle(ctx context.Context, body []byte) Verdict {
 	job, err := DecodeJob(body)
 	if err != nil {
@@ -75,31 +83,50 @@ func (w *Worker) Handle(ctx context.Context, body []byte) Verdict {
 		return DeadLetter
 	}
 	log := w.log.WithFields(logrus.Fields{"image_id": job.ImageID, "request_id": job.RequestID})
+	if job.Reprocess {
+		select {
+		case w.reprocess <- struct{}{}:
+			defer func() { <-w.reprocess }()
+		default:
+			return w.putBack(ctx, log, job)
+		}
+	}
 	claim, err := w.claim(ctx, log, job)
 	switch {
 	case errors.Is(err, ErrNothingToDo):
 		log.Debug("Image job dropped, nothing to do")
 		return Ack
-	case errors.Is(err, ErrAlreadyFailed):
-		return DeadLetter
 	case err != nil: // ctx has ended
 		return Leave
 	}
 	w.metrics.running.Inc()
 	defer w.metrics.running.Dec()
-	t := &try{
+	t := &attempt{
 		worker: w, claim: claim, started: time.Now(), stage: StageClaim,
 		log: log.WithFields(logrus.Fields{"product_id": claim.ProductID, "attempt": claim.Attempt}),
+	}
+	if claim.Reprocess {
+		t.log = t.log.WithField("reason", claim.Reason)
 	}
 	return t.run(ctx)
 }
 
-// claim waits for the store as long as ctx lasts. The owner stays the same, so
-// that a claim whose answer was lost is given again.
+// putBack returns a reprocessing job that has no permit to the outbox, so that the first
+// processing of other images never waits for it.
+func (w *Worker) putBack(ctx context.Context, log *logrus.Entry, job Job) Verdict {
+	err := w.reach(ctx, log, func(ctx context.Context) error { return w.store.PutBack(ctx, job) })
+	if err != nil { // ctx has ended
+		return Leave
+	}
+	return Ack
+}
+
+// claim waits for the store as long as ctx lasts. The holder stays the same, so that a
+// claim whose answer was lost is returned again.
 func (w *Worker) claim(ctx context.Context, log *logrus.Entry, job Job) (claim Claim, err error) {
-	owner := uuid.NewString()
+	holder := uuid.NewString()
 	err = w.reach(ctx, log, func(ctx context.Context) error {
-		claim, err = w.store.Claim(ctx, job, owner, w.cfg.Lease)
+		claim, err = w.store.Claim(ctx, job, holder, w.cfg.Lease)
 		return err
 	})
 	return claim, err
@@ -118,8 +145,7 @@ func (w *Worker) reach(ctx context.Context, log *logrus.Entry, call func(context
 		bounded, cancel := context.WithTimeout(ctx, storeCall)
 		err := call(bounded)
 		cancel()
-		if err == nil || errors.Is(err, ErrNothingToDo) || errors.Is(err, ErrAlreadyFailed) ||
-			errors.Is(err, ErrLeaseLost) {
+		if err == nil || errors.Is(err, ErrNothingToDo) || errors.Is(err, ErrLeaseLost) {
 			return err
 		}
 		if ctx.Err() == nil && n%12 == 0 { // about once a minute

@@ -12,20 +12,20 @@ import (
 	"vitrine/imaging"
 )
 
-// How a try ended, as image_attempts has it.
+// How an attempt ended, as image_attempts records it.
 const (
 	outcomeReady      = "ready"
 	outcomeRetry      = "retry"
 	outcomeFailed     = "failed"
 	outcomeHandedBack = "handed_back"
 	outcomeLost       = "lost"
-	// Of a try to rework a ready image, which stays ready in any case.
-	outcomeReworked  = "reworked"
-	outcomeUnchanged = "unchanged"
-	outcomeKept      = "kept"
+	// Of a ready image, which stays ready in any case.
+	outcomeReprocessed = "reprocessed"
+	outcomeUnchanged   = "unchanged"
+	outcomeKept        = "kept"
 )
 
-// keptAttempts is how many of an image's tries are remembered.
+// keptAttempts is how many attempts of an image are kept.
 const keptAttempts = 20
 
 // attemptRow is a row of image_attempts.
@@ -43,8 +43,8 @@ type attemptRow struct {
 	DurationMS int64          `db:"duration_ms"`
 }
 
-// insert remembers the try, and forgets the image's oldest ones: a source that
-// is down for days must not fill the table. A nil row is none.
+// insert records the attempt and deletes the image's oldest ones: a source that is down
+// for days must not fill the table. It does nothing for a nil row.
 func (r *attemptRow) insert(ctx context.Context, tx *sqlx.Tx) error {
 	if r == nil {
 		return nil

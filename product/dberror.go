@@ -41,7 +41,7 @@ func isDomain(err error) bool {
 	var v *ValidationError
 	for _, known := range []error{
 		ErrNotFound, ErrConflict, ErrPrecondition, ErrKeyReused, ErrKeyInProgress, ErrUnavailable, ErrOverloaded,
-		imaging.ErrNothingToDo, imaging.ErrAlreadyFailed, imaging.ErrLeaseLost,
+		imaging.ErrNothingToDo, imaging.ErrLeaseLost,
 	} {
 		if errors.Is(err, known) {
 			return true

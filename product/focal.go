@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/google/uuid"
-
 	"vitrine/imaging"
 )
 
@@ -54,31 +52,25 @@ func (r focalRow) point() *imaging.Focal {
 	return &imaging.Focal{X: r.X.Float64, Y: r.Y.Float64}
 }
 
-// setFocal gives an image another focal point. The square of a ready one is made
-// anew for it; one that is being worked on is looked at again when it is settled.
+// setFocal changes the focal point of an image. The square of a ready image is made again;
+// an image that is not ready yet is checked when its attempt is settled.
 func (e *edit) setFocal(ctx context.Context, row *imageRow, p *Focal) error {
 	now := newFocalRow(p)
 	if now == row.focalRow {
 		return nil
 	}
-	const q = `UPDATE images SET focal_x = $2, focal_y = $3 WHERE id = $1 RETURNING generation`
-	var generation int64
-	if err := e.tx.GetContext(ctx, &generation, q, row.ID, now.X, now.Y); err != nil {
+	const q = `UPDATE images SET focal_x = $2, focal_y = $3 WHERE id = $1`
+	if _, err := e.tx.ExecContext(ctx, q, row.ID, now.X, now.Y); err != nil {
 		return fmt.Errorf("focal point: %w", err)
 	}
 	e.changed = true
-	if row.Status == imaging.Ready {
-		e.refocus(row.ID, generation)
+	if row.Status != imaging.Ready {
+		return nil
 	}
-	return nil
+	return e.Reprocess(ctx, imaging.ReasonFocal, row.ID)
 }
 
-// refocus has the square of a ready image made anew.
-func (e *edit) refocus(image uuid.UUID, generation int64) {
-	e.outbox = append(e.outbox, reworkRow(image, generation, imaging.ReasonFocal))
-}
-
-// sameFocal says whether a try has cropped round the point that its image has.
+// sameFocal reports whether an attempt used the focal point that its image has now.
 func sameFocal(row focalRow, used *imaging.Focal) bool {
 	now := row.point()
 	return now == nil && used == nil || now != nil && used != nil && *now == *used

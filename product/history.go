@@ -11,17 +11,16 @@ import (
 	"vitrine/imaging"
 )
 
-// shownAttempts bounds a history, should more tries be kept one day.
+// shownAttempts bounds a history.
 const shownAttempts = 100
 
-// Attempt is an ended try to process an image. Outcome is ready, retry, failed,
-// handed_back (it did not count and was repeated) or lost (its worker vanished).
-// Code and Detail are empty where it ended as ready. A try to rework a ready image
-// is reworked, unchanged (there was nothing to do) or kept (it stays as it was, for
-// the reason given).
+// Attempt is an ended attempt. Outcome is ready, retry, failed, handed_back (it did not
+// count, and another one follows) or lost (its worker vanished); of reprocessing also
+// reprocessed, unchanged (the image was up to date) or kept (it failed, and the image
+// stays as it was). Code is empty if it succeeded.
 type Attempt struct {
 	Generation int64
-	Attempt    int // from 1 in each generation; tries that did not count share a number with the next
+	Attempt    int // from 1 in each job; attempts that did not count share a number with the next
 	Stage      imaging.Stage
 	Outcome    string
 	Code       string
@@ -32,8 +31,8 @@ type Attempt struct {
 	Duration   time.Duration
 }
 
-// Attempts gives the latest ended tries of an image, newest first, or
-// [ErrNotFound] where the product has no such image.
+// Attempts returns the latest ended attempts of an image, newest first, or [ErrNotFound]
+// if the product has no such image.
 func (s *Service) Attempts(ctx context.Context, scope Scope, id int64, image uuid.UUID) ([]Attempt, error) {
 	const find = `
 		SELECT 1 FROM images JOIN products ON products.id = images.product_id

@@ -36,8 +36,17 @@ type imageRow struct {
 	Variants       variants       `db:"variants"`
 }
 
-const imageColumns = `id, position, source, alt, focal_x, focal_y, status, attempts, error_code, error_detail, error_retryable,
-	source_sha256, placeholder, average_color, animated, variants`
+// imageColumns and qualifiedImageColumns are the columns of an imageRow. The attempts of a
+// ready image are those that it took to become ready.
+const (
+	imageColumns = `id, position, source, alt, focal_x, focal_y, status,
+		CASE WHEN status = 'ready' THEN ready_attempts ELSE attempts END AS attempts,
+		error_code, error_detail, error_retryable, source_sha256, placeholder, average_color, animated, variants`
+	qualifiedImageColumns = `images.id, images.position, images.source, images.alt, images.focal_x, images.focal_y, images.status,
+		CASE WHEN images.status = 'ready' THEN images.ready_attempts ELSE images.attempts END AS attempts,
+		images.error_code, images.error_detail, images.error_retryable, images.source_sha256, images.placeholder,
+		images.average_color, images.animated, images.variants`
+)
 
 // main is the variant that stands for a ready image, or nil.
 func (r *imageRow) main() *imaging.Variant {
@@ -131,6 +140,15 @@ func moveImages(ctx context.Context, tx *sqlx.Tx, positions map[uuid.UUID]int) e
 	return nil
 }
 
+// uuidArray returns ids as an array for PostgreSQL.
+func uuidArray(ids []uuid.UUID) any {
+	texts := make([]string, len(ids))
+	for i, id := range ids {
+		texts[i] = id.String()
+	}
+	return pq.Array(texts)
+}
+
 // deletionDelay is how long the objects of an image that is being worked on are
 // left alone: by then its worker has noticed that its lease is gone, and has
 // stopped storing.
@@ -141,18 +159,14 @@ func (e *edit) deleteImages(ctx context.Context, ids []uuid.UUID) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	texts := make([]string, len(ids))
-	for i, id := range ids {
-		texts[i] = id.String()
-	}
 	const q = `
 		DELETE FROM images WHERE product_id = $1 AND id = ANY (cast($2 AS uuid[]))
-		RETURNING source_sha256, rework_sha256, variants, status`
+		RETURNING source_sha256, reserved_sha256, variants, status`
 	var gone []struct {
 		imageRow
-		Reserved sql.NullString `db:"rework_sha256"`
+		Reserved sql.NullString `db:"reserved_sha256"`
 	}
-	if err := e.tx.SelectContext(ctx, &gone, q, e.product.ID, pq.Array(texts)); err != nil {
+	if err := e.tx.SelectContext(ctx, &gone, q, e.product.ID, uuidArray(ids)); err != nil {
 		return fmt.Errorf("delete images: %w", err)
 	}
 	delays := map[string]time.Duration{}

@@ -23,15 +23,15 @@ func (e *edit) order() []uuid.UUID {
 func (e *edit) arrange(ctx context.Context, order []uuid.UUID) error {
 	moves := map[uuid.UUID]int{}
 	for position, id := range order {
-		if row := e.image(id); row != nil && row.Position != position {
+		if row := e.Image(id); row != nil && row.Position != position {
 			moves[id] = position
 		}
 	}
 	return moveImages(ctx, e.tx, moves)
 }
 
-// image is the row of an image of the product, or nil.
-func (e *edit) image(id uuid.UUID) *imageRow {
+// Image returns the row of an image of the product, or nil.
+func (e *edit) Image(id uuid.UUID) *imageRow {
 	for i := range e.images {
 		if e.images[i].ID == id {
 			return &e.images[i]
@@ -40,10 +40,19 @@ func (e *edit) image(id uuid.UUID) *imageRow {
 	return nil
 }
 
+// Replace replaces the row of an image by its new state.
+func (e *edit) Replace(row imageRow) {
+	for i := range e.images {
+		if e.images[i].ID == row.ID {
+			e.images[i] = row
+		}
+	}
+}
+
 // imageSnapshot shows an image in the version that the edit leads to: under the lock
 // nobody else makes one.
 func (s *Service) imageSnapshot(e *edit, image uuid.UUID) (ImageSnapshot, error) {
-	row := e.image(image)
+	row := e.Image(image)
 	if row == nil {
 		return ImageSnapshot{}, fmt.Errorf("image %s is not there after the change", image)
 	}

@@ -2,6 +2,7 @@ package product
 
 import (
 	"context"
+	"database/sql"
 	"time"
 
 	"github.com/google/uuid"
@@ -25,40 +26,50 @@ const (
 	turnHolder = lockTimeout / 2
 )
 
-// lineUp puts image jobs whose time has come into their owners' lines, those of
-// which nobody has noted the owner included, and says whether any job in line can
-// be claimed. So the lines have no job whose time is to come: they can be walked
-// without passing over those.
-func (s *Store) lineUp(ctx context.Context) (due bool, err error) {
+// dueJobs says which image jobs can be claimed.
+type dueJobs struct {
+	Priority sql.NullInt32 `db:"priority"` // of the most urgent one; null if there is none
+	Overdue  sql.NullInt32 `db:"overdue"`  // of the reprocessing job that has been due longest, if that is too long
+}
+
+// lineUp puts image jobs that have become due into the queues of their owners, and
+// returns which jobs can be claimed. The queues hold due jobs only, so that they can be
+// walked without passing over others.
+func (s *Store) lineUp(ctx context.Context, overdue time.Duration) (due dueJobs, err error) {
 	const look = `
-		SELECT coalesce((SELECT true FROM outbox WHERE ` + inLine + ` ORDER BY owner LIMIT 1), false) AS due,
+		SELECT (SELECT priority FROM outbox WHERE ` + inLine + ` ORDER BY priority, owner LIMIT 1) AS priority,
+			(SELECT priority FROM outbox WHERE ` + inLine + ` AND priority > 0
+				AND available_at <= statement_timestamp() - $1 * interval '1 microsecond'
+				ORDER BY available_at LIMIT 1) AS overdue,
 			coalesce((SELECT true FROM outbox
 				WHERE kind = 'image_job' AND NOT in_line AND available_at <= statement_timestamp()
 				ORDER BY available_at LIMIT 1), false) AS to_line_up`
 	var found struct {
-		Due      bool `db:"due"`
+		dueJobs
 		ToLineUp bool `db:"to_line_up"`
 	}
-	err = s.read(ctx, "look at outbox", func(ctx context.Context) error {
-		return s.db.GetContext(ctx, &found, look)
-	})
-	if err != nil || !found.ToLineUp {
-		return found.Due, err
+	read := func(ctx context.Context) error { return s.db.GetContext(ctx, &found, look, overdue.Microseconds()) }
+	if err := s.read(ctx, "look at outbox", read); err != nil || !found.ToLineUp {
+		return found.dueJobs, err
 	}
 	const q = `
 		UPDATE outbox SET in_line = true, owner = coalesce(
-			(SELECT products.user_id FROM images JOIN products ON products.id = images.product_id WHERE images.id = outbox.subject),
-			0)
+			(SELECT products.user_id FROM images JOIN products ON products.id = images.product_id WHERE images.id = outbox.subject), 0)
 		WHERE id = ANY (ARRAY (
 			SELECT id FROM outbox
 			WHERE kind = 'image_job' AND NOT in_line AND available_at <= statement_timestamp()
 			ORDER BY available_at
 			LIMIT $1
 			FOR UPDATE SKIP LOCKED))`
-	return true, s.inTx(ctx, "line up jobs", func(ctx context.Context, tx *sqlx.Tx) error {
+	err = s.inTx(ctx, "line up jobs", func(ctx context.Context, tx *sqlx.Tx) error {
 		_, err := tx.ExecContext(ctx, q, lineUpBatch)
 		return err
 	})
+	if err != nil {
+		return dueJobs{}, err
+	}
+	err = s.read(ctx, "look at outbox", read)
+	return found.dueJobs, err
 }
 
 // inLine is true of the jobs that can be claimed.
@@ -76,8 +87,8 @@ const inFlight = `
 	SELECT (SELECT user_id FROM products WHERE id = i.product_id) AS owner, count(*) AS jobs,
 		count(*) FILTER (WHERE i.sent AND i.queued_at > statement_timestamp() - :sent_lately * interval '1 microsecond') AS lately
 	FROM images AS i
-	WHERE (i.status = 'processing' OR i.status = 'pending' AND i.sent) AND (
-		i.status = 'processing' AND i.lease_until > statement_timestamp()
+	WHERE (i.lease_holder IS NOT NULL OR i.sent) AND (i.status = 'ready') = :reprocess AND (
+		i.lease_until > statement_timestamp()
 		OR i.sent AND i.queued_at > statement_timestamp() - :sent_for * interval '1 microsecond' AND 0 = (
 			SELECT count(*) FROM outbox AS o WHERE o.subject = i.id AND o.kind = 'image_job'
 				AND (o.claimed_until IS NULL OR o.claimed_until < statement_timestamp())))
@@ -86,8 +97,8 @@ const inFlight = `
 // firstInLine and nextInLine give the owner, by id, whose line is the first of
 // all, and the first after w's.
 const (
-	firstInLine = `(SELECT owner FROM outbox WHERE ` + inLine + ` ORDER BY owner LIMIT 1)`
-	nextInLine  = `(SELECT owner FROM outbox WHERE owner > w.owner AND ` + inLine + ` ORDER BY owner LIMIT 1)`
+	firstInLine = `(SELECT owner FROM outbox WHERE priority = :priority AND ` + inLine + ` ORDER BY owner LIMIT 1)`
+	nextInLine  = `(SELECT owner FROM outbox WHERE priority = :priority AND owner > w.owner AND ` + inLine + ` ORDER BY owner LIMIT 1)`
 )
 
 // claimQuery chooses jobs and takes them. It walks round the owners who have a
@@ -97,7 +108,8 @@ const (
 const claimQuery = `
 	WITH RECURSIVE busy AS MATERIALIZED (` + inFlight + `
 	), room AS MATERIALIZED (
-		SELECT cast(greatest(0, least(:batch, :waiting - greatest(:depth, coalesce(sum(lately), 0)))) AS integer) AS jobs FROM busy
+		SELECT cast(greatest(0, least(:batch, CASE WHEN :reprocess THEN :reprocess_limit - coalesce(sum(jobs), 0)
+			ELSE :waiting - greatest(:depth, coalesce(sum(lately), 0)) END)) AS integer) AS jobs FROM busy
 	), walk AS (
 		SELECT owner, owner AS first, 1 AS seen
 		FROM (SELECT coalesce(` + nextInLine + `, ` + firstInLine + `) AS owner
@@ -116,7 +128,7 @@ const claimQuery = `
 		SELECT next.id, lines.owner, row_number() OVER (ORDER BY lines.jobs + next.place, lines.seen) AS turn
 		FROM lines CROSS JOIN room CROSS JOIN LATERAL (
 			SELECT id, row_number() OVER (ORDER BY available_at, id) AS place
-			FROM outbox WHERE owner = lines.owner AND ` + inLine + `
+			FROM outbox WHERE priority = :priority AND owner = lines.owner AND ` + inLine + `
 			ORDER BY available_at, id
 			LIMIT least(:per_owner - lines.jobs, room.jobs, 2 * room.jobs / (SELECT count(*) FROM lines) + 1)
 		) AS next
@@ -125,15 +137,15 @@ const claimQuery = `
 	), taken AS (
 		UPDATE outbox SET claim = :claim, claimed_until = clock_timestamp() + :claim_time * interval '1 microsecond'
 		WHERE id = ANY (ARRAY (SELECT id FROM chosen)) AND (claimed_until IS NULL OR claimed_until < statement_timestamp())
-		RETURNING id, subject, payload, request_id, attempts
+		RETURNING id, subject, payload, request_id, attempts, priority
 	), marked AS (
 		UPDATE images SET sent = true, queued_at = clock_timestamp()
 		WHERE id = ANY (ARRAY (
 			SELECT id FROM images WHERE id = ANY (ARRAY (SELECT subject FROM taken)) AND queued_at <= clock_timestamp()
-				AND (status = 'pending' OR status = 'processing' AND lease_until < clock_timestamp())
+				AND (lease_until < clock_timestamp() OR lease_holder IS NULL AND (status = 'pending' OR reprocess <> '{}'))
 			FOR UPDATE SKIP LOCKED))
 	)
-	SELECT taken.id, taken.subject, taken.payload, taken.request_id, taken.attempts, chosen.owner
+	SELECT taken.id, taken.subject, taken.payload, taken.request_id, taken.attempts, taken.priority, chosen.owner
 	FROM taken JOIN chosen USING (id) ORDER BY chosen.turn`
 
 // claimedJob is a job that was claimed.
@@ -142,15 +154,24 @@ type claimedJob struct {
 	Owner int64 `db:"owner"`
 }
 
-// claimJobs takes due jobs for claimTime, in the order in which they are to be
-// sent, by turns of the owners that come after one. The relays claim one after the
-// other, so that together they keep the limits; depth is what the queue has.
+// jobClaim is what a claim of jobs goes by.
+type jobClaim struct {
+	priority  Priority
+	after     int64 // owner whose turn was the last
+	depth     int   // messages that wait in the queue
+	reprocess int   // reprocessing jobs that may be in flight
+	limits    JobLimits
+}
+
+// claimJobs takes due jobs of one priority for claimTime, in the order in which they are
+// to be sent, by turns of the owners. The relays claim one after the other, so that
+// together they keep the limits.
 //
-// The images are marked before the messages go and not after, since a worker may
-// be quicker: what is marked late would say that the job is still on its way. One
-// that somebody has locked stays unmarked, and counts again once a worker has it.
-func (s *Store) claimJobs(ctx context.Context, claim uuid.UUID, after int64, depth int, limits JobLimits) (jobs []claimedJob, err error) {
-	q, args, err := s.db.BindNamed(claimQuery, claimArgs(claim, after, depth, limits))
+// The images are marked before the messages are sent, since a worker may be quicker: a
+// mark after its claim would say that the job is still on its way. An image that somebody
+// has locked stays unmarked, and counts again once a worker has it.
+func (s *Store) claimJobs(ctx context.Context, claim uuid.UUID, c jobClaim) (jobs []claimedJob, err error) {
+	q, args, err := s.db.BindNamed(claimQuery, claimArgs(claim, c))
 	if err != nil {
 		return nil, err
 	}
@@ -163,8 +184,7 @@ func (s *Store) claimJobs(ctx context.Context, claim uuid.UUID, after int64, dep
 	return jobs, err
 }
 
-// takeTurn waits until no other relay is claiming jobs. Each schema has its own
-// turns.
+// takeTurn waits until no other relay is claiming jobs. Each schema has its own turns.
 func takeTurn(ctx context.Context, tx *sqlx.Tx) error {
 	const q = `
 		SELECT set_config('idle_in_transaction_session_timeout', $1, true),
@@ -173,10 +193,11 @@ func takeTurn(ctx context.Context, tx *sqlx.Tx) error {
 	return err
 }
 
-func claimArgs(claim uuid.UUID, after int64, depth int, limits JobLimits) map[string]any {
+func claimArgs(claim uuid.UUID, c jobClaim) map[string]any {
 	return map[string]any{
-		"claim": claim, "after": after, "depth": depth, "batch": jobBatch, "weighed": ownersWeighed,
-		"waiting": limits.Waiting, "per_owner": limits.PerOwner, "claim_time": claimTime.Microseconds(),
+		"claim": claim, "after": c.after, "depth": c.depth, "batch": jobBatch, "weighed": ownersWeighed,
+		"priority": c.priority, "reprocess": c.priority > PriorityFirst, "reprocess_limit": c.reprocess,
+		"waiting": c.limits.Waiting, "per_owner": c.limits.PerOwner, "claim_time": claimTime.Microseconds(),
 		"sent_for": sentFor.Microseconds(), "sent_lately": sentLately.Microseconds(),
 	}
 }

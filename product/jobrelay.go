@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/sirupsen/logrus"
@@ -25,6 +26,8 @@ type Publisher interface {
 	Publish(ctx context.Context, messages []Message) []error
 	// Depth is how many messages wait for a consumer.
 	Depth(ctx context.Context) (int, error)
+	// Consumers is how many processes consume the queue.
+	Consumers(ctx context.Context) (int, error)
 }
 
 // minWaiting is how many jobs may always wait in the queue: so many are in front of
@@ -43,17 +46,32 @@ type JobLimits struct {
 	// Waiting is how many jobs of all owners wait in the queue, about, and 32 at
 	// least. Twice the workers of a replica keep it busy.
 	Waiting int
+	// Reprocess is how many reprocessing jobs are in flight at once for each process
+	// that consumes the queue; 1 at least.
+	Reprocess int
+	// Overdue is how long a reprocessing job waits at most for images that are not
+	// ready yet; 5 minutes.
+	Overdue time.Duration
+}
+
+func (l JobLimits) withDefaults() JobLimits {
+	l.Waiting, l.Reprocess = max(l.Waiting, minWaiting), max(l.Reprocess, 1)
+	if l.Overdue <= 0 {
+		l.Overdue = 5 * time.Minute
+	}
+	return l
 }
 
 // NewJobRelay makes the relay that sends image jobs to the queue, by turns of
 // their owners and within limits: the backlog stays in the outbox. An owner's jobs
-// go in the order in which they became due.
+// go in the order in which they became due. Reprocessing jobs go while no image waits to
+// become ready and the queue is empty, or once they are overdue; those that a client asked
+// for go first.
 func NewJobRelay(store *Store, publisher Publisher, limits JobLimits, wake <-chan struct{}, log *logrus.Logger) *Relay {
-	limits.Waiting = max(limits.Waiting, minWaiting)
 	relay := NewRelay(store, KindImageJob, jobBatch, func(ctx context.Context, rows []Row) []error {
 		return publishJobs(ctx, publisher, rows)
 	}, wake, log)
-	claimer := &jobClaimer{store: store, depth: publisher.Depth, limits: limits}
+	claimer := &jobClaimer{store: store, queue: publisher, limits: limits.withDefaults()}
 	relay.claim, relay.freed = claimer.claim, store.freed
 	return relay
 }
@@ -61,27 +79,57 @@ func NewJobRelay(store *Store, publisher Publisher, limits JobLimits, wake <-cha
 // jobClaimer chooses the jobs to be sent. It is for one relay.
 type jobClaimer struct {
 	store  *Store
-	depth  func(context.Context) (int, error)
+	queue  Publisher
 	limits JobLimits
-	after  int64 // whose turn was the last
+	after  int64 // owner whose turn was the last
 }
 
 func (c *jobClaimer) claim(ctx context.Context, claim uuid.UUID) ([]Row, prospect, error) {
 	// Most passes end here: they need neither the broker nor the turn.
-	due, err := c.store.lineUp(ctx)
-	if err != nil || !due {
+	due, err := c.store.lineUp(ctx, c.limits.Overdue)
+	if err != nil || !due.Priority.Valid {
 		return nil, idle, err
 	}
 	bounded, cancel := context.WithTimeout(ctx, depthTimeout)
 	defer cancel()
-	depth, err := c.depth(bounded)
+	depth, err := c.queue.Depth(bounded)
 	if err != nil {
 		return nil, idle, fmt.Errorf("depth of the queue: %w", err)
 	}
-	if depth > c.limits.Waiting/2 {
-		return nil, held, nil
+	if due.Overdue.Valid {
+		rows, err := c.claimReprocess(ctx, claim, Priority(due.Overdue.Int32), depth)
+		if err != nil || len(rows) > 0 {
+			return rows, more, err
+		}
 	}
-	jobs, err := c.store.claimJobs(ctx, claim, c.after, depth, c.limits)
+	switch priority := Priority(due.Priority.Int32); {
+	case priority == PriorityFirst && depth <= c.limits.Waiting/2:
+		return c.take(ctx, claim, jobClaim{priority: priority, depth: depth})
+	case priority != PriorityFirst && depth == 0:
+		rows, err := c.claimReprocess(ctx, claim, priority, depth)
+		if err != nil || len(rows) > 0 {
+			return rows, more, err
+		}
+	}
+	return nil, held, nil
+}
+
+// claimReprocess takes as many reprocessing jobs as the consumers of the queue may have in
+// flight.
+func (c *jobClaimer) claimReprocess(ctx context.Context, claim uuid.UUID, priority Priority, depth int) ([]Row, error) {
+	bounded, cancel := context.WithTimeout(ctx, depthTimeout)
+	defer cancel()
+	consumers, err := c.queue.Consumers(bounded)
+	if err != nil {
+		return nil, fmt.Errorf("consumers of the queue: %w", err)
+	}
+	rows, _, err := c.take(ctx, claim, jobClaim{priority: priority, depth: depth, reprocess: consumers * c.limits.Reprocess})
+	return rows, err
+}
+
+func (c *jobClaimer) take(ctx context.Context, claim uuid.UUID, what jobClaim) ([]Row, prospect, error) {
+	what.after, what.limits = c.after, c.limits
+	jobs, err := c.store.claimJobs(ctx, claim, what)
 	if err != nil || len(jobs) == 0 {
 		return nil, held, err
 	}
@@ -105,7 +153,7 @@ func publishJobs(ctx context.Context, publisher Publisher, rows []Row) []error {
 			errs[i] = fmt.Errorf("image job: %w", err)
 			continue
 		}
-		job := imaging.Job{ImageID: p.ImageID, Generation: p.Generation, RequestID: row.RequestID}
+		job := imaging.Job{ImageID: p.ImageID, Generation: p.Generation, Reprocess: row.Priority > PriorityFirst, RequestID: row.RequestID}
 		body, err := job.Encode()
 		if err != nil {
 			errs[i] = fmt.Errorf("image job: %w", err)

@@ -14,6 +14,7 @@ type JobStat struct {
 	OwnersWaiting int64 `db:"owners_waiting"` // who have jobs that are due; 10,000 at most are counted
 	InFlight      int64 `db:"in_flight"`      // jobs in the queue, or on their way to it, and at work
 	InFlightMost  int64 `db:"in_flight_most"` // of them those of the owner who has the most
+	Reprocess     int64 `db:"reprocess"`      // ready images that are to be reprocessed; 10,000 at most are counted
 }
 
 // JobStats gives how image jobs are shared out at the moment, for metrics.
@@ -26,10 +27,11 @@ func (s *Store) JobStats(ctx context.Context) (stat JobStat, err error) {
 			SELECT ` + nextInLine + ` FROM w WHERE owner IS NOT NULL
 		)
 		SELECT (SELECT count(owner) FROM (SELECT owner FROM w LIMIT :owners) AS waiting) AS owners_waiting,
-			coalesce(sum(jobs), 0) AS in_flight, coalesce(max(jobs), 0) AS in_flight_most
+			coalesce(sum(jobs), 0) AS in_flight, coalesce(max(jobs), 0) AS in_flight_most,
+			(SELECT count(*) FROM (SELECT FROM images WHERE reprocess <> '{}' OR reprocessing IS NOT NULL LIMIT :owners) AS due) AS reprocess
 		FROM busy`
 	q, args, err := s.db.BindNamed(query, map[string]any{
-		"owners": maxOwnersCounted, "sent_for": sentFor.Microseconds(), "sent_lately": sentLately.Microseconds(),
+		"owners": maxOwnersCounted, "priority": PriorityFirst, "reprocess": false, "sent_for": sentFor.Microseconds(), "sent_lately": sentLately.Microseconds(),
 	})
 	if err != nil {
 		return JobStat{}, fmt.Errorf("job stats: %w", err)

@@ -23,7 +23,7 @@ type Listener struct {
 // NewListener makes a listener on the database that dsn names.
 func NewListener(dsn string, log *logrus.Logger) *Listener {
 	l := &Listener{dsn: dsn, log: log, wakes: make(map[Kind]chan struct{}), events: make(chan struct{}, 1)}
-	for _, kind := range []Kind{KindImageJob, KindImageRework, KindDeleteObjects, KindInvalidate} {
+	for _, kind := range []Kind{KindImageJob, KindDeleteObjects, KindInvalidate} {
 		l.wakes[kind] = make(chan struct{}, 1)
 	}
 	return l

@@ -21,6 +21,8 @@ var (
 		"Image jobs that were sent to the queue and have not ended.", nil, nil)
 	jobsInFlightMost = prometheus.NewDesc("vitrine_image_jobs_in_flight_owner_max",
 		"Image jobs in flight of the owner who has the most.", nil, nil)
+	reprocessDue = prometheus.NewDesc("vitrine_image_reprocess_due",
+		"Ready images that are to be reprocessed, 10,000 at most.", nil, nil)
 	poolOpen = prometheus.NewDesc("vitrine_postgresql_connections",
 		"Connections to PostgreSQL.", []string{"state"}, nil)
 	poolWaits = prometheus.NewDesc("vitrine_postgresql_waits_total",
@@ -35,7 +37,7 @@ func (s *Store) Collector() prometheus.Collector { return collector{s} }
 type collector struct{ store *Store }
 
 func (c collector) Describe(descs chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{outboxRows, outboxAge, ownersWaiting, jobsInFlight, jobsInFlightMost, poolOpen, poolWaits} {
+	for _, d := range []*prometheus.Desc{outboxRows, outboxAge, ownersWaiting, jobsInFlight, jobsInFlightMost, reprocessDue, poolOpen, poolWaits} {
 		descs <- d
 	}
 }
@@ -54,8 +56,8 @@ func (c collector) Collect(metrics chan<- prometheus.Metric) {
 		return // the missing series, and /readyz, say so
 	}
 	for _, stat := range stats {
-		metrics <- prometheus.MustNewConstMetric(outboxRows, prometheus.GaugeValue, float64(stat.Rows), string(stat.Kind))
-		metrics <- prometheus.MustNewConstMetric(outboxAge, prometheus.GaugeValue, stat.OldestDue.Seconds(), string(stat.Kind))
+		metrics <- prometheus.MustNewConstMetric(outboxRows, prometheus.GaugeValue, float64(stat.Rows), stat.Kind)
+		metrics <- prometheus.MustNewConstMetric(outboxAge, prometheus.GaugeValue, stat.OldestDue.Seconds(), stat.Kind)
 	}
 	jobs, err := c.store.JobStats(ctx)
 	if err != nil {
@@ -64,4 +66,5 @@ func (c collector) Collect(metrics chan<- prometheus.Metric) {
 	metrics <- prometheus.MustNewConstMetric(ownersWaiting, prometheus.GaugeValue, float64(jobs.OwnersWaiting))
 	metrics <- prometheus.MustNewConstMetric(jobsInFlight, prometheus.GaugeValue, float64(jobs.InFlight))
 	metrics <- prometheus.MustNewConstMetric(jobsInFlightMost, prometheus.GaugeValue, float64(jobs.InFlightMost))
+	metrics <- prometheus.MustNewConstMetric(reprocessDue, prometheus.GaugeValue, float64(jobs.Reprocess))
 }

@@ -24,12 +24,13 @@ type ObjectDeleter interface {
 	Delete(ctx context.Context, key string) error
 }
 
-// NewDeletionRelay makes the relay that deletes the objects of removed images, of
-// uploads that are no longer kept and of sources that have had their second pass.
+// NewDeletionRelay returns the relay that deletes the objects of removed images, uploads
+// that are no longer kept, and originals that no image needs any more.
 //
-// A deletion that was begun and is not known to have ended may have removed what
-// a worker has stored since: an image that has the digest by then is made again.
-func NewDeletionRelay(store *Store, objects ObjectDeleter, wake <-chan struct{}, log *logrus.Logger) *Relay {
+// A deletion that was begun and is not known to have ended may have removed what a worker
+// has stored since: an image that has the digest by then is processed again.
+func NewDeletionRelay(service *Service, objects ObjectDeleter, wake <-chan struct{}, log *logrus.Logger) *Relay {
+	store := service.store
 	return NewRelay(store, KindDeleteObjects, 10, each(func(ctx context.Context, row Row) error {
 		ctx = WithRequestID(ctx, row.RequestID)
 		var p deletionPayload
@@ -44,9 +45,9 @@ func NewDeletionRelay(store *Store, objects ObjectDeleter, wake <-chan struct{},
 				return err
 			}
 		}
-		used, err := store.deleteObjects(ctx, objects, p.ObjectKey, p.SHA256)
+		used, err := service.deleteObjects(ctx, objects, p.ObjectKey, p.SHA256)
 		if used && p.Begun {
-			return store.remakeObjects(ctx, p.ObjectKey, p.SHA256)
+			return service.processAgain(ctx, p.ObjectKey, p.SHA256)
 		}
 		return err
 	}), wake, log)
@@ -55,7 +56,7 @@ func NewDeletionRelay(store *Store, objects ObjectDeleter, wake <-chan struct{},
 const (
 	// usesObjects is true of images that have the objects of o, a digest. A ready image
 	// has what it names; the others may be about to store.
-	usesObjects = ` product_id = (SELECT products.id FROM products WHERE products.object_key = o.object_key) AND (source_sha256 = o.sha256 AND status <> 'ready' OR rework_sha256 = o.sha256 OR EXISTS (
+	usesObjects = ` product_id = (SELECT products.id FROM products WHERE products.object_key = o.object_key) AND (source_sha256 = o.sha256 AND status <> 'ready' OR reserved_sha256 = o.sha256 OR EXISTS (
 		SELECT 1 FROM jsonb_array_elements(variants) AS v
 		WHERE starts_with(v ->> 'key', '` + imaging.VariantPrefix + `' || o.object_key || '/' || o.sha256 || '/'))) `
 	// oneDigest is the o of object key $1 and digest $2.
@@ -74,21 +75,20 @@ func (s *Store) markDeletion(ctx context.Context, id int64, p deletionPayload) e
 	})
 }
 
-// deleteObjects removes what is stored under a digest unless an image of the
-// product still has it, which used says; what waits for a second pass over it is
-// among that. The lock is the one of [Jobs.Reserve]: a
-// worker either has reserved the digest before, and it is seen here, or stores
-// after the end.
+// deleteObjects removes what is stored under a digest, including an original that was kept,
+// unless an image of the product still has it, which used says. The lock is the one of
+// [Jobs.Reserve]: a worker either has reserved the digest before, and it is seen here, or
+// stores after the end.
 //
-// The lock is gone with its session, and the deletion does not notice: where the
-// session has not lasted, what was stored meanwhile is made again.
-func (s *Store) deleteObjects(
+// The lock is gone with its session, and the deletion does not notice: if the session has
+// not lasted, what was stored meanwhile is made again.
+func (s *Service) deleteObjects(
 	ctx context.Context, objects ObjectDeleter, objectKey uuid.UUID, sha256 string,
 ) (used bool, err error) {
 	const q = `SELECT EXISTS (SELECT 1 FROM images,` + oneDigest + `WHERE` + usesObjects + `)`
 	var begun bool
 	var storeErr error
-	err = s.inTxFor(ctx, deletionTime, nil, "delete objects", func(ctx context.Context, tx *sqlx.Tx) error {
+	err = s.store.inTxFor(ctx, deletionTime, nil, "delete objects", func(ctx context.Context, tx *sqlx.Tx) error {
 		if err := lockObjects(ctx, tx, objectKey, sha256); err != nil {
 			return err
 		}
@@ -101,7 +101,7 @@ func (s *Store) deleteObjects(
 	})
 	if begun && err != nil {
 		// What was deleted has to be made again also when ctx has ended.
-		err = s.remakeObjects(context.WithoutCancel(ctx), objectKey, sha256)
+		err = s.processAgain(context.WithoutCancel(ctx), objectKey, sha256)
 	}
 	if storeErr != nil {
 		storeErr = fmt.Errorf("delete objects: %w", storeErr)
@@ -109,51 +109,37 @@ func (s *Store) deleteObjects(
 	return used, errors.Join(storeErr, err)
 }
 
-// remakeObjects begins the work anew on the images that have a digest whose
-// objects may be gone. Those that are pending or have failed need nothing: what
-// they get is stored by then.
-func (s *Store) remakeObjects(ctx context.Context, objectKey uuid.UUID, sha256 string) error {
+// processAgain begins the processing anew of images that have a digest whose objects may be
+// gone. Pending and failed images need nothing: what they get is stored later.
+func (s *Service) processAgain(ctx context.Context, objectKey uuid.UUID, sha256 string) error {
+	const find = `SELECT id FROM products WHERE object_key = $1`
 	const q = `
-		UPDATE images SET status = 'pending', generation = generation + 1, attempts = 0, deferrals = 0,
-			queued_at = clock_timestamp(), settled_at = NULL, request_id = $3,` + unclaim + `
+		UPDATE images SET status = 'pending', generation = generation + 1, attempts = 0, deferrals = 0, reprocess = '{}',
+			sent = false, queued_at = clock_timestamp(), settled_at = NULL, request_id = $3,` + unclaim + `
 		FROM` + oneDigest + `
 		WHERE status IN ('processing', 'ready') AND` + usesObjects + `
-		RETURNING id, generation`
-	err := s.inTx(ctx, "remake objects", func(ctx context.Context, tx *sqlx.Tx) error {
-		var id int64
-		if err := tx.GetContext(ctx, &id, `SELECT id FROM products WHERE object_key = $1`, objectKey); err != nil {
-			return fmt.Errorf("product of object key: %w", err)
-		}
-		row, err := lockProduct(ctx, tx, Everything(), id)
-		if err != nil {
-			return err
-		}
-		var begun []struct {
-			ID         uuid.UUID `db:"id"`
-			Generation int64     `db:"generation"`
-		}
-		err = tx.SelectContext(ctx, &begun, q, objectKey, sha256, RequestID(ctx))
-		if err != nil || len(begun) == 0 {
-			return err
-		}
-		// Nobody waits for this change: it is enough that the cache follows soon.
-		outbox := []outboxRow{invalidationRow(row)}
-		for _, image := range begun {
-			outbox = append(outbox, jobRow(image.ID, image.Generation))
-		}
-		images, err := selectImages(ctx, tx, id)
-		if err != nil {
-			return err
-		}
-		what := change{event: ProductUpdated, images: summarize(images)}
-		row.Compressed = nil
-		for i := range images {
-			if v := images[i].main(); v != nil {
-				row.Compressed = append(row.Compressed, v.Key)
-			}
-		}
-		return errors.Join(updateProduct(ctx, tx, &row, what), insertOutbox(ctx, tx, outbox))
+		RETURNING generation, ` + imageColumns
+	var id int64
+	err := s.store.read(ctx, "product of object key", func(ctx context.Context) error {
+		return s.store.db.GetContext(ctx, &id, find, objectKey)
 	})
+	if err == nil {
+		_, err = s.write(ctx, Everything(), id, "process images again", func(ctx context.Context, e *edit) error {
+			var begun []struct {
+				imageRow
+				Generation int64 `db:"generation"`
+			}
+			if err := e.tx.SelectContext(ctx, &begun, q, objectKey, sha256, RequestID(ctx)); err != nil {
+				return fmt.Errorf("process images again: %w", err)
+			}
+			for _, image := range begun {
+				e.Replace(image.imageRow)
+				e.Enqueue(image.ID, image.Generation, PriorityFirst)
+				e.changed = true
+			}
+			return nil
+		})
+	}
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}

@@ -27,7 +27,7 @@ func (r *imageRow) uses() map[string]bool {
 	return found
 }
 
-// has gives also the digest of its source, which may wait there for a second pass.
+// has returns also the digest of its source, which may be kept for reprocessing.
 func (r *imageRow) has() map[string]bool {
 	found := r.uses()
 	if r.SHA256.Valid {
@@ -36,10 +36,10 @@ func (r *imageRow) has() map[string]bool {
 	return found
 }
 
-// giveUpObjects has the objects deleted that an image had before and has no more,
-// and those that a second pass had reserved. Whoever was shown their URLs a moment
-// ago may still read them.
-func (e *edit) giveUpObjects(ctx context.Context, before, after *imageRow) error {
+// GiveUpObjects has the objects deleted that an image had before and no longer has, and
+// those that reprocessing had reserved. They stay for a while, since clients may have just
+// received their URLs.
+func (e *edit) GiveUpObjects(ctx context.Context, before, after *imageRow) error {
 	if len(before.Variants) == 0 { // it was never ready
 		return nil
 	}
@@ -60,13 +60,13 @@ func (e *edit) giveUpObjects(ctx context.Context, before, after *imageRow) error
 	return nil
 }
 
-// endReservation gives the digest that a second pass over the image had reserved, if
-// any: what it has stored can be deleted from now on.
+// endReservation returns the digest that reprocessing of the image had reserved, or an
+// empty one. Its objects are no longer protected from deletion.
 func endReservation(ctx context.Context, tx *sqlx.Tx, image uuid.UUID) (digest string, err error) {
 	const q = `
-		WITH old AS (SELECT id, rework_sha256 FROM images WHERE id = $1 AND rework_sha256 IS NOT NULL FOR UPDATE)
-		UPDATE images SET rework_sha256 = NULL FROM old WHERE images.id = old.id
-		RETURNING old.rework_sha256`
+		WITH old AS (SELECT id, reserved_sha256 FROM images WHERE id = $1 AND reserved_sha256 IS NOT NULL FOR UPDATE)
+		UPDATE images SET reserved_sha256 = NULL FROM old WHERE images.id = old.id
+		RETURNING old.reserved_sha256`
 	err = tx.GetContext(ctx, &digest, q, image)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return "", fmt.Errorf("end reservation: %w", err)
@@ -74,15 +74,15 @@ func endReservation(ctx context.Context, tx *sqlx.Tx, image uuid.UUID) (digest s
 	return digest, nil
 }
 
-// lateDeletionRow deletes the objects of a digest when whoever may be storing there
-// has noticed that it must not.
+// lateDeletionRow deletes the objects of a digest after a worker that may be storing there
+// has noticed that it has lost its lease.
 func lateDeletionRow(objectKey uuid.UUID, digest string) outboxRow {
 	row := deletionRow(objectKey, digest)
 	row.delay = deletionDelay
 	return row
 }
 
-// originalRow deletes the source that was kept for the second pass.
+// originalRow deletes the source that was kept for reprocessing.
 func originalRow(objectKey uuid.UUID, sha256 string) outboxRow {
 	return outboxRow{kind: KindDeleteObjects, subject: objectKey, payload: deletionPayload{Key: imaging.OriginalKey(objectKey, sha256)}}
 }

@@ -7,9 +7,9 @@ import (
 	"vitrine/imaging"
 )
 
-// sweepOriginals deletes sources that are older than a time and that no second pass
-// waits for: what was left by a process that ended before it could. A pass that
-// misses one all the same fetches it anew.
+// sweepOriginals deletes sources that are older than a time and that no image needs: what
+// a process left that ended before it could delete them. Reprocessing downloads a source
+// that is missing all the same.
 func (s *Sweeper) sweepOriginals(ctx context.Context, page []Object, before time.Time) error {
 	var old []digest
 	for _, object := range page {
@@ -27,9 +27,9 @@ func (s *Sweeper) sweepOriginals(ctx context.Context, page []Object, before time
 	})
 }
 
-// idleOriginals gives those that no image is about to need.
+// idleOriginals returns those that no image is about to need.
 func (s *Store) idleOriginals(ctx context.Context, all []digest) ([]digest, error) {
-	const needs = ` product_id = (SELECT products.id FROM products WHERE products.object_key = o.object_key) AND source_sha256 = o.sha256 AND (status = 'processing' OR EXISTS (
-		SELECT 1 FROM outbox WHERE subject = images.id AND kind = 'image_rework')) `
+	const needs = ` product_id = (SELECT products.id FROM products WHERE products.object_key = o.object_key) AND source_sha256 = o.sha256
+		AND (status = 'processing' OR ` + needsOriginal + `) `
 	return s.without(ctx, "idle originals", all, needs)
 }

@@ -9,8 +9,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
-
-	"vitrine/imaging"
 )
 
 // Kind says what an outbox row asks for.
@@ -19,9 +17,18 @@ type Kind string
 // The kinds of outbox rows.
 const (
 	KindImageJob      Kind = "image_job"      // send a job to the queue
-	KindImageRework   Kind = "image_rework"   // bring the variants of a ready image up to what they should be
 	KindDeleteObjects Kind = "delete_objects" // delete what is stored under one digest, or an upload
 	KindInvalidate    Kind = "invalidate"     // drop a product or an API key from the cache
+)
+
+// Priority is the urgency of an image job: no job waits for one of a greater number.
+type Priority int
+
+// The priorities.
+const (
+	PriorityFirst   Priority = 0 // the image is not ready yet
+	PriorityAsked   Priority = 1 // reprocessing that a client asked for
+	PriorityRoutine Priority = 2 // reprocessing that nobody waits for
 )
 
 // notifyChannel is where inserts into the outbox are announced; the payload is
@@ -30,21 +37,16 @@ const notifyChannel = "vitrine_outbox"
 
 // outboxRow is a row to be written.
 type outboxRow struct {
-	kind    Kind
-	subject uuid.UUID
-	payload any
-	delay   time.Duration // until it is due
+	kind     Kind
+	subject  uuid.UUID
+	payload  any
+	priority Priority      // of an image job
+	delay    time.Duration // until it is due
 }
 
 type jobPayload struct {
 	ImageID    uuid.UUID `json:"image_id"`
 	Generation int64     `json:"generation"`
-}
-
-type reworkPayload struct {
-	jobPayload
-
-	Reason imaging.Reason `json:"reason"`
 }
 
 type deletionPayload struct {
@@ -69,13 +71,8 @@ func (p invalidationPayload) cacheKey(ctx context.Context, store *Store) (string
 	return store.cacheKey(ctx, p.ProductID)
 }
 
-func jobRow(image uuid.UUID, generation int64) outboxRow {
-	return outboxRow{kind: KindImageJob, subject: image, payload: jobPayload{image, generation}}
-}
-
-// reworkRow asks for more work on a ready image.
-func reworkRow(image uuid.UUID, generation int64, reason imaging.Reason) outboxRow {
-	return outboxRow{kind: KindImageRework, subject: image, payload: reworkPayload{jobPayload{image, generation}, reason}}
+func jobRow(image uuid.UUID, generation int64, priority Priority) outboxRow {
+	return outboxRow{kind: KindImageJob, subject: image, payload: jobPayload{image, generation}, priority: priority}
 }
 
 func deletionRow(objectKey uuid.UUID, sha256 string) outboxRow {
@@ -93,22 +90,22 @@ func insertOutbox(ctx context.Context, tx *sqlx.Tx, rows []outboxRow) error {
 		return nil
 	}
 	kinds, subjects, payloads := make([]string, len(rows)), make([]string, len(rows)), make([]string, len(rows))
-	delays := make([]int64, len(rows))
+	delays, priorities := make([]int64, len(rows)), make([]int64, len(rows))
 	for i, r := range rows {
 		payload, err := json.Marshal(r.payload)
 		if err != nil {
 			return fmt.Errorf("outbox payload: %w", err)
 		}
 		kinds[i], subjects[i], payloads[i] = string(r.kind), r.subject.String(), string(payload)
-		delays[i] = r.delay.Microseconds()
+		delays[i], priorities[i] = r.delay.Microseconds(), int64(r.priority)
 	}
 	const q = `
 		WITH written AS (
-			INSERT INTO outbox (kind, subject, payload, request_id, available_at, owner, in_line)
-			SELECT n.kind, n.subject, n.payload, $1, clock_timestamp() + n.delay * interval '1 microsecond',
+			INSERT INTO outbox (kind, subject, payload, request_id, available_at, priority, owner, in_line)
+			SELECT n.kind, n.subject, n.payload, $1, clock_timestamp() + n.delay * interval '1 microsecond', n.priority,
 				products.user_id, products.user_id IS NOT NULL
-			FROM unnest(cast($2 AS text[]), cast($3 AS uuid[]), cast($4 AS jsonb[]), cast($5 AS bigint[]))
-				AS n (kind, subject, payload, delay)
+			FROM unnest(cast($2 AS text[]), cast($3 AS uuid[]), cast($4 AS jsonb[]), cast($5 AS bigint[]), cast($6 AS smallint[]))
+				AS n (kind, subject, payload, delay, priority)
 			LEFT JOIN images ON images.id = n.subject AND n.kind = 'image_job' AND n.delay = 0
 			LEFT JOIN products ON products.id = images.product_id
 			RETURNING kind, available_at
@@ -116,7 +113,7 @@ func insertOutbox(ctx context.Context, tx *sqlx.Tx, rows []outboxRow) error {
 		SELECT pg_notify('` + notifyChannel + `', due.kind)
 		FROM (SELECT DISTINCT kind FROM written WHERE available_at <= clock_timestamp()) AS due`
 	_, err := tx.ExecContext(ctx, q, RequestID(ctx), pq.Array(kinds), pq.Array(subjects), pq.Array(payloads),
-		pq.Array(delays))
+		pq.Array(delays), pq.Array(priorities))
 	if err != nil {
 		return fmt.Errorf("insert outbox: %w", err)
 	}
@@ -130,6 +127,7 @@ type Row struct {
 	Payload   json.RawMessage `db:"payload"`
 	RequestID string          `db:"request_id"`
 	Attempts  int             `db:"attempts"` // made before this one
+	Priority  Priority        `db:"priority"` // of an image job
 }
 
 // claimOutbox takes up to limit due rows of one kind, oldest first, for d. A
@@ -145,7 +143,7 @@ func (s *Store) claimOutbox(ctx context.Context, kind Kind, claim uuid.UUID, lim
 		)
 		UPDATE outbox SET claim = $3, claimed_until = clock_timestamp() + $4 * interval '1 microsecond'
 		FROM due WHERE outbox.id = due.id
-		RETURNING outbox.id, outbox.subject, outbox.payload, outbox.request_id, outbox.attempts`
+		RETURNING outbox.id, outbox.subject, outbox.payload, outbox.request_id, outbox.attempts, outbox.priority`
 	var rows []Row
 	err := s.inTx(ctx, "claim outbox", func(ctx context.Context, tx *sqlx.Tx) error {
 		return tx.SelectContext(ctx, &rows, q, kind, limit, claim, d.Microseconds())
@@ -204,27 +202,30 @@ func (s *Store) PendingInvalidations(ctx context.Context) (bool, error) {
 
 // OutboxStat is the backlog of one kind.
 type OutboxStat struct {
-	Kind      Kind
+	Kind      string        // a Kind; image jobs of ready images are counted as image_reprocess
 	Rows      int64         // all, due or not
 	OldestDue time.Duration // how long the oldest of those that could be done now has been due
 }
 
-// OutboxStats gives the backlog of every kind, for metrics.
+// outboxStatKinds are the kinds that are counted.
+var outboxStatKinds = []string{string(KindImageJob), "image_reprocess", string(KindDeleteObjects), string(KindInvalidate)}
+
+// OutboxStats returns the backlog of every kind, for metrics.
 func (s *Store) OutboxStats(ctx context.Context) ([]OutboxStat, error) {
 	const q = `
-		SELECT kind, count(*) AS rows,
+		SELECT CASE WHEN priority > 0 THEN 'image_reprocess' ELSE kind END AS kind, count(*) AS rows,
 			cast(greatest(0, coalesce(extract(epoch FROM now() - min(available_at)), 0)) * 1000000 AS bigint) AS oldest
-		FROM outbox GROUP BY kind ORDER BY kind LIMIT 10`
+		FROM outbox GROUP BY 1 ORDER BY 1 LIMIT 10`
 	var rows []struct {
-		Kind   Kind  `db:"kind"`
-		Rows   int64 `db:"rows"`
-		Oldest int64 `db:"oldest"`
+		Kind   string `db:"kind"`
+		Rows   int64  `db:"rows"`
+		Oldest int64  `db:"oldest"`
 	}
 	err := s.read(ctx, "outbox stats", func(ctx context.Context) error {
 		return s.db.SelectContext(ctx, &rows, q)
 	})
-	stats := make([]OutboxStat, 0, 4)
-	for _, kind := range []Kind{KindImageJob, KindImageRework, KindDeleteObjects, KindInvalidate} {
+	stats := make([]OutboxStat, 0, len(outboxStatKinds))
+	for _, kind := range outboxStatKinds {
 		stat := OutboxStat{Kind: kind}
 		for _, r := range rows {
 			if r.Kind == kind {

@@ -69,7 +69,7 @@ func (e *edit) setImages(ctx context.Context, sources []string) error {
 			return err
 		}
 		added[i].id = id
-		e.outbox = append(e.outbox, jobRow(added[i].id, 1))
+		e.Enqueue(added[i].id, 1, PriorityFirst)
 	}
 	if err := insertImages(ctx, e.tx, e.product.ID, added); err != nil {
 		return err

@@ -138,7 +138,8 @@ func (e *edit) addImage(ctx context.Context, id uuid.UUID, n NewImage) error {
 	if err := insertImages(ctx, e.tx, e.product.ID, []pendingImage{image}); err != nil {
 		return err
 	}
-	e.outbox, e.changed = append(e.outbox, jobRow(id, 1)), true
+	e.Enqueue(id, 1, PriorityFirst)
+	e.changed = true
 	return e.reload(ctx)
 }
 
@@ -169,7 +170,7 @@ func (s *Service) PatchImage(
 }
 
 func (e *edit) patchImage(ctx context.Context, image uuid.UUID, p ImagePatch) error {
-	row := e.image(image)
+	row := e.Image(image)
 	if alt := optional(p.Alt); (p.Alt != nil || p.NoAlt) && alt != row.Alt {
 		const q = `UPDATE images SET alt = $2 WHERE id = $1`
 		if _, err := e.tx.ExecContext(ctx, q, image, alt); err != nil {

@@ -8,15 +8,12 @@ import (
 
 	"github.com/jmoiron/sqlx"
 	"github.com/sirupsen/logrus"
-
-	"vitrine/imaging"
 )
 
 const (
 	reconcileInterval = 5 * time.Second
 	reconcileBatch    = 500
 	purgeBatch        = 5000 // a thousand a second, which is more than are made
-	fileBatch         = 50
 	// reconcileRounds bounds the full batches of one step in one pass.
 	reconcileRounds = 20
 	depthTimeout    = 3 * time.Second
@@ -31,8 +28,6 @@ const (
 	// outageGrace is how long, after a time in which nobody may have been able to
 	// renew a lease, those whose worker lives get to do so.
 	outageGrace = 15 * time.Second
-	// unfiledAfter is how long the broker has to bring a failure to its file.
-	unfiledAfter = time.Minute
 )
 
 // Queue tells how many messages wait for a consumer, and when this process last
@@ -43,9 +38,9 @@ type Queue interface {
 	Created() time.Time
 }
 
-// Reconciler puts back what got lost between the database and the queue: images
-// whose worker vanished, whose message is gone, or whose failure was not filed.
-// Any number of replicas may run one: they take turns.
+// Reconciler puts back what got lost between the database and the queue: images whose
+// worker vanished or whose message is gone. Any number of replicas may run one: they take
+// turns.
 type Reconciler struct {
 	store *Store
 	queue Queue
@@ -91,7 +86,6 @@ type step struct {
 func (r *Reconciler) steps(ctx context.Context) []step {
 	steps := []step{
 		{"lost jobs", reconcileBatch, r.requeueLost(ctx)},
-		{"unfiled failures", fileBatch, fileUnfiled},
 		{"old idempotency keys", purgeBatch, purgeKeys},
 		{"old replays", reconcileBatch, purgeReplays},
 		{"old events", purgeBatch, purgeEvents},
@@ -158,26 +152,27 @@ func inTurn(ctx context.Context, tx *sqlx.Tx, step string, do func(context.Conte
 	return do(ctx, tx)
 }
 
-// requeue is the end of the statements that give images a new job: due has to
-// have the columns id, generation and request_id. Rows that are locked are being
-// worked on, and left for the next pass.
+// requeue is the end of the statements that give images a new job: due has to have the
+// columns id, generation, request_id and priority. Locked rows are being worked on, and
+// left for the next pass.
 const requeue = `,
 	marked AS (
 		UPDATE images SET queued_at = clock_timestamp(), sent = false FROM due WHERE images.id = due.id
 	),
 	written AS (
-		INSERT INTO outbox (kind, subject, payload, request_id)
-		SELECT 'image_job', id, jsonb_build_object('image_id', id, 'generation', generation), request_id FROM due
+		INSERT INTO outbox (kind, subject, payload, request_id, priority)
+		SELECT 'image_job', id, jsonb_build_object('image_id', id, 'generation', generation), request_id, priority FROM due
 		RETURNING kind
 	)
 	SELECT count(*), pg_notify('` + notifyChannel + `', 'image_job') FROM written HAVING count(*) > 0`
 
-// requeueExpired gives a new job to images whose worker vanished.
+// requeueExpired gives a new job to images whose worker vanished, whether they were about
+// to become ready or being reprocessed.
 func requeueExpired(ctx context.Context, tx *sqlx.Tx) (int64, error) {
 	const q = `
 		WITH due AS (
-			SELECT id, generation, request_id FROM images
-			WHERE status = 'processing' AND lease_until < now() - $1 * interval '1 microsecond'
+			SELECT id, generation, request_id,` + jobPriority + `AS priority FROM images
+			WHERE lease_holder IS NOT NULL AND lease_until < now() - $1 * interval '1 microsecond'
 				AND queued_at < now() - $2 * interval '1 microsecond'
 				AND NOT EXISTS (SELECT 1 FROM outbox WHERE subject = images.id AND kind = 'image_job')
 			ORDER BY lease_until
@@ -187,9 +182,9 @@ func requeueExpired(ctx context.Context, tx *sqlx.Tx) (int64, error) {
 	return countRequeued(ctx, tx, q, leaseGrace.Microseconds(), requeuePause.Microseconds(), reconcileBatch)
 }
 
-// requeueLost gives a new job to pending images whose message must be gone: it was
-// sent before the queue was made. An empty queue proves it soon; otherwise the
-// message may just wait its turn. Once requeued, an image counts from then.
+// requeueLost gives a new job to images that have work due and whose message must be lost,
+// because it was sent before the queue was made. An empty queue proves it soon; otherwise
+// the message may still wait there. Once requeued, an image counts from then.
 func (r *Reconciler) requeueLost(ctx context.Context) func(context.Context, *sqlx.Tx) (int64, error) {
 	longest := lostAfter
 	bounded, cancel := context.WithTimeout(ctx, depthTimeout)
@@ -199,8 +194,8 @@ func (r *Reconciler) requeueLost(ctx context.Context) func(context.Context, *sql
 	}
 	const q = `
 		WITH due AS (
-			SELECT id, generation, request_id FROM images
-			WHERE status = 'pending' AND queued_at < statement_timestamp() - $1 * interval '1 microsecond'
+			SELECT id, generation, request_id,` + jobPriority + `AS priority FROM images
+			WHERE (status = 'pending' OR reprocess <> '{}') AND lease_holder IS NULL AND queued_at < statement_timestamp() - $1 * interval '1 microsecond'
 				AND NOT EXISTS (SELECT 1 FROM outbox WHERE subject = images.id AND kind = 'image_job')
 			ORDER BY queued_at
 			LIMIT $2
@@ -228,31 +223,6 @@ func countRequeued(ctx context.Context, tx *sqlx.Tx, q string, args ...any) (int
 		return 0, nil
 	}
 	return found[0].Count, nil
-}
-
-// fileUnfiled files failures whose message the broker has lost.
-func fileUnfiled(ctx context.Context, tx *sqlx.Tx) (int64, error) {
-	const q = `
-		SELECT id, product_id, source, generation, status, dead_lettered, error_code, error_detail, error_stage, request_id
-		FROM images
-		WHERE status = 'failed' AND NOT dead_lettered AND settled_at < now() - $1 * interval '1 microsecond'
-		ORDER BY settled_at
-		LIMIT $2
-		FOR UPDATE SKIP LOCKED`
-	var images []deadImage
-	if err := tx.SelectContext(ctx, &images, q, unfiledAfter.Microseconds(), fileBatch); err != nil {
-		return 0, err
-	}
-	for _, image := range images {
-		body, err := imaging.Job{ImageID: image.ID, Generation: image.Generation, RequestID: image.RequestID}.Encode()
-		if err != nil {
-			return 0, fmt.Errorf("image %s: %w", image.ID, err)
-		}
-		if err := fileFailure(ctx, tx, image, body, reasonReconciled, image.RequestID); err != nil {
-			return 0, err
-		}
-	}
-	return int64(len(images)), nil
 }
 
 // purgeKeys forgets answers that nobody may ask for again.

@@ -43,15 +43,6 @@ type Relay struct {
 	wake   <-chan struct{}
 	freed  <-chan struct{} // what the relay was held by may have ended; nil: nothing holds it
 	log    *logrus.Entry
-
-	claimTime   time.Duration // how long a batch belongs to the relay
-	handlerTime time.Duration // for a batch; less than that
-	// failed says what becomes of a row that was tried in vain.
-	failed func(ctx context.Context, row Row, err error) failure
-	// apart says that each row is work of its own, and long: that one fails says
-	// nothing of the next, and what became of it is written down even if that
-	// takes until the claim ends.
-	apart bool
 }
 
 // rowClaimer takes due rows for claimTime, and says what there is to do next.
@@ -69,12 +60,9 @@ const (
 // NewRelay makes a relay that takes up to batch rows at once. wake says that
 // there may be some ([Listener.Wake]); nil leaves it to a poll every second.
 func NewRelay(store *Store, kind Kind, batch int, handle RowHandler, wake <-chan struct{}, log *logrus.Logger) *Relay {
-	r := &Relay{
-		store: store, handle: handle, wake: wake, log: log.WithField("kind", string(kind)),
-		claimTime: claimTime, handlerTime: handlerTime, failed: again,
-	}
+	r := &Relay{store: store, handle: handle, wake: wake, log: log.WithField("kind", string(kind))}
 	r.claim = func(ctx context.Context, claim uuid.UUID) ([]Row, prospect, error) {
-		rows, err := store.claimOutbox(ctx, kind, claim, batch, r.claimTime)
+		rows, err := store.claimOutbox(ctx, kind, claim, batch, claimTime)
 		if len(rows) == batch {
 			return rows, more, err
 		}
@@ -141,39 +129,24 @@ func (r *Relay) pass(ctx context.Context) (n int, next prospect, err error) {
 	// A batch that was handled has to be written down even while stopping.
 	settle := context.WithoutCancel(ctx)
 	if len(done) > 0 {
-		if err := r.write(ctx, func() error { return r.store.finishOutbox(settle, claim, done) }); err != nil {
+		if err := r.store.finishOutbox(settle, claim, done); err != nil {
 			return 0, idle, err // the rows come again when the claim ends
 		}
 	}
 	if len(failed) > 0 {
-		if err := r.write(ctx, func() error { return r.store.releaseOutbox(settle, claim, failed) }); err != nil {
+		if err := r.store.releaseOutbox(settle, claim, failed); err != nil {
 			return 0, idle, err
 		}
 	}
-	switch {
-	case len(done) > 0:
+	if len(done) > 0 {
 		return len(done), next, nil
-	case r.apart:
-		return 0, idle, nil
 	}
 	return 0, idle, err
 }
 
-// write writes down what became of a batch.
-func (r *Relay) write(ctx context.Context, f func() error) error {
-	claimed := time.Now().Add(r.claimTime)
-	for n := 1; ; n++ {
-		err := f()
-		if err == nil || !r.apart || ctx.Err() != nil || time.Now().After(claimed) {
-			return err
-		}
-		pause(ctx, backoff(relayBackoff, maxRelayBackoff, n))
-	}
-}
-
 // call hands rows to the handler, and turns a panic of it into errors.
 func (r *Relay) call(ctx context.Context, rows []Row) (errs []error) {
-	ctx, cancel := context.WithTimeout(ctx, r.handlerTime)
+	ctx, cancel := context.WithTimeout(ctx, handlerTime)
 	defer cancel()
 	defer func() {
 		if p := recover(); p != nil {
@@ -196,7 +169,7 @@ func (r *Relay) sort(ctx context.Context, rows []Row, errs []error) (done []int6
 			continue
 		}
 		last = err
-		f := r.failed(ctx, rows[i], err)
+		f := again(ctx, rows[i], err)
 		f.id = rows[i].ID
 		if f.count > 0 {
 			r.log.WithFields(logrus.Fields{

@@ -134,7 +134,7 @@ func (r *Replayer) replay(ctx context.Context, s replayStep, letter letterToRepl
 		return r.store.skip(ctx, s, letter, ReplayCount{Unreadable: 1})
 	}
 	_, err := r.service.write(ctx, Everything(), letter.ProductID.Int64, "replay image", func(ctx context.Context, e *edit) error {
-		generation, err := e.restart(ctx, letter.ImageID.UUID, letter.Generation.Int64)
+		generation, err := e.Restart(ctx, letter.ImageID.UUID, letter.Generation.Int64)
 		if err != nil {
 			return err
 		}

@@ -26,25 +26,25 @@ func (s *Service) RetryImage(ctx context.Context, scope Scope, id int64, image u
 		if err := pre.check(e.product.Version); err != nil {
 			return err
 		}
-		_, err := e.restart(ctx, image, anyGeneration)
+		_, err := e.Restart(ctx, image, anyGeneration)
 		return err
 	})
 }
 
-func (e *edit) has(image uuid.UUID) bool { return e.image(image) != nil }
+func (e *edit) has(image uuid.UUID) bool { return e.Image(image) != nil }
 
 // anyGeneration restarts an image whatever its generation is.
 const anyGeneration = 0
 
-// restart begins the work on a failed image of the product anew, and gives the
+// Restart begins the work on a failed image of the product anew, and gives the
 // generation that this makes: what is still under way for an earlier one is
 // dropped wherever it turns up. Dead letters of the failure count as replayed.
 // The error is [ErrNotFailed] where the image is not there, has not failed, or is
 // of another generation than the one that was asked for.
-func (e *edit) restart(ctx context.Context, image uuid.UUID, generation int64) (int64, error) {
+func (e *edit) Restart(ctx context.Context, image uuid.UUID, generation int64) (int64, error) {
 	const q = `
 		UPDATE images SET status = 'pending', generation = generation + 1, attempts = 0, deferrals = 0,
-			queued_at = clock_timestamp(), settled_at = NULL, dead_lettered = false, request_id = $5,
+			queued_at = clock_timestamp(), settled_at = NULL, request_id = $5,
 			error_code = NULL, error_detail = NULL, error_stage = NULL, error_retryable = NULL
 		WHERE id = $1 AND product_id = $2 AND status = $3 AND ($4 = 0 OR generation = $4)
 		RETURNING generation, ` + imageColumns
@@ -65,8 +65,8 @@ func (e *edit) restart(ctx context.Context, image uuid.UUID, generation int64) (
 	if _, err := e.tx.ExecContext(ctx, mark, image, row.Generation); err != nil {
 		return 0, fmt.Errorf("mark dead letters: %w", err)
 	}
-	e.replace(row.imageRow)
-	e.outbox = append(e.outbox, jobRow(image, row.Generation))
+	e.Replace(row.imageRow)
+	e.Enqueue(image, row.Generation, PriorityFirst)
 	e.changed = true
 	return row.Generation, nil
 }

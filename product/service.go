@@ -132,7 +132,7 @@ func newImages(sources []string) ([]pendingImage, []outboxRow, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		images[i], jobs[i] = pendingImage{id: id, position: i, source: source}, jobRow(id, 1)
+		images[i], jobs[i] = pendingImage{id: id, position: i, source: source}, jobRow(id, 1, PriorityFirst)
 	}
 	return images, jobs, nil
 }

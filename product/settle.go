@@ -5,25 +5,28 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/lib/pq"
 
 	"vitrine/imaging"
 )
 
 const (
-	// maxDeferralDoublings and maxDeferral bound how far the wait grows while a
-	// dependency of our own is down: when it returns, its images follow soon.
+	// maxDeferralDoublings and maxDeferral bound the wait while a dependency of our own
+	// is down, so that the images follow soon after it returns.
 	maxDeferralDoublings = 5
 	maxDeferral          = time.Minute
 
 	maxDetailBytes = 2000
 )
 
-// Settle writes the outcome of a try: the image's new state, the product's next
-// version, the try's record and, for a repetition, its job. It gives
-// [imaging.ErrLeaseLost] and changes nothing where the claim is no longer the
-// image's.
+// Settle writes the outcome of an attempt: the image's new state, the product's next
+// version if clients see a difference, the record of the attempt and the job that
+// follows, if any. It returns [imaging.ErrLeaseLost] and changes nothing if the claim no
+// longer has the lease.
 func (j *Jobs) Settle(ctx context.Context, c imaging.Claim, o imaging.Outcome) error {
 	if (o.Result == nil) == (o.Err == nil) {
 		return errors.New("settle image: an outcome is either a result or an error")
@@ -31,24 +34,17 @@ func (j *Jobs) Settle(ctx context.Context, c imaging.Claim, o imaging.Outcome) e
 	defer j.store.free()
 	ctx = WithRequestID(ctx, c.RequestID)
 	_, err := j.service.write(ctx, Everything(), c.ProductID, "settle image", func(ctx context.Context, e *edit) error {
-		var row imageRow
-		var err error
-		switch {
-		case o.Result != nil:
-			row, err = setReady(ctx, e, c, o.Result)
-		case o.Retry:
-			row, err = setPending(ctx, e, c, o)
-		default:
-			row, err = setFailed(ctx, e, c, o)
+		if !e.has(c.ImageID) {
+			return fmt.Errorf("settle image: %w", imaging.ErrLeaseLost)
 		}
+		row, err := settle(ctx, e, c, o)
 		if errors.Is(err, sql.ErrNoRows) {
 			return fmt.Errorf("settle image: %w", imaging.ErrLeaseLost)
 		}
 		if err != nil {
 			return fmt.Errorf("settle image: %w", err)
 		}
-		e.replace(row)
-		e.changed = true
+		e.Replace(row)
 		return newAttempt(c, o).insert(ctx, e.tx)
 	})
 	if errors.Is(err, ErrNotFound) {
@@ -57,47 +53,104 @@ func (j *Jobs) Settle(ctx context.Context, c imaging.Claim, o imaging.Outcome) e
 	return err
 }
 
-// fence keeps whoever has lost the claim from writing.
-const fence = ` WHERE id = $1 AND generation = $2 AND lease_owner = $3 AND status = 'processing' `
-
-// unclaim ends the lease.
-const unclaim = ` claimed_at = NULL, lease_until = NULL, lease_owner = NULL `
-
-func setReady(ctx context.Context, e *edit, c imaging.Claim, r *imaging.Result) (imageRow, error) {
-	const q = `
-		UPDATE images SET status = 'ready', settled_at = clock_timestamp(), deferrals = 0, source_sha256 = $4,
-			source_bytes = $5, format = $6, width = $7, height = $8, variants = cast($9 AS jsonb),
-			placeholder = $10, average_color = $11, animated = $12, recipe = $13, source_etag = $14, source_modified = $15,` + unclaim + fence +
-		`RETURNING ` + imageColumns
-	var row imageRow
-	err := e.tx.GetContext(ctx, &row, q, c.ImageID, c.Generation, c.Owner, r.SourceSHA256,
-		r.SourceBytes, r.SourceFormat, r.Width, r.Height, variants(r.Variants),
-		null(r.Placeholder), null(r.AverageColor), r.Animated, r.Recipe,
-		null(r.Validators.ETag), null(r.Validators.LastModified))
-	if err != nil {
-		return row, err
+// settle writes the outcome to the image. The error is [sql.ErrNoRows] if the claim no
+// longer has the lease.
+func settle(ctx context.Context, e *edit, c imaging.Claim, o imaging.Outcome) (imageRow, error) {
+	switch {
+	case o.Retry:
+		return setDue(ctx, e, c, o)
+	case o.Unchanged:
+		return keepReady(ctx, e, c, o.Result.Validators)
+	case o.Result != nil:
+		return setReady(ctx, e, c, o.Result)
+	case c.Reprocess:
+		return keepReady(ctx, e, c, c.Was.Validators)
 	}
-	if !sameFocal(row.focalRow, c.Focal) { // it was changed during the try
-		e.refocus(c.ImageID, c.Generation)
-	}
-	if r.SecondPass {
-		e.outbox = append(e.outbox, reworkRow(c.ImageID, c.Generation, imaging.ReasonWebP))
-	}
-	return row, e.giveUpObjects(ctx, e.image(c.ImageID), &row)
+	return setFailed(ctx, e, c, o)
 }
 
-// setPending makes the image wait for another try. A try that ended by our own
-// fault does not count, and each one in a row doubles the wait that was asked for,
-// unless a host said how long it wants to be left alone.
-func setPending(ctx context.Context, e *edit, c imaging.Claim, o imaging.Outcome) (imageRow, error) {
+// fence keeps a worker that has lost its lease from writing.
+const fence = ` WHERE id = $1 AND generation = $2 AND lease_holder = $3 `
+
+// unclaim ends the lease.
+const unclaim = ` claimed_at = NULL, lease_until = NULL, lease_holder = NULL, reprocessing = NULL `
+
+// settledRow is an image whose job has ended, with what is due next.
+type settledRow struct {
+	imageRow
+	Reprocess pq.StringArray `db:"reprocess"`
+}
+
+// setReady writes the result of a first processing or of reprocessing.
+func setReady(ctx context.Context, e *edit, c imaging.Claim, r *imaging.Result) (imageRow, error) {
+	const q = `
+		UPDATE images SET status = 'ready', deferrals = 0, attempts = 0, queued_at = clock_timestamp(),
+			ready_attempts = CASE WHEN status = 'ready' THEN ready_attempts ELSE attempts END,
+			settled_at = CASE WHEN status = 'ready' THEN settled_at ELSE clock_timestamp() END,
+			reprocess = CASE WHEN $16 THEN array_append(reprocess, 'webp') ELSE reprocess END, source_sha256 = $4,
+			source_bytes = $5, format = $6, width = $7, height = $8, variants = cast($9 AS jsonb),
+			placeholder = $10, average_color = $11, animated = $12, pipeline_version = $13, source_etag = $14, source_modified = $15,` + unclaim + fence +
+		`RETURNING reprocess, ` + imageColumns
+	var row settledRow
+	err := e.tx.GetContext(ctx, &row, q, c.ImageID, c.Generation, c.Holder, r.SourceSHA256,
+		r.SourceBytes, r.SourceFormat, r.Width, r.Height, variants(r.Variants),
+		null(r.Placeholder), null(r.AverageColor), r.Animated, r.PipelineVersion,
+		null(r.Validators.ETag), null(r.Validators.LastModified), r.WebPDue)
+	if err != nil {
+		return imageRow{}, err
+	}
+	before := *e.Image(c.ImageID)
+	e.changed = e.changed || !c.Reprocess || !slices.Equal(before.Variants, row.Variants)
+	if err := e.GiveUpObjects(ctx, &before, &row.imageRow); err != nil {
+		return imageRow{}, err
+	}
+	if !c.Reprocess && !sameFocal(row.focalRow, c.Focal) { // it was changed during the attempt
+		err := e.Reprocess(ctx, imaging.ReasonFocal, c.ImageID)
+		return row.imageRow, err
+	}
+	return row.imageRow, endJob(ctx, e, c, row.Reprocess)
+}
+
+// keepReady ends reprocessing that leaves the image as it is.
+func keepReady(ctx context.Context, e *edit, c imaging.Claim, v imaging.Validators) (imageRow, error) {
+	const q = `
+		UPDATE images SET source_etag = $4, source_modified = $5, deferrals = 0, attempts = 0, queued_at = clock_timestamp(),` +
+		unclaim + fence + `AND status = 'ready' RETURNING reprocess, ` + imageColumns
+	var row settledRow
+	err := e.tx.GetContext(ctx, &row, q, c.ImageID, c.Generation, c.Holder, null(v.ETag), null(v.LastModified))
+	if err != nil {
+		return imageRow{}, err
+	}
+	if err := e.GiveUpObjects(ctx, &row.imageRow, &row.imageRow); err != nil {
+		return imageRow{}, err
+	}
+	return row.imageRow, endJob(ctx, e, c, row.Reprocess)
+}
+
+// endJob enqueues what is due next on a ready image, and has the original deleted if the
+// job was the last one that needed it.
+func endJob(ctx context.Context, e *edit, c imaging.Claim, due []string) error {
+	if len(due) > 0 {
+		e.Enqueue(c.ImageID, c.Generation, priorityOf(due))
+	}
+	if c.Reason != imaging.ReasonWebP {
+		return nil
+	}
+	return giveUpOriginal(ctx, e, c)
+}
+
+// setDue makes the image wait for another attempt. An attempt that ended by a fault of our
+// own dependencies does not count. Each of them in a row doubles the wait, unless a host
+// said how long it wants to be left alone. A ready image stays ready.
+func setDue(ctx context.Context, e *edit, c imaging.Claim, o imaging.Outcome) (imageRow, error) {
 	const read = `SELECT deferrals FROM images` + fence + `FOR UPDATE`
 	deferrals := 0
-	if err := e.tx.GetContext(ctx, &deferrals, read, c.ImageID, c.Generation, c.Owner); err != nil {
+	if err := e.tx.GetContext(ctx, &deferrals, read, c.ImageID, c.Generation, c.Holder); err != nil {
 		return imageRow{}, err
 	}
 	delay, uncounted := max(0, o.RetryIn), 0
 	if o.Err.Ours {
-		if o.Err.RetryAfter == 0 { // a host that is put off says itself how long
+		if o.Err.RetryAfter == 0 { // a busy host says itself how long
 			delay = max(delay, min(delay<<min(deferrals, maxDeferralDoublings), maxDeferral))
 		}
 		uncounted, deferrals = 1, deferrals+1
@@ -105,28 +158,39 @@ func setPending(ctx context.Context, e *edit, c imaging.Claim, o imaging.Outcome
 		deferrals = 0
 	}
 	const q = `
-		UPDATE images SET status = 'pending', attempts = greatest(attempts - $4, 0), deferrals = $5,
+		UPDATE images SET status = CASE WHEN status = 'ready' THEN 'ready' ELSE 'pending' END, reprocess = ` + dueReasons + `,
+			attempts = greatest(attempts - $4, 0), deferrals = $5,
 			queued_at = clock_timestamp() + $6 * interval '1 microsecond',` + unclaim + fence +
-		`RETURNING ` + imageColumns
-	var row imageRow
-	if err := e.tx.GetContext(ctx, &row, q, c.ImageID, c.Generation, c.Owner, uncounted, deferrals, delay.Microseconds()); err != nil {
+		`RETURNING reprocess, ` + imageColumns
+	var row settledRow
+	if err := e.tx.GetContext(ctx, &row, q, c.ImageID, c.Generation, c.Holder, uncounted, deferrals, delay.Microseconds()); err != nil {
 		return imageRow{}, err
 	}
-	job := jobRow(c.ImageID, c.Generation)
+	priority := PriorityFirst
+	if c.Reprocess {
+		priority = priorityOf(row.Reprocess)
+	}
+	job := jobRow(c.ImageID, c.Generation, priority)
 	job.delay = delay
 	e.outbox = append(e.outbox, job)
-	return row, nil
+	e.changed = e.changed || !c.Reprocess
+	return row.imageRow, nil
 }
 
+// setFailed ends a first processing for good and files its dead letter.
 func setFailed(ctx context.Context, e *edit, c imaging.Claim, o imaging.Outcome) (imageRow, error) {
 	const q = `
-		UPDATE images SET status = 'failed', settled_at = clock_timestamp(), deferrals = 0, dead_lettered = false,
+		UPDATE images SET status = 'failed', settled_at = clock_timestamp(), deferrals = 0,
 			error_code = $4, error_detail = $5, error_stage = $6, error_retryable = $7,` + unclaim + fence +
 		`RETURNING ` + imageColumns
 	var row imageRow
-	err := e.tx.GetContext(ctx, &row, q, c.ImageID, c.Generation, c.Owner,
+	err := e.tx.GetContext(ctx, &row, q, c.ImageID, c.Generation, c.Holder,
 		o.Err.Code, storable(o.Err.Detail), failedStage(o), o.Err.Transient || o.Err.Ours)
-	return row, err
+	if err != nil {
+		return imageRow{}, err
+	}
+	e.changed = true
+	return row, fileFailure(ctx, e.tx, c.Job)
 }
 
 func failedStage(o imaging.Outcome) imaging.Stage {
@@ -136,8 +200,8 @@ func failedStage(o imaging.Outcome) imaging.Stage {
 	return o.Stage
 }
 
-// storable makes a text from outside one that PostgreSQL takes, so that no
-// source can keep its image from being settled.
+// storable returns a text from outside in a form that PostgreSQL accepts, so that no source
+// keeps its image from being settled.
 func storable(s string) string {
 	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "")
 	if len(s) > maxDetailBytes {
@@ -149,12 +213,20 @@ func storable(s string) string {
 func newAttempt(c imaging.Claim, o imaging.Outcome) *attemptRow {
 	r := &attemptRow{
 		ImageID: c.ImageID, Generation: c.Generation, Attempt: max(c.Attempt, 1), Stage: o.Stage,
-		Worker: c.Owner, RequestID: c.RequestID, StartedAt: o.Started, DurationMS: max(0, o.Duration.Milliseconds()),
+		Worker: c.Holder, RequestID: c.RequestID, StartedAt: o.Started, DurationMS: max(0, o.Duration.Milliseconds()),
 	}
 	switch {
+	case o.Result != nil && c.Reprocess:
+		r.Outcome, r.Detail = outcomeReprocessed, null(string(c.Reason))
+		if o.Unchanged {
+			r.Outcome = outcomeUnchanged
+		}
+		return r
 	case o.Result != nil:
 		r.Outcome, r.Detail = outcomeReady, null(storable(o.Result.Note))
 		return r
+	case !o.Retry && c.Reprocess:
+		r.Outcome = outcomeKept
 	case !o.Retry:
 		r.Outcome = outcomeFailed
 	case o.Err.Ours:
@@ -162,6 +234,10 @@ func newAttempt(c imaging.Claim, o imaging.Outcome) *attemptRow {
 	default:
 		r.Outcome = outcomeRetry
 	}
-	r.Code, r.Detail, r.Stage = null(string(o.Err.Code)), null(storable(o.Err.Detail)), failedStage(o)
+	detail := o.Err.Detail
+	if c.Reprocess {
+		detail = string(c.Reason) + ": " + detail
+	}
+	r.Code, r.Detail, r.Stage = null(string(o.Err.Code)), null(storable(detail)), failedStage(o)
 	return r
 }

@@ -50,12 +50,13 @@ type SweepConfig struct {
 	Page     int           // objects that are looked at together: 1,000, which is the most
 }
 
-// Sweeper deletes objects that no image has, sources that no second pass waits for,
+// Sweeper deletes objects that no image has, originals that no image needs,
 // and uploads that are not known: what a worker had stored when its product was
 // deleted, when the process ended before it could write the result down, or what was
 // restored together with an older database. All replicas together go through the
 // objects once in an interval, page by page.
 type Sweeper struct {
+	service *Service
 	store   *Store
 	objects Objects
 	cfg     SweepConfig
@@ -63,7 +64,7 @@ type Sweeper struct {
 }
 
 // NewSweeper makes a sweeper.
-func NewSweeper(store *Store, objects Objects, cfg SweepConfig, log *logrus.Logger) *Sweeper {
+func NewSweeper(service *Service, objects Objects, cfg SweepConfig, log *logrus.Logger) *Sweeper {
 	if cfg.Interval <= 0 {
 		cfg.Interval = time.Hour
 	}
@@ -76,7 +77,7 @@ func NewSweeper(store *Store, objects Objects, cfg SweepConfig, log *logrus.Logg
 	if cfg.Page <= 0 || cfg.Page > 1000 {
 		cfg.Page = 1000
 	}
-	return &Sweeper{store: store, objects: objects, cfg: cfg, log: log}
+	return &Sweeper{service: service, store: service.store, objects: objects, cfg: cfg, log: log}
 }
 
 // Run looks through the objects until ctx ends.
@@ -185,7 +186,7 @@ func (s *Sweeper) sweepDigests(ctx context.Context, page []Object, before time.T
 		return err
 	}
 	return deleteEach(ctx, s.log, "digests", unused, func(d digest) (string, error) {
-		_, err := s.store.deleteObjects(ctx, s.objects, d.ObjectKey, d.SHA256)
+		_, err := s.service.deleteObjects(ctx, s.objects, d.ObjectKey, d.SHA256)
 		return imaging.VariantFolder(d.ObjectKey, d.SHA256), err
 	})
 }

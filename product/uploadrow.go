@@ -85,10 +85,6 @@ func keepUploads(ctx context.Context, tx *sqlx.Tx, user int64, ids []uuid.UUID) 
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	texts := make([]string, len(ids))
-	for i, id := range ids {
-		texts[i] = id.String()
-	}
 	const q = `
 		WITH named AS (
 			SELECT id FROM uploads WHERE id = ANY (cast($1 AS uuid[])) AND user_id = $2 ORDER BY id FOR UPDATE
@@ -97,7 +93,7 @@ func keepUploads(ctx context.Context, tx *sqlx.Tx, user int64, ids []uuid.UUID) 
 		FROM named WHERE uploads.id = named.id
 		RETURNING uploads.id, uploads.user_id`
 	var kept []upload
-	if err := tx.SelectContext(ctx, &kept, q, pq.Array(texts), user); err != nil {
+	if err := tx.SelectContext(ctx, &kept, q, uuidArray(ids), user); err != nil {
 		return nil, fmt.Errorf("keep uploads: %w", err)
 	}
 	known := make(map[upload]bool, len(kept))

@@ -164,7 +164,7 @@ func (c *chaos) sweep(ctx context.Context) error {
 		until = c.results[n-1].Healed
 	}
 	began := c.log.Now()
-	if err := c.load.Sweep(ctx, until+check.DefaultLimits.Settle, c.objects, c.awaitReworks); err != nil {
+	if err := c.load.Sweep(ctx, until+check.DefaultLimits.Settle, c.objects, c.awaitReprocessing); err != nil {
 		return err
 	}
 	found := check.Check(c.log.Ops(), check.DefaultLimits)

@@ -102,9 +102,9 @@ func (a *api) deleteProduct(w http.ResponseWriter, r *http.Request) error {
 
 // reprocessBody is the JSON of what a reprocessing has started.
 type reprocessBody struct {
-	Reworks   int `json:"reworks"`
-	Restarted int `json:"restarted"`
-	Pending   int `json:"pending"`
+	Reprocessing int `json:"reprocessing"`
+	Retrying     int `json:"retrying"`
+	Pending      int `json:"pending"`
 }
 
 // reprocessProduct answers 202: ready images stay ready while they are processed in
@@ -124,5 +124,5 @@ func (a *api) reprocessProduct(w http.ResponseWriter, r *http.Request) error {
 	}
 	describe(w.Header(), after.Version)
 	locate(w, r, "/products/"+strconv.FormatInt(id, 10))
-	return sendJSON(w, r, http.StatusAccepted, reprocessBody{begun.Reworks, begun.Restarted, begun.Pending}, "Pictures will be processed again")
+	return sendJSON(w, r, http.StatusAccepted, reprocessBody{begun.Reprocessing, begun.Retrying, begun.Pending}, "Pictures will be processed again")
 }

@@ -1,0 +1,30 @@
+package product
+
+import (
+	"context"
+	"fmt"
+
+	"vitrine/imaging"
+)
+
+// needsOriginal is true of images whose WebP variants are still to be made from the
+// original that their first processing kept.
+const needsOriginal = ` 'webp' = ANY (array_append(reprocess, reprocessing)) `
+
+// giveUpOriginal has the source deleted that the first processing of the claim's image has
+// kept, unless another image of the product needs it.
+func giveUpOriginal(ctx context.Context, e *edit, c imaging.Claim) error {
+	if _, uploaded := parseUploadSource(c.Source); uploaded {
+		return nil
+	}
+	const q = `
+		SELECT EXISTS (SELECT 1 FROM images WHERE product_id = $1 AND source_sha256 = $2 AND id <> $3 AND ` + needsOriginal + `)`
+	var needed bool
+	if err := e.tx.GetContext(ctx, &needed, q, c.ProductID, c.Was.SourceSHA256, c.ImageID); err != nil {
+		return fmt.Errorf("original: %w", err)
+	}
+	if !needed {
+		e.outbox = append(e.outbox, originalRow(c.ObjectKey, c.Was.SourceSHA256))
+	}
+	return nil
+}

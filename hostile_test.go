@@ -111,7 +111,7 @@ func build(t *testing.T) string {
 	return binary
 }
 
-func waitForDeadLetters(t *testing.T, dsn string, ids, want map[string]string) {
+func waitForDeadLetters(t *testing.T, dsn string, ids map[string]int64, want map[string]string) {
 	t.Helper()
 	db, err := sql.Open("postgres", dsn)
 	if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"image"
 	_ "image/jpeg"
@@ -99,6 +100,35 @@ func TestWayOfAPicture(t *testing.T) {
 			return nil
 		})
 	})
+}
+
+// TestOriginalRequest sends what the original system's clients send to a service that
+// is new and open, with a picture of this machine in it.
+func TestOriginalRequest(t *testing.T) {
+	t.Parallel()
+	settings := servers(t)
+	from := source(t, settings, files(map[string][]byte{"/image1.jpg": picture.JPEG(picture.Photo(800, 600, 3), 95, 1)}))
+	v := start(t, settings)
+	v.waitReady()
+	var p catalogued
+	created := v.must(201, "POST", "/products", json.RawMessage(`{
+		"user_id": 23,
+		"product_name": "Sample Product",
+		"product_description": "This is a sample product description.",
+		"product_images": ["`+from+`/image1.jpg"],
+		"product_price": 99.99
+	}`), &p)
+	if created.Message != "Product created successfully" || p.ID < 1 || created.header.Get("Location") != p.path() {
+		t.Errorf("%s, id %d at %s", created.Message, p.ID, created.header.Get("Location"))
+	}
+	settled := v.settled(p.ID, time.Minute)
+	if settled.ID != p.ID || settled.Status != "ready" || len(settled.Compressed) != 1 || settled.Price.String() != "99.99" {
+		t.Fatalf("%+v", settled)
+	}
+	for _, variant := range settled.Images[0].Variants {
+		checkObject(t, variant.URL, variant.Format, variant.Width, variant.Height, variant.Bytes)
+	}
+	sameObjects(t, settings, []catalogued{settled})
 }
 
 // checkObject reads a picture as a browser would.

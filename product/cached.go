@@ -2,6 +2,7 @@ package product
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"strconv"
 )
@@ -10,7 +11,29 @@ import (
 // so that replicas of two releases do not misread each other.
 const cacheFormat = "3"
 
-func cacheKey(id int64) string { return "product:v1:" + strconv.FormatInt(id, 10) }
+// cacheKey returns the key of a product in the cache. Ids are unique within one database
+// only, and several installations may share a Redis server, so the key also names the
+// installation. That is read from PostgreSQL once, at the latest before the cache is
+// trusted for the first time; until then an error may be [ErrUnavailable].
+func (s *Store) cacheKey(ctx context.Context, product int64) (string, error) {
+	installation, err := s.installationID(ctx)
+	return fmt.Sprintf("product:v1:%s:%d", installation, product), err
+}
+
+func (s *Store) installationID(ctx context.Context) (string, error) {
+	if id := s.installation.Load(); id != nil {
+		return *id, nil
+	}
+	var id string
+	err := s.read(ctx, "read installation", func(ctx context.Context) error {
+		return s.db.GetContext(ctx, &id, `SELECT id FROM installation`)
+	})
+	if err != nil {
+		return "", err
+	}
+	s.installation.Store(&id)
+	return id, nil
+}
 
 // cacheValue writes a snapshot as it is cached: a line "format id owner
 // version", then the data.

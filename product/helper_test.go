@@ -151,6 +151,14 @@ func quiet() *logrus.Logger {
 // unknownID is an id that no user or product has.
 const unknownID = 1 << 40
 
+// cacheKey returns what the cache has a product under.
+func (c *catalogue) cacheKey(id int64) string {
+	c.t.Helper()
+	var installation string
+	c.scan(&installation, `SELECT id FROM installation`)
+	return fmt.Sprintf("product:v1:%s:%d", installation, id)
+}
+
 // objectKey returns what the objects of a product lie under.
 func (c *catalogue) objectKey(id int64) (key uuid.UUID) {
 	c.t.Helper()

@@ -57,7 +57,7 @@ func TestKilledAfterTheCommitOfAnother(t *testing.T) {
 	})
 
 	// What the other writer does, with the row locked.
-	key := "product:v1:" + fmt.Sprint(w.ID)
+	key := c.cacheKey(w.ID)
 	token, err := c.cache.Forbid(t.Context(), key)
 	if err != nil {
 		t.Fatal(err)
@@ -88,7 +88,7 @@ func TestKilledAfterAnInvalidation(t *testing.T) {
 	w := c.create()
 	c.get(w.ID)
 	beforeCommit := func() {
-		if err := c.cache.Drop(t.Context(), "product:v1:"+fmt.Sprint(w.ID)); err != nil {
+		if err := c.cache.Drop(t.Context(), c.cacheKey(w.ID)); err != nil {
 			t.Error(err)
 		}
 		if got := c.get(w.ID); got.Name != "Lamp" { // which must not fill the cache

@@ -64,11 +64,11 @@ type invalidationPayload struct {
 	Key       string `json:"key,omitempty"`
 }
 
-func (p invalidationPayload) cacheKey() string {
+func (p invalidationPayload) cacheKey(ctx context.Context, store *Store) (string, error) {
 	if p.Key != "" {
-		return p.Key
+		return p.Key, nil
 	}
-	return cacheKey(p.ProductID)
+	return store.cacheKey(ctx, p.ProductID)
 }
 
 func jobRow(image uuid.UUID, generation int64, priority Priority) outboxRow {
@@ -188,6 +188,11 @@ func (s *Store) releaseOutbox(ctx context.Context, claim uuid.UUID, failures []f
 // could not be reached when the product or the API key was written.
 func (s *Store) PendingInvalidations(ctx context.Context) (bool, error) {
 	const q = `SELECT EXISTS (SELECT 1 FROM outbox WHERE kind = 'invalidate')`
+	// The cache asks before it is trusted: from then on its keys are known, also while
+	// PostgreSQL is away.
+	if _, err := s.installationID(ctx); err != nil {
+		return false, err
+	}
 	var pending bool
 	err := s.read(ctx, "pending invalidations", func(ctx context.Context) error {
 		return s.db.GetContext(ctx, &pending, q)

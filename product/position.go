@@ -29,7 +29,7 @@ func (q Filter) cursor(p position) string {
 	b := make([]byte, 0, positionBytes+len(p.key)+checksumBytes)
 	b = append(b, positionCursor, byte(slices.Index(Sorts, q.sort())))
 	b = append(b, digest[:]...)
-	b = binary.BigEndian.AppendUint64(b, uint64(p.id)) //nolint:gosec // ids are positive
+	b = binary.BigEndian.AppendUint64(b, uint64(p.id))
 	return sealCursor(append(b, p.key...))
 }
 

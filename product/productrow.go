@@ -66,12 +66,12 @@ func insertProduct(ctx context.Context, tx *sqlx.Tx, n NewProduct, makeUser bool
 		WITH owner AS (
 			INSERT INTO users (id) SELECT $1 WHERE cast($10 AS boolean) ON CONFLICT (id) DO NOTHING
 		), changed AS (
-			INSERT INTO products (user_id, product_name, product_description, product_price, product_images, metadata, external_id)
-			VALUES ($1, $2, $3, $4, $5, $6, $7)
+			INSERT INTO products (user_id, product_name, product_description, product_price, product_images, metadata, external_id, image_status)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $9)
 			RETURNING id, user_id, version, updated_at
 		), told AS (
 			INSERT INTO event_inbox (` + eventColumns + `)
-			SELECT cast($8 AS text), id, user_id, version, NULL, cast($9 AS text), updated_at FROM changed
+			SELECT cast($8 AS text), id, user_id, version, NULL, $9, updated_at FROM changed
 		)
 		SELECT id FROM changed`
 	sources := pq.StringArray(n.Images)

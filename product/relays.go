@@ -26,7 +26,11 @@ func NewInvalidationRelay(store *Store, cache Dropper, wake <-chan struct{}, log
 		if err := json.Unmarshal(row.Payload, &p); err != nil {
 			return fmt.Errorf("invalidation: %w", err)
 		}
-		if err := cache.Drop(ctx, p.cacheKey()); err != nil {
+		key, err := p.cacheKey(ctx, store)
+		if err != nil {
+			return err
+		}
+		if err := cache.Drop(ctx, key); err != nil {
 			return fmt.Errorf("%w: %w", errNotReached, err)
 		}
 		return nil

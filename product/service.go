@@ -154,7 +154,11 @@ func (s *Service) load(ctx context.Context, tx *sqlx.Tx, scope Scope, id int64) 
 func (s *Service) Get(ctx context.Context, scope Scope, id int64) (Snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, operationTimeout+cutGrace)
 	defer cancel()
-	value, hit, err := s.cache.Fetch(ctx, cacheKey(id), scope.group(), func(ctx context.Context) ([]byte, error) {
+	key, err := s.store.cacheKey(ctx, id)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	value, hit, err := s.cache.Fetch(ctx, key, scope.group(), func(ctx context.Context) ([]byte, error) {
 		read, err := s.read(ctx, scope, id)
 		if err != nil {
 			return nil, err
@@ -171,7 +175,7 @@ func (s *Service) Get(ctx context.Context, scope Scope, id int64) (Snapshot, err
 	snapshot, ok := parseCacheValue(id, value)
 	if !ok {
 		s.log.WithField("product_id", id).Warn("cached value is not the product's")
-		_ = s.cache.Drop(ctx, cacheKey(id)) // the next reader fills it; a failure is counted there
+		_ = s.cache.Drop(ctx, key) // the next reader fills it; a failure is counted there
 		return s.read(ctx, scope, id)
 	}
 	if !scope.Covers(snapshot.Owner) {

@@ -119,7 +119,7 @@ func TestGetRefusesForeignValues(t *testing.T) {
 		"3 " + fmt.Sprint(other.ID) + " " + fmt.Sprint(c.user) + " 7\n{}", "3 " + fmt.Sprint(w.ID) + " nobody 7\n{}",
 		"3 " + fmt.Sprint(w.ID) + " " + fmt.Sprint(c.user) + " 0\n{}", "3 " + fmt.Sprint(w.ID) + " " + fmt.Sprint(c.user) + " 7\n{",
 	} {
-		key := "product:v1:" + fmt.Sprint(w.ID)
+		key := c.cacheKey(w.ID)
 		token, err := c.cache.Forbid(t.Context(), key)
 		if err != nil {
 			t.Fatal(err)

@@ -27,6 +27,8 @@ type Store struct {
 	gate *gate
 	// down says that the last operation found PostgreSQL out of reach or too slow.
 	down atomic.Bool
+	// installation is the id of the database, once it is known.
+	installation atomic.Pointer[string]
 	// freed tells the job relay that a job has left the queue, or its worker.
 	freed chan struct{}
 }

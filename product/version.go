@@ -24,7 +24,9 @@ func (s *Service) GetAtLeast(ctx context.Context, scope Scope, id int64, version
 	}
 	if found.Source != FromDatabase && latest.Version > found.Version {
 		// It must not happen, and must not happen twice. A failure is counted there.
-		_ = s.cache.Drop(ctx, cacheKey(id))
+		if key, err := s.store.cacheKey(ctx, id); err == nil {
+			_ = s.cache.Drop(ctx, key)
+		}
 	}
 	if latest.Version < version {
 		return Snapshot{}, fmt.Errorf("version %d, not %d: %w", latest.Version, version, ErrVersionNotReached)

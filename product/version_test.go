@@ -3,7 +3,6 @@ package product_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"testing"
 
 	"vitrine/product"
@@ -15,7 +14,7 @@ func TestGetAtLeastPassesOverAnOldValue(t *testing.T) {
 	t.Parallel()
 	c := newCatalogue(t)
 	w := c.create()
-	key := "product:v1:" + fmt.Sprint(w.ID)
+	key := c.cacheKey(w.ID)
 	var old []byte
 	eventually(t, "the product is cached", func() bool {
 		c.get(w.ID)

@@ -50,7 +50,11 @@ func (s *Service) write(ctx context.Context, scope Scope, id int64, doing string
 	var e edit
 	var after Snapshot
 	var token string
-	err := s.store.inTx(ctx, doing, func(ctx context.Context, tx *sqlx.Tx) (err error) {
+	key, err := s.store.cacheKey(ctx, id)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	err = s.store.inTx(ctx, doing, func(ctx context.Context, tx *sqlx.Tx) (err error) {
 		e.tx = tx
 		if e.product, err = lockProduct(ctx, tx, scope, id); err != nil {
 			return err
@@ -65,7 +69,7 @@ func (s *Service) write(ctx context.Context, scope Scope, id int64, doing string
 		if after, err = s.finish(ctx, &e); err != nil || !e.changed {
 			return err
 		}
-		if token, err = s.cache.Forbid(ctx, cacheKey(id)); err != nil {
+		if token, err = s.cache.Forbid(ctx, key); err != nil {
 			return insertOutbox(ctx, tx, []outboxRow{invalidationRow(e.product)})
 		}
 		return nil
@@ -78,7 +82,7 @@ func (s *Service) write(ctx context.Context, scope Scope, id int64, doing string
 		return after, nil
 	}
 	signal(s.changed)
-	return after, s.publish(ctx, e.product, token, after, e.deleted)
+	return after, s.publish(ctx, e.product, key, token, after, e.deleted)
 }
 
 // finish writes the product's next version and the outbox rows, and gives what
@@ -105,12 +109,12 @@ func (s *Service) finish(ctx context.Context, e *edit) (Snapshot, error) {
 }
 
 // publish shows a committed write of a product in the cache; see conclude.
-func (s *Service) publish(ctx context.Context, p productRow, token string, after Snapshot, deleted bool) error {
+func (s *Service) publish(ctx context.Context, p productRow, key, token string, after Snapshot, deleted bool) error {
 	return s.conclude(ctx, invalidationRow(p), token, func(ctx context.Context) error {
 		if token == "" || deleted {
-			return s.cache.Drop(ctx, cacheKey(p.ID))
+			return s.cache.Drop(ctx, key)
 		}
-		return s.cache.Replace(ctx, cacheKey(p.ID), token, cacheValue(after))
+		return s.cache.Replace(ctx, key, token, cacheValue(after))
 	})
 }
 

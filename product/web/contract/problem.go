@@ -134,7 +134,7 @@ var Problems = []Problem{
 	},
 	{
 		Code: "not_found", Status: http.StatusNotFound, Title: "There is nothing with this id",
-		Meaning: "Nothing has the id in the path: it never existed, was deleted, is no UUID, or belongs to somebody else.",
+		Meaning: "Nothing has the id in the path: it never existed, was deleted, is not a valid id, or belongs to somebody else.",
 		Remedy:  "Take ids from answers of this API.",
 		Detail:  "there is nothing with this id",
 	},

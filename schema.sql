@@ -221,7 +221,9 @@ COMMENT ON COLUMN images.variants IS '[{name, key, width, height, bytes, format}
 CREATE INDEX IF NOT EXISTS images_upload ON images (source) WHERE starts_with(source, 'upload:');
 CREATE INDEX IF NOT EXISTS images_due ON images (queued_at) WHERE status = 'pending' OR reprocess <> '{}';
 CREATE INDEX IF NOT EXISTS images_leased ON images (lease_until) WHERE lease_holder IS NOT NULL;
-CREATE INDEX IF NOT EXISTS images_in_flight ON images (product_id) WHERE lease_holder IS NOT NULL OR sent;
+-- In terms that the planner takes for rare even before it has statistics.
+CREATE INDEX IF NOT EXISTS images_in_flight ON images (product_id)
+    WHERE status = 'processing' OR reprocessing IN ('focal', 'reprocess', 'pipeline', 'webp') OR sent AND status IN ('pending', 'ready');
 
 CREATE TABLE IF NOT EXISTS uploads (
     id         uuid PRIMARY KEY,

@@ -74,7 +74,10 @@ func newJobs(t *testing.T) (*jobs, *proxy) {
 }
 
 func (j *jobs) Claim(ctx context.Context, job imaging.Job, owner string, lease time.Duration) (imaging.Claim, error) {
-	c := imaging.Claim{Job: job, Owner: owner}
+	c := imaging.Claim{Job: job, Holder: owner}
+	if job.Reprocess {
+		c.Reason = imaging.ReasonReprocess
+	}
 	err := j.db.QueryRowContext(ctx, `
 		UPDATE jobs SET status = 'processing', attempts = attempts + 1, owner = $3, lease_until = now() + $4 * interval '1 ms'
 		WHERE id = $1 AND generation = $2 AND (status = 'pending' OR status = 'processing' AND lease_until < now())
@@ -83,20 +86,17 @@ func (j *jobs) Claim(ctx context.Context, job imaging.Job, owner string, lease t
 	if !errors.Is(err, sql.ErrNoRows) {
 		return c, err
 	}
-	var status string
-	err = j.db.QueryRowContext(ctx, `SELECT status FROM jobs WHERE id = $1`, job.ImageID).Scan(&status)
-	switch {
-	case err != nil && !errors.Is(err, sql.ErrNoRows):
-		return c, err
-	case status == "failed":
-		return c, imaging.ErrAlreadyFailed
-	}
 	return c, imaging.ErrNothingToDo
+}
+
+// PutBack is for reprocessing, which these jobs are not.
+func (j *jobs) PutBack(context.Context, imaging.Job) error {
+	return errors.New("not a job of this store")
 }
 
 func (j *jobs) change(ctx context.Context, c imaging.Claim, set string, args ...any) error {
 	q := `UPDATE jobs SET ` + set + ` WHERE id = $1 AND owner = $2 AND status = 'processing'`
-	result, err := j.db.ExecContext(ctx, q, append([]any{c.ImageID, c.Owner}, args...)...)
+	result, err := j.db.ExecContext(ctx, q, append([]any{c.ImageID, c.Holder}, args...)...)
 	if err != nil {
 		return err
 	}
@@ -114,8 +114,8 @@ func (j *jobs) Reserve(ctx context.Context, c imaging.Claim, sha256 string) (*im
 	if err := j.change(ctx, c, `sha256 = $3`, sha256); err != nil {
 		return nil, err
 	}
-	var twin []byte
-	err := j.db.QueryRowContext(ctx, `SELECT result FROM jobs WHERE product = $1 AND sha256 = $2 AND status = 'ready'`, c.ObjectKey, sha256).Scan(&twin)
+	var duplicate []byte
+	err := j.db.QueryRowContext(ctx, `SELECT result FROM jobs WHERE product = $1 AND sha256 = $2 AND status = 'ready'`, c.ObjectKey, sha256).Scan(&duplicate)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -123,7 +123,7 @@ func (j *jobs) Reserve(ctx context.Context, c imaging.Claim, sha256 string) (*im
 		return nil, err
 	}
 	result := &imaging.Result{}
-	return result, json.Unmarshal(twin, result)
+	return result, json.Unmarshal(duplicate, result)
 }
 
 func (j *jobs) Settle(ctx context.Context, c imaging.Claim, o imaging.Outcome) error {
@@ -145,6 +145,7 @@ func (j *jobs) Settle(ctx context.Context, c imaging.Claim, o imaging.Outcome) e
 // row is what the table says of a job.
 type row struct {
 	Status, Code string
+	Stage        imaging.Stage
 	Attempts     int
 	RetryIn      time.Duration
 	Ours         bool
@@ -156,8 +157,8 @@ func (j *jobs) row(t *testing.T, job imaging.Job) row {
 	var r row
 	var result []byte
 	var retry int64
-	err := j.db.QueryRow(`SELECT status, coalesce(code, ''), attempts, coalesce(retry_in, 0), coalesce(ours, false), result
-		FROM jobs WHERE id = $1`, job.ImageID).Scan(&r.Status, &r.Code, &r.Attempts, &retry, &r.Ours, &result)
+	err := j.db.QueryRow(`SELECT status, coalesce(code, ''), coalesce(stage, ''), attempts, coalesce(retry_in, 0), coalesce(ours, false), result
+		FROM jobs WHERE id = $1`, job.ImageID).Scan(&r.Status, &r.Code, &r.Stage, &r.Attempts, &retry, &r.Ours, &result)
 	if err != nil {
 		t.Fatal(err)
 	}

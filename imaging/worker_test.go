@@ -144,11 +144,11 @@ func TestHandleOutcomes(t *testing.T) {
 			if row.RetryIn < test.from || row.RetryIn > test.to {
 				t.Errorf("waits %v, want %v to %v", row.RetryIn, test.from, test.to)
 			}
-			again := imaging.DeadLetter
 			if test.status == "pending" {
 				return
 			}
-			if got := test.rig.handle(t.Context(), t, job); got != again {
+			// The failure has been settled, so nothing is left to do.
+			if got := test.rig.handle(t.Context(), t, job); got != imaging.Ack {
 				t.Errorf("verdict of the second delivery is %d", got)
 			}
 		})
@@ -259,11 +259,11 @@ func (w *watched) Claim(ctx context.Context, job imaging.Job, owner string, leas
 }
 
 func (w *watched) Reserve(ctx context.Context, c imaging.Claim, sha256 string) (*imaging.Result, error) {
-	twin, err := w.jobs.Reserve(ctx, c, sha256)
+	duplicate, err := w.jobs.Reserve(ctx, c, sha256)
 	if err == nil {
 		w.db.cut.Store(true)
 	}
-	return twin, w.tell("reserve", err)
+	return duplicate, w.tell("reserve", err)
 }
 
 func (w *watched) Settle(ctx context.Context, c imaging.Claim, o imaging.Outcome) error {
@@ -390,24 +390,23 @@ func TestHandleSurvivesAPanic(t *testing.T) {
 	}
 }
 
-// Many jobs at once share one budget, and all of them finish.
-func (broken) ReserveRework(context.Context, imaging.Rework, string) error {
-	panic("defect in ReserveRework")
-}
-
-func TestReworkSurvivesAPanic(t *testing.T) {
+func TestReprocessSurvivesAPanic(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, sources, imaging.WorkerConfig{}, s3Endpoint(t), nil)
-	_, err := r.Rework(t.Context(), broken{r.jobs}, imaging.Rework{Source: r.web.URL + "/photo", Reason: imaging.ReasonReprocess, Attempt: 1})
-	wantError := &imaging.Error{Code: imaging.CodeInternal, Stage: imaging.StageStore, Detail: "an internal error", Transient: true}
-	if diff := cmp.Diff(error(wantError), err); diff != "" {
-		t.Error(diff)
+	r := newRig(t, sources, imaging.WorkerConfig{}, s3Endpoint(t), func(j *jobs) imaging.JobStore { return broken{j} })
+	job := r.jobs.add(t, r.web.URL+"/photo", 1)
+	job.Reprocess = true
+	if got := r.handle(t.Context(), t, job); got != imaging.Ack {
+		t.Errorf("verdict %d", got)
 	}
-	if !strings.Contains(r.log.String(), "defect in ReserveRework") || !strings.Contains(r.log.String(), "worker_test.go") {
+	if row := r.jobs.row(t, job); row.Status != "pending" || row.Code != string(imaging.CodeInternal) || row.Stage != imaging.StageStore || row.Ours {
+		t.Errorf("%+v", row)
+	}
+	if !strings.Contains(r.log.String(), "defect in Reserve") || !strings.Contains(r.log.String(), "worker_test.go") {
 		t.Errorf("the log does not show the panic:\n%s", r.log)
 	}
 }
 
+// Many jobs at once share one budget, and all of them finish.
 func TestHandleManyAtOnce(t *testing.T) {
 	t.Parallel()
 	file := picture.JPEG(picture.Graphic(900, 600), 90, 1)
@@ -462,15 +461,15 @@ func TestHandleDecodesTheSameBytesOnce(t *testing.T) {
 	if want.Status != "ready" || decodings() != 1 {
 		t.Fatalf("%+v, decoded %d times", want, decodings())
 	}
-	for _, name := range []string{"same recipe", "another recipe"} {
+	for _, name := range []string{"same pipeline version", "another pipeline version"} {
 		second := r.jobs.add(t, r.web.URL+"/photo?again", 1)
 		if _, err := r.jobs.db.Exec(`UPDATE jobs SET product = (SELECT product FROM jobs WHERE id = $2) WHERE id = $1`, second.ImageID, first.ImageID); err != nil {
 			t.Fatal(err)
 		}
 		times := uint64(1)
-		if name == "another recipe" {
+		if name == "another pipeline version" {
 			times = 2
-			if _, err := r.jobs.db.Exec(`UPDATE jobs SET result = jsonb_set(result, '{Recipe}', '"another"') WHERE status = 'ready'`); err != nil {
+			if _, err := r.jobs.db.Exec(`UPDATE jobs SET result = jsonb_set(result, '{PipelineVersion}', '"another"') WHERE status = 'ready'`); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -27,6 +27,38 @@ func encode(t *testing.T, j imaging.Job) []byte {
 	return body
 }
 
+// The transaction that marks an image as failed files its dead letter: the broker has
+// nothing to do with it, and what it delivers later changes nothing.
+func TestFailureFilesItsDeadLetter(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	w := c.create(source, source)
+	c.settle(c.claim(w.Images[0], "w"), failure(imaging.CodeSourceNotFound))
+	var reason, fingerprint string
+	var payload []byte
+	var same bool
+	if err := c.db.QueryRow(`SELECT reason, fingerprint, payload, dead_letters.xmin = images.xmin FROM dead_letters JOIN images ON images.id = image_id
+		WHERE status = 'failed'`).Scan(&reason, &fingerprint, &payload, &same); err != nil {
+		t.Fatal(err)
+	}
+	j, err := imaging.DecodeJob(payload)
+	if err != nil || j.ImageID != w.Images[0].ID || reason != "rejected" || fingerprint != "source_not_found|fetch|a.example" || !same {
+		t.Errorf("%+v, %v, %s, %s, in the same transaction: %t", j, err, reason, fingerprint, same)
+	}
+	if n := c.count("dead_letters"); n != 1 {
+		t.Errorf("%d dead letters", n)
+	}
+	// Without its dead letter an image does not fail.
+	claim := c.claim(w.Images[1], "w")
+	c.exec(`ALTER TABLE dead_letters ADD CONSTRAINT full_up CHECK (false) NOT VALID`)
+	if err := c.jobs.Settle(t.Context(), claim, failure(imaging.CodeSourceNotFound)); err == nil {
+		t.Error("no error")
+	}
+	if got := c.get(w.ID).Images[1]; got.Status != "processing" {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestFileFailedImage(t *testing.T) {
 	t.Parallel()
 	c := newCatalogue(t)
@@ -56,13 +88,13 @@ func TestFileFailedImage(t *testing.T) {
 		got.print != "source_not_found|fetch|"+host || got.request != "r-job" {
 		t.Errorf("%+v", got)
 	}
-	if n := c.count("dead_letters"); n != 1 || c.count("images WHERE dead_lettered") != 1 {
+	if n := c.count("dead_letters"); n != 1 {
 		t.Errorf("%d dead letters", n)
 	}
 	_, err := c.jobs.Claim(t.Context(), job(w.Images[0]), "w-2", lease)
 	wantErr(t, err, imaging.ErrNothingToDo)
 	// A later failure of the same image is another one.
-	c.exec(`UPDATE images SET generation = 2, dead_lettered = false`)
+	c.exec(`UPDATE images SET generation = 2`)
 	c.file(encode(t, imaging.Job{ImageID: w.Images[0].ID, Generation: 2}), "rejected")
 	if n := c.count("dead_letters"); n != 2 {
 		t.Errorf("%d dead letters", n)

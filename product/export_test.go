@@ -52,7 +52,7 @@ func Position(f Filter) (key string, id int64, ok bool) {
 // ExplainJobClaim claims jobs, gives what that took as EXPLAIN tells it in JSON, and
 // undoes it.
 func ExplainJobClaim(ctx context.Context, s *Store, after int64, limits JobLimits) (plan []byte, err error) {
-	q, args, err := s.db.BindNamed(`EXPLAIN (ANALYZE, FORMAT JSON)`+claimQuery, claimArgs(uuid.New(), after, 0, limits))
+	q, args, err := s.db.BindNamed(`EXPLAIN (ANALYZE, FORMAT JSON)`+claimQuery, claimArgs(uuid.New(), jobClaim{after: after, limits: limits}))
 	if err != nil {
 		return nil, err
 	}

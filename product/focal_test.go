@@ -20,7 +20,8 @@ func (c *catalogue) patchFocal(w wire, p *product.Focal) {
 	}
 }
 
-const focalWork = "outbox WHERE kind = 'image_rework' AND payload ->> 'reason' = 'focal'"
+// focalWork is what is to be done round another focal point.
+const focalWork = "images WHERE 'focal' = ANY (array_append(reprocess, reprocessing))"
 
 // A point that is set before the work begins is what the work goes by; one that
 // changes during it or after it has the square made anew.
@@ -35,7 +36,7 @@ func TestFocalPoint(t *testing.T) {
 	}
 	c.settle(claim, ready(claim, digest(1)))
 	if n := c.count(focalWork); n != 0 {
-		t.Errorf("%d reworks although nothing changed", n)
+		t.Errorf("%d jobs although nothing changed", n)
 	}
 	version := c.get(w.ID).Version
 	c.patchFocal(w, &product.Focal{X: 0.3, Y: 0.123})
@@ -44,7 +45,7 @@ func TestFocalPoint(t *testing.T) {
 	}
 	c.patchFocal(w, nil)
 	if got := c.get(w.ID).Version; got != version+1 || c.count(focalWork) != 1 {
-		t.Errorf("no point: version %d, was %d; %d reworks", got, version, c.count(focalWork))
+		t.Errorf("no point: version %d, was %d; %d jobs", got, version, c.count(focalWork))
 	}
 
 	t.Run("while it is worked on", func(t *testing.T) {
@@ -54,11 +55,11 @@ func TestFocalPoint(t *testing.T) {
 		claim := c.claim(w.Images[0], "w")
 		c.patchFocal(w, &product.Focal{X: 1, Y: 0})
 		if n := c.count(focalWork); n != 0 {
-			t.Errorf("%d reworks of what is not ready", n)
+			t.Errorf("%d jobs for what is not ready", n)
 		}
 		c.settle(claim, ready(claim, digest(1)))
 		if n := c.count(focalWork); n != 1 {
-			t.Errorf("%d reworks, want 1", n)
+			t.Errorf("%d jobs, want 1", n)
 		}
 	})
 }
@@ -69,7 +70,7 @@ func TestFocalPointChangesTheSquare(t *testing.T) {
 	t.Parallel()
 	s := newStudio(t)
 	w := s.ready("/logo.png")
-	s.reworks(s.worker, product.ReworkConfig{})
+	s.process(s.worker)
 	s.idle()
 	before, asked, had := s.get(w.ID), s.host.requests(), s.named()
 	s.patchFocal(w, &product.Focal{X: 0, Y: 0.5})

@@ -87,7 +87,8 @@ const inFlight = `
 	SELECT (SELECT user_id FROM products WHERE id = i.product_id) AS owner, count(*) AS jobs,
 		count(*) FILTER (WHERE i.sent AND i.queued_at > statement_timestamp() - :sent_lately * interval '1 microsecond') AS lately
 	FROM images AS i
-	WHERE (i.lease_holder IS NOT NULL OR i.sent) AND (i.status = 'ready') = :reprocess AND (
+	WHERE (i.status = 'processing' OR i.reprocessing IN ('focal', 'reprocess', 'pipeline', 'webp') OR i.sent AND i.status IN ('pending', 'ready'))
+		AND (i.status = 'ready') = :reprocess AND (
 		i.lease_until > statement_timestamp()
 		OR i.sent AND i.queued_at > statement_timestamp() - :sent_for * interval '1 microsecond' AND 0 = (
 			SELECT count(*) FROM outbox AS o WHERE o.subject = i.id AND o.kind = 'image_job'

@@ -25,7 +25,8 @@ type line struct {
 
 func newLine(c *catalogue) *line { return &line{c: c, jobs: make(chan imaging.Job, 5000)} }
 
-func (l *line) Depth(context.Context) (int, error) { return 0, nil }
+func (l *line) Depth(context.Context) (int, error)     { return 0, nil }
+func (l *line) Consumers(context.Context) (int, error) { return 1, nil }
 
 func (l *line) Publish(ctx context.Context, messages []product.Message) []error {
 	errs := make([]error, len(messages))

@@ -27,7 +27,7 @@ func TestClaim(t *testing.T) {
 	c := newCatalogue(t)
 	w := c.create(source)
 	got := c.claim(w.Images[0], "w-1")
-	want := imaging.Claim{Job: job(w.Images[0]), ProductID: w.ID, ObjectKey: c.objectKey(w.ID), Source: source, Attempt: 1, Owner: "w-1"}
+	want := imaging.Claim{Job: job(w.Images[0]), ProductID: w.ID, ObjectKey: c.objectKey(w.ID), Source: source, Attempt: 1, Holder: "w-1"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -176,11 +176,14 @@ func TestClaimRefusals(t *testing.T) {
 	done := c.claim(w.Images[1], "w-1")
 	c.settle(done, ready(done, digest(1)))
 	refused("ready", job(w.Images[1]), imaging.ErrNothingToDo)
+	again := job(w.Images[1])
+	again.Reprocess = true
+	refused("ready, nothing due", again, imaging.ErrNothingToDo)
+	again.ImageID = w.Images[3].ID
+	refused("not ready yet", again, imaging.ErrNothingToDo)
 	bad := c.claim(w.Images[2], "w-1")
 	c.settle(bad, failure(imaging.CodeSourceNotFound))
-	refused("failed", job(w.Images[2]), imaging.ErrAlreadyFailed)
-	c.exec(`UPDATE images SET dead_lettered = true WHERE id = $1`, w.Images[2].ID)
-	refused("failed and filed", job(w.Images[2]), imaging.ErrNothingToDo)
+	refused("failed", job(w.Images[2]), imaging.ErrNothingToDo)
 	c.exec(`UPDATE images SET queued_at = now() + interval '1 minute' WHERE id = $1`, w.Images[3].ID)
 	refused("not due", job(w.Images[3]), imaging.ErrNothingToDo)
 	c.exec(`UPDATE images SET generation = 2 WHERE id = $1`, w.Images[4].ID)

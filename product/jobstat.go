@@ -28,7 +28,8 @@ func (s *Store) JobStats(ctx context.Context) (stat JobStat, err error) {
 		)
 		SELECT (SELECT count(owner) FROM (SELECT owner FROM w LIMIT :owners) AS waiting) AS owners_waiting,
 			coalesce(sum(jobs), 0) AS in_flight, coalesce(max(jobs), 0) AS in_flight_most,
-			(SELECT count(*) FROM (SELECT FROM images WHERE reprocess <> '{}' OR reprocessing IS NOT NULL LIMIT :owners) AS due) AS reprocess
+			(SELECT count(*) FROM (SELECT FROM images WHERE (status = 'pending' OR reprocess <> '{}') AND status = 'ready' LIMIT :owners) AS due) +
+			(SELECT count(*) FROM images WHERE lease_holder IS NOT NULL AND status = 'ready' AND reprocess = '{}') AS reprocess
 		FROM busy`
 	q, args, err := s.db.BindNamed(query, map[string]any{
 		"owners": maxOwnersCounted, "priority": PriorityFirst, "reprocess": false, "sent_for": sentFor.Microseconds(), "sent_lately": sentLately.Microseconds(),

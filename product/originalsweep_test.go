@@ -19,10 +19,10 @@ func TestSweepDeletesSourcesThatNothingWaitsFor(t *testing.T) {
 	c, b := newCatalogue(t), newBucket(t)
 	w, gone := c.create(source, source, source, source), uuid.New()
 	own := c.objectKey(w.ID)
-	for i, secondPass := range []bool{true, false} {
+	for i, webp := range []bool{true, false} {
 		claim := c.claim(w.Images[i], "w")
 		outcome := ready(claim, digest(i))
-		outcome.Result.SecondPass = secondPass
+		outcome.Result.WebPDue = webp
 		c.settle(claim, outcome)
 	}
 	storing := c.claim(w.Images[2], "w")

@@ -115,30 +115,6 @@ func TestReconcileLostJobs(t *testing.T) {
 	}
 }
 
-func TestReconcileFilesFailures(t *testing.T) {
-	t.Parallel()
-	c := newCatalogue(t)
-	w := c.create(source, source)
-	for _, image := range w.Images {
-		c.settle(c.claim(image, "w"), failure(imaging.CodeSourceNotFound))
-	}
-	c.exec(`UPDATE images SET settled_at = now() - interval '61 seconds' WHERE id = $1`, w.Images[0].ID)
-	c.reconcile(empty)
-	c.reconcile(empty)
-	var reason, fingerprint string
-	var payload []byte
-	if err := c.db.QueryRow(`SELECT reason, fingerprint, payload FROM dead_letters`).Scan(&reason, &fingerprint, &payload); err != nil {
-		t.Fatal(err)
-	}
-	j, err := imaging.DecodeJob(payload)
-	if err != nil || j.ImageID != w.Images[0].ID || reason != "reconciled" || fingerprint != "source_not_found|fetch|a.example" {
-		t.Errorf("%+v, %v, %s, %s", j, err, reason, fingerprint)
-	}
-	if n := c.count("dead_letters"); n != 1 || c.count("images WHERE dead_lettered") != 1 {
-		t.Errorf("%d dead letters", n)
-	}
-}
-
 func TestReconcilePurgesKeys(t *testing.T) {
 	t.Parallel()
 	c := newCatalogue(t)
@@ -273,7 +249,7 @@ func TestReconcileGoesOnAfterAFailure(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ harm, want string }{
 		"defect":  {`ALTER TABLE images RENAME COLUMN lease_until TO leased_until`, "expired leases"},
-		"lock":    {`LOCK TABLE dead_letters`, "unfiled failures"},
+		"lock":    {`LOCK TABLE uploads`, "old uploads"},
 		"neither": {`SELECT 1`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

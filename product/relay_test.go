@@ -263,7 +263,8 @@ func (p publisher) Publish(ctx context.Context, messages []product.Message) []er
 	return p(ctx, messages)
 }
 
-func (publisher) Depth(context.Context) (int, error) { return 0, nil }
+func (publisher) Depth(context.Context) (int, error)     { return 0, nil }
+func (publisher) Consumers(context.Context) (int, error) { return 1, nil }
 
 // freely is no limit that a test would meet.
 var freely = product.JobLimits{PerOwner: 5000, Waiting: 5000}
@@ -340,7 +341,7 @@ func TestOutboxStats(t *testing.T) {
 		t.Errorf("the oldest is due for %s", age)
 	}
 	stats[0].OldestDue = 0
-	want := []product.OutboxStat{{Kind: product.KindImageJob, Rows: 3}, {Kind: product.KindImageRework}, {Kind: product.KindDeleteObjects}, {Kind: product.KindInvalidate}}
+	want := []product.OutboxStat{{Kind: "image_job", Rows: 3}, {Kind: "image_reprocess"}, {Kind: "delete_objects"}, {Kind: "invalidate"}}
 	if diff := cmp.Diff(want, stats); diff != "" {
 		t.Error(diff)
 	}

@@ -32,7 +32,7 @@ func TestReprocessOfASource(t *testing.T) {
 	}{
 		"the same":         {func(*studio) {}, "unchanged", "", false, 0},
 		"with another tag": {func(s *studio) { s.exec(`UPDATE images SET source_etag = '"old"'`) }, "unchanged", "", false, 1},
-		"another":          {func(s *studio) { s.host.serve(picture.PNG(picture.Corners(240, 200))) }, "reworked", "", true, 1},
+		"another":          {func(s *studio) { s.host.serve(picture.PNG(picture.Corners(240, 200))) }, "reprocessed", "", true, 1},
 		"gone":             {func(s *studio) { s.host.serve(nil) }, "kept", "source_not_found", false, 0},
 		"damaged": {func(s *studio) { s.host.serve(picture.Truncated(picture.PNG(picture.Logo(100, 100)))) },
 			"kept", "corrupt_image", false, 1},
@@ -42,12 +42,12 @@ func TestReprocessOfASource(t *testing.T) {
 			t.Parallel()
 			s := newStudio(t)
 			w := s.ready("/logo.png")
-			s.reworks(s.worker, product.ReworkConfig{})
+			s.process(s.worker)
 			s.idle()
 			before, named := s.get(w.ID), s.named()
 			tc.change(s)
 			sent := s.host.downloads()
-			if begun := s.reprocess(w.ID); begun != (product.Reprocessing{Reworks: 1}) {
+			if begun := s.reprocess(w.ID); begun != (product.Reprocessing{Reprocessing: 1}) {
 				t.Errorf("%+v", begun)
 			}
 			s.idle()
@@ -90,6 +90,7 @@ func TestReprocessBeginsFailedImagesAnew(t *testing.T) {
 	s := newStudio(t)
 	w := s.ready("/logo.png")
 	s.exec(`DELETE FROM outbox`)
+	s.exec(`UPDATE images SET reprocess = '{}'`)
 	w = s.setImages(w.ID, w.Images[0].Source, "https://a.example/2.png", "https://a.example/3.png")
 	s.letDown(imaging.CodeSourceNotFound, w.Images[1])
 	version := s.get(w.ID).Version
@@ -98,7 +99,7 @@ func TestReprocessBeginsFailedImagesAnew(t *testing.T) {
 	_, _, err = s.Reprocess(t.Context(), product.OwnedBy(unknownID), w.ID, product.Precondition{})
 	wantErr(t, err, product.ErrNotFound)
 	begun, after, err := s.Reprocess(t.Context(), product.OwnedBy(s.user), w.ID, product.Precondition{Version: version})
-	if err != nil || begun != (product.Reprocessing{Reworks: 1, Restarted: 1, Pending: 1}) || after.Version != version+1 {
+	if err != nil || begun != (product.Reprocessing{Reprocessing: 1, Retrying: 1, Pending: 1}) || after.Version != version+1 {
 		t.Fatalf("%+v, version %d after %d, %v", begun, after.Version, version, err)
 	}
 	if got := s.get(w.ID); got.Images[0].Status != "ready" || got.Images[1].Status != "pending" {
@@ -106,28 +107,28 @@ func TestReprocessBeginsFailedImagesAnew(t *testing.T) {
 	}
 	// Asked for twice, it is begun once.
 	if begun, after, err = s.Reprocess(t.Context(), product.Everything(), w.ID, product.Precondition{}); err != nil ||
-		begun != (product.Reprocessing{Reworks: 1, Pending: 2}) || after.Version != version+1 {
+		begun != (product.Reprocessing{Reprocessing: 1, Pending: 2}) || after.Version != version+1 {
 		t.Errorf("%+v, version %d, %v", begun, after.Version, err)
 	}
-	if n := s.count(`outbox WHERE kind = 'image_rework' AND payload ->> 'reason' = 'reprocess'`); n != 1 {
-		t.Errorf("%d reworks wait", n)
+	if n := s.count(`images WHERE reprocess @> '{reprocess}'`); n != 1 || s.count(`outbox WHERE priority = 1`) != 1 {
+		t.Errorf("%d images wait, with %d jobs", n, s.count(`outbox WHERE priority = 1`))
 	}
 }
 
-// TestReprocessWithAnotherRecipe has WebP be made of other sizes, and not at all, and
+// TestReprocessWithAnotherPipelineVersion has WebP be made of other sizes, and not at all, and
 // all be made differently.
-func TestReprocessWithAnotherRecipe(t *testing.T) {
+func TestReprocessWithAnotherPipelineVersion(t *testing.T) {
 	t.Parallel()
 	s := newStudio(t)
 	w := s.ready("/logo.png")
 	image := w.Images[0].ID
-	s.reworkAll(s.worker)
+	s.processAll(s.worker)
 	steps := []struct {
-		name   string
-		worker imaging.WorkerConfig
-		recipe string // what the image is said to be made by, unless empty
-		webp   int
-		keeps  bool // the variants that are no WebP
+		name    string
+		worker  imaging.WorkerConfig
+		version string // what the image is said to be made by, unless empty
+		webp    int
+		keeps   bool // the variants that are no WebP
 	}{
 		{"one size", imaging.WorkerConfig{WebP: []string{"small"}}, "", 1, true},
 		{"none", imaging.WorkerConfig{}, "", 0, true},
@@ -135,12 +136,11 @@ func TestReprocessWithAnotherRecipe(t *testing.T) {
 	}
 	for _, step := range steps {
 		before := *s.get(w.ID).Images[0].URL
-		if step.recipe != "" {
-			s.exec(`UPDATE images SET recipe = $1`, step.recipe)
+		if step.version != "" {
+			s.exec(`UPDATE images SET pipeline_version = $1`, step.version)
 		}
-		s.exec(`INSERT INTO outbox (kind, subject, payload) SELECT 'image_rework', id,
-			jsonb_build_object('image_id', id, 'generation', generation, 'reason', 'reprocess') FROM images`)
-		s.reworkAll(s.newWorker(step.worker))
+		s.reprocess(w.ID)
+		s.processAll(s.newWorker(step.worker))
 		if n := s.webps(image); n != step.webp {
 			t.Errorf("%s: %d WebP variants", step.name, n)
 		}
@@ -157,17 +157,18 @@ func TestReprocessAll(t *testing.T) {
 	s := newStudio(t)
 	a, b, c := s.ready("/logo.png"), s.ready("/logo.png"), s.ready("/logo.png")
 	s.create(source) // pending
+	s.exec(`UPDATE images SET reprocess = '{}' WHERE id <> $1`, a.Images[0].ID)
 	s.exec(`DELETE FROM outbox WHERE subject <> $1`, a.Images[0].ID)
-	s.exec(`UPDATE images SET recipe = 'now' WHERE id = $1`, b.Images[0].ID)
-	all := func(recipe string) (total int) {
+	s.exec(`UPDATE images SET pipeline_version = 'now' WHERE id = $1`, b.Images[0].ID)
+	all := func(version string) (total int) {
 		t.Helper()
-		if err := s.store.ReprocessAll(t.Context(), recipe, func(n int) { total = n }); err != nil {
+		if err := s.store.ReprocessAll(t.Context(), version, func(n int) { total = n }); err != nil {
 			t.Fatal(err)
 		}
 		return total
 	}
-	// The first one's second pass has not been made yet: that makes it what it should be.
-	if n := all("now"); n != 1 || s.count(`outbox WHERE subject = $1 AND payload ->> 'reason' = 'reprocess'`, c.Images[0].ID) != 1 {
+	// The first one has no WebP variants yet: making them makes it what it should be.
+	if n := all("now"); n != 1 || s.count(`outbox WHERE subject = $1 AND priority = 2`, c.Images[0].ID) != 1 {
 		t.Errorf("%d were asked for", n)
 	}
 	if n := all("now"); n != 0 {
@@ -187,6 +188,7 @@ func newArchive(t *testing.T) *studio {
 	s := newStudio(t)
 	w := s.ready("/logo.png")
 	s.exec(`DELETE FROM outbox`)
+	s.exec(`UPDATE images SET reprocess = '{}'`)
 	s.exec(`INSERT INTO products (user_id, product_name, product_price, product_images)
 		SELECT $1, 'x', 1, ARRAY['https://a.example/'] FROM generate_series(1, 1500)`, s.user)
 	s.exec(`INSERT INTO images (id, product_id, position, source, status, source_sha256, variants)
@@ -202,7 +204,7 @@ func TestReprocessAllInPages(t *testing.T) {
 	if err := s.store.ReprocessAll(t.Context(), "", func(n int) { steps = append(steps, n) }); err != nil {
 		t.Fatal(err)
 	}
-	if len(steps) < 2 || steps[0] != 1000 || steps[len(steps)-1] != 1501 || s.count(`outbox WHERE kind = 'image_rework'`) != 1501 {
+	if len(steps) < 2 || steps[0] != 1000 || steps[len(steps)-1] != 1501 || s.count(`outbox WHERE priority = 2`) != 1501 {
 		t.Errorf("steps %v", steps)
 	}
 }
@@ -217,13 +219,13 @@ func TestReprocessAllBrokenOff(t *testing.T) {
 		total = n
 		cancel()
 	})
-	if wantErr(t, err, context.Canceled); total != 1000 || s.count(`outbox WHERE kind = 'image_rework'`) != 1000 {
+	if wantErr(t, err, context.Canceled); total != 1000 || s.count(`outbox WHERE priority = 2`) != 1000 {
 		t.Errorf("%d were asked for before it was broken off", total)
 	}
 	if err := s.store.ReprocessAll(t.Context(), "", func(n int) { total = n }); err != nil {
 		t.Fatal(err)
 	}
-	if total != 501 || s.count(`outbox WHERE kind = 'image_rework'`) != 1501 {
+	if total != 501 || s.count(`outbox WHERE priority = 2`) != 1501 {
 		t.Errorf("%d were asked for by the next call", total)
 	}
 }

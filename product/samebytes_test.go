@@ -33,9 +33,9 @@ func (s *studio) keysOf(image wireImage) []string {
 	return strings.Fields(text)
 }
 
-// TestFirstPassesOfTwoRecipes has the settings be others when the same bytes come
+// TestDuplicatesOfTwoPipelineVersions has the settings be others when the same bytes come
 // once more: what the first image names is immutable.
-func TestFirstPassesOfTwoRecipes(t *testing.T) {
+func TestDuplicatesOfTwoPipelineVersions(t *testing.T) {
 	t.Parallel()
 	s := newStudio(t)
 	s.host.serve(picture.JPEG(picture.Photo(400, 300, 5), 95, 1))
@@ -54,9 +54,9 @@ func TestFirstPassesOfTwoRecipes(t *testing.T) {
 	s.wantObjects()
 }
 
-// TestTwinWhoseSquareIsNotMadeYet has an image of the same bytes have the point that
+// TestDuplicateWhoseSquareIsNotMadeYet has an image of the same bytes have the point that
 // another one was given a moment ago.
-func TestTwinWhoseSquareIsNotMadeYet(t *testing.T) {
+func TestDuplicateWhoseSquareIsNotMadeYet(t *testing.T) {
 	t.Parallel()
 	s := newStudio(t)
 	w := s.create(s.host.URL+"/logo.png", s.host.URL+"/logo.png")
@@ -68,7 +68,7 @@ func TestTwinWhoseSquareIsNotMadeYet(t *testing.T) {
 		}
 	}
 	s.first(s.worker, w.Images[1])
-	s.reworks(s.worker, product.ReworkConfig{})
+	s.process(s.worker)
 	s.idle()
 	for i, image := range w.Images {
 		if keys := s.keysOf(image); !strings.Contains(keys[3], "/square-100-200") {
@@ -79,8 +79,8 @@ func TestTwinWhoseSquareIsNotMadeYet(t *testing.T) {
 	s.wantNamed()
 }
 
-// TestTwinWaitsForTheObjectStore has it be down when only the source is to be stored.
-func TestTwinWaitsForTheObjectStore(t *testing.T) {
+// TestDuplicateWaitsForTheObjectStore has it be down when only the source is to be stored.
+func TestDuplicateWaitsForTheObjectStore(t *testing.T) {
 	t.Parallel()
 	s := newStudio(t)
 	w := s.create(s.host.URL+"/logo.png", s.host.URL+"/logo.png")
@@ -106,40 +106,39 @@ func TestTwinWaitsForTheObjectStore(t *testing.T) {
 	}
 }
 
-// TestReworkOvertakenTwice has a rework sleep after it has stored, while the image
-// gets another square, and another process reserves the same digest once more.
-func TestReworkOvertakenTwice(t *testing.T) {
+// TestReprocessingOvertaken has a worker sleep after it has stored, be taken for dead, and
+// wake up after another worker has made the image anew round another focal point.
+func TestReprocessingOvertaken(t *testing.T) {
 	t.Parallel()
 	s := newStudio(t)
 	w := s.ready("/logo.png")
 	stored, wake := make(chan struct{}), make(chan struct{})
-	slept := false
-	s.reworks(between{Worker: s.worker, after: func(context.Context) {
-		if !slept {
-			slept = true
-			close(stored)
-			<-wake
-		}
-	}}, product.ReworkConfig{})
+	s.process(s.newWorkerOn(hooked{JobStore: s.jobs, settling: func(context.Context) {
+		close(stored)
+		<-wake
+	}}, unhurried))
 	receive(t, stored)
-	var reserved string
-	s.scan(&reserved, `SELECT rework_sha256 FROM images`)
 	s.patchFocal(w, &product.Focal{X: 0.1, Y: 0.2})
-	s.reworks(s.worker, product.ReworkConfig{})
-	eventually(t, "the square is made anew", func() bool { return s.count(focalWork) == 0 })
-	s.exec(`UPDATE images SET rework_sha256 = $1`, reserved)
-	close(wake)
+	if n := s.count(focalWork); n != 1 {
+		t.Errorf("%d images wait for a square", n)
+	}
+	s.process(s.worker)
+	s.vanish()
 	s.idle()
+	close(wake)
 	if keys := s.keysOf(w.Images[0]); len(keys) != 6 || !strings.Contains(keys[3], "/square-100-200") {
 		t.Errorf("%q", keys)
+	}
+	if n := s.count(`image_attempts WHERE outcome = 'reprocessed'`); n != 2 {
+		t.Errorf("%d attempts have changed it", n)
 	}
 	s.deletions()
 	s.wantNamed()
 }
 
-// TestReworksOfAFailingHostEnd has more pictures of a host than it takes to hold it
+// TestReprocessingOfAFailingHostEnds has more pictures of a host than it takes to hold it
 // for a failing one.
-func TestReworksOfAFailingHostEnd(t *testing.T) {
+func TestReprocessingOfAFailingHostEnds(t *testing.T) {
 	t.Parallel()
 	s := newStudio(t)
 	w := s.ready("/logo.png", "/logo.png", "/logo.png")
@@ -147,7 +146,7 @@ func TestReworksOfAFailingHostEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.host.answer(http.StatusBadGateway)
-	s.reworks(s.worker, product.ReworkConfig{RetryBase: time.Millisecond, RetryCap: time.Millisecond})
+	s.process(s.newWorker(hasty))
 	s.idle()
 	for _, image := range w.Images {
 		if a := s.attempt(image.ID); a.Outcome != "kept" || a.Code != "source_unavailable" || a.Attempt != 5 {

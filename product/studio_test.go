@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,6 +33,7 @@ type studio struct {
 	bucket bucket
 	s3     *producttest.Proxy // between the worker and the bucket
 	host   *host
+	queue  *messages
 	worker *imaging.Worker
 }
 
@@ -93,7 +95,8 @@ func (h *host) downloads() int {
 
 func newStudio(t *testing.T) *studio {
 	t.Helper()
-	s := &studio{catalogue: newCatalogue(t), bucket: newBucket(t), host: &host{files: map[string][]byte{}}}
+	s := &studio{catalogue: newCatalogue(t), bucket: newBucket(t), host: &host{files: map[string][]byte{}},
+		queue: &messages{waiting: make(chan product.Message, 5000)}}
 	s.host.Server = httptest.NewServer(s.host)
 	t.Cleanup(s.host.Close)
 	u, err := url.Parse(os.Getenv("S3_ENDPOINT"))
@@ -107,6 +110,12 @@ func newStudio(t *testing.T) *studio {
 }
 
 func (s *studio) newWorker(cfg imaging.WorkerConfig) *imaging.Worker {
+	s.t.Helper()
+	return s.newWorkerOn(s.jobs, cfg)
+}
+
+// newWorkerOn returns a worker with a job store of its own.
+func (s *studio) newWorkerOn(jobs imaging.JobStore, cfg imaging.WorkerConfig) *imaging.Worker {
 	s.t.Helper()
 	u, err := url.Parse(s.host.URL)
 	if err != nil {
@@ -125,7 +134,7 @@ func (s *studio) newWorker(cfg imaging.WorkerConfig) *imaging.Worker {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return imaging.NewWorker(s.jobs, objects, fetcher, cfg, quiet(), nil)
+	return imaging.NewWorker(jobs, objects, fetcher, cfg, quiet(), nil)
 }
 
 // ready stores a product with pictures of the host, and makes them ready.
@@ -149,41 +158,115 @@ func (s *studio) first(worker *imaging.Worker, image wireImage) {
 		s.t.Fatal(err)
 	}
 	if verdict := worker.Handle(s.t.Context(), body); verdict != imaging.Ack {
-		s.t.Fatalf("the first pass over %s ended with %d", image.Source, verdict)
+		s.t.Fatalf("the first processing of %s ended with %d", image.Source, verdict)
 	}
-	s.exec(`DELETE FROM outbox WHERE kind = 'image_job' AND subject = $1`, image.ID)
+	s.exec(`DELETE FROM outbox WHERE kind = 'image_job' AND priority = 0 AND subject = $1`, image.ID)
 }
 
-// unhurried is a configuration under which a test decides when a try is made again.
-var unhurried = product.ReworkConfig{RetryBase: time.Hour, RetryCap: time.Hour}
+// unhurried is a configuration under which a test decides when an attempt is made again.
+var unhurried = imaging.WorkerConfig{WebP: []string{"main", "large"}, Lease: time.Hour, RetryBase: time.Hour, RetryCap: time.Hour}
 
-// reworks runs a relay of a process of its own.
-func (s *studio) reworks(worker product.Reworker, cfg product.ReworkConfig) {
+// hasty is one under which failed attempts are repeated at once.
+var hasty = imaging.WorkerConfig{WebP: []string{"main", "large"}, RetryBase: time.Millisecond, RetryCap: time.Millisecond}
+
+// messages is a queue in memory. It drops jobs of images that are not ready: those are
+// worked on by the tests themselves.
+type messages struct {
+	waiting   chan product.Message
+	consumers atomic.Int32
+}
+
+func (m *messages) Depth(context.Context) (int, error)     { return len(m.waiting), nil }
+func (m *messages) Consumers(context.Context) (int, error) { return int(m.consumers.Load()), nil }
+
+func (m *messages) Publish(_ context.Context, all []product.Message) []error {
+	for _, message := range all {
+		m.waiting <- message
+	}
+	return make([]error, len(all))
+}
+
+// consume handles messages until ctx ends.
+func (m *messages) consume(ctx context.Context, worker *imaging.Worker) error {
+	m.consumers.Add(1)
+	defer m.consumers.Add(-1)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case message := <-m.waiting:
+			if job, err := imaging.DecodeJob(message.Body); err != nil || job.Reprocess {
+				worker.Handle(ctx, message.Body)
+			}
+		}
+	}
+}
+
+// process runs what reprocesses images in a process: a relay, and the consumer of worker.
+func (s *studio) process(worker *imaging.Worker) {
 	s.t.Helper()
-	run(s.t, product.NewReworkRelay(s.Service, worker, empty, cfg, nil, quiet(), nil).Run)
+	run(s.t, s.relay().Run)
+	run(s.t, func(ctx context.Context) error { return s.queue.consume(ctx, worker) })
+}
+
+func (s *studio) relay() *product.Relay {
+	return product.NewJobRelay(s.store, s.queue, freely, nil, quiet())
+}
+
+// hooked is a job store with something that happens when a claim is made, and before it is
+// settled.
+type hooked struct {
+	imaging.JobStore
+	claimed, settling func(ctx context.Context)
+}
+
+func (h hooked) Claim(ctx context.Context, job imaging.Job, holder string, lease time.Duration) (imaging.Claim, error) {
+	claim, err := h.JobStore.Claim(ctx, job, holder, lease)
+	if err == nil && h.claimed != nil {
+		h.claimed(ctx)
+	}
+	return claim, err
+}
+
+func (h hooked) Settle(ctx context.Context, c imaging.Claim, o imaging.Outcome) error {
+	if h.settling != nil {
+		h.settling(ctx)
+	}
+	return h.JobStore.Settle(ctx, c, o)
 }
 
 // deletions deletes objects, those at once that would wait for a minute.
 func (s *studio) deletions() {
 	s.t.Helper()
 	s.exec(`UPDATE outbox SET available_at = now() WHERE kind = 'delete_objects'`)
-	run(s.t, product.NewDeletionRelay(s.store, s.bucket, nil, quiet()).Run)
+	run(s.t, product.NewDeletionRelay(s.Service, s.bucket, nil, quiet()).Run)
 	eventually(s.t, "the deletions are done", func() bool {
 		s.exec(`UPDATE outbox SET available_at = now() WHERE kind = 'delete_objects' AND available_at > now() + interval '40 seconds'`)
 		return s.count("outbox WHERE kind = 'delete_objects'") == 0
 	})
 }
 
-// idle waits until no rework is left.
+// work is true of images that are to be reprocessed.
+const work = "images WHERE reprocess <> '{}' OR reprocessing IS NOT NULL"
+
+// idle waits until no image is to be reprocessed.
 func (s *studio) idle() {
 	s.t.Helper()
-	eventually(s.t, "no rework is left", func() bool { return s.count("outbox WHERE kind = 'image_rework'") == 0 })
+	eventually(s.t, "nothing is left to reprocess", func() bool { return s.count(work) == 0 })
 }
 
-// again makes reworks that wait due.
+// again makes jobs that wait due.
 func (s *studio) again() {
 	s.t.Helper()
-	s.exec(`UPDATE outbox SET available_at = now() WHERE kind = 'image_rework'`)
+	s.exec(`UPDATE images SET queued_at = now() WHERE reprocess <> '{}'`)
+	s.exec(`UPDATE outbox SET available_at = now() WHERE kind = 'image_job'`)
+}
+
+// vanish has the worker of an image be gone, and its message with it.
+func (s *studio) vanish() {
+	s.t.Helper()
+	s.exec(`UPDATE images SET lease_until = now() - interval '1 minute', queued_at = now() - interval '1 minute' WHERE lease_holder IS NOT NULL`)
+	s.reconcile(empty)
 }
 
 // named gives the keys that the images of all products name.
@@ -222,17 +305,18 @@ func (s *studio) attempt(image uuid.UUID) (a product.Attempt) {
 	return all[0]
 }
 
-// reworkAll runs the relay of a process until no rework is left, and ends it.
-func (s *studio) reworkAll(worker product.Reworker) {
+// processAll runs a process until nothing is left to reprocess, and ends it.
+func (s *studio) processAll(worker *imaging.Worker) {
 	s.t.Helper()
 	ctx, stop := context.WithCancel(s.t.Context())
-	ended := make(chan error, 1)
-	go func() {
-		ended <- product.NewReworkRelay(s.Service, worker, empty, product.ReworkConfig{}, nil, quiet(), nil).Run(ctx)
-	}()
+	ended := make(chan error, 2)
+	go func() { ended <- s.relay().Run(ctx) }()
+	go func() { ended <- s.queue.consume(ctx, worker) }()
 	s.idle()
 	stop()
-	if err := receive(s.t, ended); err != nil {
-		s.t.Fatal(err)
+	for range 2 {
+		if err := receive(s.t, ended); err != nil {
+			s.t.Fatal(err)
+		}
 	}
 }

@@ -133,7 +133,7 @@ func TestUploadsAreKeptWhileTheyAreNamed(t *testing.T) {
 	lost, named := c.receive(b, w.ID), c.receive(b, w.ID)
 	image := c.addImage(w.ID, product.NewImage{Source: named})
 	c.addImage(w.ID, product.NewImage{Source: named})
-	run(t, product.NewDeletionRelay(c.store, b, nil, quiet()).Run)
+	run(t, product.NewDeletionRelay(c.Service, b, nil, quiet()).Run)
 	pass := func() []string {
 		c.reconcile(busy)
 		eventually(t, "the deletion is done", func() bool { return c.count("outbox WHERE kind = 'delete_objects'") == 0 })

@@ -9,32 +9,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-
 	"vitrine/imaging"
 	"vitrine/imaging/picture"
 	"vitrine/product"
 	"vitrine/product/producttest"
 )
 
-// between is a worker with something that happens around its work.
-type between struct {
-	*imaging.Worker
-	before, after func(ctx context.Context)
-}
-
-func (b between) Rework(ctx context.Context, store imaging.ReworkStore, r imaging.Rework) (*imaging.Reworked, error) {
-	if b.before != nil {
-		b.before(ctx)
-	}
-	done, err := b.Worker.Rework(ctx, store, r)
-	if b.after != nil {
-		b.after(ctx)
-	}
-	return done, err
-}
-
-func TestSecondPass(t *testing.T) {
+func TestReprocessAddsWebP(t *testing.T) {
 	t.Parallel()
 	s := newStudio(t)
 	w := s.ready("/logo.png")
@@ -44,7 +25,7 @@ func TestSecondPass(t *testing.T) {
 	if keys := s.bucket.keys(); len(keys) != len(first)+1 || !strings.HasPrefix(keys[0], original) {
 		t.Fatalf("the source was not kept: %q", keys)
 	}
-	s.reworks(s.worker, product.ReworkConfig{})
+	s.process(s.worker)
 	s.idle()
 	if n := s.webps(image); n != 2 {
 		t.Errorf("%d WebP variants", n)
@@ -56,11 +37,11 @@ func TestSecondPass(t *testing.T) {
 	if n := s.count(`event_inbox WHERE product_id = $1 AND version = $2 AND type = 'product.updated' AND image_status = 'ready'`, w.ID, after.Version); n != 1 {
 		t.Errorf("%d events", n)
 	}
-	if a := s.attempt(image); a.Outcome != "reworked" || a.Attempt != 1 || a.Detail != "webp" || a.RequestID != "r-job" || a.Stage != imaging.StageStore {
+	if a := s.attempt(image); a.Outcome != "reprocessed" || a.Attempt != 1 || a.Detail != "webp" || a.RequestID != "r-job" || a.Stage != imaging.StageStore {
 		t.Errorf("%+v", a)
 	}
-	if n := s.count(`images WHERE recipe = $1 AND rework_sha256 IS NULL`, s.worker.Recipe()); n != 1 {
-		t.Error("the recipe was not written down")
+	if n := s.count(`images WHERE pipeline_version = $1 AND reserved_sha256 IS NULL`, s.worker.PipelineVersion()); n != 1 {
+		t.Error("the pipeline version was not recorded")
 	}
 	if s.host.requests() != asked {
 		t.Error("the source was asked again")
@@ -76,8 +57,8 @@ func TestSecondPass(t *testing.T) {
 	eventually(t, "all objects are gone", func() bool { return len(s.bucket.keys()) == 0 })
 }
 
-// TestSecondPassWithoutTheOriginal has it be lost, or the source be another by then.
-func TestSecondPassWithoutTheOriginal(t *testing.T) {
+// TestReprocessWithoutTheOriginal has it be lost, or the source be another by then.
+func TestReprocessWithoutTheOriginal(t *testing.T) {
 	t.Parallel()
 	s := newStudio(t)
 	same, other := s.ready("/logo.png"), s.ready("/logo.png")
@@ -87,8 +68,8 @@ func TestSecondPassWithoutTheOriginal(t *testing.T) {
 		}
 	}
 	s.exec(`UPDATE outbox SET available_at = now() + interval '1 hour' WHERE subject = $1`, other.Images[0].ID)
-	s.reworks(s.worker, product.ReworkConfig{})
-	eventually(t, "one is reworked", func() bool { return s.webps(same.Images[0].ID) == 2 })
+	s.process(s.worker)
+	eventually(t, "one has its WebP variants", func() bool { return s.webps(same.Images[0].ID) == 2 })
 	s.host.serve(picture.PNG(picture.Corners(240, 200)))
 	s.again()
 	s.idle()
@@ -100,22 +81,22 @@ func TestSecondPassWithoutTheOriginal(t *testing.T) {
 	}
 }
 
-// TestReworkKilledInTheMiddle has a process vanish after it has stored its objects,
-// and wake up again when another one is done.
-func TestReworkKilledInTheMiddle(t *testing.T) {
+// TestReprocessKilledInTheMiddle has a process vanish after it has stored its objects, and
+// wake up again when another one is done.
+func TestReprocessKilledInTheMiddle(t *testing.T) {
 	t.Parallel()
 	s := newStudio(t)
 	w := s.ready("/logo.png")
 	stored, wake := make(chan struct{}), make(chan struct{})
-	s.reworks(between{Worker: s.worker, after: func(context.Context) { close(stored); <-wake }}, unhurried)
+	s.process(s.newWorkerOn(hooked{JobStore: s.jobs, settling: func(context.Context) { close(stored); <-wake }}, unhurried))
 	receive(t, stored)
-	if n := s.count(`outbox WHERE kind = 'image_rework' AND attempts = 1`); n != 1 {
-		t.Error("the try was not counted before the work")
+	if n := s.count(`images WHERE attempts = 1 AND reprocessing = 'webp' AND status = 'ready'`); n != 1 {
+		t.Error("the attempt was not counted before the work")
 	}
 	// What it has stored is safe until somebody has looked at it.
 	s.sweep(s.bucket, product.SweepConfig{Age: anyAge})
-	s.exec(`UPDATE outbox SET claimed_until = now() - interval '1 second' WHERE kind = 'image_rework'`)
-	s.reworks(s.worker, unhurried)
+	s.process(s.newWorker(unhurried))
+	s.vanish()
 	s.idle()
 	after := s.get(w.ID)
 	close(wake)
@@ -124,32 +105,35 @@ func TestReworkKilledInTheMiddle(t *testing.T) {
 	if got := s.get(w.ID); s.webps(w.Images[0].ID) != 2 || got.Version != after.Version || after.Version != w.Version+1 {
 		t.Errorf("%+v", got)
 	}
-	if n := s.count(`image_attempts WHERE outcome = 'reworked'`); n != 1 {
-		t.Errorf("%d tries have reworked it", n)
+	if n := s.count(`image_attempts WHERE outcome = 'reprocessed'`); n != 1 || s.count(`image_attempts WHERE outcome = 'lost'`) != 1 {
+		t.Errorf("%d attempts have changed it", n)
 	}
-	if a := s.attempt(w.Images[0].ID); a.Attempt != 2 {
+	if a := s.attempt(w.Images[0].ID); a.Attempt != 2 || s.count(`images WHERE attempts = 0`) != 1 {
 		t.Errorf("%+v", a)
 	}
 }
 
-func TestReworkThatKillsItsProcessIsGivenUp(t *testing.T) {
+func TestReprocessThatKillsItsProcessIsGivenUp(t *testing.T) {
 	t.Parallel()
 	s := newStudio(t)
 	w := s.ready("/logo.png")
-	s.exec(`UPDATE outbox SET attempts = 5, claim = $1, claimed_until = now() - interval '1 second' WHERE kind = 'image_rework'`, uuid.NewString())
-	s.reworks(between{Worker: s.worker, before: func(context.Context) { panic("a sixth try") }}, product.ReworkConfig{})
+	s.exec(`DELETE FROM outbox WHERE kind = 'image_job'`)
+	s.exec(`UPDATE images SET attempts = 5, reprocess = '{}', reprocessing = 'webp', lease_holder = 'gone', claimed_at = now(), lease_until = now()`)
+	s.host.answer(http.StatusTeapot) // nobody asks
+	s.vanish()
+	s.process(s.worker)
 	s.idle()
 	s.deletions()
 	s.wantObjects() // the original is gone too
 	if a := s.attempt(w.Images[0].ID); a.Outcome != "kept" || a.Code != "worker_crashed" || a.Attempt != 6 {
 		t.Errorf("%+v", a)
 	}
-	if got := s.get(w.ID); got.Version != w.Version || got.Images[0].Status != "ready" {
+	if got := s.get(w.ID); got.Version != w.Version || got.Images[0].Status != "ready" || s.count("dead_letters") != 0 {
 		t.Errorf("%+v", got)
 	}
 }
 
-func TestReworkThatFailsIsGivenUp(t *testing.T) {
+func TestReprocessThatFailsIsGivenUp(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		status, asked int
@@ -168,7 +152,7 @@ func TestReworkThatFailsIsGivenUp(t *testing.T) {
 			}
 			s.host.answer(tc.status)
 			asked := s.host.requests()
-			s.reworks(s.worker, product.ReworkConfig{RetryBase: time.Millisecond, RetryCap: time.Millisecond})
+			s.process(s.newWorker(hasty))
 			s.idle()
 			if n := s.host.requests() - asked; n != tc.asked {
 				t.Errorf("asked %d times", n)
@@ -183,43 +167,47 @@ func TestReworkThatFailsIsGivenUp(t *testing.T) {
 	}
 }
 
-// TestReworkWaitsForTheObjectStore has it be down for more tries than there are.
-func TestReworkWaitsForTheObjectStore(t *testing.T) {
+// TestReprocessWaitsForTheObjectStore has it be down for more attempts than there are.
+func TestReprocessWaitsForTheObjectStore(t *testing.T) {
 	t.Parallel()
 	s := newStudio(t)
 	w := s.ready("/logo.png")
 	s.s3.Refuse()
-	var tries atomic.Int32
-	s.reworks(between{Worker: s.worker, after: func(context.Context) { tries.Add(1) }}, product.ReworkConfig{RetryBase: time.Millisecond, RetryCap: time.Millisecond})
-	eventually(t, "there were six tries", func() bool { return tries.Load() >= 6 })
+	s.process(s.worker)
+	eventually(t, "there were six attempts", func() bool {
+		s.again()
+		return s.count(`image_attempts WHERE outcome = 'handed_back'`) >= 6
+	})
 	s.s3.Accept()
+	s.again()
 	s.idle()
-	if a := s.attempt(w.Images[0].ID); a.Outcome != "reworked" || a.Attempt != 1 {
+	if a := s.attempt(w.Images[0].ID); a.Outcome != "reprocessed" || a.Attempt != 1 {
 		t.Errorf("%+v", a)
 	}
 	s.deletions()
 	s.wantObjects()
 }
 
-// TestReworkWaitsForTheDatabase has it be out of reach when a result is written.
-func TestReworkWaitsForTheDatabase(t *testing.T) {
+// TestReprocessWaitsForTheDatabase has it be out of reach when a result is written.
+func TestReprocessWaitsForTheDatabase(t *testing.T) {
 	t.Parallel()
 	s := newStudio(t)
 	w := s.ready("/logo.png")
 	through, p := s.behindProxy(t)
 	var tries atomic.Int32
 	cut := make(chan struct{})
-	relay := product.NewReworkRelay(through, between{Worker: s.worker, after: func(context.Context) {
-		if tries.Add(1) == 1 {
+	s.process(s.newWorkerOn(hooked{JobStore: product.NewJobs(through), settling: func(context.Context) {
+		switch tries.Add(1) {
+		case 1:
 			p.Refuse()
+		case 3:
 			close(cut)
 		}
-	}}, empty, product.ReworkConfig{RetryBase: time.Millisecond, RetryCap: time.Millisecond}, nil, quiet(), nil)
-	run(t, relay.Run)
+	}}, hasty))
 	receive(t, cut)
 	p.Accept()
 	s.idle()
-	if a := s.attempt(w.Images[0].ID); a.Outcome != "reworked" || a.Attempt != 1 {
+	if a := s.attempt(w.Images[0].ID); a.Outcome != "reprocessed" || a.Attempt != 1 {
 		t.Errorf("%+v", a)
 	}
 }
@@ -237,7 +225,7 @@ func (s *studio) behindProxy(t *testing.T) (*product.Service, *producttest.Proxy
 	return product.NewService(store, s.cache, objectURL, quiet()), p
 }
 
-func TestReworkOfWhatIsRemovedInTheMiddle(t *testing.T) {
+func TestReprocessOfWhatIsRemovedInTheMiddle(t *testing.T) {
 	t.Parallel()
 	remove := map[string]func(*testing.T, *studio, wire){
 		"product deleted": func(t *testing.T, s *studio, w wire) {
@@ -259,17 +247,18 @@ func TestReworkOfWhatIsRemovedInTheMiddle(t *testing.T) {
 						f(t, s, w)
 					}
 				}
-				worker := between{Worker: s.worker, after: happen}
+				hooks := hooked{JobStore: s.jobs, settling: happen}
 				if when == "before it stores" {
-					worker = between{Worker: s.worker, before: happen}
+					hooks = hooked{JobStore: s.jobs, claimed: happen}
 				}
-				s.reworks(worker, product.ReworkConfig{Overdue: time.Nanosecond}) // the new image's job goes nowhere here
+				s.process(s.newWorkerOn(hooks, hasty))
+				eventually(t, "it has happened", once.Load)
 				s.idle()
 				s.deletions()
 				if keys := s.bucket.keys(); len(keys) > 0 {
 					t.Errorf("left are %q", keys)
 				}
-				if n := s.count(`image_attempts WHERE outcome IN ('reworked', 'kept')`); n != 0 {
+				if n := s.count(`image_attempts WHERE outcome IN ('reprocessed', 'kept')`); n != 0 {
 					t.Errorf("%d tries are remembered", n)
 				}
 			})
@@ -277,30 +266,36 @@ func TestReworkOfWhatIsRemovedInTheMiddle(t *testing.T) {
 	}
 }
 
-// TestReworkIsHandedBack has the process stop in the middle of the work.
-func TestReworkIsHandedBack(t *testing.T) {
+// TestReprocessIsHandedBack has the process stop in the middle of the work.
+func TestReprocessIsHandedBack(t *testing.T) {
 	t.Parallel()
 	s := newStudio(t)
-	s.ready("/logo.png")
+	w := s.ready("/logo.png")
 	begun := make(chan struct{})
 	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	relay := product.NewReworkRelay(s.Service, between{Worker: s.worker, before: func(ctx context.Context) {
+	worker := s.newWorkerOn(hooked{JobStore: s.jobs, claimed: func(ctx context.Context) {
 		close(begun)
 		<-ctx.Done()
-	}}, empty, product.ReworkConfig{}, nil, quiet(), nil)
-	go func() { ended <- relay.Run(ctx) }()
+	}}, hasty)
+	verdict := make(chan imaging.Verdict, 1)
+	j := job(w.Images[0])
+	j.Reprocess = true
+	s.exec(`DELETE FROM outbox WHERE kind = 'image_job'`)
+	go func() { verdict <- worker.Handle(ctx, encode(t, j)) }()
 	receive(t, begun)
 	stop()
-	if err := receive(t, ended); err != nil {
-		t.Fatal(err)
+	if got := receive(t, verdict); got != imaging.Ack && got != imaging.Leave {
+		t.Fatalf("verdict %d", got)
 	}
-	if n := s.count(`outbox WHERE kind = 'image_rework' AND attempts = 0 AND claim IS NULL AND available_at <= now()`); n != 1 {
+	if n := s.count(`images WHERE reprocess = '{webp}' AND lease_holder IS NULL AND attempts = 0`); n != 1 {
 		t.Error("it was not handed back uncounted")
+	}
+	if n := s.count(`outbox WHERE kind = 'image_job' AND priority = 2 AND claim IS NULL AND available_at <= now()`); n != 1 {
+		t.Errorf("%d jobs are due", n)
 	}
 }
 
-func TestReworksOfTwoReplicas(t *testing.T) {
+func TestReprocessInTwoReplicas(t *testing.T) {
 	t.Parallel()
 	s := newStudio(t)
 	var all []wire
@@ -309,13 +304,13 @@ func TestReworksOfTwoReplicas(t *testing.T) {
 	}
 	for range 2 {
 		service := product.NewService(producttest.Open(t, s.dsn), s.cache, objectURL, quiet())
-		run(t, product.NewReworkRelay(service, s.worker, empty, product.ReworkConfig{}, nil, quiet(), nil).Run)
+		s.process(s.newWorkerOn(product.NewJobs(service), hasty))
 	}
 	s.idle()
 	for _, w := range all {
 		for _, image := range w.Images {
-			if n := s.count(`image_attempts WHERE image_id = $1 AND outcome = 'reworked'`, image.ID); n != 1 || s.webps(image.ID) != 2 {
-				t.Errorf("image %s was reworked %d times", image.ID, n)
+			if n := s.count(`image_attempts WHERE image_id = $1 AND outcome = 'reprocessed'`, image.ID); n != 1 || s.webps(image.ID) != 2 {
+				t.Errorf("image %s was changed %d times", image.ID, n)
 			}
 		}
 		if got := s.get(w.ID); got.Version != w.Version+2 {
@@ -326,8 +321,9 @@ func TestReworksOfTwoReplicas(t *testing.T) {
 	s.wantObjects()
 }
 
-// TestReworksWaitForFirstPasses has image jobs wait in the outbox, and in the queue.
-func TestReworksWaitForFirstPasses(t *testing.T) {
+// TestReprocessWaitsForFirstProcessing has jobs of images that are not ready wait in the
+// outbox, and in the queue.
+func TestReprocessWaitsForFirstProcessing(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		waiting  int
@@ -336,9 +332,9 @@ func TestReworksWaitForFirstPasses(t *testing.T) {
 		begins   bool
 	}{
 		"nothing waits":        {0, false, time.Hour, true},
-		"one in the outbox":    {0, true, time.Hour, false},
+		"some in the outbox":   {40, true, time.Hour, false},
 		"one in the queue":     {1, false, time.Hour, false},
-		"it has waited enough": {1, true, time.Nanosecond, true},
+		"it has waited enough": {40, true, time.Nanosecond, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -347,28 +343,32 @@ func TestReworksWaitForFirstPasses(t *testing.T) {
 			if tc.inOutbox {
 				s.create(source)
 			}
-			looked := make(chan struct{}, 100)
-			queue := depth(func() (int, error) {
-				looked <- struct{}{}
-				return tc.waiting, nil
-			})
-			var begun atomic.Bool
-			worker := between{Worker: s.worker, before: func(context.Context) { begun.Store(true) }}
-			run(t, product.NewReworkRelay(s.Service, worker, queue, product.ReworkConfig{Overdue: tc.overdue}, nil, quiet(), nil).Run)
-			switch {
-			case tc.begins:
-				s.idle()
-			case tc.waiting > 0:
-				receive(t, looked)
-				receive(t, looked)
-			default: // what is due later is done first
-				s.exec(`INSERT INTO outbox (kind, subject, payload) VALUES ('image_rework', $1, '{"reason": "webp"}')`, uuid.NewString())
-				s.exec(`UPDATE outbox SET available_at = now() - interval '2 hours' WHERE payload = '{"reason": "webp"}'`)
-				eventually(t, "what has waited for two hours is done", func() bool { return s.count(`outbox WHERE payload = '{"reason": "webp"}'`) == 0 })
+			q := &full{line: newLine(s.catalogue), waiting: tc.waiting, looked: make(chan struct{}, 1000)}
+			run(t, product.NewJobRelay(s.store, q, product.JobLimits{PerOwner: 10, Overdue: tc.overdue}, nil, quiet()).Run)
+			if tc.begins {
+				if j := receive(t, q.jobs); !j.Reprocess {
+					t.Errorf("%+v was sent", j)
+				}
+				return
 			}
-			if begun.Load() != tc.begins {
-				t.Errorf("begun: %t", begun.Load())
+			for range 3 {
+				receive(t, q.looked)
+			}
+			if sent := q.sent(); len(sent) != 0 {
+				t.Errorf("%d jobs were sent", len(sent))
 			}
 		})
 	}
+}
+
+// full is a line with messages of others in it.
+type full struct {
+	*line
+	waiting int
+	looked  chan struct{}
+}
+
+func (f *full) Depth(context.Context) (int, error) {
+	f.looked <- struct{}{}
+	return f.waiting, nil
 }

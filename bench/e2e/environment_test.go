@@ -1,4 +1,4 @@
-package main
+package e2e_test
 
 import (
 	"context"
@@ -20,8 +20,8 @@ import (
 	"vitrine/product/producttest"
 )
 
-// servers gives the settings of an installation of its own on the real servers:
-// an empty schema, a bucket and queues that go away with the test.
+// servers returns the settings of a new installation on the real servers, with an
+// empty schema, a bucket and queues that are removed when the test ends.
 func servers(t *testing.T) map[string]string {
 	t.Helper()
 	name := "test-" + uuid.NewString()
@@ -32,7 +32,7 @@ func servers(t *testing.T) map[string]string {
 		"HTTP_ADDR":      "127.0.0.1:0",
 		"ADMIN_ADDR":     "off",
 		"DRAIN_DELAY":    "0s",
-		"WEBP_SIZES":     "off", // what there is of a picture is whole once it is ready
+		"WEBP_SIZES":     "off", // an image that is ready has all its variants
 	}
 	for _, key := range []string{"REDIS_URL", "RABBITMQ_URL", "S3_ENDPOINT", "AWS_REGION", "AWS_ACCESS_KEY", "AWS_SECRET_KEY"} {
 		if settings[key] = os.Getenv(key); settings[key] == "" {
@@ -46,29 +46,30 @@ func servers(t *testing.T) map[string]string {
 	return settings
 }
 
+// removeQueues deletes the queues and the exchange with the prefix.
 func removeQueues(t *testing.T, url, prefix string) {
 	conn, err := amqp.Dial(url)
 	if err != nil {
-		t.Errorf("queues are left behind: %v", err)
+		t.Errorf("remove queues: %v", err)
 		return
 	}
 	defer conn.Close()
 	ch, err := conn.Channel()
 	if err != nil {
-		t.Errorf("queues are left behind: %v", err)
+		t.Errorf("remove queues: %v", err)
 		return
 	}
 	for _, queue := range []string{"images", "images.dead"} {
 		if _, err := ch.QueueDelete(prefix+queue, false, false, false); err != nil {
-			t.Errorf("queue is left behind: %v", err)
+			t.Errorf("remove queue: %v", err)
 		}
 	}
 	if err := ch.ExchangeDelete(prefix+"images.dlx", false, false); err != nil {
-		t.Errorf("exchange is left behind: %v", err)
+		t.Errorf("remove exchange: %v", err)
 	}
 }
 
-// s3 is a client of the real server, whatever proxy the settings name.
+// s3 returns a client of the real server, also when the settings name a proxy.
 func s3(t *testing.T, settings map[string]string) *minio.Client {
 	t.Helper()
 	u, err := url.Parse(os.Getenv("S3_ENDPOINT"))
@@ -85,6 +86,7 @@ func s3(t *testing.T, settings map[string]string) *minio.Client {
 	return client
 }
 
+// removeBucket deletes the bucket and the objects in it.
 func removeBucket(t *testing.T, settings map[string]string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
@@ -94,15 +96,15 @@ func removeBucket(t *testing.T, settings map[string]string) {
 			object.Err = client.RemoveObject(ctx, bucket, object.Key, minio.RemoveObjectOptions{})
 		}
 		if object.Err != nil && minio.ToErrorResponse(object.Err).Code != minio.NoSuchBucket {
-			t.Errorf("object is left behind: %v", object.Err)
+			t.Errorf("remove object: %v", object.Err)
 		}
 	}
 	if err := client.RemoveBucket(ctx, bucket); err != nil && minio.ToErrorResponse(err).Code != minio.NoSuchBucket {
-		t.Errorf("bucket is left behind: %v", err)
+		t.Errorf("remove bucket: %v", err)
 	}
 }
 
-// objects lists the keys in the bucket.
+// objects returns the keys in the bucket.
 func objects(t *testing.T, settings map[string]string) []string {
 	t.Helper()
 	var keys []string
@@ -115,8 +117,8 @@ func objects(t *testing.T, settings map[string]string) []string {
 	return keys
 }
 
-// source serves pictures from loopback and adds to the settings what lets the
-// service fetch from there.
+// source serves pictures on loopback, allows the service to fetch from there in the
+// settings, and returns the URL.
 func source(t *testing.T, settings map[string]string, handler http.HandlerFunc) (url string) {
 	t.Helper()
 	server := httptest.NewServer(handler)
@@ -130,7 +132,7 @@ func source(t *testing.T, settings map[string]string, handler http.HandlerFunc) 
 	return server.URL
 }
 
-// files serves content by path.
+// files returns a handler that serves content by path.
 func files(content map[string][]byte) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		body, ok := content[r.URL.Path]
@@ -142,8 +144,8 @@ func files(content map[string][]byte) http.HandlerFunc {
 	}
 }
 
-// behind gives settings whose server named by the URL variable key is reached
-// through a proxy.
+// behind puts a proxy in front of the server that the setting named key has the URL
+// of. It returns settings with the proxy's address, and the proxy.
 func behind(t *testing.T, settings map[string]string, key string) (map[string]string, *producttest.Proxy) {
 	t.Helper()
 	u, err := url.Parse(settings[key])
@@ -157,9 +159,9 @@ func behind(t *testing.T, settings map[string]string, key string) (map[string]st
 	return changed, proxy
 }
 
-// sameObjects fails the test unless exactly the wanted variants of the products
-// are stored.
-func sameObjects(t *testing.T, settings map[string]string, products []catalogued) {
+// sameObjects fails the test unless the bucket holds exactly the variants of the
+// products.
+func sameObjects(t *testing.T, settings map[string]string, products []product) {
 	t.Helper()
 	want := map[string]bool{}
 	for _, p := range products {
@@ -175,7 +177,7 @@ func sameObjects(t *testing.T, settings map[string]string, products []catalogued
 	}
 	for _, key := range objects(t, settings) {
 		if !want[key] {
-			t.Errorf("object %s belongs to no image", key)
+			t.Errorf("object %s is no variant of an image", key)
 		}
 		delete(want, key)
 	}

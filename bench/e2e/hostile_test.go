@@ -1,11 +1,10 @@
-package main
+package e2e_test
 
 import (
 	"database/sql"
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -15,8 +14,9 @@ import (
 	"vitrine/imaging/picture"
 )
 
-// Whatever a source does, the picture ends as failed with its own code, is filed,
-// and the process stays small.
+// TestHostileSources has the service fetch from sources that misbehave. Each image
+// fails with the code of its cause, is filed as a dead letter, and the process stays
+// small.
 func TestHostileSources(t *testing.T) {
 	t.Parallel()
 	settings := servers(t)
@@ -36,7 +36,7 @@ func TestHostileSources(t *testing.T) {
 	from := source(t, settings, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/endless":
-			w.Write([]byte("\xff\xd8\xff\xe0")) // it begins as a JPEG does
+			w.Write([]byte("\xff\xd8\xff\xe0")) // the beginning of a JPEG
 			for {
 				if _, err := w.Write(make([]byte, 64<<10)); err != nil {
 					return
@@ -78,7 +78,7 @@ func TestHostileSources(t *testing.T) {
 		from + "/good.jpg":                        "",
 	}
 
-	v := startBinary(t, build(t), settings)
+	v := startProgram(t, deployed(t), settings)
 	user := v.newUser()
 	ids := map[string]int64{}
 	for url := range want {
@@ -95,22 +95,24 @@ func TestHostileSources(t *testing.T) {
 	}
 	waitForDeadLetters(t, settings["DATABASE_URL"], ids, want)
 	if peak := peakMemory(t, v.cmd.Process.Pid); peak > 400<<20 {
-		t.Errorf("the process took %d MiB at its peak", peak>>20)
+		t.Errorf("the process used %d MiB at its peak", peak>>20)
 	}
 }
 
-// build gives the program as it is deployed: the race detector takes memory.
-func build(t *testing.T) string {
+// deployed returns the program as it is deployed: the race detector takes memory.
+func deployed(t *testing.T) string {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "vitrine")
-	cmd := exec.Command("go", "build", "-o", binary, ".")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
+	if !raceDetector {
+		return program
 	}
-	return binary
+	file := filepath.Join(t.TempDir(), "vitrine")
+	if err := build(file, false); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
+// waitForDeadLetters waits until each failed image has a dead letter with its code.
 func waitForDeadLetters(t *testing.T, dsn string, ids map[string]int64, want map[string]string) {
 	t.Helper()
 	db, err := sql.Open("postgres", dsn)
@@ -133,7 +135,7 @@ func waitForDeadLetters(t *testing.T, dsn string, ids map[string]int64, want map
 	})
 }
 
-// peakMemory is the most resident memory that a process has had, in bytes.
+// peakMemory returns the peak resident memory of a process in bytes.
 func peakMemory(t *testing.T, pid int) int {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
@@ -149,6 +151,6 @@ func peakMemory(t *testing.T, pid int) int {
 			return kib << 10
 		}
 	}
-	t.Fatal("the kernel does not tell VmHWM")
+	t.Fatal("the kernel does not report VmHWM")
 	return 0
 }

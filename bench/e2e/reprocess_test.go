@@ -1,4 +1,4 @@
-package main
+package e2e_test
 
 import (
 	"database/sql"
@@ -12,9 +12,9 @@ import (
 	"vitrine/imaging/picture"
 )
 
-// A picture gets its WebP variants although the process is killed while it makes them,
-// and is reprocessed on demand.
-func TestSecondPassOfAPicture(t *testing.T) {
+// TestReprocessing kills the process while it makes the WebP variants of a ready image.
+// The next process makes them, and reprocesses the image when it is asked to.
+func TestReprocessing(t *testing.T) {
 	t.Parallel()
 	settings := servers(t)
 	settings["WEBP_SIZES"] = "main,large"
@@ -26,7 +26,7 @@ func TestSecondPassOfAPicture(t *testing.T) {
 	defer db.Close()
 	v := start(t, settings)
 	p := v.newProduct(v.newUser(), from+"/logo.png")
-	waitFor(t, time.Minute, "a second pass under way", func() error {
+	waitFor(t, time.Minute, "the start of the WebP job", func() error {
 		var begun bool
 		if err := db.QueryRow(`SELECT EXISTS (SELECT 1 FROM outbox WHERE kind = 'image_rework' AND attempts = 1)`).Scan(&begun); err != nil || !begun {
 			return errors.Join(err, errors.New("not yet"))
@@ -50,7 +50,7 @@ func TestSecondPassOfAPicture(t *testing.T) {
 	if p.Images[0].Format != "png" || p.Compressed[0] != p.Images[0].Variants[0].URL {
 		t.Errorf("the main variant is a %s", p.Images[0].Format)
 	}
-	waitFor(t, 30*time.Second, "the end of the original", func() error {
+	waitFor(t, 30*time.Second, "the deletion of the original", func() error {
 		for _, key := range objects(t, settings) {
 			if strings.HasPrefix(key, "originals/") {
 				return errors.New(key)
@@ -58,14 +58,14 @@ func TestSecondPassOfAPicture(t *testing.T) {
 		}
 		return nil
 	})
-	sameObjects(t, settings, []catalogued{p})
+	sameObjects(t, settings, []product{p})
 	for accept, format := range map[string]string{"image/avif,image/webp,*/*;q=0.8": "image/webp", "*/*": "image/png"} {
 		req, err := http.NewRequest(http.MethodGet, v.url+p.path()+"/images/"+p.Images[0].ID+"/file?size=large", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		req.Header.Set("Accept", accept)
-		resp, err := client.Do(req) // follows the redirect
+		resp, err := client.Do(req) // it follows the redirect
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -95,8 +95,9 @@ func TestSecondPassOfAPicture(t *testing.T) {
 	}
 }
 
-// SIGTERM ends the making of WebP in time, and does not count the try.
-func TestTerminationHandsASecondPassBack(t *testing.T) {
+// TestTerminationHandsReprocessingBack stops a process that makes WebP variants. It
+// exits in time, and the attempt is not counted.
+func TestTerminationHandsReprocessingBack(t *testing.T) {
 	t.Parallel()
 	settings := servers(t)
 	settings["WEBP_SIZES"] = "main,large,small"
@@ -113,7 +114,7 @@ func TestTerminationHandsASecondPassBack(t *testing.T) {
 	}
 	v := start(t, settings)
 	p := v.newProduct(v.newUser(), from+"/photo.jpg")
-	waitFor(t, time.Minute, "a second pass under way", func() error {
+	waitFor(t, time.Minute, "the start of the WebP job", func() error {
 		n, err := attempts()
 		if err == nil && n != 1 {
 			err = fmt.Errorf("%d attempts", n)
@@ -121,13 +122,13 @@ func TestTerminationHandsASecondPassBack(t *testing.T) {
 		return err
 	})
 	if took := v.terminate(); took > 20*time.Second {
-		t.Errorf("the end took %s", took)
+		t.Errorf("the stop took %s", took)
 	}
 	if v.err != nil {
-		t.Errorf("vitrine ended with %v", v.err)
+		t.Errorf("vitrine exited with %v", v.err)
 	}
 	if n, err := attempts(); err != nil || n != 0 {
-		t.Errorf("%d attempts were counted, %v", n, err)
+		t.Errorf("%d attempts were counted, error %v", n, err)
 	}
 
 	v = start(t, settings)
@@ -140,8 +141,8 @@ func TestTerminationHandsASecondPassBack(t *testing.T) {
 	})
 }
 
-// webps gives the URLs of the WebP variants of the first picture.
-func webps(p catalogued) (urls []string) {
+// webps returns the URLs of the WebP variants of the first image.
+func webps(p product) (urls []string) {
 	for _, variant := range p.Images[0].Variants {
 		if variant.Format == "webp" {
 			urls = append(urls, variant.URL)

@@ -1,4 +1,4 @@
-package main
+package e2e_test
 
 import (
 	"bufio"
@@ -8,9 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -18,46 +20,88 @@ import (
 	"time"
 )
 
-// The tests here run the real program as processes: this test binary, started
-// again with asProgram set, is it.
-const asProgram = "VITRINE_TEST_AS_PROGRAM"
+// program is the path of the built program, which the tests start.
+var program string
+
+// raceDetector reports whether the tests, and so the program, are built with the
+// race detector.
+var raceDetector bool
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asProgram) != "" {
-		main()
-		return
+	os.Exit(buildAndRun(m))
+}
+
+func buildAndRun(m *testing.M) int {
+	if err := readSources(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
-	os.Exit(m.Run())
+	dir, err := os.MkdirTemp("", "vitrine-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	program = filepath.Join(dir, "vitrine")
+	if err := build(program, raceDetector); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
+}
+
+// build builds the program into a file. Without the race detector it is the program
+// as it is deployed.
+func build(file string, race bool) error {
+	cmd := exec.Command("go", "build", "-o", file, "vitrine")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if race {
+		cmd = exec.Command("go", "build", "-race", "-o", file, "vitrine")
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build vitrine: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// readSources lists the module's folders. The go command reuses the result of a
+// passed test until a file changes that the test binary has opened; it does not see
+// what the go build above has opened.
+func readSources() error {
+	return filepath.WalkDir("../..", func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() && strings.HasPrefix(entry.Name(), ".") && path != "../.." {
+			return filepath.SkipDir
+		}
+		return err
+	})
 }
 
 // instance is a running vitrine process.
 type instance struct {
 	t      *testing.T
 	cmd    *exec.Cmd
-	url    string
 	exited chan struct{}
 	err    error // of the process; read it after exited
+
+	url, adminURL string
 
 	mu  sync.Mutex
 	log bytes.Buffer
 }
 
-// start runs vitrine with the settings, and waits until it listens. It is killed
-// when the test ends.
+// start runs vitrine with the settings and blocks until it listens. The process is
+// killed when the test ends.
 func start(t *testing.T, settings map[string]string) *instance {
 	t.Helper()
-	binary, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return startBinary(t, binary, settings)
+	return startProgram(t, program, settings)
 }
 
-func startBinary(t *testing.T, binary string, settings map[string]string) *instance {
+// startProgram is [start] for another build of the program.
+func startProgram(t *testing.T, file string, settings map[string]string) *instance {
 	t.Helper()
-	i := &instance{t: t, cmd: exec.Command(binary), exited: make(chan struct{})}
+	i := &instance{t: t, cmd: exec.Command(file), exited: make(chan struct{})}
 	i.cmd.Env = environ(settings)
-	i.cmd.Dir = t.TempDir() // no .env of somebody else
+	i.cmd.Dir = t.TempDir() // without a .env file
 	stdout, err := i.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -66,7 +110,7 @@ func startBinary(t *testing.T, binary string, settings map[string]string) *insta
 	if err := i.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	listening := make(chan string, 1)
+	listening := make(chan addresses, 1)
 	go func() {
 		defer close(i.exited)
 		i.read(stdout, listening)
@@ -79,34 +123,41 @@ func startBinary(t *testing.T, binary string, settings map[string]string) *insta
 		}
 	})
 	select {
-	case addr := <-listening:
-		i.url = "http://" + addr
+	case at := <-listening:
+		i.url, i.adminURL = "http://"+at.Addr, "http://"+at.AdminAddr
 	case <-i.exited:
-		t.Fatalf("vitrine ended: %v\n%s", i.err, i.logged())
+		t.Fatalf("vitrine exited: %v\n%s", i.err, i.logged())
 	case <-time.After(time.Minute):
-		t.Fatal("vitrine does not listen after a minute")
+		t.Fatal("vitrine does not listen after one minute")
 	}
 	return i
 }
 
-// environ is the settings and what a process needs besides, and nothing of the
-// servers that the tests' own environment names.
+// environ returns the environment of a process with the settings. It leaves out the
+// servers named in the environment of the tests.
 func environ(settings map[string]string) []string {
-	env := []string{asProgram + "=1", "HOME=" + os.Getenv("HOME"), "PATH=" + os.Getenv("PATH")}
+	env := []string{"HOME=" + os.Getenv("HOME"), "PATH=" + os.Getenv("PATH")}
 	for k, v := range settings {
 		env = append(env, k+"="+v)
 	}
 	return env
 }
 
-// read keeps the log and tells the first address that the process listens on.
-func (i *instance) read(stdout io.Reader, listening chan<- string) {
+// addresses is the log entry with the addresses that a process listens on.
+type addresses struct {
+	Msg       string
+	Addr      string
+	AdminAddr string `json:"admin_addr"`
+}
+
+// read keeps the log and sends the addresses that the process listens on.
+func (i *instance) read(stdout io.Reader, listening chan<- addresses) {
 	lines := bufio.NewScanner(stdout)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		var entry struct{ Msg, Addr string }
+		var entry addresses
 		if json.Unmarshal(lines.Bytes(), &entry) == nil && entry.Msg == "Listening" {
-			listening <- entry.Addr
+			listening <- entry
 		}
 		i.Write(append(lines.Bytes(), '\n'))
 	}
@@ -125,13 +176,13 @@ func (i *instance) logged() string {
 	return i.log.String()
 }
 
-// kill ends the process as kill -9 does, and waits for its end.
+// kill ends the process as kill -9 does and blocks until it has exited.
 func (i *instance) kill() {
-	_ = i.cmd.Process.Kill() // an error says that it has ended already
+	_ = i.cmd.Process.Kill() // fails if the process has exited already
 	<-i.exited
 }
 
-// terminate asks the process to end, and gives how long that took.
+// terminate sends SIGTERM and returns the time until the process has exited.
 func (i *instance) terminate() time.Duration {
 	i.t.Helper()
 	begun := time.Now()
@@ -141,12 +192,12 @@ func (i *instance) terminate() time.Duration {
 	select {
 	case <-i.exited:
 	case <-time.After(30 * time.Second):
-		i.t.Fatal("vitrine runs 30 s after SIGTERM")
+		i.t.Fatal("vitrine still runs 30 s after SIGTERM")
 	}
 	return time.Since(begun)
 }
 
-// answer is what the API said.
+// answer is a response of the API.
 type answer struct {
 	status  int
 	header  http.Header
@@ -155,8 +206,8 @@ type answer struct {
 	Code    string          `json:"code"`
 }
 
-// product is the part of a product that these tests look at.
-type catalogued struct {
+// product has the fields of a product that these tests check.
+type product struct {
 	ID         int64       `json:"id"`
 	Name       string      `json:"product_name"`
 	Price      json.Number `json:"product_price"`
@@ -187,12 +238,12 @@ type catalogued struct {
 	} `json:"images"`
 }
 
-// path is where the product is.
-func (c catalogued) path() string { return fmt.Sprint("/products/", c.ID) }
+// path returns the path of the product in the API.
+func (p product) path() string { return fmt.Sprint("/products/", p.ID) }
 
 var client = &http.Client{Timeout: 15 * time.Second}
 
-// call sends a request with a JSON body, unless that is nil.
+// call sends a request and reads its response. A body other than nil is sent as JSON.
 func (i *instance) call(method, path string, body any) (answer, error) {
 	var content io.Reader
 	if body != nil {
@@ -212,7 +263,7 @@ func (i *instance) call(method, path string, body any) (answer, error) {
 	return send(client, req)
 }
 
-// send sends a request and reads its answer.
+// send sends a request and reads its response.
 func send(client *http.Client, req *http.Request) (answer, error) {
 	resp, err := client.Do(req)
 	if err != nil {
@@ -223,7 +274,8 @@ func send(client *http.Client, req *http.Request) (answer, error) {
 	return a, json.NewDecoder(resp.Body).Decode(&a)
 }
 
-// must calls and expects a status; it reads the answer's data into data.
+// must calls the API, fails the test unless the status is the given one, and decodes
+// the response's data into data.
 func (i *instance) must(status int, method, path string, body, data any) answer {
 	i.t.Helper()
 	a, err := i.call(method, path, body)
@@ -241,7 +293,7 @@ func (i *instance) must(status int, method, path string, body, data any) answer 
 	return a
 }
 
-// newUser gives the id of a new user. It waits until the service is ready.
+// newUser waits until the service is ready, creates a user and returns its id.
 func (i *instance) newUser() int64 {
 	i.t.Helper()
 	i.waitReady()
@@ -265,26 +317,26 @@ func (i *instance) waitReady() {
 	})
 }
 
-// newProduct creates a product with pictures.
-func (i *instance) newProduct(user int64, sources ...string) catalogued {
+// newProduct creates a product with images.
+func (i *instance) newProduct(user int64, sources ...string) product {
 	i.t.Helper()
-	var p catalogued
+	var p product
 	i.must(201, "POST", "/products", map[string]any{
 		"user_id": user, "product_name": "Lamp", "product_price": 12.5, "product_images": sources,
 	}, &p)
 	return p
 }
 
-// settled waits until no image of the product is pending any more.
-func (i *instance) settled(id int64, limit time.Duration) catalogued {
+// settled blocks until no image of the product is pending and returns the product.
+func (i *instance) settled(id int64, limit time.Duration) product {
 	i.t.Helper()
-	var p catalogued
+	var p product
 	waitFor(i.t, limit, fmt.Sprint("the images of ", id), func() error {
 		a, err := i.call("GET", fmt.Sprint("/products/", id), nil)
 		if err != nil || a.status != 200 {
 			return errors.Join(fmt.Errorf("status %d", a.status), err)
 		}
-		p = catalogued{}
+		p = product{}
 		if err := json.Unmarshal(a.Data, &p); err != nil {
 			return err
 		}
@@ -296,8 +348,8 @@ func (i *instance) settled(id int64, limit time.Duration) catalogued {
 	return p
 }
 
-// waitFor waits until f gives nil, and fails the test with its last error when
-// that takes longer than limit.
+// waitFor calls f until it returns nil. It fails the test with the last error of f
+// after limit.
 func waitFor(t *testing.T, limit time.Duration, what string, f func() error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
@@ -317,6 +369,7 @@ func waitFor(t *testing.T, limit time.Duration, what string, f func() error) {
 	}
 }
 
+// contains fails the test unless text contains every part.
 func contains(t *testing.T, text string, parts ...string) {
 	t.Helper()
 	for _, part := range parts {

@@ -1,4 +1,4 @@
-package main
+package e2e_test
 
 import (
 	"bytes"
@@ -16,8 +16,9 @@ import (
 	"vitrine/imaging/picture"
 )
 
-// From POST to the bytes in S3, and away again.
-func TestWayOfAPicture(t *testing.T) {
+// TestPicture follows pictures from the POST to the objects in S3, and to their
+// deletion.
+func TestPicture(t *testing.T) {
 	t.Parallel()
 	settings := servers(t)
 	content := map[string][]byte{
@@ -44,10 +45,10 @@ func TestWayOfAPicture(t *testing.T) {
 	} {
 		im := p.Images[i]
 		if im.Format != want.format || im.Width != want.width || im.Height != want.height || im.Attempts != 1 {
-			t.Errorf("%s became %s of %d x %d in try %d; want %+v", im.Source, im.Format, im.Width, im.Height, im.Attempts, want)
+			t.Errorf("%s became %s of %d x %d in attempt %d; want %+v", im.Source, im.Format, im.Width, im.Height, im.Attempts, want)
 		}
 		if p.Compressed[i] != im.Variants[0].URL || im.Bytes != im.Variants[0].Bytes {
-			t.Errorf("the main variant of %s is not what the product shows", im.Source)
+			t.Errorf("the main variant of %s is not the one that the product lists", im.Source)
 		}
 		if size := int64(len(content[strings.TrimPrefix(im.Source, from)])); im.Bytes >= size {
 			t.Errorf("%s grew from %d to %d bytes", im.Source, size, im.Bytes)
@@ -56,9 +57,9 @@ func TestWayOfAPicture(t *testing.T) {
 			checkObject(t, variant.URL, variant.Format, variant.Width, variant.Height, variant.Bytes)
 		}
 	}
-	sameObjects(t, settings, []catalogued{p})
+	sameObjects(t, settings, []product{p})
 
-	t.Run("reads are cached, and a write shows at once", func(t *testing.T) {
+	t.Run("reads are cached and see every write", func(t *testing.T) {
 		waitFor(t, 10*time.Second, "a read from the cache", func() error {
 			a := v.must(200, "GET", p.path(), nil, nil)
 			if a.Message != "Product retrieved from cache" || a.header.Get("X-Cache") != "HIT" {
@@ -67,22 +68,22 @@ func TestWayOfAPicture(t *testing.T) {
 			return nil
 		})
 		v.must(200, "PATCH", p.path(), map[string]any{"product_price": 0.10}, nil)
-		var after catalogued
+		var after product
 		v.must(200, "GET", p.path(), nil, &after)
 		if after.Price.String() != "0.10" && after.Price.String() != "0.1" || after.Version <= p.Version {
 			t.Errorf("price %s in version %d after the write of 0.1 to version %d", after.Price, after.Version, p.Version)
 		}
 		if after.Status != "ready" {
-			t.Errorf("images are %s after a change of the price", after.Status)
+			t.Errorf("the images are %s after a change of the price", after.Status)
 		}
 	})
 
-	t.Run("what is replaced or deleted leaves no object", func(t *testing.T) {
+	t.Run("replaced and deleted images leave no object", func(t *testing.T) {
 		v.must(200, "PATCH", p.path(), map[string]any{"product_images": []string{from + "/logo.png"}}, &p)
 		if p.Status != "ready" || len(p.Images) != 1 {
-			t.Errorf("the picture that stayed is %s", p.Status)
+			t.Errorf("the image that was kept is %s", p.Status)
 		}
-		waitFor(t, 20*time.Second, "the deletion of two pictures", func() error {
+		waitFor(t, 20*time.Second, "the deletion of two images", func() error {
 			for _, key := range objects(t, settings) {
 				if strings.HasSuffix(key, ".jpg") {
 					return errors.New(key)
@@ -90,10 +91,10 @@ func TestWayOfAPicture(t *testing.T) {
 			}
 			return nil
 		})
-		sameObjects(t, settings, []catalogued{p})
+		sameObjects(t, settings, []product{p})
 		v.must(200, "DELETE", p.path(), nil, nil)
 		v.must(404, "GET", p.path(), nil, nil)
-		waitFor(t, 20*time.Second, "the deletion of all pictures", func() error {
+		waitFor(t, 20*time.Second, "the deletion of all images", func() error {
 			if keys := objects(t, settings); len(keys) > 0 {
 				return errors.New(keys[0])
 			}
@@ -102,15 +103,15 @@ func TestWayOfAPicture(t *testing.T) {
 	})
 }
 
-// TestOriginalRequest sends what the original system's clients send to a service that
-// is new and open, with a picture of this machine in it.
+// TestOriginalRequest sends the example request of the original system to a new service
+// without access control. Only the URL of the picture is different.
 func TestOriginalRequest(t *testing.T) {
 	t.Parallel()
 	settings := servers(t)
 	from := source(t, settings, files(map[string][]byte{"/image1.jpg": picture.JPEG(picture.Photo(800, 600, 3), 95, 1)}))
 	v := start(t, settings)
 	v.waitReady()
-	var p catalogued
+	var p product
 	created := v.must(201, "POST", "/products", json.RawMessage(`{
 		"user_id": 23,
 		"product_name": "Sample Product",
@@ -128,10 +129,10 @@ func TestOriginalRequest(t *testing.T) {
 	for _, variant := range settled.Images[0].Variants {
 		checkObject(t, variant.URL, variant.Format, variant.Width, variant.Height, variant.Bytes)
 	}
-	sameObjects(t, settings, []catalogued{settled})
+	sameObjects(t, settings, []product{settled})
 }
 
-// checkObject reads a picture as a browser would.
+// checkObject fetches a variant by its URL and checks its header, size and pixels.
 func checkObject(t *testing.T, url, format string, width, height int, size int64) {
 	t.Helper()
 	resp, err := client.Get(url)

@@ -1,4 +1,4 @@
-package main
+package e2e_test
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ import (
 	"vitrine/imaging/picture"
 )
 
-// form sends a multipart form with a file at its end.
+// form sends a multipart form whose last field is a file.
 func form(t *testing.T, url string, fields map[string]string, file []byte) *http.Response {
 	t.Helper()
 	var body bytes.Buffer
@@ -39,8 +39,9 @@ func form(t *testing.T, url string, fields map[string]string, file []byte) *http
 	return resp
 }
 
-// From files that clients send, through the API and past it, to the bytes in S3.
-func TestWayOfAnUpload(t *testing.T) {
+// TestUpload sends files through the API and directly to S3, and follows them to the
+// stored variants.
+func TestUpload(t *testing.T) {
 	t.Parallel()
 	settings := servers(t)
 	settings["FETCH_MAX_BYTES"] = "2MB"
@@ -53,21 +54,21 @@ func TestWayOfAnUpload(t *testing.T) {
 	if sent.StatusCode != http.StatusCreated {
 		t.Fatalf("form: %s", sent.Status)
 	}
-	var place struct {
+	var upload struct {
 		Source, URL string
 		Fields      map[string]string
 	}
-	v.must(201, "POST", "/uploads", map[string]any{"user_id": user}, &place)
-	if refused := form(t, place.URL, place.Fields, append(bytes.Clone(photo), make([]byte, 2_000_001-len(photo))...)); refused.StatusCode != http.StatusBadRequest {
+	v.must(201, "POST", "/uploads", map[string]any{"user_id": user}, &upload)
+	if refused := form(t, upload.URL, upload.Fields, append(bytes.Clone(photo), make([]byte, 2_000_001-len(photo))...)); refused.StatusCode != http.StatusBadRequest {
 		t.Errorf("a file that is too large: %s", refused.Status)
 	}
-	if taken := form(t, place.URL, place.Fields, photo); taken.StatusCode != http.StatusNoContent {
-		t.Fatalf("presigned: %s", taken.Status)
+	if accepted := form(t, upload.URL, upload.Fields, photo); accepted.StatusCode != http.StatusNoContent {
+		t.Fatalf("presigned: %s", accepted.Status)
 	}
 	logo := v.upload(user, picture.PNG(picture.Logo(300, 300)))
 	var nothing struct{ Source string }
 	v.must(201, "POST", "/uploads", map[string]any{"user_id": user}, &nothing)
-	for _, source := range []string{place.Source, logo, nothing.Source} {
+	for _, source := range []string{upload.Source, logo, nothing.Source} {
 		v.must(201, "POST", p.path()+"/images", map[string]string{"source": source}, nil)
 	}
 
@@ -80,7 +81,7 @@ func TestWayOfAnUpload(t *testing.T) {
 		t.Errorf("%+v", got.Images)
 	}
 	if len(first.Variants) != 4 || !slices.Equal(first.Variants, second.Variants) || first.Source == second.Source {
-		t.Errorf("equal bytes are stored twice: %+v, %+v", first.Variants, second.Variants)
+		t.Errorf("a duplicate is stored twice: %+v, %+v", first.Variants, second.Variants)
 	}
 	for _, variant := range first.Variants {
 		checkObject(t, variant.URL, variant.Format, variant.Width, variant.Height, variant.Bytes)
@@ -100,7 +101,7 @@ func TestWayOfAnUpload(t *testing.T) {
 		t.Errorf("uploads are %q, want three", uploads)
 	}
 
-	// The copy goes and takes nothing along.
+	// Deleting a duplicate deletes no variant.
 	v.must(200, "DELETE", p.path()+"/images/"+second.ID, nil, nil)
 	v.must(200, "PATCH", p.path()+"/images/"+first.ID, map[string]any{"position": 2, "alt": nil}, nil)
 	v.must(200, "DELETE", p.path()+"/images/"+got.Images[2].ID, nil, &struct{}{})
@@ -115,28 +116,28 @@ func TestWayOfAnUpload(t *testing.T) {
 	})
 	left, _ := stored()
 	if want := slices.DeleteFunc(made, func(key string) bool { return strings.HasSuffix(key, ".png") }); !slices.Equal(want, left) || len(left) != 4 {
-		t.Errorf("left are %q, want %q", left, want)
+		t.Errorf("%q are left, want %q", left, want)
 	}
-	var after catalogued
+	var after product
 	v.must(200, "GET", p.path(), nil, &after)
 	if len(after.Images) != 2 || after.Images[1].ID != first.ID || after.Images[1].Status != "ready" {
 		t.Errorf("%+v", after.Images)
 	}
 }
 
-// upload sends a file past the API and gives the source that names it.
+// upload sends a file directly to S3 and returns the source that names it.
 func (i *instance) upload(user int64, file []byte) string {
 	i.t.Helper()
-	var place struct {
+	var upload struct {
 		Source, URL string
 		Fields      map[string]string
 	}
 	a := i.must(201, "POST", "/uploads", map[string]any{"user_id": user}, nil)
-	if err := json.Unmarshal(a.Data, &place); err != nil {
+	if err := json.Unmarshal(a.Data, &upload); err != nil {
 		i.t.Fatal(err)
 	}
-	if taken := form(i.t, place.URL, place.Fields, file); taken.StatusCode != http.StatusNoContent {
-		i.t.Fatalf("presigned: %s", taken.Status)
+	if accepted := form(i.t, upload.URL, upload.Fields, file); accepted.StatusCode != http.StatusNoContent {
+		i.t.Fatalf("presigned: %s", accepted.Status)
 	}
-	return place.Source
+	return upload.Source
 }

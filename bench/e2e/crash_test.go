@@ -1,4 +1,4 @@
-package main
+package e2e_test
 
 import (
 	"fmt"
@@ -10,8 +10,8 @@ import (
 	"vitrine/imaging/picture"
 )
 
-// A process that is killed in the middle of its work loses nothing, and the next
-// one does nothing twice.
+// TestKillLosesNothing kills a process in the middle of its work. The next process
+// finishes every image and stores no object twice.
 func TestKillLosesNothing(t *testing.T) {
 	t.Parallel()
 	settings := servers(t)
@@ -42,13 +42,13 @@ func TestKillLosesNothing(t *testing.T) {
 	select {
 	case <-halfway:
 	case <-time.After(time.Minute):
-		t.Fatal("not half of the pictures were fetched in a minute")
+		t.Fatal("fewer than half of the images were fetched in one minute")
 	}
 	v.kill()
 
 	v = start(t, settings)
 	v.waitReady()
-	var products []catalogued
+	var products []product
 	for _, id := range ids {
 		p := v.settled(id, 90*time.Second)
 		if p.Status != "ready" {
@@ -59,7 +59,8 @@ func TestKillLosesNothing(t *testing.T) {
 	sameObjects(t, settings, products)
 }
 
-// SIGTERM hands back what cannot be finished, without counting the try.
+// TestTerminationHandsJobsBack stops a process whose job cannot finish. The job goes
+// back to the queue and the attempt is not counted.
 func TestTerminationHandsJobsBack(t *testing.T) {
 	t.Parallel()
 	settings := servers(t)
@@ -70,7 +71,7 @@ func TestTerminationHandsJobsBack(t *testing.T) {
 	from := source(t, settings, func(w http.ResponseWriter, r *http.Request) {
 		asked <- struct{}{}
 		if !open.Load() {
-			<-r.Context().Done() // a source that never answers
+			<-r.Context().Done() // a source that never responds
 			return
 		}
 		w.Write(file)
@@ -80,13 +81,13 @@ func TestTerminationHandsJobsBack(t *testing.T) {
 	select {
 	case <-asked:
 	case <-time.After(30 * time.Second):
-		t.Fatal("the picture was not asked for")
+		t.Fatal("the image was not fetched")
 	}
 	if took := v.terminate(); took > 20*time.Second {
-		t.Errorf("the end took %s", took)
+		t.Errorf("the stop took %s", took)
 	}
 	if v.err != nil {
-		t.Errorf("vitrine ended with %v", v.err)
+		t.Errorf("vitrine exited with %v", v.err)
 	}
 
 	open.Store(true)
@@ -94,11 +95,12 @@ func TestTerminationHandsJobsBack(t *testing.T) {
 	v.waitReady()
 	p = v.settled(p.ID, 30*time.Second)
 	if p.Status != "ready" || p.Images[0].Attempts != 1 {
-		t.Errorf("the picture is %s after %d counted tries, want ready after 1", p.Status, p.Images[0].Attempts)
+		t.Errorf("the image is %s after %d attempts, want ready after 1", p.Status, p.Images[0].Attempts)
 	}
 }
 
-// A replica without workers serves the API and leaves the pictures to others.
+// TestReplicaWithoutWorkers has one replica serve the API and another process the
+// images.
 func TestReplicaWithoutWorkers(t *testing.T) {
 	t.Parallel()
 	settings := servers(t)
@@ -110,6 +112,6 @@ func TestReplicaWithoutWorkers(t *testing.T) {
 	settings["WORKERS"] = "2"
 	start(t, settings)
 	if p = api.settled(p.ID, time.Minute); p.Status != "ready" {
-		t.Errorf("the picture is %s", p.Status)
+		t.Errorf("the image is %s", p.Status)
 	}
 }

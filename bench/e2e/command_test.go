@@ -1,20 +1,15 @@
-package main
+package e2e_test
 
 import (
 	"net/url"
-	"os"
 	"os/exec"
 	"testing"
 )
 
-// vitrine runs the program with arguments to its end.
+// vitrine runs the program with arguments until it exits, and returns what it printed.
 func vitrine(t *testing.T, settings map[string]string, args ...string) (output string, failed bool) {
 	t.Helper()
-	binary, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(binary, args...)
+	cmd := exec.Command(program, args...)
 	cmd.Env = environ(settings)
 	cmd.Dir = t.TempDir()
 	out, err := cmd.CombinedOutput()

@@ -1,4 +1,4 @@
-package main
+package e2e_test
 
 import (
 	"errors"
@@ -10,13 +10,13 @@ import (
 	"vitrine/imaging/picture"
 )
 
-// The failure table of the README: what still works while one server is down,
-// stopped or frozen, and that everything goes on when it is back.
+// TestOutages holds the table of failures in the documentation: what still works while
+// one server is stopped or frozen, and that everything resumes when it is back.
 func TestOutages(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		server, variable string
-		wait             bool // pictures wait for the server
+		wait             bool // images wait for the server
 	}{
 		{"RabbitMQ", "RABBITMQ_URL", true},
 		{"Redis", "REDIS_URL", false},
@@ -36,7 +36,7 @@ func TestOutages(t *testing.T) {
 				v := start(t, through)
 				user := v.newUser()
 				if p := v.settled(v.newProduct(user, from+"/a.png").ID, time.Minute); p.Status != "ready" {
-					t.Fatalf("the picture is %s before the outage", p.Status)
+					t.Fatalf("the image is %s before the outage", p.Status)
 				}
 
 				if frozen {
@@ -46,14 +46,14 @@ func TestOutages(t *testing.T) {
 				}
 				p := v.newProduct(user, from+"/a.png")
 				v.must(200, "PATCH", p.path(), map[string]any{"product_name": "During"}, nil)
-				var during catalogued
+				var during product
 				v.must(200, "GET", p.path(), nil, &during)
 				if during.Name != "During" {
-					t.Errorf("a read during the outage gives %q", during.Name)
+					t.Errorf("a read during the outage returned the name %q", during.Name)
 				}
 				if !tt.wait {
 					if p := v.settled(p.ID, time.Minute); p.Status != "ready" {
-						t.Errorf("the picture is %s during the outage", p.Status)
+						t.Errorf("the image is %s during the outage", p.Status)
 					}
 				}
 
@@ -63,7 +63,7 @@ func TestOutages(t *testing.T) {
 					proxy.Accept()
 				}
 				if p = v.settled(p.ID, 90*time.Second); p.Status != "ready" || p.Images[0].Attempts != 1 {
-					t.Errorf("the picture is %s after %d counted tries, want ready after 1", p.Status, p.Images[0].Attempts)
+					t.Errorf("the image is %s after %d attempts, want ready after 1", p.Status, p.Images[0].Attempts)
 				}
 				checkObject(t, p.Compressed[0], "png", 200, 200, p.Images[0].Bytes)
 			})
@@ -71,7 +71,8 @@ func TestOutages(t *testing.T) {
 	}
 }
 
-// Without PostgreSQL nothing can be written; what is cached is still served.
+// TestOutageOfPostgreSQL stops and freezes PostgreSQL. Writes fail with a 503; cached
+// products are still served.
 func TestOutageOfPostgreSQL(t *testing.T) {
 	t.Parallel()
 	settings, proxy := behind(t, servers(t), "DATABASE_URL")
@@ -92,9 +93,9 @@ func TestOutageOfPostgreSQL(t *testing.T) {
 		{"frozen", proxy.Stall, proxy.Resume},
 		{"stopped", proxy.Refuse, proxy.Accept},
 	} {
-		other := v.newProduct(user) // not read yet, so in no cache
+		other := v.newProduct(user) // never read, so not cached
 		outage.begin()
-		waitFor(t, 10*time.Second, "a cached answer that is marked", func() error {
+		waitFor(t, 10*time.Second, "a cached response that names the outage", func() error {
 			a := v.must(200, "GET", cached.path(), nil, nil)
 			return wantCacheStatus(a, "vitrine; hit; detail=database-unavailable")
 		})
@@ -113,7 +114,7 @@ func TestOutageOfPostgreSQL(t *testing.T) {
 				t.Errorf("%s: %s %s took %s", outage.name, request.method, request.path, took)
 			}
 			if a.header.Get("Retry-After") == "" {
-				t.Errorf("%s: %s %s does not say Retry-After", outage.name, request.method, request.path)
+				t.Errorf("%s: %s %s has no Retry-After", outage.name, request.method, request.path)
 			}
 		}
 		outage.end()
@@ -124,7 +125,7 @@ func TestOutageOfPostgreSQL(t *testing.T) {
 			}
 			return nil
 		})
-		waitFor(t, 10*time.Second, "a cached answer without the mark", func() error {
+		waitFor(t, 10*time.Second, "a cached response that names no outage", func() error {
 			return wantCacheStatus(v.must(200, "GET", cached.path(), nil, nil), "vitrine; hit")
 		})
 	}
@@ -137,7 +138,8 @@ func wantCacheStatus(a answer, want string) error {
 	return nil
 }
 
-// Nothing that vitrine depends on has to be there for it to start and to say so.
+// TestStartWithoutServers starts the service while none of its servers can be reached.
+// It listens and reports that it is not ready.
 func TestStartWithoutServers(t *testing.T) {
 	t.Parallel()
 	v := start(t, map[string]string{
@@ -152,11 +154,11 @@ func TestStartWithoutServers(t *testing.T) {
 		}
 		resp.Body.Close()
 		if resp.StatusCode != want {
-			t.Errorf("%s answers %d, want %d", path, resp.StatusCode, want)
+			t.Errorf("%s: status %d, want %d", path, resp.StatusCode, want)
 		}
 	}
 	v.must(503, "GET", "/products", nil, nil)
 	if took := v.terminate(); took > 20*time.Second || v.err != nil {
-		t.Errorf("the end took %s, error %v", took, v.err)
+		t.Errorf("the stop took %s, error %v", took, v.err)
 	}
 }

@@ -1,8 +1,9 @@
-package main
+package e2e_test
 
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -12,8 +13,12 @@ import (
 	"vitrine/imaging/picture"
 )
 
-// Clients of a replica wait for what the workers of another do, and hold up
-// nothing when theirs ends.
+// requestGrace is how long a stopping service waits for requests before it cuts them
+// off, as main.go has it.
+const requestGrace = 8 * time.Second
+
+// TestFollowing has the clients of one replica wait for images that another replica
+// processes. They do not delay the stop of their replica.
 func TestFollowing(t *testing.T) {
 	t.Parallel()
 	settings := servers(t)
@@ -30,13 +35,14 @@ func TestFollowing(t *testing.T) {
 	worker := start(t, settings)
 	worker.waitReady()
 	settings["WORKERS"] = "0"
+	settings["ADMIN_ADDR"] = "127.0.0.1:0"
 	api := start(t, settings)
 	user := api.newUser()
 
 	events := api.follow("/events")
 	p := api.newProduct(user, from+"/a.png")
 	if a := api.held(p.path()); a.header.Get("Preference-Applied") != "wait=30" || !strings.Contains(string(a.Data), `"image_status":"ready"`) {
-		t.Errorf("the held answer is %d %v: %s", a.status, a.header, a.Data)
+		t.Errorf("the delayed response is %d %v: %s", a.status, a.header, a.Data)
 	}
 	for _, want := range []string{"product.created", "image.processing", "image.ready"} {
 		if got := next(t, events); got != want {
@@ -45,34 +51,35 @@ func TestFollowing(t *testing.T) {
 	}
 
 	p = api.newProduct(user, from+"/never.png")
-	begun := make(chan struct{})
 	answered := make(chan answer, 1)
-	go func() {
-		close(begun)
-		answered <- api.held(p.path())
-	}()
-	<-begun
+	go func() { answered <- api.held(p.path()) }()
+	waitFor(t, 10*time.Second, "the service to hold the request", func() error {
+		if n := api.metric("vitrine_http_waiting_requests"); n != "1" {
+			return fmt.Errorf("%s requests wait", n)
+		}
+		return nil
+	})
 	if got := next(t, events); got != "product.created" {
 		t.Errorf("event %s", got)
 	}
-	if took := api.terminate(); took > requestGrace { // then it would have cut them off
-		t.Errorf("the end took %s", took)
+	if took := api.terminate(); took > requestGrace {
+		t.Errorf("the stop took %s", took)
 	}
 	if api.err != nil {
-		t.Errorf("vitrine ended with %v", api.err)
+		t.Errorf("vitrine exited with %v", api.err)
 	}
 	if a := <-answered; a.status != http.StatusOK || !strings.Contains(string(a.Data), `"image_status":"pending"`) {
-		t.Errorf("the held answer is %d %s", a.status, a.Data)
+		t.Errorf("the delayed response is %d %s", a.status, a.Data)
 	}
 	if _, err := io.Copy(io.Discard, events); err != nil {
 		t.Errorf("the stream ended with %v", err)
 	}
 }
 
-// patient is a client for answers that take long.
+// patient is a client without a time limit.
 var patient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
-// held asks for a path and is ready to wait.
+// held reads a path with a request that the service may hold for 30 s.
 func (i *instance) held(path string) answer {
 	req, err := http.NewRequest(http.MethodGet, i.url+path, nil)
 	if err != nil {
@@ -87,7 +94,27 @@ func (i *instance) held(path string) answer {
 	return a
 }
 
-// follow opens an event stream, which is there when this returns.
+// metric returns the value of a metric without labels, or "" without that metric.
+func (i *instance) metric(name string) string {
+	i.t.Helper()
+	resp, err := client.Get(i.adminURL + "/metrics")
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	lines := bufio.NewScanner(resp.Body)
+	for lines.Scan() {
+		if value, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
+			return value
+		}
+	}
+	if err := lines.Err(); err != nil {
+		i.t.Fatal(err)
+	}
+	return ""
+}
+
+// follow opens an event stream and returns once the service has accepted it.
 func (i *instance) follow(path string) *bufio.Reader {
 	i.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -104,7 +131,7 @@ func (i *instance) follow(path string) *bufio.Reader {
 	return bufio.NewReader(resp.Body)
 }
 
-// next gives the name of the next event.
+// next returns the name of the next event.
 func next(t *testing.T, events *bufio.Reader) string {
 	t.Helper()
 	for {

@@ -18,7 +18,7 @@ const MaxSide = 1<<14 - 1
 // DefaultQuality is what a quality of 0 means.
 const DefaultQuality = 75
 
-// Options say how to encode.
+// Options configure encoding.
 type Options struct {
 	// Quality is 1 to 100; values beyond are taken as the nearest, 0 as
 	// DefaultQuality. Lossless files have no use for it.

@@ -1,7 +1,6 @@
-// Command demo starts the service for a first look: it serves a few pictures of
-// its own from loopback, lets the service fetch them, creates products that name
-// them where the catalogue is empty, prints what became of each picture, and
-// keeps everything running until it is interrupted.
+// Command demo starts the service with sample data. It serves a few pictures on
+// loopback, creates products with them if the catalogue is empty, prints the result of
+// each picture, and keeps everything running until it is interrupted.
 //
 // Usage: demo PATH-OF-VITRINE, with the service's settings in the environment.
 package main
@@ -18,7 +17,7 @@ import (
 )
 
 func main() {
-	// The service asks the kernel to end it with the thread that started it.
+	// The kernel ends the service together with the thread that started it.
 	runtime.LockOSThread()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -32,7 +31,7 @@ func main() {
 	}
 }
 
-// run shows the demo and returns when ctx ends or the service does.
+// run runs the demo until ctx ends or the service exits.
 func run(ctx context.Context, binary string) error {
 	source, err := serveScenes(ctx)
 	if err != nil {
@@ -63,19 +62,19 @@ func run(ctx context.Context, binary string) error {
 		fmt.Println("\nStopping.")
 		return nil
 	case <-service.exited:
-		return fmt.Errorf("the service ended by itself; its last words are in %s", service.logPath)
+		return fmt.Errorf("the service exited unexpectedly; see the end of %s", service.logPath)
 	}
 }
 
-// show creates the demo's products where there are none, waits for their
-// pictures and prints them.
+// show creates the demo's products if the catalogue is empty, waits for their pictures
+// and prints them.
 func show(ctx context.Context, c *client, source *source) error {
 	products, err := c.list(ctx)
 	if err != nil {
 		return err
 	}
 	if len(products) > 0 {
-		fmt.Printf("The catalogue has products already; these are the newest.\n\n")
+		fmt.Printf("The catalogue already has products. The newest are:\n\n")
 		return printTable(products, source, nil)
 	}
 	fmt.Printf("Creating a user and %d products; the pictures come from %s\n\n", len(scenes), source.url)
@@ -89,8 +88,8 @@ func show(ctx context.Context, c *client, source *source) error {
 	return printTable(products, source, took)
 }
 
-// create posts one product a scene and waits until its picture is ready or
-// failed. It returns the time from each POST to that moment, by product id.
+// create posts one product per scene and waits until their pictures are ready or failed.
+// It returns the time this took from the POST, by product id.
 func create(ctx context.Context, c *client, source *source) (map[string]time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()

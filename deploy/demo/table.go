@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// printTable prints one line a picture. took is the time from POST to the end of
-// the work by product id, and may be nil.
+// printTable prints one line per picture. took is the time from the POST to the result,
+// by product id, and may be nil.
 func printTable(products []product, source *source, took map[string]time.Duration) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "PICTURE\tBYTES BEFORE\tAFTER\tSIZE\tSTATE\tTIME\tURL OR REASON")

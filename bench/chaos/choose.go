@@ -17,7 +17,7 @@ func (c *chaos) choose() ([]fault.Fault, error) {
 	disk := c.cluster.Servers.Disk != ""
 	all := fault.Matrix(disk)
 	if !disk {
-		fmt.Fprintln(c.out, "no full disk: to mount a small one for PostgreSQL takes root")
+		fmt.Fprintln(c.out, "skipping the full-disk fault: mounting a small disk for PostgreSQL requires root")
 	}
 	if o.smoke {
 		all = fault.Smoke(all)

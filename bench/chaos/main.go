@@ -21,7 +21,7 @@ import (
 	"vitrine/bench/cluster"
 )
 
-// options are what the command line says.
+// options are the command-line options.
 type options struct {
 	smoke, full, race bool
 	soak              time.Duration
@@ -51,24 +51,24 @@ func main() {
 func parse() options {
 	var o options
 	flag.BoolVar(&o.smoke, "smoke", false, "a few faults in less than three minutes")
-	flag.BoolVar(&o.full, "full", false, "the whole matrix three times")
+	flag.BoolVar(&o.full, "full", false, "run the whole matrix three times")
 	flag.BoolVar(&o.race, "race", false, "build the service with the race detector")
-	flag.DurationVar(&o.soak, "soak", 0, "run so long with a fault each 30 s, and compare goroutines, open files and memory")
-	flag.DurationVar(&o.duration, "duration", 0, "inject no more faults after this time; zero for the mode's own bound")
-	flag.IntVar(&o.faults, "faults", 0, "how many faults; zero for the mode's own number")
-	flag.Float64Var(&o.rate, "rate", 0, "operations a second, at most; zero for the mode's own rate")
-	flag.IntVar(&o.clients, "clients", 96, "clients at once")
-	flag.Float64Var(&o.pictures, "pictures", 0.15, "part of the creates that have pictures")
-	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "what the choices follow from")
+	flag.DurationVar(&o.soak, "soak", 0, "run for this long with a fault every 30 s, and compare goroutines, open files and memory")
+	flag.DurationVar(&o.duration, "duration", 0, "stop injecting faults after this time; zero for the mode's default")
+	flag.IntVar(&o.faults, "faults", 0, "number of faults; zero for the mode's default")
+	flag.Float64Var(&o.rate, "rate", 0, "maximum operations per second; zero for the mode's default")
+	flag.IntVar(&o.clients, "clients", 96, "concurrent clients")
+	flag.Float64Var(&o.pictures, "pictures", 0.15, "share of the creates that have pictures")
+	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "seed of the random choices")
 	flag.StringVar(&o.only, "only", "", "only the faults whose name contains this")
 	flag.StringVar(&o.binary, "binary", "", "the service, with its whole path; empty builds it")
-	flag.StringVar(&o.folder, "folder", filepath.Join(".local", "chaos"), "where everything is kept")
+	flag.StringVar(&o.folder, "folder", filepath.Join(".local", "chaos"), "folder for data, logs and results")
 	flag.Parse()
 	o.complete()
 	return o
 }
 
-// complete fills in what the mode says.
+// complete fills in the mode's defaults.
 func (o *options) complete() {
 	faults, duration, rate := 64, 8*time.Minute, 100.0
 	switch {

@@ -20,9 +20,9 @@ import (
 
 const (
 	soakInterval = 30 * time.Second
-	// pause is the calm between two faults.
+	// pause is the time between two faults.
 	pause = 300 * time.Millisecond
-	// checkpoint is after how many faults the clients pause for a sweep.
+	// checkpoint is the number of faults after which the clients pause for a sweep.
 	checkpoint = 32
 	closeLimit = 3 * time.Minute
 )
@@ -41,8 +41,7 @@ type chaos struct {
 	results []fault.Result
 }
 
-// run does the whole run. The error says what went wrong with it, or that there
-// were violations.
+// run performs the whole run. It returns an error if the run failed or found violations.
 func run(ctx context.Context, o options, root, folder string) (err error) {
 	c := &chaos{options: o, folder: folder, out: os.Stdout, log: history.NewLog()}
 	fmt.Fprintf(c.out, "seed %d\n", o.seed)
@@ -124,13 +123,13 @@ func (c *chaos) work(ctx context.Context) error {
 	return c.sweep(ctx)
 }
 
-// inject goes through the faults until they or the time are used up.
+// inject injects the faults one after the other until the time is over.
 func (c *chaos) inject(ctx context.Context, faults []fault.Fault) error {
 	end := time.Now().Add(c.options.duration)
 	for i, f := range faults {
 		began := time.Now()
 		if began.After(end) {
-			fmt.Fprintf(c.out, "the time is used up after %d of %d faults\n", i, len(faults))
+			fmt.Fprintf(c.out, "time is over after %d of %d faults\n", i, len(faults))
 			break
 		}
 		result, err := c.stage.Run(ctx, f)
@@ -157,7 +156,7 @@ func (c *chaos) inject(ctx context.Context, faults []fault.Fault) error {
 	return ctx.Err()
 }
 
-// sweep looks at everything that there is, once all jobs have had their time.
+// sweep inspects all products and objects once all jobs have had time to finish.
 func (c *chaos) sweep(ctx context.Context) error {
 	until := c.log.Now()
 	if n := len(c.results); n > 0 {
@@ -195,8 +194,8 @@ const (
 	leastFaults       = 60
 )
 
-// enough is an error when the default selection has done less than it should, so
-// that its verdict says less than it seems to.
+// enough returns an error if the default selection did less than it should, because its
+// verdict then means little.
 func (c *chaos) enough() error {
 	o := c.options
 	if o.smoke || o.full || o.soak > 0 || o.only != "" || o.faults < leastFaults {
@@ -204,7 +203,7 @@ func (c *chaos) enough() error {
 	}
 	acknowledged, pictures, faults := c.load.Acknowledged(), c.load.Pictures(), len(c.results)
 	if acknowledged < leastAcknowledged || pictures < leastPictures || faults < leastFaults {
-		return fmt.Errorf("no violation, but too little was done: %d acknowledged operations, %d pictures, %d faults (want %d, %d, %d)",
+		return fmt.Errorf("no violation, but the run did too little to trust that: %d acknowledged operations, %d pictures, %d faults (want %d, %d, %d)",
 			acknowledged, pictures, faults, leastAcknowledged, leastPictures, leastFaults)
 	}
 	return nil

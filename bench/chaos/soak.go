@@ -46,7 +46,7 @@ func (m *meter) end(ctx context.Context) {
 	}
 	after, err := m.measure(ctx)
 	if err != nil {
-		fmt.Fprintln(m.chaos.out, "the replicas cannot be measured:", err)
+		fmt.Fprintln(m.chaos.out, "cannot measure the replicas:", err)
 		return
 	}
 	w := tabwriter.NewWriter(m.chaos.out, 0, 0, 2, ' ', 0)

@@ -25,7 +25,7 @@ import (
 	"vitrine/bench/debian"
 )
 
-// token is the service's.
+// token is the service's administrator token.
 const token = "the token of client"
 
 func main() {
@@ -97,7 +97,7 @@ func check(ctx context.Context, root, folder, url, picture string) error {
 			return err
 		}
 	}
-	fmt.Println("the generated client compiles and goes through the API")
+	fmt.Println("the generated client compiles and passes all API calls")
 	return nil
 }
 

@@ -1,6 +1,6 @@
-// Package cluster runs the whole service for a benchmark: private servers, the
-// real binary in several replicas, the ways between them, and a load balancer.
-// Everything listens on loopback, and ends with the process that started it.
+// Package cluster runs the whole service for a benchmark: private servers, several
+// replicas of the real binary, network links between them, and a load balancer.
+// Everything listens on loopback and ends with the process that started it.
 package cluster
 
 import (
@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// Config says what to start.
+// Config configures a cluster.
 type Config struct {
 	Root   string // of the checkout
 	Folder string // absolute; for data, logs and the binary
@@ -44,11 +44,11 @@ type Cluster struct {
 	proxy   *process
 }
 
-// diskBytes is enough for a run and little to fill.
+// diskBytes is enough for a run and quick to fill.
 const diskBytes = 1536 << 20
 
-// Start starts everything and returns when all replicas are ready. What it has
-// started runs until Close, also after an error.
+// Start starts everything and returns when all replicas are ready. Call Close even after
+// an error: it stops what was started.
 func Start(ctx context.Context, cfg Config) (*Cluster, error) {
 	c := &Cluster{folder: cfg.Folder, spawner: newSpawner()}
 	say := func(format string, args ...any) { fmt.Fprintf(cfg.Progress, format+"\n", args...) }
@@ -140,8 +140,7 @@ func (c *Cluster) startReplicas(cfg Config, binary string) error {
 	return nil
 }
 
-// AwaitWell waits until every replica is ready with all dependencies up, for limit
-// at most.
+// AwaitWell waits up to limit until every replica is ready with all dependencies up.
 func (c *Cluster) AwaitWell(ctx context.Context, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -160,13 +159,13 @@ func (c *Cluster) AwaitWell(ctx context.Context, limit time.Duration) error {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("not well after %s: %s", limit, strings.Join(trouble, "; "))
+			return fmt.Errorf("not ready after %s: %s", limit, strings.Join(trouble, "; "))
 		}
 	}
 }
 
-// Close ends everything. wipe also deletes the servers' data; without it their
-// data and logs stay for a look at them. It may be called twice.
+// Close stops everything. With wipe it also deletes the servers' data; otherwise data and
+// logs are kept for inspection. It may be called twice.
 func (c *Cluster) Close(ctx context.Context, wipe bool) error {
 	if c.proxy != nil {
 		c.proxy.kill()
@@ -183,7 +182,7 @@ func (c *Cluster) Close(ctx context.Context, wipe bool) error {
 		return nil
 	}
 	if err := c.Servers.Close(ctx, wipe); err != nil {
-		return errors.Join(errors.New("servers are left running"), err)
+		return errors.Join(errors.New("some servers are still running"), err)
 	}
 	return nil
 }

@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// haproxyConfig is the load balancer before the replicas. A request that was sent
-// is never sent again: only a connection that could not be made is tried with the
-// next replica. Where no replica says that it is ready, those that are alive get
-// the requests: they still answer what they can, and 503 in good order.
+// haproxyConfig configures the load balancer in front of the replicas. It never sends a
+// request twice: only failed connections are retried with the next replica. If no replica
+// is ready, those that are alive get the requests: they still serve what they can, and
+// answer 503 to the rest.
 const haproxyConfig = `global
 	maxconn 2000
 defaults
@@ -79,7 +79,7 @@ func (c *Cluster) awaitProxy(addr string) error {
 	limit := time.After(10 * time.Second)
 	for {
 		if c.proxy.ended() {
-			return errors.New("haproxy ended right after its start; see log/haproxy.log")
+			return errors.New("haproxy exited right after its start; see log/haproxy.log")
 		}
 		if conn, err := net.Dial("tcp", addr); err == nil {
 			return conn.Close()
@@ -87,19 +87,18 @@ func (c *Cluster) awaitProxy(addr string) error {
 		select {
 		case <-tick.C:
 		case <-limit:
-			return errors.New("haproxy does not listen after 10 s; see log/haproxy.log")
+			return errors.New("haproxy did not listen within 10 s; see log/haproxy.log")
 		}
 	}
 }
 
-// policy keeps Debian's package from starting its service for the whole machine,
-// which nobody asked for.
+// policy keeps Debian's package from starting a machine-wide service.
 const (
 	policyPath = "/usr/sbin/policy-rc.d"
 	policy     = "#!/bin/sh\ncase $1 in haproxy*) exit 101 ;; esac\nexit 0\n"
 )
 
-// findHAProxy returns the program, installing Debian's package where it is missing.
+// findHAProxy returns the path of haproxy. It installs Debian's package if necessary.
 func findHAProxy(ctx context.Context) (string, error) {
 	if path, ok := lookHAProxy(); ok {
 		return path, nil

@@ -10,14 +10,13 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// Link is the way from one replica to one server. Faults of the network are
-// injected here.
+// Link is the network link from one replica to one server, for injecting faults.
 type Link struct {
 	proxy  *toxiproxy.Proxy
 	toxics []string
 }
 
-// newLink makes a way to the address, on a free port of loopback.
+// newLink returns a link to the address, on a free loopback port.
 func newLink(server *toxiproxy.ApiServer, name, upstream string) (*Link, error) {
 	l := &Link{proxy: toxiproxy.NewProxy(server, name, "127.0.0.1:0", upstream)}
 	if err := l.proxy.Start(); err != nil {
@@ -30,7 +29,7 @@ func newToxiproxy() *toxiproxy.ApiServer {
 	return toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
 }
 
-// Addr is where the replica finds the server.
+// Addr is the address at which the replica reaches the server.
 func (l *Link) Addr() string { return l.proxy.Listen }
 
 // Latency delays everything in both directions; the round trip takes ms longer.
@@ -42,10 +41,10 @@ func (l *Link) Latency(ms, jitter int) error {
 	return l.add("downstream", "latency", attributes)
 }
 
-// Reset breaks connections off, those that are open and new ones.
+// Reset resets open and new connections.
 func (l *Link) Reset() error { return l.add("downstream", "reset_peer", `{"timeout":0}`) }
 
-// BlackHole lets nothing through, and tells nobody.
+// BlackHole drops everything silently.
 func (l *Link) BlackHole() error {
 	if err := l.add("upstream", "timeout", `{"timeout":0}`); err != nil {
 		return err
@@ -63,7 +62,7 @@ func (l *Link) add(stream, kind, attributes string) error {
 	return nil
 }
 
-// Heal ends whatever was injected.
+// Heal removes all injected faults.
 func (l *Link) Heal(ctx context.Context) error {
 	for _, name := range l.toxics {
 		if err := l.proxy.Toxics.RemoveToxic(ctx, name); err != nil {

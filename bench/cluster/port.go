@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// Ports of ours are below the range from which the kernel takes those of outgoing
-// connections: while a replica is down nobody may get its port by chance.
+// These ports are below the kernel's range for outgoing connections, so that no other
+// process gets the port of a replica while it is down.
 const (
 	firstPort = 20000
 	lastPort  = 32000
@@ -19,8 +19,7 @@ var (
 	nextPort  = firstPort
 )
 
-// freeAddr returns an address of loopback that nobody listens on now. No two calls
-// give the same.
+// freeAddr returns a loopback address that is free. It never returns the same one twice.
 func freeAddr() (string, error) {
 	portMutex.Lock()
 	defer portMutex.Unlock()

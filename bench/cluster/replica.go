@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Replica is one process of the service. Its addresses stay over restarts.
+// Replica is one process of the service. It keeps its addresses across restarts.
 type Replica struct {
 	Name, URL, AdminURL string
 	// Links lead to the servers; without links they are reached directly.
@@ -24,7 +24,7 @@ type Replica struct {
 	process                      *process
 }
 
-// exitLimit bounds how long an orderly stop is waited for.
+// exitLimit is the time limit for a graceful stop.
 const exitLimit = 30 * time.Second
 
 // Start starts the process; it need not be ready when Start returns.
@@ -51,10 +51,10 @@ func (r *Replica) Kill() { r.process.kill() }
 // Freeze stops it with SIGSTOP; Thaw lets it go on.
 func (r *Replica) Freeze() error { return r.process.signal(syscall.SIGSTOP) }
 
-// Thaw lets a frozen process go on.
+// Thaw resumes a frozen process.
 func (r *Replica) Thaw() error { return r.process.signal(syscall.SIGCONT) }
 
-// Stop ends it with SIGTERM. An exit that is not clean is an error.
+// Stop stops the process with SIGTERM. It returns an error if the exit status is not 0.
 func (r *Replica) Stop() error {
 	if err := r.process.signal(syscall.SIGTERM); err != nil {
 		return err
@@ -79,8 +79,8 @@ func (r *Replica) close() {
 
 var probeClient = &http.Client{Timeout: 3 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 
-// Trouble says in words what /readyz reports: nothing if the process is ready and
-// all dependencies are up.
+// Trouble describes what /readyz reports, or returns "" if the process is ready and all
+// dependencies are up.
 func (r *Replica) Trouble(ctx context.Context) string {
 	if r.process != nil && r.process.ended() {
 		return r.Name + " is not running"
@@ -91,7 +91,7 @@ func (r *Replica) Trouble(ctx context.Context) string {
 	}
 	resp, err := probeClient.Do(req)
 	if err != nil {
-		return r.Name + " does not answer"
+		return r.Name + " does not respond"
 	}
 	defer resp.Body.Close()
 	var body struct {

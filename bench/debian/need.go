@@ -1,5 +1,4 @@
-// Package debian installs what a benchmark needs and the machine lacks, from
-// Debian's packages.
+// Package debian installs missing programs that a benchmark needs from Debian packages.
 package debian
 
 import (
@@ -11,8 +10,8 @@ import (
 	"strings"
 )
 
-// Need makes sure that a program is there; packages are those that have it. The
-// error says in one sentence what to do where they cannot be installed from here.
+// Need installs packages if program is missing. If it cannot install them, the error says
+// what to do.
 func Need(ctx context.Context, program string, packages ...string) error {
 	if _, err := exec.LookPath(program); err == nil {
 		return nil
@@ -22,7 +21,7 @@ func Need(ctx context.Context, program string, packages ...string) error {
 		return errors.New(program + " is needed, and there is no apt-get to install it with; put it into PATH and try again")
 	}
 	if os.Geteuid() != 0 {
-		return errors.New(program + " is not installed; `sudo " + install + "` does it")
+		return errors.New(program + " is not installed; run: sudo " + install)
 	}
 	fmt.Fprintln(os.Stderr, "installing", strings.Join(packages, " "))
 	cmd := exec.CommandContext(ctx, "sh", "-c", "apt-get update -q && "+install)

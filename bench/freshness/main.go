@@ -30,12 +30,12 @@ type options struct {
 
 func main() {
 	var o options
-	flag.IntVar(&o.pairs, "pairs", 1_000_000, "how many pairs")
-	flag.IntVar(&o.clients, "clients", 32, "clients at once")
+	flag.IntVar(&o.pairs, "pairs", 1_000_000, "number of pairs")
+	flag.IntVar(&o.clients, "clients", 32, "concurrent clients")
 	flag.IntVar(&o.products, "products", 8, "products of each client")
-	flag.Float64Var(&o.noise, "noise", 0.2, "part of the writes during which the third replica is asked for the product too")
+	flag.Float64Var(&o.noise, "noise", 0.2, "share of the writes during which the third replica reads the product too")
 	flag.StringVar(&o.binary, "binary", "", "the service, with its whole path; empty builds it")
-	flag.StringVar(&o.folder, "folder", filepath.Join(".local", "freshness"), "where everything is kept")
+	flag.StringVar(&o.folder, "folder", filepath.Join(".local", "freshness"), "folder for data and logs")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

@@ -24,8 +24,8 @@ type options struct {
 
 func main() {
 	var o options
-	flag.DurationVar(&o.time, "time", time.Minute, "for each target")
-	flag.IntVar(&o.parallel, "parallel", 1, "inputs tried at once")
+	flag.DurationVar(&o.time, "time", time.Minute, "time for each target")
+	flag.IntVar(&o.parallel, "parallel", 1, "inputs tried in parallel")
 	pattern := flag.String("target", "", "only targets whose package and name match, such as imaging.FuzzPNG")
 	flag.Parse()
 	if o.packages = flag.Args(); len(o.packages) == 0 {
@@ -62,7 +62,7 @@ func run(ctx context.Context, o options, pattern string) (err error) {
 		}
 	}
 	if findings > 0 {
-		return fmt.Errorf("%d targets found something", findings)
+		return fmt.Errorf("%d targets found failures", findings)
 	}
 	return nil
 }

@@ -37,12 +37,12 @@ type options struct {
 
 func main() {
 	var o options
-	flag.IntVar(&o.requests, "requests", 50_000, "how many requests")
-	flag.IntVar(&o.workers, "workers", 8, "requests at once")
-	flag.Uint64Var(&o.seed, "seed", 0, "of an earlier run, to make its requests again; 0 is another one each time")
-	flag.DurationVar(&o.limit, "limit", 15*time.Minute, "the longest that it may take")
+	flag.IntVar(&o.requests, "requests", 50_000, "number of requests")
+	flag.IntVar(&o.workers, "workers", 8, "concurrent requests")
+	flag.Uint64Var(&o.seed, "seed", 0, "seed of an earlier run, to repeat its requests; 0 picks a random one")
+	flag.DurationVar(&o.limit, "limit", 15*time.Minute, "time limit")
 	flag.StringVar(&o.binary, "binary", "", "the service, with its whole path; empty builds it")
-	flag.StringVar(&o.folder, "folder", filepath.Join(".local", "fuzzapi"), "where everything is kept")
+	flag.StringVar(&o.folder, "folder", filepath.Join(".local", "fuzzapi"), "folder for data and logs")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -56,7 +56,7 @@ func main() {
 	}
 }
 
-// token is the service's: a run is to meet 401 too.
+// token is the service's administrator token, so that a run covers 401 too.
 const token = "the token of fuzzapi"
 
 func run(ctx context.Context, o options) (err error) {

@@ -3,7 +3,7 @@
 // library and golang.org/x/image, and libvips's command line. It prints CPU time,
 // peak memory, bytes, likeness (SSIM of the luma) and the difference of colours
 // (CIEDE2000) for pictures that it draws, what WebP takes at the SSIM of the JPEG,
-// and, for each file of a folder of one's own, what became of it.
+// and, for each file of a given folder, its result.
 //
 // All three make 1600, 800 and 200 pixels, one from the other, as JPEG of quality
 // 80 and 4:2:0, on one thread; beside that the pipeline runs as it is shipped, and
@@ -33,8 +33,8 @@ type options struct {
 
 func main() {
 	var o options
-	flag.IntVar(&o.runs, "n", 9, "how often each picture is processed; the median counts")
-	flag.StringVar(&o.folder, "dir", "", "a folder of pictures of one's own")
+	flag.IntVar(&o.runs, "n", 9, "number of runs per picture, of which the median is taken")
+	flag.StringVar(&o.folder, "dir", "", "folder of further pictures")
 	flag.StringVar(&o.plot, "plot", "", "an SVG file to write, of CPU time, bytes and likeness")
 	flag.StringVar(&o.worker, "worker", "", "for the command itself: run one way on FILE and write to FOLDER")
 	flag.Parse()
@@ -49,7 +49,7 @@ func main() {
 func run(ctx context.Context, o options, args []string) error {
 	if o.worker != "" {
 		if len(args) != 2 {
-			return fmt.Errorf("a worker wants a file and a folder")
+			return fmt.Errorf("worker mode needs a file and a folder")
 		}
 		return work(ctx, o.worker, args[0], args[1], o.runs)
 	}

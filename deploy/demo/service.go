@@ -23,8 +23,8 @@ type service struct {
 	exited       chan struct{} // closed when the process has ended
 }
 
-// startService starts the service with its log in a file. Its address must be
-// free: an answer from some other process would be taken for ours.
+// startService starts the service with its log in a file. It returns an error if the
+// service's address is in use, because the demo would then call another process.
 func startService(binary string, source *source) (*service, error) {
 	addr := os.Getenv("HTTP_ADDR")
 	if addr == "" {
@@ -59,8 +59,8 @@ func startService(binary string, source *source) (*service, error) {
 	if os.Getenv("ADMIN_ADDR") == "" {
 		cmd.Env = append(cmd.Env, "ADMIN_ADDR=off") // its port may be taken; the demo has no use for it
 	}
-	// Ctrl-C reaches the whole foreground group; the service is to be stopped by
-	// stop alone, and never to outlive the demo.
+	// Ctrl-C reaches the whole foreground process group, but only stop may stop the
+	// service. The service must never outlive the demo.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	if err := cmd.Start(); err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func list(values ...string) string {
 	return strings.TrimLeft(strings.Join(values, ","), ",")
 }
 
-// waitReady waits until the service says that it is ready.
+// waitReady waits until the service reports that it is ready.
 func (s *service) waitReady(ctx context.Context, c *client) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -97,14 +97,14 @@ func (s *service) waitReady(ctx context.Context, c *client) error {
 		select {
 		case <-tick.C:
 		case <-s.exited:
-			return fmt.Errorf("the service did not start; its last words are in %s", s.logPath)
+			return fmt.Errorf("the service did not start; see the end of %s", s.logPath)
 		case <-ctx.Done():
-			return errors.New("the service is not ready after a minute; see " + s.logPath)
+			return errors.New("the service was not ready after a minute; see " + s.logPath)
 		}
 	}
 }
 
-// stop ends the service in good order, or by force when that takes too long.
+// stop stops the service gracefully, or kills it if that takes too long.
 func (s *service) stop() {
 	_ = s.cmd.Process.Signal(syscall.SIGTERM) // an error means that it has ended
 	select {

@@ -24,24 +24,24 @@ var scenes = []scene{
 	{"lighthouse.jpg", "Print: Lighthouse", "A photograph of 12 megapixels", "129.00", func() []byte {
 		return picture.JPEG(picture.Leaves(4000, 3000, 1), 92, 1)
 	}},
-	{"portrait.jpg", "Print: Portrait", "Its camera lay on its side: the EXIF orientation turns it", "49.50", func() []byte {
+	{"portrait.jpg", "Print: Portrait", "Taken sideways; rotated by its EXIF orientation", "49.50", func() []byte {
 		return picture.JPEG(picture.Stored(picture.Leaves(1500, 2000, 2), 6), 90, 6)
 	}},
-	{"logo.png", "Sticker: Logo", "Transparency stays", "3.20", func() []byte {
+	{"logo.png", "Sticker: Logo", "Transparency is kept", "3.20", func() []byte {
 		return picture.PNG(picture.Logo(1200, 1200))
 	}},
 	{"field.webp", "Print: Field", "A lossless WebP", "19.90", func() []byte {
 		return picture.WebP(picture.Leaves(1800, 1200, 3))
 	}},
-	{"chart.png", "Poster: Chart", "Flat colours, few of them", "12.00", func() []byte {
+	{"chart.png", "Poster: Chart", "A few flat colours", "12.00", func() []byte {
 		return picture.PNG(picture.Graphic(2400, 1600))
 	}},
-	{"thumb.gif", "Postcard", "A small GIF is never made larger", "1.10", func() []byte {
+	{"thumb.gif", "Postcard", "A small GIF is never enlarged", "1.10", func() []byte {
 		return picture.GIF(picture.Photo(400, 300, 4))
 	}},
-	{"missing.jpg", "Print: Sold out", "The picture is not there", "0.00", nil},
+	{"missing.jpg", "Print: Sold out", "The picture does not exist", "0.00", nil},
 	{"animated.html", "Print: Not a picture", "A page instead of a picture", "7.77", picture.HTML},
-	{"cut.jpg", "Print: Half a picture", "The upload broke off", "7.78", func() []byte {
+	{"cut.jpg", "Print: Half a picture", "A truncated file", "7.78", func() []byte {
 		return picture.Truncated(picture.JPEG(picture.Photo(1600, 1200, 5), 85, 1))
 	}},
 	{"bomb.png", "Print: 900 megapixels", "A few bytes that claim to be 30,000 x 30,000", "9.99", func() []byte {
@@ -49,7 +49,7 @@ var scenes = []scene{
 	}},
 }
 
-// sourceAddr is where the pictures are if it is free: the README's examples name it.
+// sourceAddr is the preferred address of the pictures, which the README's examples use.
 const sourceAddr = "127.0.0.1:18088"
 
 // source serves the scenes' files from loopback.
@@ -97,8 +97,8 @@ func (s *source) close() { s.server.Close() }
 
 func (s *source) urlOf(scene scene) string { return s.url + "/" + scene.file }
 
-// bytesOf is the size of the file behind a URL, which may be one of an earlier
-// run; 0 if there is none.
+// bytesOf returns the size of the file at a URL, which may come from an earlier run, or
+// 0 if the file does not exist.
 func (s *source) bytesOf(url string) int {
 	if file, ok := s.files["/"+path.Base(url)]; ok {
 		return len(file())

@@ -23,7 +23,7 @@ missing_packages() {
 	} | paste -sd' '
 }
 
-# Says no before minutes of work where the work is bound to fail.
+# Fails early if the installation cannot succeed.
 check_installable() {
 	local missing made
 	missing=$(missing_packages)
@@ -33,12 +33,12 @@ check_installable() {
 	fi
 	if [[ -n $missing ]]; then
 		command -v apt-get >/dev/null ||
-			fail "PostgreSQL 15, Redis 7 and RabbitMQ 3.10 or newer are needed, and there is no apt-get to install $missing with; install them, then run deploy/local up again"
+			fail "PostgreSQL 15, Redis 7 and RabbitMQ 3.10 or newer are required, and apt-get is missing to install $missing; install them, then run deploy/local up again"
 		((EUID == 0)) || sudo -n true 2>/dev/null ||
-			fail "to install packages takes root; run: sudo apt-get install -y $missing && deploy/local up"
+			fail "installing packages requires root; run: sudo apt-get install -y $missing && deploy/local up"
 	fi
 	minio_find || find_go >/dev/null ||
-		fail "there is no go in PATH to build MinIO with; install Go, or put a minio into PATH, then run deploy/local up again"
+		fail "building MinIO requires go in PATH; install Go, or put a minio into PATH, then run deploy/local up again"
 }
 
 # with_heartbeat LABEL LOG COMMAND...: runs it in a session of its own, and prints a line
@@ -73,7 +73,7 @@ ensure_packages() {
 			fail "apt-get could not install $missing (see $(short "$LOGS/packages.log")); try: apt-get update && apt-get install -y $missing"
 		missing=$(missing_packages)
 		[[ -z $missing ]] ||
-			fail "what apt-get has of $missing is too old (PostgreSQL 15, Redis 7 and RabbitMQ 3.10 are needed); put newer programs into PATH and run deploy/local up again"
+			fail "apt-get only has versions of $missing that are too old (PostgreSQL 15, Redis 7 and RabbitMQ 3.10 are required); put newer programs into PATH and run deploy/local up again"
 		say "packages: installed"
 	fi
 	find_packaged
@@ -150,10 +150,10 @@ ensure_minio() {
 	if minio_find; then return; fi
 	exec 7>>"$CACHE/minio.lock"
 	wait_for_lock 7 1800 "minio: waiting for a build that is under way" ||
-		fail "another build of MinIO has held $CACHE/minio.lock for 30 minutes; see who: fuser -v $CACHE/minio.lock"
+		fail "another build of MinIO has held $CACHE/minio.lock for 30 minutes; find it with: fuser -v $CACHE/minio.lock"
 	if minio_find; then return; fi
 	go=$(find_go)
-	say "minio: building it, once for this machine (about 3 minutes on two cores)"
+	say "minio: building, once per machine (about 3 minutes on two cores)"
 	rm -rf "$CACHE"/bin/.minio.*
 	out=$(mktemp -d "$CACHE/bin/.minio.XXXXXX")
 	: >"$LOGS/minio-build.log"

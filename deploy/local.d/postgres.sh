@@ -56,7 +56,7 @@ readonly PG_ELSEWHERE
 postgres_make_dir() {
 	local dir owner
 	if ((EUID == 0)) && [[ ! -e $STATE/postgres && ! -L $STATE/postgres ]] && ! as_postgres test -x "$STATE"; then
-		say "postgres: its user cannot enter $STATE, its data goes to $PG_ELSEWHERE"
+		say "postgres: user postgres cannot enter $STATE, storing data in $PG_ELSEWHERE"
 		ln -s "$PG_ELSEWHERE" "$STATE/postgres"
 	fi
 	dir=$(postgres_dir)
@@ -75,7 +75,7 @@ postgres_make_dir() {
 postgres_prepare() {
 	local dir
 	((EUID)) || id postgres >/dev/null 2>&1 ||
-		fail "PostgreSQL refuses to run as root, and there is no user postgres to lend it; run: useradd --system postgres"
+		fail "PostgreSQL refuses to run as root and the user postgres does not exist; run: useradd --system postgres"
 	postgres_make_dir
 	dir=$(postgres_dir)
 	write_secret "$STATE/pgpass" <<<"127.0.0.1:*:*:$DATABASE_USER:$POSTGRES_PASSWORD"
@@ -90,7 +90,7 @@ postgres_prepare() {
 # Made aside and renamed: an initdb that was interrupted leaves nothing that looks whole.
 postgres_init() {
 	local dir=$1
-	say "postgres: making its data folder"
+	say "postgres: creating the data folder"
 	rm -rf "$dir/data.new"
 	write_secret "$dir/password" <<<"$POSTGRES_PASSWORD"
 	((EUID)) || chown postgres: "$dir/password"

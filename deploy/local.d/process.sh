@@ -125,7 +125,7 @@ start_service() {
 			"${service}_finish"
 			return
 		fi
-		say "$service: runs but does not answer, restarting it"
+		say "$service: running but not responding, restarting it"
 	fi
 	stop_service "$service" # and what a crash left behind
 	"${service}_prepare"
@@ -140,10 +140,10 @@ wait_for_answer() {
 	hint="see the end of $(short "$LOGS/$service.log") (deploy/local wipe $service begins afresh, without its data)"
 	until "${service}_answers"; do
 		if ((SECONDS - begin > 2)) && gone "$service"; then
-			fail "$service ended right after its start; $hint"
+			fail "$service exited right after its start; $hint"
 		fi
 		((SECONDS - begin <= limit)) ||
-			fail "$service did not answer on 127.0.0.1:${PORT[$service]} within $limit s; $hint"
+			fail "$service did not respond on 127.0.0.1:${PORT[$service]} within $limit s; $hint"
 		sleep 0.1
 	done
 }
@@ -167,7 +167,7 @@ stop_service() {
 		postgres) signal INT "$main" ;; # "fast": ends the sessions, then a checkpoint
 		*) signal TERM "$main" ;;
 		esac
-		wait_until 45 main_gone "$service" || say "$service: still there after 45 s, killing it"
+		wait_until 45 main_gone "$service" || say "$service: still running after 45 s, killing it"
 	fi
 	# epmd serves on without its node; the node's other helpers end with it.
 	for pid in $(pids_of "$service"); do
@@ -180,7 +180,7 @@ stop_service() {
 		signal "$how" "${pids[@]}"
 		wait_until 5 gone "$service" || true
 	done
-	gone "$service" || fail "$service cannot be stopped, not even by kill -9: $(pids_of "$service" | paste -sd' ')"
+	gone "$service" || fail "$service cannot be stopped, even with kill -9; processes: $(pids_of "$service" | paste -sd' ')"
 }
 
 kill_service() {

@@ -21,7 +21,7 @@ const maxCurvePoints = 1 << 16
 // parametric maps the type of a parametric curve to its number of parameters.
 var parametric = [5]int{1, 3, 4, 5, 7}
 
-// parseCurve reads a curve, and says how many bytes it takes.
+// parseCurve parses a curve and returns its length in bytes.
 func parseCurve(b []byte) (c curve, used int, err error) {
 	if len(b) < 12 {
 		return c, 0, ErrMalformed
@@ -55,7 +55,7 @@ func parseCurve(b []byte) (c curve, used int, err error) {
 	return c, 0, ErrUnsupported
 }
 
-// at returns the curve's value, from 0 to 1, at x, which is cut to that range too.
+// at returns the curve's value, from 0 to 1, at x, which is clamped to that range too.
 func (c *curve) at(x float64) float64 {
 	x = unit(x)
 	switch {
@@ -101,7 +101,7 @@ func (c *curve) formula(x float64) float64 {
 	return cc*x + f
 }
 
-// unit cuts v to 0..1; what is no number is 0.
+// unit clamps v to 0..1; NaN becomes 0.
 func unit(v float64) float64 {
 	if v >= 1 {
 		return 1
@@ -112,7 +112,7 @@ func unit(v float64) float64 {
 	return 0
 }
 
-// Power returns the transfer function of a plain gamma.
+// Power returns the transfer function of a pure power law.
 func Power(gamma float64) Transfer {
 	return func(x float64) float64 { return math.Pow(x, gamma) }
 }

@@ -21,7 +21,7 @@ func (m matrix) apply(v [3]float64) (out [3]float64) {
 	return out
 }
 
-// inverse is false for a matrix that has none worth the name.
+// inverse returns the inverse matrix, and false if m is singular or nearly so.
 func (m matrix) inverse() (out matrix, ok bool) {
 	cofactor := func(i int) float64 {
 		r, c := i/3, i%3
@@ -41,10 +41,10 @@ func (m matrix) inverse() (out matrix, ok bool) {
 	return out, true
 }
 
-// bradford turns XYZ into the sharpened responses that chromatic adaptation scales (ICC.1:2022, annex E).
+// bradford converts XYZ to the sharpened responses that chromatic adaptation scales (ICC.1:2022, annex E).
 var bradford = matrix{0.8951, 0.2664, -0.1614, -0.7502, 1.7135, 0.0367, 0.0389, -0.0685, 1.0296}
 
-// fromXYZ turns XYZ relative to D50 into linear sRGB.
+// fromXYZ converts XYZ relative to D50 to linear sRGB.
 var fromXYZ = func() matrix {
 	m, _ := SRGB.toXYZ()
 	inverse, _ := m.inverse()
@@ -63,7 +63,7 @@ var (
 
 var d65 = [2]float64{0.3127, 0.329}
 
-// toXYZ turns linear RGB into XYZ relative to D50. It is false for chromaticities that span no colours.
+// toXYZ converts linear RGB to XYZ relative to D50. It returns false for degenerate chromaticities.
 func (p Primaries) toXYZ() (m matrix, ok bool) {
 	for i, xy := range [3][2]float64{p.Red, p.Green, p.Blue} {
 		xyz, ok := fromChromaticity(xy)

@@ -1,10 +1,12 @@
-// Package icc turns colours of the spaces that ICC profiles describe (ICC.1:2022, and its predecessors down to version 2)
-// into sRGB (IEC 61966-2-1), with the relative colorimetric intent and without black point compensation, as
+// Package icc converts colours from the spaces that ICC profiles describe (ICC.1:2022 and earlier versions down to 2)
+// to sRGB (IEC 61966-2-1), with the relative colorimetric intent and without black point compensation, as
 // libvips does by default. Colours outside of sRGB are clipped channel by channel.
 //
-// It takes matrix and curve profiles of RGB, curve profiles of gray, and tables (lut8, lut16 and lutAToB) of RGB and
-// CMYK. Profiles come from strangers: no length, count or offset in them is believed, and the work is bounded by the
-// profile's own length.
+// It supports matrix and curve profiles of RGB, curve profiles of gray, and tables (lut8, lut16 and lutAToB) of RGB and
+// CMYK. Profiles are untrusted input: every length, count and offset is checked, and the work is bounded by the
+// profile's length.
+//
+// It imports no other package of the project. Begin reading with [Parse] and transform.go.
 package icc
 
 import (
@@ -13,19 +15,19 @@ import (
 )
 
 var (
-	// ErrMalformed says that a profile is damaged: it is best ignored.
+	// ErrMalformed means that a profile is damaged. Ignore the profile.
 	ErrMalformed = errors.New("the colour profile is damaged")
-	// ErrUnsupported says that a profile is of a kind that this package does not know.
-	ErrUnsupported = errors.New("the colour profile is of a rare kind that is not supported")
+	// ErrUnsupported means that this package does not support this kind of profile.
+	ErrUnsupported = errors.New("this kind of colour profile is not supported")
 )
 
-// MaxBytes is the length of the largest profile that is looked at. Those of printing presses have two million bytes.
+// MaxBytes is the maximum length of a profile. Those of printing presses have about two million bytes.
 const MaxBytes = 4 << 20
 
 // Space is the kind of colours that a profile describes.
 type Space uint8
 
-// The kinds.
+// The supported spaces.
 const (
 	Gray Space = iota + 1
 	RGB
@@ -81,7 +83,7 @@ func Parse(data []byte) (*Transform, error) {
 	return nil, ErrUnsupported
 }
 
-// tag returns the content of a tag, or nothing where there is none or not in full.
+// tag returns the content of a tag, or nil if it is missing or incomplete.
 func (p *profile) tag(name string) []byte {
 	for e := p.tags; len(e) > 0; e = e[entryBytes:] {
 		if string(e[:4]) != name {
@@ -108,7 +110,7 @@ func (p *profile) gray() (*Transform, error) {
 	return NewGray(transfer), nil
 }
 
-// rgb prefers tables, which say more, to matrix and curves.
+// rgb prefers tables, which are more precise, to matrix and curves.
 func (p *profile) rgb() (*Transform, error) {
 	t, err := p.table(RGB)
 	if err == nil || p.lab {

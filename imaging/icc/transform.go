@@ -2,7 +2,7 @@ package icc
 
 import "math"
 
-// Transform turns the colours of one space into sRGB. Immutable; safe for concurrent use.
+// Transform converts the colours of one space to sRGB. It is immutable and safe for concurrent use.
 type Transform struct {
 	space  Space
 	curves [3]Transfer // of a matrix profile; of gray, all are the same
@@ -20,7 +20,7 @@ const (
 	sumUnit    = linearUnit * matrixUnit / encodeSteps
 )
 
-// tolerance is how far a matrix may be from another for both to be called the same: it moves no channel of a saturated
+// tolerance is the maximum difference between matrices that count as equal. It changes no channel of a saturated
 // colour visibly.
 const tolerance = 0.002
 
@@ -69,10 +69,10 @@ func (t *Transform) compile() {
 	}
 }
 
-// Space tells what the transform takes.
+// Space returns the space of the transform's input.
 func (t *Transform) Space() Space { return t.space }
 
-// Identity reports whether the transform changes no colour by more than a level or so: it is sRGB already.
+// Identity reports whether the space is sRGB already: the transform changes no colour by more than about one level.
 func (t *Transform) Identity() bool {
 	if t.direct == nil {
 		return false
@@ -87,9 +87,9 @@ func (t *Transform) Identity() bool {
 	return true
 }
 
-// Deep returns tables that turn 16-bit samples into 8-bit ones with sRGB's transfer function, so that nothing of what a
-// dark or linear picture holds gets lost, and the transform for those. Both are nil where there is no such way; the
-// transform alone is nil where none is needed.
+// Deep returns tables that convert 16-bit samples to 8-bit ones with sRGB's transfer function, which preserves the
+// detail of dark or linear pictures, and the transform for the results. Both are nil if the space does not allow this;
+// only the transform is nil if none is needed.
 func (t *Transform) Deep() (tables *[3][1 << 16]byte, rest *Transform) {
 	if t.grid != nil {
 		return nil, nil
@@ -119,8 +119,8 @@ func (t *Transform) Gray(row []byte) {
 	}
 }
 
-// RGB converts pixels of four bytes in place, of which the last is left alone: they must not be premultiplied. A
-// transform of gray takes each of the three for gray.
+// RGB converts pixels of four bytes in place and leaves the fourth byte unchanged. Pixels must not be premultiplied. A
+// transform of gray converts each of the three channels as gray.
 func (t *Transform) RGB(row []byte) {
 	switch {
 	case t.grid != nil:
@@ -149,5 +149,5 @@ func (t *Transform) shape(row []byte) {
 
 func step(sum int) int { return min(max((sum+sumUnit/2)/sumUnit, 0), encodeSteps) }
 
-// CMYK converts a row of inks, 255 being full, to opaque pixels of four bytes.
+// CMYK converts a row of inks, with 255 for full ink, to opaque pixels of four bytes.
 func (t *Transform) CMYK(dst []byte, inks [4][]byte) { t.grid.cmyk(dst, inks) }

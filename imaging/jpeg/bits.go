@@ -9,7 +9,7 @@ import (
 const chunkSize = 2 << 10
 
 // bitReader reads the bits of one entropy-coded segment, most significant first. Past the end of the
-// segment it supplies zeros and counts them, so that the hot loops need no check: overrun tells.
+// segment it supplies zeros and counts them, so that the hot loops need no check; overrun reports the excess.
 type bitReader struct {
 	acc     uint64 // the next n bits, left-aligned; what lies below is zero or a true preview of the next byte
 	n       uint   // how many bits of acc count
@@ -55,7 +55,7 @@ func (r *bitReader) refillSlow(acc uint64, n uint) (uint64, uint) {
 	return acc, n
 }
 
-// chunk unstuffs the next bytes of the segment (T.81 B.1.1.5) into buf; false means that there are none.
+// chunk unstuffs the next bytes of the segment (T.81 B.1.1.5) into buf; false means that none are left.
 func (r *bitReader) chunk() bool {
 	if r.ended {
 		return false

@@ -5,13 +5,13 @@ import (
 	"sync"
 )
 
-// Options say how to decode. The zero value decodes at full size.
+// Options configure decoding. The zero value decodes at full size.
 type Options struct {
 	// Scale is 1, 2, 4 or 8: the picture is ceil(Width/Scale) by ceil(Height/Scale) pixels. 0 means 1.
 	Scale int
 
-	// Stop is asked again and again, in each scan after each row of units; its error ends the decoding and is
-	// returned.
+	// Stop is called in each scan after each row of units. If it returns an error, decoding ends with that
+	// error.
 	Stop func() error
 
 	// MaxPasses bounds the work: the blocks visited in all scans may be that many times the blocks of the
@@ -19,11 +19,11 @@ type Options struct {
 	MaxPasses int
 }
 
-// DefaultMaxPasses leaves room for any sensible script of progressive scans; libjpeg's own makes 6 passes.
+// DefaultMaxPasses is enough for any sensible progressive file; libjpeg's default script makes 6 passes.
 const DefaultMaxPasses = 100
 
-// ScaleFor is the largest scale at which the longer side of a width by height picture is still at least fit
-// pixels, so that what is left for a resampler is to make it smaller.
+// ScaleFor returns the largest scale at which the longer side of a width by height picture is still at least fit
+// pixels, so that a resampler only has to reduce it further.
 func ScaleFor(width, height, fit int) int {
 	for scale := 8; scale > 1; scale /= 2 {
 		if (max(width, height)+scale-1)/scale >= fit {
@@ -35,34 +35,34 @@ func ScaleFor(width, height, fit int) int {
 
 var decoders = sync.Pool{New: func() any { return new(Decoder) }}
 
-// keptBytes is how much working memory a Decoder may keep from one picture to the next in the pool.
+// keptBytes is the maximum working memory that a pooled Decoder keeps between pictures.
 const keptBytes = 2 << 20
 
 // Decode decodes a complete JPEG file to an *image.Gray or an *image.YCbCr, whose planes have room for whole
-// units beyond its bounds. Files that it leaves to image/jpeg give ErrUnsupported. It allocates these planes and what
-// Header.Bytes says, however little the source holds: look at the header first. The source is not kept. Safe for
-// concurrent use.
+// units beyond its bounds. The error is ErrUnsupported for files that only image/jpeg can decode. Decode allocates
+// these planes and Header.Bytes more, even if the source is short, so check the header first. It does not keep the
+// source. It is safe for concurrent use.
 //
-// At a scale above 1 the last column and row stand for less than Scale pixels where the size is not a
-// multiple of it: the picture is Width/Scale by Height/Scale of its own pixels, a resampler's source rectangle.
+// At a scale above 1 the last column and row cover fewer than Scale pixels if the size is not a multiple of Scale.
+// For a resampler the source rectangle is Width/Scale by Height/Scale, which need not be whole numbers.
 func Decode(src []byte, o Options) (image.Image, error) {
 	d := decoders.Get().(*Decoder)
 	defer d.giveBack()
 	return d.Decode(src, o)
 }
 
-// Bands decodes like Decode, but has the picture in memory only a row of units at a time, 8 to 32 rows of pixels at full
-// scale: it gives take each of them, from the top down, as a picture whose bounds are its place in the whole. The band is
-// take's until take returns; take's error ends the decoding and is returned. A damage may show only
-// after some bands were given: all of them are void then. It allocates what Header.Bytes says. Safe for concurrent use.
+// Bands decodes like Decode, but keeps only one row of units in memory, 8 to 32 rows of pixels at full scale. It passes
+// each band to take, from the top down, as a picture whose bounds are its position in the whole. take must not use the
+// band after it returns; an error from take ends decoding and is returned. An error may occur after bands have been
+// passed to take; the caller must then discard them. Bands allocates Header.Bytes. It is safe for concurrent use.
 func Bands(src []byte, o Options, take func(band image.Image) error) error {
 	d := decoders.Get().(*Decoder)
 	defer d.giveBack()
 	return d.Bands(src, o, take)
 }
 
-// Decoder keeps its working memory from one picture to the next. The zero value is ready; it serves one
-// goroutine at a time.
+// Decoder reuses its working memory between pictures. The zero value is ready to use. It is not safe for concurrent
+// use.
 type Decoder struct {
 	opt   Options
 	src   []byte
@@ -87,10 +87,10 @@ type Decoder struct {
 	masks   []uint64
 }
 
-// Reset lets go of the working memory.
+// Reset releases the working memory.
 func (d *Decoder) Reset() { *d = Decoder{} }
 
-// giveBack puts the decoder into the pool. A large picture's memory is not kept for a small one.
+// giveBack returns the decoder to the pool. It releases the working memory if that exceeds keptBytes.
 func (d *Decoder) giveBack() {
 	if cap(d.samples)+2*cap(d.memory)+8*cap(d.masks)+scanBytes*cap(d.scans)+tableBytes*len(d.tables) > keptBytes {
 		d.Reset()
@@ -120,7 +120,7 @@ func (d *Decoder) Bands(src []byte, o Options, take func(band image.Image) error
 	return d.bands(take)
 }
 
-// begin forgets the last picture, but not the working memory.
+// begin resets the decoder for a new picture and keeps the working memory.
 func (d *Decoder) begin(src []byte, o Options) {
 	d.opt, d.src, d.frame, d.comp = o, src, frame{}, [maxComponents]component{}
 	for class := range d.huff {
@@ -136,10 +136,10 @@ func (d *Decoder) begin(src []byte, o Options) {
 	d.block = block{}
 }
 
-// forget keeps neither source nor picture.
+// forget drops the references to the source and the picture.
 func (d *Decoder) forget() { d.begin(nil, Options{}) }
 
-// resized returns n zeros.
+// resized returns a slice of n zeros, reusing memory where possible.
 func resized[T any](b []T, n int) []T {
 	if cap(b) < n {
 		return make([]T, n)

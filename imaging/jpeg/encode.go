@@ -7,27 +7,28 @@ import (
 	"slices"
 )
 
-// DefaultQuality is what a quality of 0 means.
+// DefaultQuality is the quality used for 0.
 const DefaultQuality = 75
 
-// EncoderOptions say how to encode.
+// EncoderOptions configure encoding.
 type EncoderOptions struct {
-	// Quality is 1 to 100; values beyond are taken as the nearest, 0 as DefaultQuality.
+	// Quality is 1 to 100. Values outside are clamped; 0 means DefaultQuality.
 	Quality int
 
-	// ChromaQuality is that of the chroma where it is to be another; 0 means Quality.
+	// ChromaQuality is the quality of the chroma planes; 0 means Quality.
 	ChromaQuality int
 
-	// Optimize makes the Huffman tables for the picture in a second pass: the same pixels in fewer bytes, for
-	// more time and four bytes of memory for each coefficient that is not zero.
+	// Optimize computes Huffman tables for the picture: the same pixels in fewer bytes, at the cost of more
+	// time and four bytes of memory for each coefficient that is not zero.
 	Optimize bool
 }
 
-// ErrSize is returned for a picture without pixels, or with a side of more than 65,535 of them.
-var ErrSize = errors.New("jpeg: a picture of this size can't be encoded")
+// ErrSize is returned for an empty picture, or one with a side longer than 65,535 pixels.
+var ErrSize = errors.New("jpeg: picture must have sides of 1 to 65535 pixels")
 
-// Append appends a baseline file of m, an *image.YCbCr or *image.Gray, to dst. Colour is written as 4:2:0, whatever the
-// subsampling of m. Without Optimize the bytes are those of image/jpeg at the same quality. Safe for concurrent use.
+// Append appends m, an *image.YCbCr or *image.Gray, to dst as a baseline file. Colour is written as 4:2:0, whatever the
+// subsampling of m. Without Optimize the bytes equal those of image/jpeg at the same quality. It is safe for concurrent
+// use.
 func Append(dst []byte, m image.Image, o EncoderOptions) ([]byte, error) {
 	size := m.Bounds().Size()
 	if size.X < 1 || size.Y < 1 || size.X > 0xffff || size.Y > 0xffff {
@@ -82,7 +83,7 @@ type encoder struct {
 	out    bitWriter
 	dc     [3]int32 // DC of the block before, by component
 
-	// With optimised tables the first pass notes what it would write.
+	// With optimised tables the first pass records what it would write.
 	counts *[4][256]uint32
 	pages  []*tokenPage
 }

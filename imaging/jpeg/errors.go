@@ -7,16 +7,16 @@ import (
 )
 
 var (
-	// ErrUnsupported is wrapped by the error of a file that this package leaves to image/jpeg: four components,
+	// ErrUnsupported means that this package does not decode the file and image/jpeg may: four components,
 	// Adobe RGB, a dimension of zero, coefficients beyond 16 bits, over-full Huffman tables, other precisions and
 	// kinds of coding. Such a file may be valid; image/jpeg may decode it or refuse it.
-	ErrUnsupported = errors.New("jpeg: left to image/jpeg")
+	ErrUnsupported = errors.New("jpeg: not supported by this decoder")
 
-	// ErrTooManyPasses is returned for a file whose scans go over the picture more often than Options.MaxPasses.
+	// ErrTooManyPasses means that the file's scans cover the picture more often than Options.MaxPasses.
 	ErrTooManyPasses = errors.New("jpeg: too many passes over the picture")
 )
 
-// FormatError says in which way the source breaks the format. image/jpeg refuses such a source too.
+// FormatError describes how the source violates the format. image/jpeg rejects such a source too.
 type FormatError string
 
 func (e FormatError) Error() string { return "jpeg: invalid format: " + string(e) }

@@ -71,10 +71,11 @@ func (h *Header) describe() {
 	}
 }
 
-// mostPieces is how many pieces a profile can have: their count is a byte. One more is kept, to be seen.
+// mostPieces is the maximum number of pieces of a profile, whose count is a byte. One more is kept so that an excess
+// is noticed.
 const mostPieces = 255
 
-// note keeps where the metadata of an application segment is.
+// note records the position of the metadata in an application segment.
 func (h *Header) note(seg segment) {
 	has := func(prefix string) bool {
 		return len(seg.body) > len(prefix) && string(seg.body[:len(prefix)]) == prefix
@@ -100,8 +101,8 @@ func (h *Header) note(seg segment) {
 	}
 }
 
-// Supported reports whether Decode takes files of this kind. It gives ErrUnsupported for the others, and for some
-// that only their scans tell.
+// Supported reports whether Decode takes files of this kind. Decode returns ErrUnsupported for all others, and for
+// some files whose kind only shows in their scans.
 func (h Header) Supported() bool {
 	return h.Components != 4 && h.Width > 0 && h.Height > 0 && !h.frame.rgb(h.JFIF, h.Adobe)
 }

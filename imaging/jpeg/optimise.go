@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// token is one code and its value bits: class of table<<30 | symbol<<16 | value. The symbol tells the size of the value.
+// token is one code and its value bits: class of table<<30 | symbol<<16 | value. The symbol determines the size of the value.
 type token uint32
 
 // Tokens are kept in pages, so that what a picture takes of them grows without
@@ -60,7 +60,7 @@ func (e *encoder) note(levels *[64]int32, mask uint64, difference int32, class i
 	}
 }
 
-// replay writes the tokens with the codes made for them, and gives their pages back.
+// replay writes the recorded tokens with the optimised codes and releases their pages.
 func (e *encoder) replay() {
 	for _, p := range e.pages {
 		for i, t := range p.of[:p.n] {

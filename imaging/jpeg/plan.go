@@ -60,7 +60,7 @@ func (d *Decoder) walk() error {
 	}
 }
 
-// colourModel returns an error where the three components are not YCbCr as far as is known.
+// colourModel returns an error if the three components are known not to be YCbCr.
 func (d *Decoder) colourModel() error {
 	if d.frame.rgb(d.jfif, d.adobe) {
 		return unsupported("RGB")

@@ -29,7 +29,7 @@ func (p *plane) load(b *block, x, y int) {
 	}
 }
 
-// newChroma returns the two chroma planes of m at 4:2:0. They are those of m where they fit; otherwise each
+// newChroma returns the two chroma planes of m at 4:2:0. It returns those of m if they fit; otherwise each
 // sample is the mean, rounded up at a half, of the four samples that belong to its four pixels.
 func newChroma(m *image.YCbCr) [2]plane {
 	r := m.Rect

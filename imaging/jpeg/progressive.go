@@ -2,7 +2,7 @@ package jpeg
 
 import "math/bits"
 
-// slots says which coefficients of a block a scale needs and where they are kept.
+// slots maps the coefficients of a block that a scale needs to their place in memory.
 type slots struct {
 	kept int
 	at   [64]uint8 // slot by zigzag index; kept or more means that it is not kept

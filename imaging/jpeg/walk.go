@@ -1,6 +1,6 @@
 package jpeg
 
-// counting says what restart intervals count in a scan of one component that has several blocks a unit: the
+// counting is what restart intervals count in a scan of one component that has several blocks a unit: the
 // standard counts blocks (T.81 A.2.2) and image/jpeg counts units' worth of them, coded or not. The first marker
 // found at its place decides.
 type counting uint8

@@ -31,7 +31,7 @@ var (
 	Lanczos    = Kernel{3, lanczos}
 )
 
-// Axis says which stretch of the source a destination sample covers along one
+// Axis describes which stretch of the source a destination sample covers along one
 // direction: sample i covers [Offset+i*Scale, Offset+(i+1)*Scale), in units of
 // source samples. It exists beside plain sizes for subsampled chroma planes,
 // whose samples do not share the edges of the picture.

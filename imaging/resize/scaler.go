@@ -2,9 +2,9 @@ package resize
 
 import "sync"
 
-// Scaler scales a picture whose rows come one after another from the top, so that
-// the picture is nowhere as a whole. It serves one goroutine at a time, and writes
-// the same samples as [Scale].
+// Scaler scales a picture whose rows arrive one by one from the top, so that the
+// whole picture need not be in memory. It writes the same samples as [Scale] and is not
+// safe for concurrent use.
 type Scaler struct {
 	dst            []byte
 	stride, height int // of the destination
@@ -25,7 +25,7 @@ type Scaler struct {
 
 var scalers = sync.Pool{New: func() any { return new(Scaler) }}
 
-// NewScaler makes the Scaler for a picture of so many interleaved channels (see
+// NewScaler returns a Scaler for a picture of so many interleaved channels (see
 // [Source]), which writes to dst, whose rows are stride bytes apart. Its memory is
 // that of Scale.
 func NewScaler(dst []byte, stride, channels int, x, y Axis) *Scaler {
@@ -56,15 +56,15 @@ func newScaler(dst []byte, stride, channels int, x, y Axis, vector bool) *Scaler
 	return s
 }
 
-// Write takes the next row of the source; it keeps a copy. Rows that are not
-// needed any more are let pass.
+// Write adds the next row of the source and copies it. It ignores rows that are no
+// longer needed.
 func (s *Scaler) Write(row []byte) {
 	if s.done < s.height {
 		s.take(append(s.room()[:0], row[:s.width]...))
 	}
 }
 
-// room is where a copy of the next row may be put.
+// room returns memory for a copy of the next row.
 func (s *Scaler) room() []byte {
 	if s.across == nil {
 		return s.dst[s.next*s.stride:][:s.width]
@@ -74,8 +74,8 @@ func (s *Scaler) room() []byte {
 	return *buf
 }
 
-// take takes the next row, which must not change as long as a window reaches it,
-// and writes what can be written then.
+// take adds the next row, which must not change while a window includes it, and writes
+// the destination rows that are complete then.
 func (s *Scaler) take(row []byte) {
 	if s.across == nil {
 		copy(s.room(), row)
@@ -101,8 +101,8 @@ func (s *Scaler) take(row []byte) {
 	}
 }
 
-// Close returns the memory of the Scaler, which must not be used any more, to the
-// next one, and drops the references to the pictures.
+// Close releases the Scaler's memory for reuse and drops its references to pictures. The
+// Scaler must not be used afterwards.
 func (s *Scaler) Close() {
 	clear(s.ring[:cap(s.ring)])
 	clear(s.taps[:cap(s.taps)])

@@ -20,8 +20,8 @@ type vectors struct {
 }
 
 // prepare lays the windows of the horizontal pass out for loads of whole vectors:
-// mid has zeros behind it, and so has each window. It gives false where the
-// processor or the picture does not allow vectors.
+// mid has zeros behind it, and so has each window. It reports false if
+// the processor or the picture does not allow vectors.
 func (v *vectors) prepare(width, channels int, across []window) bool {
 	if channels != 1 || width < blockSize || len(across) < 8 || !archsimd.X86.AVX2() {
 		return false

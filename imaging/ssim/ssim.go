@@ -1,7 +1,8 @@
-// Package ssim measures how alike two pictures look: the structural similarity
-// index of Wang, Bovik, Sheikh and Simoncelli ("Image quality assessment: from
+// Package ssim computes the structural similarity of two pictures: the index of Wang, Bovik, Sheikh and Simoncelli ("Image quality assessment: from
 // error visibility to structural similarity", IEEE Transactions on Image
 // Processing 13, 2004), with the paper's Gaussian window and constants.
+//
+// It imports no other package of the project. Begin reading with [Gray].
 package ssim
 
 import (
@@ -31,14 +32,14 @@ var window = func() (w [2*radius + 1]float32) {
 	return w
 }()
 
-// Index is that of two sets of samples with the means p and q, the variances pp and
-// qq, and the covariance pq.
+// Index returns the index of two sets of samples with the means p and q, the variances
+// pp and qq, and the covariance pq.
 func Index[F float32 | float64](p, q, pp, qq, pq F) F {
 	return (2*p*q + c1) * (2*pq + c2) / ((p*p + q*q + c1) * (pp + qq + c2))
 }
 
 // Gray returns the mean index of two pictures of the same size, 1 for equal ones. At
-// the edges the outermost samples are repeated. It panics where the sizes differ.
+// the edges the outermost samples are repeated. It panics if the sizes differ.
 func Gray(a, b *image.Gray) float64 {
 	size := a.Rect.Size()
 	if size != b.Rect.Size() {

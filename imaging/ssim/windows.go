@@ -23,9 +23,9 @@ func (s *sums) index(n float32) float32 {
 }
 
 // Windows returns the mean index in square windows of 8 x 8 samples, four apart in
-// both directions. It orders pictures as Gray does, with less loss, for a fraction
-// of the time and next to no memory. Up to three columns and rows at the end count
-// for nothing. It panics where the sizes differ.
+// both directions. It ranks pictures as Gray does, in a fraction of the time and with
+// almost no memory; its values are higher. It ignores up to three columns and rows at
+// the end. It panics if the sizes differ.
 func Windows(a, b *image.Gray) float64 {
 	size := a.Rect.Size()
 	if size != b.Rect.Size() {

@@ -1,6 +1,8 @@
-// Package thumbhash makes ThumbHashes: pictures of some 25 bytes, to be shown blurred while the real one loads.
+// Package thumbhash computes ThumbHashes: blurred previews of about 25 bytes to show while a picture loads.
 // The format is Evan Wallace's (https://evanw.github.io/thumbhash/): brightness, two colour differences and alpha as a
-// few terms of a cosine transform, four bits each. It also tells the picture's proportions.
+// few terms of a cosine transform, four bits each. A hash also contains the picture's aspect ratio.
+//
+// It imports no other package of the project. Begin reading with [Encode].
 package thumbhash
 
 import (
@@ -8,8 +10,8 @@ import (
 	"math"
 )
 
-// Side is how many pixels a side Encode should be given. More only cost time: the finest detail that a hash keeps
-// is a seventh of the picture.
+// Side is the recommended length in pixels of a picture's longer side for Encode. More pixels only cost time: the finest
+// detail in a hash is a seventh of the picture.
 const Side = 32
 
 // Encode returns the hash of m, whose colours are premultiplied; m must not be empty. The hash has 5 to 25 bytes.
@@ -70,8 +72,8 @@ func appendTerms(hash []byte, all []terms) []byte {
 // level rounds v, from 0 to 1, to a whole number of steps.
 func level(v, steps float64) uint32 { return uint32(math.Round(v * steps)) }
 
-// split returns brightness, yellow less blue, red less green, and alpha, from 0 to 1. What is transparent shows the
-// mean colour, so that it has no part in the others' terms.
+// split returns brightness, yellow less blue, red less green, and alpha, from 0 to 1. Transparent pixels get the
+// mean colour, so that they do not affect the other terms.
 func split(m *image.RGBA) (channels [4][]float64, opaque bool) {
 	w, h := m.Rect.Dx(), m.Rect.Dy()
 	for i := range channels {
@@ -95,7 +97,7 @@ func split(m *image.RGBA) (channels [4][]float64, opaque bool) {
 }
 
 // Mean returns the mean of red, green and blue, from 0 to 1 as they are stored, each pixel weighted by its alpha; a
-// picture that is nothing but transparent is black.
+// fully transparent picture is black.
 func Mean(m *image.RGBA) (mean [3]float64) {
 	var sum [4]int
 	for y := range m.Rect.Dy() {

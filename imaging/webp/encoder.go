@@ -24,7 +24,7 @@ const (
 // levels are the values of a macroblock's blocks, in the order they are written.
 type levels [blocks][16]int16
 
-// context tells for the blocks at the edge of a macroblock whether they had values:
+// context records for the blocks at the edge of a macroblock whether they had values:
 // four of luma, two of each chroma, and the one of first coefficients.
 type context [9]uint8
 

@@ -54,7 +54,7 @@ func (q *quantiser) quantise(in, levels *[16]int16, first int) (last int, distor
 	return last, sum >> q.shift
 }
 
-// restore returns the coefficients that a decoder makes of values.
+// restore returns the coefficients that a decoder reconstructs from values.
 func (q *quantiser) restore(levels, out *[16]int16, first int) {
 	step := q.step[0]
 	if first > 0 {
@@ -133,7 +133,7 @@ func (q *quantiser) refine(c *costs, ctx int, in, levels *[16]int16, first int, 
 	return max(bestN+1, first)
 }
 
-// extend returns the score of the cheapest way to a value at n, its error left out.
+// extend returns the score of the cheapest path to a value at n, without its error.
 func (q *quantiser) extend(c *costs, ctx int, paths *[17][2]path, n, first int, level int32, lambda int64) (int64, int8) {
 	token, rest := tokenOf[level], int64(bitsOf[level])
 	if n == first {

@@ -1,7 +1,8 @@
-// Package webp writes WebP files (RFC 9649): lossy ones, with and without
-// transparency, by an encoder of VP8 key frames (RFC 6386) that spends its bytes
-// where the structural similarity of the picture gains from them, and lossless
-// ones. It is plain Go: no C, no WebAssembly, no goroutines.
+// Package webp encodes WebP files (RFC 9649) in plain Go: lossless ones, and lossy ones
+// with and without transparency. The lossy encoder writes VP8 key frames (RFC 6386) and
+// spends bytes where they improve the picture's structural similarity most.
+//
+// It imports no other package of the project. Begin reading with [Append] and encoder.go.
 package webp
 
 import (
@@ -12,35 +13,35 @@ import (
 	"runtime/debug"
 )
 
-// MaxSide is the most pixels that a WebP can have in a row or column.
+// MaxSide is the maximum width and height of a WebP in pixels.
 const MaxSide = 1<<14 - 1
 
-// DefaultQuality is what a quality of 0 means.
+// DefaultQuality is the quality used for 0.
 const DefaultQuality = 75
 
-// Options say how to encode.
+// Options configure encoding.
 type Options struct {
-	// Quality is 1 to 100; values beyond are taken as the nearest, 0 as
-	// DefaultQuality. Lossless files have no use for it.
+	// Quality is 1 to 100. Values outside are clamped; 0 means DefaultQuality. It has
+	// no effect on lossless files.
 	Quality int
 
-	// Lossless keeps every pixel as it is. A picture with a palette always is.
+	// Lossless encodes without loss. Pictures with a palette are always lossless.
 	Lossless bool
 }
 
 var (
-	// ErrSize is returned for a picture without pixels, or with a side of more than MaxSide of them.
-	ErrSize = errors.New("webp: a picture of this size can't be encoded")
-	// ErrType is returned for a picture of a type that Append does not take.
-	ErrType = errors.New("webp: a picture of this type can't be encoded")
-	// ErrLossless is returned for the few pictures that the encoder of lossless files fails at.
-	ErrLossless = errors.New("webp: the picture can't be encoded without loss")
+	// ErrSize means that the picture is empty or has a side longer than MaxSide.
+	ErrSize = errors.New("webp: picture must have sides of 1 to 16383 pixels")
+	// ErrType means that Append does not support the picture's type.
+	ErrType = errors.New("webp: picture type is not supported")
+	// ErrLossless means that the lossless encoder cannot encode the picture, which is rare.
+	ErrLossless = errors.New("webp: picture cannot be encoded losslessly")
 )
 
-// Append appends a file of m to dst: an *image.YCbCr in 4:2:0 or 4:4:4 with
+// Append appends m to dst as a WebP file. m is an *image.YCbCr in 4:2:0 or 4:4:4 with
 // samples of the full range (JFIF), an *image.Gray, an *image.RGBA, whose
-// transparency is kept as it is, or an *image.Paletted. A panic of an encoder is
-// given as an error. Safe for concurrent use.
+// transparency is kept as it is, or an *image.Paletted. A panic of an
+// encoder is returned as an error. It is safe for concurrent use.
 func Append(dst []byte, m image.Image, o Options) (out []byte, err error) {
 	defer func() {
 		if v := recover(); v != nil {

@@ -33,7 +33,7 @@ func (t *tokenCounts) add(kind, ctx int, values *[16]int16, first, last int) {
 	}
 }
 
-// probs returns the probabilities that save more than it costs to say so.
+// probs returns the probabilities whose update saves more bits than it costs.
 func (t *tokenCounts) probs(old *tokenProbs) tokenProbs {
 	next := *old
 	for k := range t {

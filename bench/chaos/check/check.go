@@ -1,5 +1,5 @@
-// Package check decides from the history of a run which promises were broken. It
-// asks nobody: the same history gives the same verdict.
+// Package check decides from the history of a run which promises were broken. The
+// verdict depends on the history only.
 package check
 
 import (

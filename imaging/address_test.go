@@ -8,7 +8,7 @@ import (
 	"vitrine/imaging"
 )
 
-func TestAllowed(t *testing.T) {
+func TestCheckAddress(t *testing.T) {
 	t.Parallel()
 	public := []string{
 		"1.1.1.1", "8.8.8.8", "9.255.255.255", "11.0.0.0", "93.184.216.34", "100.63.255.255", "100.128.0.0",
@@ -49,7 +49,7 @@ func TestAllowed(t *testing.T) {
 	}
 }
 
-func TestAllowedExtra(t *testing.T) {
+func TestCheckAddressWithExtraPrefixes(t *testing.T) {
 	t.Parallel()
 	extra := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}
 	for text, want := range map[string]bool{

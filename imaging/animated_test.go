@@ -11,7 +11,7 @@ import (
 	"vitrine/imaging/picture"
 )
 
-func TestProcessTellsAnimations(t *testing.T) {
+func TestProcessDetectsAnimations(t *testing.T) {
 	t.Parallel()
 	photo := picture.Photo(60, 40, 1)
 	png := picture.PNG(photo)
@@ -48,9 +48,9 @@ func TestProcessTellsAnimations(t *testing.T) {
 	}
 }
 
-// The first frame of an animated WebP comes out as its file alone would, on a
-// canvas that is transparent around it; what follows is never looked into.
-func TestProcessTakesTheFirstFrameOfAWebP(t *testing.T) {
+// The first frame of an animated WebP looks like its own file, on a canvas that is transparent
+// around it. The other frames are not decoded.
+func TestProcessUsesTheFirstFrameOfAWebP(t *testing.T) {
 	t.Parallel()
 	photo, logo := picture.Photo(60, 40, 1), picture.Logo(60, 40)
 	lossy := picture.LossyWebP(60, 40)
@@ -119,8 +119,8 @@ func TestProcessRefusesBadAnimations(t *testing.T) {
 	}
 }
 
-// A first frame of a few pixels on a large canvas is where it belongs.
-func TestProcessTakesALargeCanvas(t *testing.T) {
+// A small first frame is in its place on a large canvas.
+func TestProcessOfALargeCanvas(t *testing.T) {
 	t.Parallel()
 	dot := picture.Frame{At: image.Rect(3000, 1000, 3060, 1040), File: picture.WebP(picture.Photo(60, 40, 1))}
 	got := mustProcess(t, picture.AnimatedWebP(image.Pt(6000, 1500), dot, dot))
@@ -129,6 +129,6 @@ func TestProcessTakesALargeCanvas(t *testing.T) {
 		t.Fatalf("%d wide, main variant %v", got.Width, m.Bounds())
 	}
 	if c := color.NRGBAModel.Convert(m.At(807, 271)).(color.NRGBA); c.A < 200 {
-		t.Errorf("the frame is not where it belongs: %v", c)
+		t.Errorf("the frame is not in its place: %v", c)
 	}
 }

@@ -11,16 +11,16 @@ import (
 	"vitrine/imaging/picture"
 )
 
-// A picture that is scaled while it is decoded becomes the same files as one that is
-// decoded first, in every sampling, scale and orientation, and in odd sizes.
-func TestBandsBecomeTheSameFiles(t *testing.T) {
+// A picture that is scaled while it is decoded gets the same files as one that is decoded
+// first, in every sampling, scale and orientation, and in odd sizes.
+func TestBandsMakeTheSameFiles(t *testing.T) {
 	t.Parallel()
 	for _, size := range []image.Point{{1, 1}, {17, 1700}, {301, 203}, {4003, 151}, {8005, 97}, {103, 4401}, {97, 11999}} {
 		photo := picture.Photo(size.X, size.Y, 7)
 		for name, sampling := range samplings {
 			for o := 1; o <= 8; o++ {
 				if name != "4:2:0" && o != 1+int(sampling[0])%8 {
-					continue // every orientation with the usual sampling, one with each other
+					continue // all orientations for 4:2:0, one for each other sampling
 				}
 				for _, progressive := range []bool{false, true} {
 					t.Run(fmt.Sprintf("%v %s %d %v", size, name, o, progressive), func(t *testing.T) {
@@ -33,7 +33,7 @@ func TestBandsBecomeTheSameFiles(t *testing.T) {
 						got := mustProcess(t, src)
 						for i, r := range got.Renditions {
 							if !bytes.Equal(r.Body, want.Renditions[i].Body) {
-								t.Errorf("%s is another file", r.Name)
+								t.Errorf("%s is a different file", r.Name)
 							}
 						}
 					})
@@ -43,8 +43,8 @@ func TestBandsBecomeTheSameFiles(t *testing.T) {
 	}
 }
 
-// Damage that shows only behind the first bands fails the whole picture.
-func TestDamageBehindTheFirstBandsFailsThePicture(t *testing.T) {
+// Damage after the first bands fails the whole picture.
+func TestDamageAfterTheFirstBandsFailsThePicture(t *testing.T) {
 	t.Parallel()
 	photo := picture.Photo(640, 480, 3)
 	for name, src := range map[string][]byte{

@@ -14,14 +14,14 @@ import (
 	"vitrine/imaging/picture"
 )
 
-// sampled codes a picture like c: 1 for gray, 3 for 4:4:4, 420, 4 for inks.
+// sampled returns a JPEG with the sampling factors of its components: one for gray, three for
+// colour, four for inks.
 func sampled(m image.Image, progressive bool, transform int, sampling ...byte) []byte {
 	return picture.RareJPEG(m, picture.Coding{Sampling: sampling, Transform: transform, Progressive: progressive})
 }
 
-// TestEstimateCoversWhatDecodingAllocates is not parallel: it counts what the
-// process allocates.
-func TestEstimateCoversWhatDecodingAllocates(t *testing.T) {
+// TestEstimateCoversAllocations is not parallel because it counts what the process allocates.
+func TestEstimateCoversAllocations(t *testing.T) {
 	photo := picture.Graphic(401, 397)
 	kind := func(colour, depth byte, interlaced bool) []byte {
 		return picture.RarePNG(photo, picture.PNGKind{Colour: colour, Depth: depth, Interlaced: interlaced})
@@ -62,29 +62,29 @@ func TestEstimateCoversWhatDecodingAllocates(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		runtime.GC() // twice: it empties the decoders' pools
+		runtime.GC() // twice, which empties the decoders' pools
 		runtime.GC()
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		var refused *imaging.Error // Go 1.26 does not know the odd factors yet
+		var refused *imaging.Error // Go 1.26 does not support the odd factors
 		err = imaging.Decode(t.Context(), src, time.Minute)
 		if err != nil && (!errors.As(err, &refused) || refused.Code != imaging.CodeUnsupportedFormat) {
 			t.Errorf("%s: %v", name, err)
 		}
 		runtime.ReadMemStats(&after)
-		// The decoders' own state, whatever the size, is part of the scratch.
+		// The decoders' state of constant size counts as scratch memory.
 		allocated := int64(after.TotalAlloc - before.TotalAlloc)
 		if allocated-200<<10 > estimate {
 			t.Errorf("%s: %d bytes allocated, %d estimated", name, allocated, estimate)
 		}
 		tables := strings.HasPrefix(name, "webp lossless")
 		if !tables && estimate > 2*max(allocated, 100<<10) {
-			t.Errorf("%s: %d bytes allocated, as many as %d estimated", name, allocated, estimate)
+			t.Errorf("%s: %d bytes allocated, but %d estimated", name, allocated, estimate)
 		}
 	}
 }
 
-// A chunk that the decoder does not get to must not make the estimate smaller.
+// A chunk that the decoder does not reach must not reduce the estimate.
 func TestEstimateCountsAlphaOfAMixedWebP(t *testing.T) {
 	t.Parallel()
 	m := picture.Graphic(60, 40)
@@ -99,7 +99,7 @@ func TestEstimateCountsAlphaOfAMixedWebP(t *testing.T) {
 	}
 }
 
-func TestProcessRefusesWhatNeverFitsInMemory(t *testing.T) {
+func TestProcessRefusesPicturesThatNeverFitInMemory(t *testing.T) {
 	t.Parallel()
 	p := imaging.NewProcessor(imaging.ProcessConfig{MemoryBudget: 36 << 20})
 	const side = 1200
@@ -120,11 +120,11 @@ func TestProcessRefusesWhatNeverFitsInMemory(t *testing.T) {
 	}
 }
 
-// TestDecodeEndsAtItsDeadline is not parallel: it measures time.
+// TestDecodeEndsAtItsDeadline is not parallel because it measures time.
 func TestDecodeEndsAtItsDeadline(t *testing.T) {
 	slow := picture.LargeProgressive(1000, 1000, 30, 0x11)
 	if err := imaging.Decode(t.Context(), slow, time.Minute); err != nil {
-		t.Fatalf("with time enough: %v", err)
+		t.Fatalf("with enough time: %v", err)
 	}
 	inks := picture.LargeProgressive(600, 600, 4, 0x11, 0x11, 0x11, 0x11)
 	compressed := picture.PNG(image.NewGray(image.Rect(0, 0, 6000, 6000)))
@@ -143,8 +143,8 @@ func TestDecodeEndsAtItsDeadline(t *testing.T) {
 	}
 }
 
-// TestDecodeCountsPasses is not parallel: it measures time. A scan takes 14 bytes;
-// all of these would take minutes.
+// TestDecodeCountsPasses is not parallel because it measures time. Each scan takes 14 bytes.
+// Decoding all of them would take minutes.
 func TestDecodeCountsPasses(t *testing.T) {
 	bomb := picture.ScanBomb(3900, 20000)
 	began := time.Now()
@@ -161,13 +161,13 @@ func TestDecodeCountsPasses(t *testing.T) {
 	}
 }
 
-// Tables of less than 25 are cut off at 255 and look better than they are.
+// Quality 25 is the lowest: below it, the tables are clipped at 255.
 func TestQuality(t *testing.T) {
 	t.Parallel()
 	photo := picture.Photo(32, 32, 1)
 	for _, want := range []int{25, 50, 60, 75, 80, 90, 95, 100} {
 		if got := imaging.Quality(picture.JPEG(photo, want, 1)); got < want-2 || got > want+2 {
-			t.Errorf("quality %d is taken for %d", want, got)
+			t.Errorf("quality %d is estimated as %d", want, got)
 		}
 	}
 	if got := imaging.Quality([]byte("\xff\xd8\xff\xdb\x00\x10\x00")); got != 0 {
@@ -203,6 +203,6 @@ func TestEXIFOrientation(t *testing.T) {
 	}
 	many := change(8, 0xffff)
 	if got := imaging.EXIFOrientation(many); got != 6 {
-		t.Errorf("an entry before the lying end is read as %d", got)
+		t.Errorf("an entry before the false end is read as %d", got)
 	}
 }

@@ -20,9 +20,9 @@ import (
 	"vitrine/imaging"
 )
 
-// Memory and CPU time are measured in a process of its own, without the race
-// detector, whose own share of both is many times the program's. childTask says
-// what that process, which is this test binary again, has to do.
+// Memory and CPU time are measured in a child process, which is this test binary without the
+// race detector: that would use many times as much of both as the program. childTask is the
+// variable that names the child's task.
 const childTask = "IMAGING_TEST_CHILD"
 
 func TestMain(m *testing.M) {
@@ -56,7 +56,7 @@ var childBinary = sync.OnceValues(func() (binary string, err error) {
 	return binary, nil
 })
 
-// child runs a task and fills in its result.
+// child runs a task and stores its result in result.
 func child(t *testing.T, task string, result any, args ...string) {
 	t.Helper()
 	binary, err := childBinary()
@@ -75,12 +75,11 @@ func child(t *testing.T, task string, result any, args ...string) {
 	}
 }
 
-// load is what became of many pictures at once.
+// load is the result of processing many pictures at once.
 type load struct {
 	Peak   int64 // of resident memory, in bytes
 	Errors []string
-	// Overtaken is by how many large pictures a small one was passed at most while
-	// it waited.
+	// Overtaken is the largest number of large pictures that overtook a waiting small one.
 	Overtaken int64
 }
 
@@ -89,9 +88,9 @@ const (
 	loadBudget  = 256 << 20
 )
 
-// runLoad puts files through one Processor as the service does it with WORKERS=8;
-// those whose names begin with "small" are meant to be quick. Those that begin with
-// "second" get their WebPs meanwhile, one after the other.
+// runLoad processes files with one Processor as the service does with WORKERS=8. Files whose
+// names start with "small" should be quick. Those that start with "second" get WebP variants
+// at the same time, one after another.
 func runLoad(files []string) load {
 	debug.SetMemoryLimit(loadBudget + 80<<20)
 	p := imaging.NewProcessor(imaging.ProcessConfig{MemoryBudget: loadBudget})
@@ -144,7 +143,7 @@ func runLoad(files []string) load {
 	return result
 }
 
-// runFile stands for a download: its memory is reserved before there is any of it.
+// runFile reserves the memory of a file before it reads it, as a download does.
 func runFile(p *imaging.Processor, name string, want imaging.Options) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
@@ -169,7 +168,7 @@ func runFile(p *imaging.Processor, name string, want imaging.Options) error {
 	return nil
 }
 
-// peakMemory is the most that the process had resident (proc(5), VmHWM).
+// peakMemory returns the largest resident memory of the process (proc(5), VmHWM).
 func peakMemory() int64 {
 	f, err := os.Open("/proc/self/status")
 	if err != nil {
@@ -185,7 +184,7 @@ func peakMemory() int64 {
 	panic("no VmHWM")
 }
 
-// cost is what one picture took of the whole process.
+// cost is what one picture cost the process.
 type cost struct {
 	CPU  time.Duration
 	Peak int64 // of resident memory, in bytes

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// The README lists every code that a picture can end with, and no other.
+// The README lists every failure code.
 func TestReadmeListsEveryCode(t *testing.T) {
 	t.Parallel()
 	source, err := os.ReadFile("imaging.go")

@@ -20,17 +20,6 @@ type colourSource struct {
 	deep    bool // has 16 bits a sample
 }
 
-// jpegSpace returns the colour space of a JPEG by its number of components.
-func jpegSpace(components int) icc.Space {
-	switch components {
-	case 1:
-		return icc.Gray
-	case 4:
-		return icc.CMYK
-	}
-	return icc.RGB
-}
-
 // bytes returns the most memory that reading and using the profile needs for a main
 // variant of that many pixels.
 func (s *colourSource) bytes(pixels int64) int64 {
@@ -53,35 +42,35 @@ func (s *colourSource) bytes(pixels int64) int64 {
 	return 3*min(size, icc.MaxBytes) + pixels + tables // the joined profile and its prepared table
 }
 
-// colours converts a picture's colours to sRGB.
-type colours struct {
+// colourConversion converts a picture's colours to sRGB.
+type colourConversion struct {
 	transform *icc.Transform // nil if there is nothing to do
 	deep      *deepTables    // the first step of the conversion, for 16-bit samples
 	note      string         // for the picture's owner
 }
 
-var errOtherSpace = errors.New("the colour profile does not fit the picture's colour space")
+var errOtherSpace = errors.New("the colour profile is for another colour space than the picture's")
 
 // read reads the profile. If it cannot be used, the colours stay as they are.
-func (s *colourSource) read(src []byte) colours {
+func (s *colourSource) read(src []byte) colourConversion {
 	t, err := s.transform(src)
 	if err == nil && t != nil && t.Space() != s.space {
 		if t.Identity() { // often an sRGB profile in a gray picture
-			return colours{}
+			return colourConversion{}
 		}
 		err = errOtherSpace
 	}
 	switch {
 	case err != nil:
-		return colours{note: "the colours may look different: " + err.Error()}
+		return colourConversion{note: "the colours may look different: " + err.Error()}
 	case t == nil || t.Identity():
-		return colours{}
+		return colourConversion{}
 	case s.deep:
 		if tables, rest := t.Deep(); tables != nil {
-			return colours{transform: rest, deep: (*deepTables)(tables)}
+			return colourConversion{transform: rest, deep: (*deepTables)(tables)}
 		}
 	}
-	return colours{transform: t}
+	return colourConversion{transform: t}
 }
 
 // transform returns nil if the file says nothing about its colours.

@@ -17,11 +17,11 @@ import (
 	"vitrine/imaging/picture"
 )
 
-// patch is the side of a field of one colour, so large that compression leaves its
-// middle alone.
+// patch is the side of a field of one colour. It is so large that compression does not change
+// the middle.
 const patch = 32
 
-// patches gives fields of 49 colours.
+// patches returns a picture with fields of 49 colours.
 func patches(colour func(x, y int) color.NRGBA) *image.NRGBA {
 	m := image.NewNRGBA(image.Rect(0, 0, 7*patch, 7*patch))
 	for i := range 7 * patch * 7 * patch {
@@ -55,7 +55,7 @@ func lab(c color.Color) deltae.Lab {
 	return deltae.FromSRGB(float64(n.R), float64(n.G), float64(n.B))
 }
 
-// compareFields gives the largest CIEDE2000 between the middles of fields.
+// compareFields returns the largest CIEDE2000 between the middles of fields.
 func compareFields(got image.Image, want func(x, y int) color.Color) (worst float64) {
 	for i := range 49 {
 		x, y := i%7, i/7
@@ -65,7 +65,7 @@ func compareFields(got image.Image, want func(x, y int) color.Color) (worst floa
 	return worst
 }
 
-// converted gives what a profile makes of a picture's fields.
+// converted returns the colours of a picture's fields after conversion by a profile.
 func converted(t *testing.T, profile []byte, m image.Image) func(x, y int) color.Color {
 	t.Helper()
 	transform, err := icc.Parse(profile)
@@ -93,7 +93,7 @@ func sRGBCurve(v float64) float64 {
 	return math.Pow((v+0.055)/1.055, 2.4)
 }
 
-// press is a printing profile made up for tests.
+// press returns an invented printing profile.
 func press() []byte {
 	return picture.TableProfile("CMYK", "mft2", 9, func(in []float64) [3]float64 {
 		light := (1 - in[3]) * (1 - 0.5*in[1])
@@ -101,8 +101,8 @@ func press() []byte {
 	})
 }
 
-// Pictures with a profile come out in sRGB: as the profile says, to a CIEDE2000 of 1.5,
-// most of which is JPEG's.
+// Pictures with a profile are converted to sRGB, to a CIEDE2000 of 1.5, most of which is due to
+// JPEG.
 func TestProcessConvertsColours(t *testing.T) {
 	t.Parallel()
 	rgb, sheer, gray := fields(), sheerFields(), grayFields()
@@ -172,8 +172,8 @@ func chromaticities(values ...uint32) (b []byte) {
 	return b
 }
 
-// Dark tones of a linear picture of 16 bits are there after the conversion.
-func TestProcessKeepsTheDarkOfDeepPictures(t *testing.T) {
+// The conversion keeps the dark tones of a linear picture with 16 bits a sample.
+func TestProcessKeepsDarkTonesOfDeepPictures(t *testing.T) {
 	t.Parallel()
 	m := image.NewGray16(image.Rect(0, 0, 256, 64))
 	for i := range 256 * 64 {
@@ -189,8 +189,8 @@ func TestProcessKeepsTheDarkOfDeepPictures(t *testing.T) {
 	}
 }
 
-// What is sRGB, or cannot be used, gives the very files that it would without a
-// profile, and what could not be done is said.
+// A profile that is sRGB or cannot be used leads to the same files as no profile. The note
+// says if it could not be used.
 func TestProcessLeavesColoursAlone(t *testing.T) {
 	t.Parallel()
 	photo := picture.Photo(260, 180, 1)
@@ -222,9 +222,9 @@ func TestProcessLeavesColoursAlone(t *testing.T) {
 		{"profile that is there twice", twice, jpeg, "damaged"},
 		{"piece without number", numbered, jpeg, "damaged"},
 		{"missing piece", missing, jpeg, "damaged"},
-		{"gray profile of a colour jpeg", picture.JPEGWithICC(jpeg, picture.GrayProfile(picture.GammaCurve(1)), 60000), jpeg, "another kind"},
-		{"rgb profile of a gray jpeg", picture.JPEGWithICC(grayJPEG, p3, 60000), grayJPEG, "another kind"},
-		{"rgb profile of inks", picture.JPEGWithICC(inks, p3, 60000), inks, "another kind"},
+		{"gray profile of a colour jpeg", picture.JPEGWithICC(jpeg, picture.GrayProfile(picture.GammaCurve(1)), 60000), jpeg, "another colour space"},
+		{"rgb profile of a gray jpeg", picture.JPEGWithICC(grayJPEG, p3, 60000), grayJPEG, "another colour space"},
+		{"rgb profile of inks", picture.JPEGWithICC(inks, p3, 60000), inks, "another colour space"},
 		{"device link", picture.JPEGWithICC(jpeg, append([]byte{}, strings.Replace(string(p3), "mntr", "link", 1)...), 60000), jpeg, "not supported"},
 		{"png with a damaged profile", cut, png, "damaged"},
 		{"png with an empty profile", chunk("iCCP"), png, "damaged"},
@@ -240,7 +240,7 @@ func TestProcessLeavesColoursAlone(t *testing.T) {
 			// The quality follows the source's length, which the profile is a part of.
 			a, b := open(t, got.Renditions[i]), open(t, want.Renditions[i])
 			if !bytes.Equal(got.Renditions[i].Body, want.Renditions[i].Body) && meanDifference(a, b) > 0 {
-				t.Errorf("%s: %s is another picture", test.name, got.Renditions[i].Name)
+				t.Errorf("%s: %s is a different picture", test.name, got.Renditions[i].Name)
 			}
 		}
 		if !strings.Contains(got.Note, test.note) || (got.Note == "") != (test.note == "") {
@@ -249,8 +249,8 @@ func TestProcessLeavesColoursAlone(t *testing.T) {
 	}
 }
 
-// A profile that inflates to more than any has is not inflated; this counts what
-// the process allocates and is not parallel.
+// A compressed profile beyond the largest size is not inflated. The test is not parallel because
+// it counts what the process allocates.
 func TestProfileBomb(t *testing.T) {
 	var packed bytes.Buffer
 	packed.WriteString("bomb\x00\x00")
@@ -280,7 +280,7 @@ func TestProfileBomb(t *testing.T) {
 	}
 }
 
-// TestProfilesAreEstimated is not parallel: it counts what the process allocates.
+// TestProfilesAreEstimated is not parallel because it counts what the process allocates.
 func TestProfilesAreEstimated(t *testing.T) {
 	photo := picture.Photo(400, 300, 1)
 	large := picture.TableProfile("CMYK", "mft2", 17, func(in []float64) [3]float64 { return [3]float64{100 - 50*in[3], in[0], in[1]} })

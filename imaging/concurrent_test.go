@@ -22,7 +22,7 @@ import (
 // after the other: they share a memory budget, and buffers that are used again.
 func TestConcurrentPicturesGetTheSameFiles(t *testing.T) {
 	t.Parallel()
-	photo, logo, graphic := picture.Photo(320, 240, 1), picture.Logo(160, 120), picture.Graphic(160, 120)
+	photo, logo, graphic := picture.Photo(160, 120, 1), picture.Logo(80, 60), picture.Graphic(80, 60)
 	files := map[string][]byte{
 		"baseline JPEG":    picture.JPEG(photo, 90, 6),
 		"progressive JPEG": sampled(photo, true, -1, 0x22, 0x11, 0x11),

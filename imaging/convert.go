@@ -9,7 +9,7 @@ import (
 
 // convert converts the colours of a scaled, upright picture to sRGB in place. Converting
 // after scaling is cheaper, and the difference is not visible.
-func (c *colours) convert(img image.Image) {
+func (c *colourConversion) convert(img image.Image) {
 	if c.transform == nil || c.transform.Space() == icc.CMYK { // scaleInks has converted them
 		return
 	}

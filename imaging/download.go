@@ -15,5 +15,5 @@ func (w *Worker) download(ctx context.Context, source string, known Validators, 
 // readObject reads an upload or an object of the service, within the memory budget for
 // sources. source is a key, which may follow [UploadScheme].
 func (w *Worker) readObject(ctx context.Context, source string) (src Source, release func(), err error) {
-	return w.fetch.Upload(ctx, w.objects, strings.TrimPrefix(source, UploadScheme), w.process.Reserve)
+	return w.fetch.Object(ctx, w.objects, strings.TrimPrefix(source, UploadScheme), w.process.Reserve)
 }

@@ -22,7 +22,7 @@ import (
 	"vitrine/imaging/picture"
 )
 
-// site is a web server on loopback and a Fetcher that may reach it.
+// site is a web server on loopback and a Fetcher that may connect to it.
 type site struct {
 	*httptest.Server
 	fetcher *imaging.Fetcher
@@ -100,7 +100,7 @@ func TestFetch(t *testing.T) {
 				}
 				_, _ = w.Write(file)
 			}, func(cfg *imaging.FetchConfig) { cfg.UserAgent = "vitrine/test" })
-			for range 2 { // the second would carry a cookie of the first
+			for range 2 { // the second would send a cookie of the first
 				src, err := s.fetch(t, "/picture?a=b#fragment")
 				if err != nil {
 					t.Fatal(err)
@@ -114,7 +114,7 @@ func TestFetch(t *testing.T) {
 	}
 }
 
-// Whatever a server on loopback is called, it must not be asked without leave.
+// A server on loopback gets no request, whatever spelling of its address is used.
 func TestFetchNeverReachesPrivateAddresses(t *testing.T) {
 	t.Parallel()
 	asked := make(chan string, 100)
@@ -140,7 +140,7 @@ func TestFetchNeverReachesPrivateAddresses(t *testing.T) {
 			wantError(t, err, want, false)
 			select {
 			case got := <-asked:
-				t.Errorf("the server was asked for %s", got)
+				t.Errorf("the server got a request for %s", got)
 			default:
 			}
 		})
@@ -149,7 +149,7 @@ func TestFetchNeverReachesPrivateAddresses(t *testing.T) {
 
 func TestFetchRefusesURLs(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, func(http.ResponseWriter, *http.Request) { t.Error("the server was asked") }, nil)
+	s := newSite(t, func(http.ResponseWriter, *http.Request) { t.Error("the server got a request") }, nil)
 	host := strings.TrimPrefix(s.URL, "http://")
 	for source, want := range map[string]imaging.Code{
 		"":                             imaging.CodeInvalidURL,
@@ -179,7 +179,7 @@ func TestFetchRefusesURLs(t *testing.T) {
 			continue
 		}
 		if strings.Contains(got.Error(), "secret") {
-			t.Errorf("%q: the error tells the password: %v", source, got)
+			t.Errorf("%q: the error contains the password: %v", source, got)
 		}
 	}
 }
@@ -231,7 +231,7 @@ func TestFetchAnswers(t *testing.T) {
 				t.Errorf("retry after %v, want %v to %v", got.RetryAfter, test.from, test.to)
 			}
 			if strings.Contains(got.Error(), "after=") {
-				t.Errorf("the error tells the query: %v", got)
+				t.Errorf("the error contains the query: %v", got)
 			}
 		})
 	}
@@ -240,7 +240,7 @@ func TestFetchAnswers(t *testing.T) {
 func TestFetchRedirects(t *testing.T) {
 	t.Parallel()
 	file := picture.PNG(picture.Logo(20, 20))
-	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a server that is not allowed was asked") }))
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a forbidden server got a request") }))
 	t.Cleanup(other.Close)
 	secure := httptest.NewTLSServer(http.NotFoundHandler())
 	t.Cleanup(secure.Close)
@@ -279,9 +279,9 @@ func TestFetchRedirects(t *testing.T) {
 	}
 }
 
-func TestFetchDoesNotTrustAnyCertificate(t *testing.T) {
+func TestFetchChecksCertificates(t *testing.T) {
 	t.Parallel()
-	server := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the server was asked") }))
+	server := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the server got a request") }))
 	t.Cleanup(server.Close)
 	_, _, err := newFetcher(t, server.URL, nil).Fetch(t.Context(), server.URL, imaging.Validators{}, nil)
 	wantError(t, err, imaging.CodeConnectFailed, false)
@@ -336,16 +336,16 @@ func TestFetchRefusesBodies(t *testing.T) {
 		wantError(t, err, want, false)
 	}
 	if n := <-read; n >= 10<<20 {
-		t.Error("all of a large body was read although it is no picture")
+		t.Error("a large body was read to its end although it is not a picture")
 	}
 	if src, err := s.fetch(t, "/exact"); err != nil || len(src.Body) != 1<<20 {
-		t.Errorf("a body of just the limit: %d bytes, %v", len(src.Body), err)
+		t.Errorf("a body of exactly the limit: %d bytes, %v", len(src.Body), err)
 	}
 	_, err := s.fetch(t, "/cut")
 	wantError(t, err, imaging.CodeConnectFailed, true)
 }
 
-func TestFetchTakesOneTimeLimitForAll(t *testing.T) {
+func TestFetchBoundsTheWholeDownload(t *testing.T) {
 	t.Parallel()
 	file := picture.PNG(picture.Photo(60, 60, 1))
 	s := newSite(t, func(w http.ResponseWriter, r *http.Request) {
@@ -429,7 +429,7 @@ func TestFetchReserves(t *testing.T) {
 			t.Parallel()
 			var reserved, released int64
 			_, release, err := s.fetcher.Fetch(t.Context(), s.URL+path, imaging.Validators{}, func(_ context.Context, n int64) (func(), error) {
-				// Longer than the time limit, which stands still meanwhile.
+				// Longer than the time limit, which is paused.
 				if path == "/" {
 					<-time.After(1200 * time.Millisecond)
 				}
@@ -443,7 +443,7 @@ func TestFetchReserves(t *testing.T) {
 				t.Errorf("%d reserved, want %d", reserved, want)
 			}
 			if err == nil && released != 0 {
-				t.Error("released before its end")
+				t.Error("released too early")
 			}
 			release()
 			if released != want {
@@ -451,7 +451,7 @@ func TestFetchReserves(t *testing.T) {
 			}
 		})
 	}
-	stop := errors.New("no room")
+	stop := errors.New("no memory")
 	_, release, err := s.fetcher.Fetch(t.Context(), s.URL, imaging.Validators{}, func(context.Context, int64) (func(), error) { return nil, stop })
 	release()
 	if !errors.Is(err, stop) {

@@ -16,12 +16,11 @@ import (
 	"vitrine/imaging/picture/hostile"
 )
 
-// closeEnough is a CIEDE2000 that the quantisation of two JPEGs can add up to; most
-// fields differ by less than one.
+// closeEnough is the largest CIEDE2000 that two quantisations by JPEG cause. Most fields
+// differ by less than one.
 const closeEnough = 2
 
-// encodings are all ways in which a picture of opaque colours can come. Gray ones
-// are apart.
+// encodings returns an opaque colour picture in every encoding.
 func encodings(m image.Image) map[string][]byte {
 	files := map[string][]byte{
 		"png": picture.PNG(m), "webp": picture.WebP(m), "webp animated": picture.AnimatedWebP(m.Bounds().Size(), picture.Frame{At: m.Bounds(), File: picture.WebP(m)}),
@@ -52,8 +51,8 @@ func encodings(m image.Image) map[string][]byte {
 	return files
 }
 
-// Every encoding of a picture gives its colours, to a CIEDE2000 of two; unlike a
-// mean over a photograph that catches a colour that is off.
+// Every encoding of a picture keeps its colours to a CIEDE2000 of two. Unlike a mean over a
+// photograph, this finds a single wrong colour.
 func TestProcessKeepsColours(t *testing.T) {
 	t.Parallel()
 	m := fields()
@@ -78,7 +77,7 @@ func TestProcessKeepsColours(t *testing.T) {
 func TestProcessKeepsGrayAndTransparency(t *testing.T) {
 	t.Parallel()
 	gray, sheer := grayFields(), sheerFields()
-	holes := picture.Paletted(sheer) // of nothing, where a field is half transparent
+	holes := picture.Paletted(sheer) // half transparent fields become completely transparent
 	keyed := fields()
 	key := keyed.NRGBAAt(0, 0)
 	for i := range 7 * patch * 7 * patch {
@@ -142,8 +141,8 @@ func TestProcessKeepsGrayAndTransparency(t *testing.T) {
 	}
 }
 
-// The narrowest pictures that there are keep their colours in every encoding.
-func TestProcessTakesLinesAndDots(t *testing.T) {
+// Pictures of one pixel's width or height keep their colours in every encoding.
+func TestProcessOfLinesAndDots(t *testing.T) {
 	t.Parallel()
 	for _, size := range []image.Point{{1, 1}, {1, 12000}, {2, 3}, {17, 1}} {
 		m := image.NewNRGBA(image.Rectangle{Max: size})
@@ -174,8 +173,8 @@ func TestProcessTakesLinesAndDots(t *testing.T) {
 	}
 }
 
-// All orientations of all formats that have one put every field in its place, in
-// its colour, also where the colours are converted.
+// In every format with an orientation, each orientation puts every field in its place with its
+// colour, also if the colours are converted.
 func TestProcessTurnsColours(t *testing.T) {
 	t.Parallel()
 	m, gray := fields(), grayFields()
@@ -220,9 +219,9 @@ func TestProcessTurnsColours(t *testing.T) {
 	}
 }
 
-// Nothing of a source but its picture ends up in what is stored: not its metadata,
-// not its names and comments, and not what follows its end.
-func TestProcessLeavesNothingElse(t *testing.T) {
+// Only the picture of a source is stored: no metadata, no names or comments, and nothing that
+// follows its end.
+func TestProcessStripsEverythingElse(t *testing.T) {
 	t.Parallel()
 	photo, logo := picture.Photo(300, 200, 1), picture.Logo(264, 248)
 	tests := map[string][]byte{
@@ -241,14 +240,14 @@ func TestProcessLeavesNothingElse(t *testing.T) {
 		}
 		for _, r := range mustProcess(t, src).Renditions {
 			if hostile.Holds(r.Body) {
-				t.Errorf("%s: %s holds a part of the source beside its picture", name, r.Object)
+				t.Errorf("%s: %s contains metadata of the source", name, r.Object)
 			}
 			checkBare(t, name, r)
 		}
 	}
 }
 
-// checkBare looks for parts of a file that have nothing to do with its picture.
+// checkBare fails for parts of a file that are not needed for its picture.
 func checkBare(t *testing.T, name string, r imaging.Rendition) {
 	t.Helper()
 	var foreign []string
@@ -277,8 +276,8 @@ func checkBare(t *testing.T, name string, r imaging.Rendition) {
 	}
 }
 
-// A photograph keeps its mean colour through each of the ways, to a fraction of a
-// level: a bias would be seen where two pictures meet.
+// A photograph keeps its mean colour in every encoding to a fraction of a level. A bias would
+// be visible where two pictures touch.
 func TestProcessHasNoBias(t *testing.T) {
 	t.Parallel()
 	photo := picture.Photo(150, 100, 3)

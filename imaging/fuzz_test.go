@@ -12,15 +12,14 @@ import (
 	"vitrine/imaging/picture/hostile"
 )
 
-// What a picture may cost within the limits of modest: CPU time, and bytes allocated
-// in all.
+// The most CPU time and allocated bytes that a picture may cost within the limits of modest.
 const (
 	fuzzTime  = 3 * time.Second
 	fuzzBytes = 48 << 20
-	fuzzFile  = 1 << 15 // the longest that is tried
+	fuzzFile  = 1 << 15 // the longest file
 )
 
-// bounded fails where do costs more.
+// bounded fails if do costs more.
 func bounded(t *testing.T, do func()) {
 	t.Helper()
 	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
@@ -36,9 +35,9 @@ func bounded(t *testing.T, do func()) {
 	}
 }
 
-// fuzzWay puts any bytes that begin as the format does through the whole way, as
-// they are or with the marker in all the places that metadata has.
-func fuzzWay(f *testing.F, format string) {
+// fuzzProcess processes any bytes that start like the format, as they are or with the marker
+// in all places of metadata.
+func fuzzProcess(f *testing.F, format string) {
 	for _, file := range hostile.Sources()[format] {
 		f.Add(file.Body, false)
 		f.Add(file.Body, true)
@@ -66,16 +65,16 @@ func fuzzWay(f *testing.F, format string) {
 	})
 }
 
-func FuzzJPEG(f *testing.F) { fuzzWay(f, "jpeg") }
+func FuzzJPEG(f *testing.F) { fuzzProcess(f, "jpeg") }
 
-func FuzzPNG(f *testing.F) { fuzzWay(f, "png") }
+func FuzzPNG(f *testing.F) { fuzzProcess(f, "png") }
 
-func FuzzGIF(f *testing.F) { fuzzWay(f, "gif") }
+func FuzzGIF(f *testing.F) { fuzzProcess(f, "gif") }
 
-func FuzzWebP(f *testing.F) { fuzzWay(f, "webp") }
+func FuzzWebP(f *testing.F) { fuzzProcess(f, "webp") }
 
-// FuzzEXIF makes any bytes the metadata of good pictures, which come out all the
-// same, turned as all formats agree.
+// FuzzEXIF uses any bytes as the metadata of valid pictures. They are processed all the same,
+// with the same orientation in all formats.
 func FuzzEXIF(f *testing.F) {
 	for _, block := range hostile.EXIF() {
 		f.Add(block.Body)
@@ -109,8 +108,8 @@ func FuzzEXIF(f *testing.F) {
 	})
 }
 
-// FuzzProfile makes any bytes the colour profile of good pictures, which come out
-// all the same.
+// FuzzProfile uses any bytes as the colour profile of valid pictures, which are processed all
+// the same.
 func FuzzProfile(f *testing.F) {
 	inks := func(in []float64) [3]float64 { return [3]float64{100 - 99*in[3], 0, 0} }
 	light := func(in []float64) [3]float64 { return [3]float64{100 * in[1], 0, 0} }
@@ -139,8 +138,7 @@ func FuzzProfile(f *testing.F) {
 	})
 }
 
-// profiled gives a picture of each kind whose colours are converted in a way of its
-// own, with the profile.
+// profiled returns a picture with the profile for each kind of colour conversion.
 func profiled(profile []byte) [][]byte {
 	bare := unprofiled()
 	files := make([][]byte, 0, 8)

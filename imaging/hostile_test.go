@@ -19,24 +19,23 @@ import (
 	"vitrine/imaging/picture/hostile"
 )
 
-// modest are limits that a hostile picture is held to in tests, small so that each
-// takes a moment only.
+// modest are the limits for hostile pictures, small so that each test is quick.
 var modest = imaging.ProcessConfig{
 	Limits: imaging.Limits{MaxPixels: 1 << 16, MaxSide: 1 << 13}, DecodeTimeout: 2 * time.Second, MemoryBudget: 64 << 20,
 }
 
-// permanent are the codes that a picture can be refused with for what it is.
+// permanent lists the codes for pictures that are themselves at fault.
 var permanent = []imaging.Code{
 	imaging.CodeUnsupportedFormat, imaging.CodeCorruptImage, imaging.CodeImageTooLarge, imaging.CodeDecodeTimeout,
 }
 
-// plainWords is what a detail consists of that is fit for a person.
+// plainWords matches a detail that a person can read.
 var plainWords = regexp.MustCompile(`^(the|a) [a-zA-Z0-9 ,;/.()-]{12,160}$`)
 
-// survive processes any bytes and gives hostile.Ready or the code that they were
-// refused with. Whatever they are, there is no panic, also none that the Processor
-// catches; a refusal lasts, and can be shown; what comes out is sane, and holds
-// nothing of the file but its picture.
+// survive processes any bytes and returns hostile.Ready or the code of the failure. It fails
+// the test for a panic, even one that the Processor recovers from, for a failure that is not
+// permanent or has no readable detail, and for a result that is out of bounds or contains
+// anything but the picture.
 func survive(t *testing.T, p *imaging.Processor, limits imaging.Limits, name string, src []byte) string {
 	t.Helper()
 	defer func() {
@@ -65,7 +64,7 @@ func survive(t *testing.T, p *imaging.Processor, limits imaging.Limits, name str
 
 var colourPattern = regexp.MustCompile(`^(#[0-9a-f]{6})?$`)
 
-// checkSane checks what was made of a picture that nothing is known of.
+// checkSane checks the result for an unknown picture.
 func checkSane(t *testing.T, limits imaging.Limits, name string, got *imaging.Processed) {
 	t.Helper()
 	if got.Width < 1 || got.Height < 1 || max(got.Width, got.Height) > limits.MaxSide ||
@@ -92,12 +91,12 @@ func checkSane(t *testing.T, limits imaging.Limits, name string, got *imaging.Pr
 		open(t, r)
 		checkBare(t, name, r)
 		if hostile.Holds(r.Body) {
-			t.Errorf("%s: %s holds a part of the source beside its picture", name, r.Object)
+			t.Errorf("%s: %s contains metadata of the source", name, r.Object)
 		}
 	}
 }
 
-// judge holds a file against what it is said to become.
+// judge compares the result for a file with the expected one.
 func judge(t *testing.T, p *imaging.Processor, limits imaging.Limits, f hostile.File) {
 	t.Helper()
 	if got := survive(t, p, limits, f.Name, f.Body); f.Want != "" && got != f.Want {
@@ -105,7 +104,7 @@ func judge(t *testing.T, p *imaging.Processor, limits imaging.Limits, f hostile.
 	}
 }
 
-// Whatever is done to a picture, it comes to a good end.
+// Every damage to a picture leads to a result or to a proper failure.
 func TestHostilePictures(t *testing.T) {
 	t.Parallel()
 	p := imaging.NewProcessor(modest)
@@ -119,7 +118,7 @@ func TestHostilePictures(t *testing.T) {
 				judge(t, p, modest.Limits, f)
 				for part := range hostile.Truncated(f) {
 					got := survive(t, p, modest.Limits, part.Name, part.Body)
-					if len(part.Body) > 12 && got != string(imaging.CodeCorruptImage) && format != "gif" { // which is done with its first frame
+					if len(part.Body) > 12 && got != string(imaging.CodeCorruptImage) && format != "gif" { // whose first frame may be complete
 						t.Errorf("%s: %q", part.Name, got)
 					}
 				}
@@ -141,7 +140,7 @@ func TestHostilePictures(t *testing.T) {
 	}
 }
 
-// usual are the limits of a Processor that is given none.
+// usual are the default limits.
 var usual = imaging.Limits{MaxPixels: 40_000_000, MaxSide: 12_000}
 
 func TestLyingHeaders(t *testing.T) {
@@ -152,7 +151,7 @@ func TestLyingHeaders(t *testing.T) {
 	}
 }
 
-// What is a picture and something else becomes a picture and nothing else.
+// A file that is valid in two formats becomes a picture without the other contents.
 func TestPolyglots(t *testing.T) {
 	t.Parallel()
 	p := imaging.NewProcessor(imaging.ProcessConfig{})
@@ -163,14 +162,14 @@ func TestPolyglots(t *testing.T) {
 		for _, r := range mustProcess(t, f.Body).Renditions {
 			for _, text := range hostile.Foreign {
 				if bytes.Contains(r.Body, text) {
-					t.Errorf("%s: %s holds %q", f.Name, r.Object, text)
+					t.Errorf("%s: %s contains %q", f.Name, r.Object, text)
 				}
 			}
 		}
 	}
 }
 
-func TestEXIFThatLies(t *testing.T) {
+func TestFalseEXIF(t *testing.T) {
 	t.Parallel()
 	p := imaging.NewProcessor(imaging.ProcessConfig{})
 	for _, block := range hostile.EXIF() {
@@ -186,10 +185,9 @@ func TestEXIFThatLies(t *testing.T) {
 	}
 }
 
-// No bomb of the largest size that is fetched goes off: each ends within the time
-// for decoding and what making the variants takes, and all of them at once within
-// the memory for all pictures.
-func TestBombsDoNotGoOff(t *testing.T) {
+// A bomb of the largest download ends within the time for decoding and for making the
+// variants. All of them at once stay within the memory for all pictures.
+func TestBombsAreBounded(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	var files []string

@@ -9,8 +9,8 @@ import (
 	"vitrine/imaging/picture/hostile"
 )
 
-// The second pass brings as little of a source's metadata as the first, and takes
-// what that one takes.
+// WebP variants contain no metadata of the source either, and WebP is made of every picture
+// that can be processed.
 func TestHostilePicturesAsWebP(t *testing.T) {
 	t.Parallel()
 	p := imaging.NewProcessor(modest)
@@ -32,7 +32,7 @@ func TestHostilePicturesAsWebP(t *testing.T) {
 	}
 }
 
-// judgeWebP gives the number of files in WebP that came of one.
+// judgeWebP returns the number of WebP files that a file led to.
 func judgeWebP(t *testing.T, p *imaging.Processor, f hostile.File) (made int) {
 	t.Helper()
 	got, err := p.Process(t.Context(), f.Body, imaging.Options{WebP: []string{"main", "large", "small"}})
@@ -50,7 +50,7 @@ func judgeWebP(t *testing.T, p *imaging.Processor, f hostile.File) (made int) {
 		made++
 		open(t, r)
 		if hostile.Holds(r.Body) {
-			t.Errorf("%s: %s holds a part of the source beside its picture", f.Name, r.Object)
+			t.Errorf("%s: %s contains metadata of the source", f.Name, r.Object)
 		}
 		for rest := r.Body[12:]; len(rest) >= 8; {
 			if name := string(rest[:4]); !slices.Contains([]string{"VP8 ", "VP8L", "VP8X", "ALPH"}, name) {

@@ -13,8 +13,8 @@ import (
 	"vitrine/imaging"
 )
 
-// newBusyRig is a rig with a host, localhost, that is silent until go on is closed,
-// besides the one that answers. asked is told of each request to it.
+// newBusyRig returns a rig with a second host, localhost, that does not respond until goOn is
+// closed. asked receives the number of its requests in progress at each request.
 func newBusyRig(t *testing.T, perHost int) (r *rig, slow string, asked chan int32, goOn chan struct{}) {
 	t.Helper()
 	asked, goOn = make(chan int32, 100), make(chan struct{})
@@ -39,7 +39,7 @@ func newBusyRig(t *testing.T, perHost int) (r *rig, slow string, asked chan int3
 	return r, strings.Replace(r.web.URL, "127.0.0.1", "localhost", 1), asked, goOn
 }
 
-// putOff does to a job what the product's job store does when it is handed back.
+// putOff changes a job as the product's job store does when it is deferred.
 func (j *jobs) putOff(t *testing.T, job imaging.Job, times int) {
 	t.Helper()
 	if _, err := j.db.Exec(`UPDATE jobs SET attempts = attempts - 1, deferrals = deferrals + $2 WHERE id = $1`, job.ImageID, times); err != nil {
@@ -47,8 +47,8 @@ func (j *jobs) putOff(t *testing.T, job imaging.Job, times int) {
 	}
 }
 
-// Four workers with a long row of pictures from a host that does not answer get on
-// with those of another, and in the end all are done.
+// Four workers with many images from a host that does not respond still finish those of
+// another host, and in the end all.
 func TestASlowHostLeavesWorkersForOthers(t *testing.T) {
 	t.Parallel()
 	const perHost, slowOnes, others = 2, 12, 8
@@ -78,7 +78,7 @@ func TestASlowHostLeavesWorkersForOthers(t *testing.T) {
 						ready <- job
 						continue
 					} else if !row.Ours || row.RetryIn < 700*time.Millisecond || row.RetryIn > time.Minute {
-						t.Errorf("put off: %+v", row)
+						t.Errorf("deferred: %+v", row)
 					}
 					r.jobs.putOff(t, job, 1)
 					queue <- job
@@ -88,7 +88,7 @@ func TestASlowHostLeavesWorkersForOthers(t *testing.T) {
 	}
 	for range others {
 		if job := <-ready; isSlow[job] {
-			t.Fatal("a picture of the slow host came before the others")
+			t.Fatal("an image of the slow host was finished before the others")
 		}
 	}
 	close(goOn)
@@ -99,14 +99,13 @@ func TestASlowHostLeavesWorkersForOthers(t *testing.T) {
 	workers.Wait()
 	for close(asked); len(asked) > 0; {
 		if n := <-asked; n > perHost {
-			t.Errorf("%d pictures were fetched from the host at once, %d may be", n, perHost)
+			t.Errorf("%d images were downloaded from the host at once, the limit is %d", n, perHost)
 		}
 	}
 }
 
-// A picture that was put off often waits longer for its turn than one that comes
-// first, and gets it.
-func TestAPictureThatWaitedIsNext(t *testing.T) {
+// An image that was deferred often waits longer for its turn than a new one, and gets it.
+func TestAnImageThatWaitedIsNext(t *testing.T) {
 	t.Parallel()
 	r, slow, asked, goOn := newBusyRig(t, 1)
 	first, old, young := r.jobs.add(t, slow, 1), r.jobs.add(t, slow, 1), r.jobs.add(t, slow, 1)

@@ -9,9 +9,9 @@ import (
 	"vitrine/imaging"
 )
 
-// Five failures in a row close a host; its other pictures then wait without using
-// up their tries, until they have waited often enough to be tried all the same.
-func TestPicturesOfAFailingHostWait(t *testing.T) {
+// After five failures in a row the other images of a host wait without using up attempts.
+// After ten deferrals they are tried anyway.
+func TestImagesOfAFailingHostWait(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int32
 	r := newRig(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -22,7 +22,7 @@ func TestPicturesOfAFailingHostWait(t *testing.T) {
 		job := r.jobs.add(t, r.web.URL+"/photo", 1)
 		r.handle(t.Context(), t, job)
 		if row := r.jobs.row(t, job); row.Status != "pending" || row.Ours {
-			t.Fatalf("while the host is asked: %+v", row)
+			t.Fatalf("before the host has failed: %+v", row)
 		}
 	}
 	waiting := r.jobs.add(t, r.web.URL+"/other", 1)
@@ -33,7 +33,7 @@ func TestPicturesOfAFailingHostWait(t *testing.T) {
 		t.Errorf("once the host has failed: %+v", row)
 	}
 	if n := asked.Load(); n != 5 {
-		t.Errorf("the host was asked %d times, want 5", n)
+		t.Errorf("the host got %d requests, want 5", n)
 	}
 
 	t.Run("not for ever", func(t *testing.T) {
@@ -43,13 +43,13 @@ func TestPicturesOfAFailingHostWait(t *testing.T) {
 		}
 		r.handle(t.Context(), t, job)
 		if row := r.jobs.row(t, job); row.Ours || asked.Load() != 6 {
-			t.Errorf("after ten waits: %+v, %d requests", row, asked.Load())
+			t.Errorf("after ten deferrals: %+v, %d requests", row, asked.Load())
 		}
 	})
 }
 
-// A refusal of one picture says nothing of the host.
-func TestRefusalsDoNotCloseAHost(t *testing.T) {
+// A missing picture says nothing about its host.
+func TestMissingPicturesDoNotStopAHost(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int32
 	r := newRig(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -62,6 +62,6 @@ func TestRefusalsDoNotCloseAHost(t *testing.T) {
 		}
 	}
 	if n := asked.Load(); n != 8 {
-		t.Errorf("the host was asked %d times, want 8", n)
+		t.Errorf("the host got %d requests, want 8", n)
 	}
 }

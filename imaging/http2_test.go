@@ -23,8 +23,8 @@ import (
 	"vitrine/imaging/picture"
 )
 
-// secureSite is a web server on loopback that speaks HTTP/2 over TLS, and notes who
-// asked.
+// secureSite is a web server on loopback that uses HTTP/2 over TLS. It records its
+// connections.
 type secureSite struct {
 	*httptest.Server
 	port int
@@ -34,7 +34,7 @@ type secureSite struct {
 	open  map[net.Conn]bool
 }
 
-// certificate gives one for loopback under both its names, and who trusts it.
+// certificate returns a certificate for both names of loopback, and a pool that trusts it.
 var certificate = sync.OnceValues(func() (tls.Certificate, *x509.CertPool) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -80,7 +80,7 @@ func newSecureSite(t *testing.T, handler http.HandlerFunc) *secureSite {
 	return s
 }
 
-// asked gives what the connections were used for.
+// asked returns the protocol and Host of each connection.
 func (s *secureSite) asked() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -102,7 +102,7 @@ func (s *secureSite) opened() (n int) {
 	return n
 }
 
-// trusting gives a Fetcher that may reach the ports and trusts their certificate.
+// trusting returns a Fetcher that may connect to the ports and trusts their certificate.
 func trusting(t *testing.T, change func(*imaging.FetchConfig), ports ...int) *imaging.Fetcher {
 	t.Helper()
 	_, pool := certificate()
@@ -145,8 +145,8 @@ func TestFetchKeepsAnHTTP2Connection(t *testing.T) {
 	}
 }
 
-// A certificate for several names must not let one name's pictures come over
-// another's connection, which was not dialled for them.
+// A certificate for several names must not lead to a shared connection: the address was
+// checked only for the name that it was dialled for.
 func TestFetchSharesNoConnectionAmongHosts(t *testing.T) {
 	t.Parallel()
 	a, b := newSecureSite(t, logo), newSecureSite(t, logo)
@@ -186,9 +186,9 @@ func TestFetchBoundsIdleConnections(t *testing.T) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%d connections are open, 2 may be", open)
+			t.Fatalf("%d connections are open, the limit is 2", open)
 		}
-		<-time.After(10 * time.Millisecond) // the servers notice in their own time
+		<-time.After(10 * time.Millisecond) // the servers notice with a delay
 	}
 }
 
@@ -225,7 +225,7 @@ func TestFetchOverBrokenHTTP2(t *testing.T) {
 	}
 }
 
-// A server that sends every request away does not get more time than another.
+// A server that rejects every connection does not get more time than others.
 func TestFetchFromAServerThatGoesAway(t *testing.T) {
 	t.Parallel()
 	own, _ := certificate()
@@ -250,8 +250,7 @@ func TestFetchFromAServerThatGoesAway(t *testing.T) {
 	}
 }
 
-// A connection that was cut without a word fails one picture before its time is
-// over, and then no other.
+// A connection that was cut silently fails one download before its time is over, and no other.
 func TestFetchLeavesADeadConnection(t *testing.T) {
 	t.Parallel()
 	s := newSecureSite(t, logo)
@@ -262,7 +261,7 @@ func TestFetchLeavesADeadConnection(t *testing.T) {
 	through.shut()
 	began := time.Now()
 	_, _, err := f.Fetch(t.Context(), address, imaging.Validators{}, nil)
-	if err != nil { // or it was tried once more
+	if err != nil { // the transport may have retried
 		wantError(t, err, imaging.CodeConnectFailed, true)
 	}
 	if took := time.Since(began); took > 7*time.Second {

@@ -6,6 +6,7 @@ import (
 	stdjpeg "image/jpeg"
 	"time"
 
+	"vitrine/imaging/icc"
 	"vitrine/imaging/jpeg"
 )
 
@@ -40,6 +41,17 @@ func (h *header) readJPEG(src []byte) error {
 	h.scale = jpeg.ScaleFor(h.width, h.height, decodedSide)
 	h.decodeBytes = head.Bytes(h.scale)
 	return nil
+}
+
+// jpegSpace returns the colour space of a JPEG by its number of components.
+func jpegSpace(components int) icc.Space {
+	switch components {
+	case 1:
+		return icc.Gray
+	case 4:
+		return icc.CMYK
+	}
+	return icc.RGB
 }
 
 // readRareJPEG reads the header with image/jpeg.

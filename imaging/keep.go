@@ -2,9 +2,6 @@ package imaging
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"strings"
 
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
@@ -14,9 +11,7 @@ import (
 // pipeline version, so that another version's object, made of the same bytes for
 // another image of the product, does not replace it: clients cache objects for ever.
 func (w *Worker) firstKey(objectKey uuid.UUID, sha256sum, object string) string {
-	version := sha256.Sum256([]byte(w.baseVersion()))
-	name, extension, _ := strings.Cut(object, ".")
-	return VariantFolder(objectKey, sha256sum) + name + "-" + hex.EncodeToString(version[:4]) + "." + extension
+	return VariantKey(objectKey, sha256sum, object, w.baseVersion())
 }
 
 // put stores renditions, each object once, under the key that key returns for it, and

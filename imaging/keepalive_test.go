@@ -13,8 +13,7 @@ import (
 	"vitrine/imaging"
 )
 
-// Whatever an answer is, as long as it is short its connection serves the next
-// request.
+// The connection of any short response is reused.
 func TestFetchKeepsAConnection(t *testing.T) {
 	t.Parallel()
 	var opened sync.Map // by the address that the connection comes from
@@ -47,8 +46,8 @@ func TestFetchKeepsAConnection(t *testing.T) {
 	}
 }
 
-// serveKept serves one picture on the first connection, and what comes next there
-// as told; on the others it does as told at once.
+// serveKept serves one picture on the first connection and passes its next request to onKept.
+// It passes the first request on every other connection to onNew.
 func serveKept(t *testing.T, onKept, onNew func(net.Conn)) (address string) {
 	t.Helper()
 	return "http://" + serveTCP(t, func(i int, conn net.Conn) {
@@ -80,7 +79,7 @@ func TestFetchAfterAKeptConnectionDied(t *testing.T) {
 	wantLogo(t, f, address)
 }
 
-// The time for a picture is not doubled by a kept connection that dies late.
+// A kept connection that dies late does not double the time for a download.
 func TestFetchCountsADeadConnectionsTime(t *testing.T) {
 	t.Parallel()
 	const limit = 2 * time.Second

@@ -27,7 +27,7 @@ func write(t *testing.T, dir, name string, body []byte) string {
 	return path
 }
 
-// deepPNG is an opaque PNG of 16 bits a sample, compressed in haste.
+// deepPNG returns an opaque PNG of 16 bits a sample with fast compression.
 func deepPNG(t *testing.T, w, h int) []byte {
 	t.Helper()
 	m := image.NewRGBA64(image.Rect(0, 0, w, h))
@@ -48,8 +48,8 @@ func deepPNG(t *testing.T, w, h int) []byte {
 	return out.Bytes()
 }
 
-// Eight workers with pictures of every size, and a second pass beside them, keep to the
-// memory budget, and the small pictures do not wait for the large ones to be done.
+// Eight workers with pictures of every size, while other pictures get WebP variants, stay
+// within the memory budget. Small pictures do not wait until the large ones are finished.
 func TestMemoryStaysWithinItsBudget(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -64,7 +64,7 @@ func TestMemoryStaysWithinItsBudget(t *testing.T) {
 	deep := write(t, dir, "deep.png", deepPNG(t, 4400, 3500))
 	files := []string{
 		write(t, dir, "second-cut-out.png", picture.PNG(picture.Logo(1600, 1100))),
-		write(t, dir, "second-square.png", picture.PNG(picture.Logo(1600, 1600))), // only large has room
+		write(t, dir, "second-square.png", picture.PNG(picture.Logo(1600, 1600))), // only the size large fits
 		write(t, dir, "second-photo.jpg", picture.JPEG(picture.Photo(1800, 1500, 1), 90, 1)),
 	}
 	for range 3 {
@@ -83,13 +83,13 @@ func TestMemoryStaysWithinItsBudget(t *testing.T) {
 		t.Errorf("peak memory is %d MB with a budget of %d MB", got.Peak/1e6, loadBudget/1_000_000)
 	}
 	if got.Overtaken > loadWorkers {
-		t.Errorf("a small picture waited for %d large ones", got.Overtaken)
+		t.Errorf("a small picture was overtaken by %d large ones", got.Overtaken)
 	}
-	t.Logf("peak memory %d MB; a small picture waited for %d large ones at most", got.Peak/1e6, got.Overtaken)
+	t.Logf("peak memory %d MB; a small picture was overtaken by at most %d large ones", got.Peak/1e6, got.Overtaken)
 }
 
-// However often a file of the largest size that is fetched has a decoder go over
-// its picture, it costs two seconds of CPU at most.
+// A file of the largest download size costs at most two seconds of CPU time, however many
+// passes over the picture it asks for.
 func TestScanBombCostsTwoSecondsAtMost(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -2,8 +2,11 @@ package imaging
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"io"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -11,9 +14,12 @@ import (
 
 // The prefixes of all keys in the bucket. Only variants are public.
 //
-//	products/<product>/<sha256>/<variant>-<pipeline version>.<extension>
-//	originals/<product>/<sha256>
+//	products/<object key>/<sha256>/<variant>-<pipeline version>.<extension>
+//	originals/<object key>/<sha256>
 //	uploads/<user>/<upload>
+//
+// The object key is a random UUID of the product, so that keys cannot be guessed and are
+// never used twice. The digest is that of the source, in lower-case hexadecimal.
 const (
 	VariantPrefix  = "products/"
 	OriginalPrefix = "originals/"
@@ -25,19 +31,28 @@ const UploadScheme = "upload:"
 
 // VariantFolder returns the prefix of the keys of the variants that were made from
 // one source of a product.
-func VariantFolder(product uuid.UUID, sha256 string) string {
-	return VariantPrefix + product.String() + "/" + sha256 + "/"
+func VariantFolder(objectKey uuid.UUID, sha256sum string) string {
+	return VariantPrefix + objectKey.String() + "/" + sha256sum + "/"
+}
+
+// VariantKey returns the key of a variant. object is its file name, such as main.jpg. The
+// key contains a hash of the pipeline version, so that no key ever gets other content: a
+// client that has downloaded an object may cache it for ever.
+func VariantKey(objectKey uuid.UUID, sha256sum, object, pipelineVersion string) string {
+	version := sha256.Sum256([]byte(pipelineVersion))
+	name, extension, _ := strings.Cut(object, ".")
+	return VariantFolder(objectKey, sha256sum) + name + "-" + hex.EncodeToString(version[:4]) + "." + extension
 }
 
 // OriginalKey returns the key under which the bytes of a downloaded source are kept
 // until its image has been reprocessed.
-func OriginalKey(product uuid.UUID, sha256 string) string {
-	return OriginalPrefix + product.String() + "/" + sha256
+func OriginalKey(objectKey uuid.UUID, sha256sum string) string {
+	return OriginalPrefix + objectKey.String() + "/" + sha256sum
 }
 
 // UploadKey returns the key of a user's upload.
-func UploadKey(user, upload uuid.UUID) string {
-	return UploadPrefix + user.String() + "/" + upload.String()
+func UploadKey(user int64, upload uuid.UUID) string {
+	return UploadPrefix + strconv.FormatInt(user, 10) + "/" + upload.String()
 }
 
 const (
@@ -50,19 +65,19 @@ var (
 	originalPattern = regexp.MustCompile(`^` + OriginalPrefix + uuidPattern + `/` + sha256Pattern + `$`)
 )
 
-// ParseVariantKey returns the product and the digest of the source that a variant's
-// key names. ok is false for keys of any other form.
-func ParseVariantKey(key string) (product uuid.UUID, sha256 string, ok bool) {
+// ParseVariantKey returns the object key of the product and the digest of the source that a
+// variant's key names. ok is false for keys of any other form.
+func ParseVariantKey(key string) (objectKey uuid.UUID, sha256sum string, ok bool) {
 	return parseDigestKey(variantPattern, key)
 }
 
 // ParseOriginalKey is the inverse of [OriginalKey]. ok is false for keys of any
 // other form.
-func ParseOriginalKey(key string) (product uuid.UUID, sha256 string, ok bool) {
+func ParseOriginalKey(key string) (objectKey uuid.UUID, sha256sum string, ok bool) {
 	return parseDigestKey(originalPattern, key)
 }
 
-func parseDigestKey(pattern *regexp.Regexp, key string) (product uuid.UUID, sha256 string, ok bool) {
+func parseDigestKey(pattern *regexp.Regexp, key string) (objectKey uuid.UUID, sha256sum string, ok bool) {
 	m := pattern.FindStringSubmatch(key)
 	if m == nil {
 		return uuid.Nil, "", false
@@ -72,11 +87,11 @@ func parseDigestKey(pattern *regexp.Regexp, key string) (product uuid.UUID, sha2
 
 // ParseUploadKey is the inverse of [UploadKey]. ok is false for any other spelling:
 // an upload has exactly one key.
-func ParseUploadKey(key string) (user, upload uuid.UUID, ok bool) {
+func ParseUploadKey(key string) (user int64, upload uuid.UUID, ok bool) {
 	first, second, _ := strings.Cut(strings.TrimPrefix(key, UploadPrefix), "/")
-	user, userErr := uuid.Parse(first)
+	user, userErr := strconv.ParseInt(first, 10, 64)
 	upload, uploadErr := uuid.Parse(second)
-	return user, upload, userErr == nil && uploadErr == nil && UploadKey(user, upload) == key
+	return user, upload, userErr == nil && uploadErr == nil && user > 0 && UploadKey(user, upload) == key
 }
 
 // UploadStore reads objects. Open returns the content, which is read under ctx and

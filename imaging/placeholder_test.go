@@ -12,8 +12,8 @@ import (
 	"vitrine/imaging/picture"
 )
 
-// The placeholder and the average colour belong to the upright picture, whatever
-// its format and how it is stored.
+// The placeholder and the average colour are those of the upright picture, in every format and
+// orientation.
 func TestProcessMakesAPlaceholder(t *testing.T) {
 	t.Parallel()
 	photo := picture.Photo(360, 240, 1)
@@ -43,7 +43,7 @@ func checkPlaceholder(t *testing.T, p *imaging.Processed, opaque bool) {
 	}
 }
 
-// hashDistance is the largest difference of two terms.
+// hashDistance returns the largest difference of two terms.
 func hashDistance(t *testing.T, a, b string) int {
 	t.Helper()
 	p, errP := base64.StdEncoding.DecodeString(a)

@@ -39,14 +39,6 @@ func (c *pngColours) stated() bool {
 	return c.code != nil || c.profile != nil || !c.plain && (c.gamma != nil || c.primaries != nil)
 }
 
-// space returns the colour space of the colour type.
-func (head pngHead) space() icc.Space {
-	if head.colour == pngGray || head.colour == pngGrayAlpha {
-		return icc.Gray
-	}
-	return icc.RGB
-}
-
 // transform returns nil for plain sRGB.
 func (c *pngColours) transform(space icc.Space) (*icc.Transform, error) {
 	switch {

@@ -1,6 +1,10 @@
 package imaging
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"vitrine/imaging/icc"
+)
 
 // pngHead describes a PNG by the chunks before its pixels (W3C PNG, third edition).
 type pngHead struct {
@@ -49,6 +53,14 @@ func readPNGHead(src []byte) pngHead {
 		rest = rest[12+size:]
 	}
 	return head
+}
+
+// space returns the colour space of the colour type.
+func (head pngHead) space() icc.Space {
+	if head.colour == pngGray || head.colour == pngGrayAlpha {
+		return icc.Gray
+	}
+	return icc.RGB
 }
 
 // decodeBytes returns what the standard decoder allocates for width x height pixels. It

@@ -28,7 +28,7 @@ func mustProcess(t *testing.T, src []byte) *imaging.Processed {
 	return got
 }
 
-// open decodes a rendition and checks that it is what it says.
+// open decodes a rendition and checks its format and size.
 func open(t *testing.T, r imaging.Rendition) image.Image {
 	t.Helper()
 	m, format, err := image.Decode(bytes.NewReader(r.Body))
@@ -36,13 +36,13 @@ func open(t *testing.T, r imaging.Rendition) image.Image {
 		t.Fatalf("%s: %v", r.Object, err)
 	}
 	if format != string(r.Format) || m.Bounds().Dx() != r.Width || m.Bounds().Dy() != r.Height {
-		t.Errorf("%s is a %s of %v, said to be a %s of %d x %d", r.Object, format, m.Bounds(), r.Format, r.Width, r.Height)
+		t.Errorf("%s is a %s of %v, want a %s of %d x %d", r.Object, format, m.Bounds(), r.Format, r.Width, r.Height)
 	}
 	return m
 }
 
-// meanDifference is between two pictures of one size, over red, green and blue as
-// they look on white.
+// meanDifference returns the mean difference of red, green and blue of two pictures of the same
+// size, on a white background.
 func meanDifference(a, b image.Image) float64 {
 	sum, n := 0.0, 0
 	for y := range a.Bounds().Dy() {
@@ -148,13 +148,13 @@ func TestProcessTurnsEveryOrientation(t *testing.T) {
 					for i, r := range got.Renditions {
 						m := open(t, r)
 						if format == "gray jpeg" {
-							if r.Name != "square" { // which has not all of them
+							if r.Name != "square" { // which does not show all corners
 								checkGrayCorners(t, m)
 							}
 							continue
 						}
 						if d := meanDifference(m, open(t, plain.Renditions[i])); d > limit {
-							t.Errorf("%s differs by %.2f from the one that was upright already", r.Name, d)
+							t.Errorf("%s differs by %.2f from that of the upright file", r.Name, d)
 						}
 					}
 				})
@@ -163,7 +163,7 @@ func TestProcessTurnsEveryOrientation(t *testing.T) {
 	}
 }
 
-// checkGrayCorners knows the corners by their luma: 78, 148, 44 and 240.
+// checkGrayCorners identifies the corners by their luma.
 func checkGrayCorners(t *testing.T, m image.Image) {
 	t.Helper()
 	w, h := m.Bounds().Dx(), m.Bounds().Dy()
@@ -260,10 +260,10 @@ func TestProcessReadsEveryKindOfFile(t *testing.T) {
 				t.Errorf("format is %s, want %s", got.Format, test.format)
 			}
 			if got.Renditions[0].Width > 400 {
-				t.Fatal("the main rendition should have the source's size")
+				t.Fatal("the main rendition does not have the source's size")
 			}
 			if d := meanDifference(open(t, got.Renditions[0]), test.want); d > test.limit {
-				t.Errorf("differs by %.2f in the mean", d)
+				t.Errorf("the mean difference is %.2f", d)
 			}
 			for _, r := range got.Renditions {
 				m := open(t, r)
@@ -278,7 +278,7 @@ func TestProcessReadsEveryKindOfFile(t *testing.T) {
 	}
 }
 
-// fullRange decodes a lossy WebP and widens its luma from 16 to 235.
+// fullRange decodes a lossy WebP and extends its luma from the range 16 to 235.
 func fullRange(t *testing.T, file []byte) image.Image {
 	t.Helper()
 	m, err := webp.Decode(bytes.NewReader(file))
@@ -305,7 +305,7 @@ func TestProcessPutsAGIFFrameOnItsCanvas(t *testing.T) {
 	}
 	for _, at := range []image.Point{{10, 50}, {150, 50}, {60, 10}, {60, 95}} {
 		if _, _, _, a := got.At(at.X, at.Y).RGBA(); a != 0 {
-			t.Errorf("%v lies outside the frame and is not transparent", at)
+			t.Errorf("%v is outside the frame and not transparent", at)
 		}
 	}
 	want := picture.Paletted(logo.SubImage(frame))
@@ -326,7 +326,7 @@ func TestProcessEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// counted is a context that ends once it was looked at so often.
+// counted is a context that ends after a number of calls of Err.
 type counted struct {
 	context.Context
 
@@ -341,7 +341,7 @@ func (c *counted) Err() error {
 	return nil
 }
 
-// A stop does not wait for the sizes that have not been begun.
+// A stop does not wait for sizes that have not been started.
 func TestProcessEndsBetweenSizes(t *testing.T) {
 	t.Parallel()
 	src := picture.JPEG(picture.Photo(64, 48, 1), 90, 1)
@@ -365,7 +365,7 @@ func TestProcessDoesNotInflate(t *testing.T) {
 	if got := mustProcess(t, graphic).Renditions[0]; got.Format != imaging.PNG || len(got.Body) > len(graphic) {
 		t.Errorf("a drawing of %d bytes became a %s of %d", len(graphic), got.Format, len(got.Body))
 	}
-	// A re-encoding of the same size at the usual quality is what to beat.
+	// The file is not larger than one of the same size at the usual quality.
 	big := mustProcess(t, picture.PNG(picture.Photo(1800, 90, 4))).Renditions[0]
 	m := open(t, big)
 	var again bytes.Buffer

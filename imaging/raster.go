@@ -86,27 +86,12 @@ func (r *raster) premultiply(dst, src []byte) []byte {
 	return dst
 }
 
-// scale255 returns v*a/255, rounded.
-func scale255(v, a byte) byte {
-	t := uint32(v)*uint32(a) + 128
-	return byte((t + t>>8) >> 8)
-}
-
 // narrow maps 16-bit RGBA samples to 8 bits.
 func (r *raster) narrow(dst, src []byte) []byte {
 	if r.deep != nil {
 		return r.deep.narrowRGBA(dst, src)
 	}
 	return narrow(dst, src)
-}
-
-// narrow rounds big-endian 16-bit samples to 8 bits.
-func narrow(dst, src []byte) []byte {
-	for i := range len(src) / 2 {
-		v := uint32(src[2*i])<<8 | uint32(src[2*i+1])
-		dst[i] = byte((v*255 + 32895) >> 16)
-	}
-	return dst
 }
 
 // fromCMYK converts inks to RGB as if they were ideal, because without a colour profile

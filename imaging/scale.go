@@ -28,7 +28,7 @@ const decodedSide = 2000
 // orientation. The result is YCbCr 4:2:0, gray or premultiplied RGBA, whichever is
 // nearest to the source. opaque reports whether the whole source is opaque. A picture that
 // was decoded in bands is scaled already.
-func scaleSource(img image.Image, h header, c colours, width, height int) (scaled image.Image, opaque bool) {
+func scaleSource(img image.Image, h header, c colourConversion, width, height int) (scaled image.Image, opaque bool) {
 	if h.banded() {
 		return img, true
 	}

@@ -13,7 +13,7 @@ import (
 	"vitrine/imaging/ssim"
 )
 
-// samplings are the ways in which colour JPEGs store less chroma than luma.
+// samplings are the sampling factors of colour JPEGs.
 var samplings = map[string][]byte{
 	"4:4:4": {0x11, 0x11, 0x11}, "4:2:2": {0x21, 0x11, 0x11}, "4:2:0": {0x22, 0x11, 0x11},
 	"4:4:0": {0x12, 0x11, 0x11}, "4:1:1": {0x41, 0x11, 0x11}, "4:1:0": {0x42, 0x11, 0x11}, "gray": {0x11},
@@ -29,8 +29,8 @@ func reference(t *testing.T, src []byte, quality int) *imaging.Processed {
 	return want
 }
 
-// A picture that is not made smaller comes out with the very pixels that
-// image/jpeg would give it, decoding and encoding.
+// A picture that is not scaled has exactly the pixels that decoding and encoding with
+// image/jpeg would give.
 func TestProcessKeepsThePixelsOfImageJPEG(t *testing.T) {
 	t.Parallel()
 	for _, size := range []image.Point{{640, 480}, {333, 1601}, {1600, 41}} {
@@ -72,7 +72,7 @@ func TestProcessKeepsThePixelsOfImageJPEG(t *testing.T) {
 				got, want := mustProcess(t, src), reference(t, src, 0)
 				for i := range got.Renditions {
 					if !bytes.Equal(got.Renditions[i].Body, want.Renditions[i].Body) {
-						t.Errorf("%s is another file", got.Renditions[i].Name)
+						t.Errorf("%s is a different file", got.Renditions[i].Name)
 					}
 				}
 			})
@@ -80,9 +80,9 @@ func TestProcessKeepsThePixelsOfImageJPEG(t *testing.T) {
 	}
 }
 
-// A picture that is decoded at a half or a quarter of its size looks like one that
-// was decoded in full, whatever its sampling and orientation; the odd sizes leave
-// a last column and row that stand for a part of a pixel only.
+// A picture that is decoded at a half or a quarter of its size looks like one that was decoded
+// at full size, in every sampling and orientation. With odd sizes the last column and row
+// stand for only a part of a pixel.
 func TestProcessDecodesScaled(t *testing.T) {
 	t.Parallel()
 	for _, size := range []image.Point{{4003, 151}, {8005, 97}, {103, 4401}} {
@@ -90,7 +90,7 @@ func TestProcessDecodesScaled(t *testing.T) {
 		for name, sampling := range samplings {
 			for o := 1; o <= 8; o++ {
 				if name != "4:2:0" && o != 1+int(sampling[0])%8 || size.X != 4003 && o > 2 {
-					continue // every orientation with the usual sampling, one with each other
+					continue // all orientations for 4:2:0, one for each other sampling
 				}
 				t.Run(fmt.Sprintf("%v %s %d", size, name, o), func(t *testing.T) {
 					t.Parallel()
@@ -111,8 +111,8 @@ func TestProcessDecodesScaled(t *testing.T) {
 	}
 }
 
-// Every orientation gives the same upright picture, to a fraction of a pixel: the
-// stripes are two main pixels wide, and of one luma but two colours.
+// Every orientation gives the same upright picture to a fraction of a pixel: the stripes are
+// two pixels of the main variant wide and differ only in chroma.
 func TestProcessTurnsScaledPicturesExactly(t *testing.T) {
 	t.Parallel()
 	for _, size := range []image.Point{{4003, 83}, {83, 4003}} {
@@ -143,7 +143,7 @@ func compareScaled(t *testing.T, got, want imaging.Rendition) {
 	}
 }
 
-// luma gives the luma of a decoded JPEG.
+// luma returns the luma of a decoded JPEG.
 func luma(t *testing.T, m image.Image) *image.Gray {
 	t.Helper()
 	switch m := m.(type) {
@@ -152,13 +152,13 @@ func luma(t *testing.T, m image.Image) *image.Gray {
 	case *image.YCbCr:
 		return &image.Gray{Pix: m.Y, Stride: m.YStride, Rect: m.Rect}
 	}
-	t.Fatalf("%T is not what a JPEG is decoded to", m)
+	t.Fatalf("%T is not a type of a decoded JPEG", m)
 	return nil
 }
 
-// The largest progressive pictures fit the default budget, and are done well within
-// the time that a bomb is given.
-func TestProcessTakesLargeProgressivePictures(t *testing.T) {
+// The largest progressive pictures fit into the default budget and take far less than the time
+// limit.
+func TestProcessOfLargeProgressivePictures(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for name, src := range map[string][]byte{
@@ -176,9 +176,9 @@ func TestProcessTakesLargeProgressivePictures(t *testing.T) {
 	}
 }
 
-// What only the scans tell sends a picture to image/jpeg after it was begun: here
-// a coefficient that is refined beyond sixteen bits.
-func TestProcessLeavesRarePicturesToImageJPEG(t *testing.T) {
+// If the scans show an unsupported feature, image/jpeg decodes the picture anew: here a
+// coefficient that is refined beyond sixteen bits.
+func TestProcessFallsBackToImageJPEG(t *testing.T) {
 	t.Parallel()
 	photo := picture.Photo(161, 103, 1)
 	for name, src := range map[string][]byte{

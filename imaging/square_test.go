@@ -10,7 +10,7 @@ import (
 	"vitrine/imaging/picture"
 )
 
-// quarters is a picture with a colour in each of its quarters.
+// quarters returns a picture with a different colour in each quarter.
 func quarters(w, h int) *image.NRGBA {
 	m := image.NewNRGBA(image.Rect(0, 0, w, h))
 	for y := range h {
@@ -42,7 +42,7 @@ func square(t *testing.T, src []byte, focal *imaging.Focal) (imaging.Rendition, 
 	return r, open(t, r)
 }
 
-// The square shows what lies round the focal point, of pictures of every kind.
+// The square shows the surroundings of the focal point, in pictures of every kind.
 func TestSquareShowsTheFocalPoint(t *testing.T) {
 	t.Parallel()
 	wide := quarters(900, 300)
@@ -90,8 +90,8 @@ func TestSquareShowsTheFocalPoint(t *testing.T) {
 	}
 }
 
-// The edge that the colours change at is in the middle of a square round the centre,
-// to a pixel, so chroma and luma are cut at the same place.
+// In a square around the centre the edge between the colours is in the middle to a pixel, so
+// chroma and luma are cropped at the same place.
 func TestSquareKeepsChromaInPlace(t *testing.T) {
 	t.Parallel()
 	for _, w := range []int{900, 901, 902, 903} {
@@ -133,8 +133,8 @@ func TestSquareOfSmallPictures(t *testing.T) {
 	}
 }
 
-// A square that is made anew from the main variant looks as if it had been made from
-// the source, and has a name of its own.
+// A square that is made from the main variant looks like one that is made from the source, and
+// has its own name.
 func TestSquareFromTheMainVariant(t *testing.T) {
 	t.Parallel()
 	p := imaging.NewProcessor(imaging.ProcessConfig{})

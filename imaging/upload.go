@@ -9,20 +9,20 @@ import (
 	"time"
 )
 
-// uploadTimeout bounds reading an object, without the wait for memory.
-const uploadTimeout = 30 * time.Second
+// objectTimeout bounds reading an object, without the wait for memory.
+const objectTimeout = 30 * time.Second
 
-// Upload reads a picture from the object store, under the same limits as a download:
+// Object reads a picture from the object store, under the same limits as a download:
 // an upload of a client, or the kept bytes of a source. A failure is an [*Error] with
 // stage fetch, unless ctx has ended: then it is ctx's error. A failure of the store counts
 // as a fault of this service.
 //
-// reserve may be nil. Its memory is given back if Upload fails, and otherwise by release,
+// reserve may be nil. Its memory is given back if Object fails, and otherwise by release,
 // which is never nil.
-func (f *Fetcher) Upload(
+func (f *Fetcher) Object(
 	ctx context.Context, store UploadStore, key string, reserve Reserve,
 ) (src Source, release func(), err error) {
-	work, limit := startLimit(ctx, uploadTimeout)
+	work, limit := startLimit(ctx, objectTimeout)
 	defer limit.stop()
 	release = func() {}
 	body, size, err := store.Open(work, key)

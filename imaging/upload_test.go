@@ -13,7 +13,7 @@ import (
 
 func TestHandleUploads(t *testing.T) {
 	t.Parallel()
-	noSource := func(http.ResponseWriter, *http.Request) { t.Error("an upload was fetched from somewhere") }
+	noSource := func(http.ResponseWriter, *http.Request) { t.Error("an upload was downloaded") }
 	r := newRig(t, noSource, imaging.WorkerConfig{}, s3Endpoint(t), nil)
 	r.objects.ensure(t)
 	large := make([]byte, 20<<20+1)
@@ -48,7 +48,7 @@ func TestHandleUploads(t *testing.T) {
 	}
 }
 
-// TestUploadsWaitForTheObjectStore has the store be down in a picture's last try.
+// The object store is unavailable during the last attempt of an image.
 func TestUploadsWaitForTheObjectStore(t *testing.T) {
 	t.Parallel()
 	store := newProxy(t, s3Endpoint(t))

@@ -16,7 +16,8 @@ import (
 	"vitrine/imaging/ssim"
 )
 
-// withWebP gives the renditions of a picture, and checks that those that Process gives come out the same.
+// withWebP returns the renditions of a picture, and checks that the usual ones are the same as
+// without WebP.
 func withWebP(t *testing.T, src []byte, sizes ...string) (base, webps []imaging.Rendition) {
 	t.Helper()
 	plain := mustProcess(t, src)
@@ -35,8 +36,8 @@ func withWebP(t *testing.T, src []byte, sizes ...string) (base, webps []imaging.
 	return got.Renditions[:n], got.Renditions[n:]
 }
 
-// shown gives a picture as a browser shows it: the decoder leaves the planes of a lossy WebP in the limited range of
-// BT.601.
+// shown returns a picture as a browser shows it. The decoder returns the planes of a lossy WebP
+// in the limited range of BT.601.
 func shown(t *testing.T, r imaging.Rendition) image.Image {
 	t.Helper()
 	m := open(t, r)
@@ -83,9 +84,9 @@ func TestProcessWebPOfAPhotograph(t *testing.T) {
 	}
 	want := imaging.ScaledForTest(photo, w.Width, w.Height)
 	ours, theirs := shown(t, w), shown(t, j)
-	likeness, target := ssim.Gray(lumaOf(want), lumaOf(ours)), ssim.Gray(lumaOf(want), lumaOf(theirs))
-	if likeness < target-0.003 {
-		t.Errorf("SSIM %.4f, %.4f as JPEG", likeness, target)
+	similarity, target := ssim.Gray(lumaOf(want), lumaOf(ours)), ssim.Gray(lumaOf(want), lumaOf(theirs))
+	if similarity < target-0.003 {
+		t.Errorf("SSIM %.4f, %.4f as JPEG", similarity, target)
 	}
 	if a, b := apart(want, ours), apart(want, theirs); a > b+0.25 {
 		t.Errorf("colours are %.2f apart, %.2f as JPEG", a, b)
@@ -94,7 +95,7 @@ func TestProcessWebPOfAPhotograph(t *testing.T) {
 
 func shapesOf(list []imaging.Rendition) []shape { return shapes(&imaging.Processed{Renditions: list}) }
 
-// apart is the mean CIEDE2000 of each tenth pixel.
+// apart returns the mean CIEDE2000 of every tenth pixel.
 func apart(a, b image.Image) float64 {
 	lab := func(m image.Image, x, y int) deltae.Lab {
 		r, g, b, _ := m.At(m.Bounds().Min.X+x, m.Bounds().Min.Y+y).RGBA()
@@ -132,7 +133,7 @@ func TestProcessWebPOfADrawingKeepsItsPixels(t *testing.T) {
 	}
 }
 
-// cutOut is a PNG of a photograph with the transparency of a logo.
+// cutOut returns a PNG of a photograph with the transparency of a logo.
 func cutOut(w, h int) []byte {
 	photo, logo := picture.Photo(w, h, 4), picture.Logo(w, h)
 	for i := 3; i < len(photo.Pix); i += 4 {
@@ -163,7 +164,8 @@ func TestProcessWebPKeepsTransparency(t *testing.T) {
 	}
 }
 
-// Sizes of the same pixels share the object, as their JPEGs do; what does not pay is left out.
+// Sizes with the same pixels share the object, as their JPEGs do. A WebP that saves too little
+// is left out.
 func TestProcessWebPSharesAndLeavesOut(t *testing.T) {
 	t.Parallel()
 	_, webps := withWebP(t, picture.PNG(picture.Graphic(600, 500)), "main", "large")
@@ -174,16 +176,17 @@ func TestProcessWebPSharesAndLeavesOut(t *testing.T) {
 	if diff := cmp.Diff([]shape{{"large", "large.webp", 600, 500}}, shapesOf(webps)); diff != "" {
 		t.Error(diff)
 	}
-	grainy := picture.PNG(picture.Photo(900, 700, 3)) // what is random has nothing to predict it by
+	grainy := picture.PNG(picture.Photo(900, 700, 3)) // noise cannot be predicted
 	if _, webps = withWebP(t, grainy, "large", "small"); len(webps) != 1 || webps[0].Name != "small" {
 		t.Errorf("of a grainy picture: %v", shapesOf(webps))
 	}
 	if _, webps = withWebP(t, grainy); len(webps) != 0 {
-		t.Errorf("nothing was asked for: %v", shapesOf(webps))
+		t.Errorf("WebP without a request: %v", shapesOf(webps))
 	}
 }
 
-// A picture that the first pass takes is never too large for the second, which leaves out what there is no memory for.
+// A picture that can be processed without WebP can be processed with it: WebP files for which
+// there is no memory are left out.
 func TestProcessWebPWithinTheBudget(t *testing.T) {
 	t.Parallel()
 	file, deep := cutOut(1000, 1000), deepPNG(t, 1500, 1200)
@@ -230,7 +233,7 @@ func TestBudgetForACutOut(t *testing.T) {
 	}
 }
 
-// Of a picture of nothing there is no lossless WebP, which does not matter.
+// A completely transparent picture has no lossless WebP, which is not a failure.
 func TestProcessWebPOfNothing(t *testing.T) {
 	t.Parallel()
 	for _, size := range []image.Point{{1, 1}, {300, 200}} {
@@ -240,7 +243,7 @@ func TestProcessWebPOfNothing(t *testing.T) {
 	}
 }
 
-func TestProcessWebPRefusesWhatProcessDoes(t *testing.T) {
+func TestProcessWebPRefusesTheSamePictures(t *testing.T) {
 	t.Parallel()
 	src := picture.Truncated(picture.PNG(picture.Photo(60, 40, 1)))
 	p := imaging.NewProcessor(imaging.ProcessConfig{})

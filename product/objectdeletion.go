@@ -58,7 +58,7 @@ const (
 	// has what it names; the others may be about to store.
 	usesObjects = ` product_id = (SELECT products.id FROM products WHERE products.object_key = o.object_key) AND (source_sha256 = o.sha256 AND status <> 'ready' OR reserved_sha256 = o.sha256 OR EXISTS (
 		SELECT 1 FROM jsonb_array_elements(variants) AS v
-		WHERE starts_with(v ->> 'key', 'products/' || o.object_key || '/' || o.sha256 || '/'))) `
+		WHERE starts_with(v ->> 'key', '` + imaging.VariantPrefix + `' || o.object_key || '/' || o.sha256 || '/'))) `
 	// oneDigest is the o of object key $1 and digest $2.
 	oneDigest = ` (SELECT cast($1 AS uuid) AS object_key, cast($2 AS text) AS sha256) AS o `
 )
@@ -96,7 +96,7 @@ func (s *Service) deleteObjects(
 			return err
 		}
 		begun = true
-		storeErr = errors.Join(objects.DeletePrefix(ctx, objectPrefix(objectKey, sha256)), objects.Delete(ctx, imaging.OriginalKey(objectKey, sha256)))
+		storeErr = errors.Join(objects.DeletePrefix(ctx, imaging.VariantFolder(objectKey, sha256)), objects.Delete(ctx, imaging.OriginalKey(objectKey, sha256)))
 		return nil
 	})
 	if begun && err != nil {
@@ -146,15 +146,10 @@ func (s *Service) processAgain(ctx context.Context, objectKey uuid.UUID, sha256 
 	return err
 }
 
-// objectPrefix is where the objects made from one source are.
-func objectPrefix(objectKey uuid.UUID, sha256 string) string {
-	return fmt.Sprintf("products/%s/%s/", objectKey, sha256)
-}
-
 // lockObjects keeps storing and deleting under one digest apart until tx ends.
 func lockObjects(ctx context.Context, tx *sqlx.Tx, objectKey uuid.UUID, sha256 string) error {
 	const q = `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`
-	if _, err := tx.ExecContext(ctx, q, objectPrefix(objectKey, sha256)); err != nil {
+	if _, err := tx.ExecContext(ctx, q, imaging.VariantFolder(objectKey, sha256)); err != nil {
 		return fmt.Errorf("lock objects: %w", err)
 	}
 	return nil

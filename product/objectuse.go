@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
@@ -18,8 +17,8 @@ import (
 func (r *imageRow) uses() map[string]bool {
 	found := map[string]bool{}
 	for _, v := range r.Variants {
-		if parts := strings.Split(v.Key, "/"); len(parts) == 4 { // see objectPrefix
-			found[parts[2]] = true
+		if _, sha256, ok := imaging.ParseVariantKey(v.Key); ok {
+			found[sha256] = true
 		}
 	}
 	if r.SHA256.Valid && r.Status != imaging.Ready {

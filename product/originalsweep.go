@@ -2,19 +2,10 @@ package product
 
 import (
 	"context"
-	"regexp"
 	"time"
-
-	"github.com/google/uuid"
 
 	"vitrine/imaging"
 )
-
-// originalPrefix begins the keys of the sources that are kept for reprocessing.
-const originalPrefix = "originals/"
-
-// originalKey is the form of these keys: see [imaging.OriginalKey].
-var originalKey = regexp.MustCompile(`^originals/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/([0-9a-f]{64})$`)
 
 // sweepOriginals deletes sources that are older than a time and that no image needs: what
 // a process left that ended before it could delete them. Reprocessing downloads a source
@@ -22,8 +13,8 @@ var originalKey = regexp.MustCompile(`^originals/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}
 func (s *Sweeper) sweepOriginals(ctx context.Context, page []Object, before time.Time) error {
 	var old []digest
 	for _, object := range page {
-		if m := originalKey.FindStringSubmatch(object.Key); m != nil && object.Modified.Before(before) {
-			old = append(old, digest{uuid.MustParse(m[1]), m[2]})
+		if objectKey, sha256, ok := imaging.ParseOriginalKey(object.Key); ok && object.Modified.Before(before) {
+			old = append(old, digest{ObjectKey: objectKey, SHA256: sha256})
 		}
 	}
 	idle, err := s.store.idleOriginals(ctx, old)

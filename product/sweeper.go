@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -14,11 +13,11 @@ import (
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 	"github.com/sirupsen/logrus"
+
+	"vitrine/imaging"
 )
 
 const (
-	// sweptPrefix begins the keys of all objects that are made from images.
-	sweptPrefix = "products/"
 	// sweepPause is the least time between two pages, and sweepPoll between two
 	// looks at whether somebody has to begin.
 	sweepPause = time.Second
@@ -151,7 +150,7 @@ func (s *Sweeper) sweep(ctx context.Context, after string) (next string, wait ti
 	ctx, cancel := context.WithTimeout(ctx, pageTime)
 	defer cancel()
 	parts := []sweptPart{
-		{sweptPrefix, s.sweepDigests}, {originalPrefix, s.sweepOriginals}, {uploadPrefix, s.sweepUploads},
+		{imaging.VariantPrefix, s.sweepDigests}, {imaging.OriginalPrefix, s.sweepOriginals}, {imaging.UploadPrefix, s.sweepUploads},
 	}
 	first := max(0, slices.IndexFunc(parts, func(p sweptPart) bool { return strings.HasPrefix(after, p.prefix) }))
 	for _, part := range parts[first:] {
@@ -188,7 +187,7 @@ func (s *Sweeper) sweepDigests(ctx context.Context, page []Object, before time.T
 	}
 	return deleteEach(ctx, s.log, "digests", unused, func(d digest) (string, error) {
 		_, err := s.service.deleteObjects(ctx, s.objects, d.ObjectKey, d.SHA256)
-		return objectPrefix(d.ObjectKey, d.SHA256), err
+		return imaging.VariantFolder(d.ObjectKey, d.SHA256), err
 	})
 }
 
@@ -221,20 +220,17 @@ type digest struct {
 	SHA256    string    `db:"sha256"`
 }
 
-// sweptKey is the form of keys that workers store under. What has another one is
-// not ours to delete.
-var sweptKey = regexp.MustCompile(`^products/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/([0-9a-f]{64})/[^/]+$`)
-
-// digests gives those all of whose objects on the page are older than a time.
+// digests returns the digests of the page whose objects are all older than before. It
+// ignores keys that no worker stores under: they are not ours to delete.
 func digests(page []Object, before time.Time) []digest {
 	var found []digest
 	young := map[digest]bool{}
 	for _, object := range page {
-		m := sweptKey.FindStringSubmatch(object.Key)
-		if m == nil {
+		objectKey, sha256, ok := imaging.ParseVariantKey(object.Key)
+		if !ok {
 			continue
 		}
-		d := digest{uuid.MustParse(m[1]), m[2]}
+		d := digest{ObjectKey: objectKey, SHA256: sha256}
 		if _, known := young[d]; !known {
 			found = append(found, d)
 		}

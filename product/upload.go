@@ -77,7 +77,7 @@ func (u *Uploads) Presign(ctx context.Context, scope Scope, user int64) (Upload,
 	if err != nil {
 		return Upload{}, err
 	}
-	key, expires := uploadKey(place.User, place.ID), time.Now().UTC().Add(uploadWindow).Truncate(time.Second)
+	key, expires := imaging.UploadKey(place.User, place.ID), time.Now().UTC().Add(uploadWindow).Truncate(time.Second)
 	url, fields, err := u.objects.PresignPost(ctx, key, u.maxBytes, expires)
 	if err != nil {
 		return Upload{}, fmt.Errorf("presign upload: %w: %w", ErrObjectStore, err)
@@ -110,7 +110,7 @@ func (u *Uploads) Receive(ctx context.Context, scope Scope, product int64, body 
 		return "", err
 	}
 	whole := io.MultiReader(bytes.NewReader(head[:n]), limited)
-	err = u.objects.PutStream(ctx, uploadKey(place.User, place.ID), format.ContentType(), whole)
+	err = u.objects.PutStream(ctx, imaging.UploadKey(place.User, place.ID), format.ContentType(), whole)
 	switch {
 	case limited.err != nil:
 		return "", fmt.Errorf("read upload: %w", limited.err)

@@ -16,17 +16,12 @@ import (
 	"vitrine/imaging"
 )
 
-// uploadPrefix begins the keys of uploads, which nobody but the service may read.
-const uploadPrefix = "uploads/"
+// sqlUploadKey is [imaging.UploadKey] of a row of uploads.
+const sqlUploadKey = `'` + imaging.UploadPrefix + `' || uploads.user_id || '/' || uploads.id`
 
-// uploadKey is where the object of a user's upload is.
-func uploadKey(user int64, id uuid.UUID) string {
-	return uploadPrefix + strconv.FormatInt(user, 10) + "/" + id.String()
-}
-
-// uploadSource is how an image names a user's upload.
+// uploadSource returns the source with which an image names a user's upload.
 func uploadSource(user int64, id uuid.UUID) string {
-	return imaging.UploadScheme + uploadKey(user, id)
+	return imaging.UploadScheme + imaging.UploadKey(user, id)
 }
 
 // upload is what a source names.
@@ -35,19 +30,11 @@ type upload struct {
 	ID   uuid.UUID `db:"id"`
 }
 
-// parseUploadSource reads what uploadSource writes, and nothing else: an upload
-// has one name.
+// parseUploadSource is the inverse of uploadSource. It reports false for any other
+// spelling: an upload has exactly one source.
 func parseUploadSource(source string) (upload, bool) {
-	return parseUploadKey(strings.TrimPrefix(source, imaging.UploadScheme))
-}
-
-func parseUploadKey(key string) (upload, bool) {
-	user, id, _ := strings.Cut(strings.TrimPrefix(key, uploadPrefix), "/")
-	u := upload{}
-	var errs [2]error
-	u.User, errs[0] = strconv.ParseInt(user, 10, 64)
-	u.ID, errs[1] = uuid.Parse(id)
-	return u, errs == [2]error{} && u.User > 0 && uploadKey(u.User, u.ID) == key
+	user, id, ok := imaging.ParseUploadKey(strings.TrimPrefix(source, imaging.UploadScheme))
+	return upload{User: user, ID: id}, ok
 }
 
 // insertUpload makes a place for a file of the user's. An unknown user is a
@@ -142,7 +129,7 @@ func purgeUploads(ctx context.Context, tx *sqlx.Tx) (int64, error) {
 		WITH due AS (
 			SELECT id, user_id, EXISTS (
 				SELECT 1 FROM images
-				WHERE starts_with(source, 'upload:') AND source = 'upload:uploads/' || uploads.user_id || '/' || uploads.id
+				WHERE starts_with(source, 'upload:') AND source = 'upload:' || ` + sqlUploadKey + `
 			) AS named
 			FROM uploads WHERE kept_until < now()
 			ORDER BY kept_until
@@ -153,11 +140,11 @@ func purgeUploads(ctx context.Context, tx *sqlx.Tx) (int64, error) {
 			UPDATE uploads SET kept_until = clock_timestamp() + interval '1 day' FROM due WHERE uploads.id = due.id AND due.named
 		),
 		gone AS (
-			DELETE FROM uploads USING due WHERE uploads.id = due.id AND NOT due.named RETURNING uploads.id, uploads.user_id
+			DELETE FROM uploads USING due WHERE uploads.id = due.id AND NOT due.named RETURNING uploads.id, ` + sqlUploadKey + ` AS key
 		),
 		written AS (
 			INSERT INTO outbox (kind, subject, payload)
-			SELECT 'delete_objects', id, jsonb_build_object('upload', 'uploads/' || user_id || '/' || id) FROM gone
+			SELECT 'delete_objects', id, jsonb_build_object('upload', key) FROM gone
 		)
 		SELECT count(*) FROM due`
 	var n int64

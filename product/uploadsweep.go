@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/lib/pq"
+
+	"vitrine/imaging"
 )
 
 // sweepUploads deletes files that are older than a time and have no row: those that
@@ -13,7 +15,7 @@ import (
 func (s *Sweeper) sweepUploads(ctx context.Context, page []Object, before time.Time) error {
 	var old []string
 	for _, object := range page {
-		if _, ok := parseUploadKey(object.Key); ok && object.Modified.Before(before) {
+		if _, _, ok := imaging.ParseUploadKey(object.Key); ok && object.Modified.Before(before) {
 			old = append(old, object.Key)
 		}
 	}

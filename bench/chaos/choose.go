@@ -11,7 +11,7 @@ import (
 // heartbeats and a client's patience.
 const fullStretch = 2
 
-// choose gives the faults of the run in their order.
+// choose returns the faults of the run in their order.
 func (c *chaos) choose() ([]fault.Fault, error) {
 	o := c.options
 	disk := c.cluster.Servers.Disk != ""

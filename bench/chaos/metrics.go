@@ -12,7 +12,7 @@ import (
 	"vitrine/bench/cluster"
 )
 
-// metrics gives what a replica tells of itself: values by their names and labels, as
+// metrics returns what a replica tells of itself: values by their names and labels, as
 // Prometheus writes them.
 func metrics(ctx context.Context, r *cluster.Replica) (map[string]float64, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)

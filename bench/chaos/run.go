@@ -173,7 +173,7 @@ func (c *chaos) sweep(ctx context.Context) error {
 	return nil
 }
 
-// judge checks the history, prints the tables and gives an error for violations.
+// judge checks the history, prints the tables and returns an error for violations.
 func (c *chaos) judge() error {
 	ops := c.log.Ops()
 	path := filepath.Join(c.folder, "history.jsonl")

@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// moveToDisk gives PostgreSQL a file system of its own in memory, so that it can be
-// filled without harm to the machine's. Where that is not allowed there is none.
+// moveToDisk moves PostgreSQL's data to a small file system in memory, which a fault
+// can fill without harm to the machine. Where mounting is not allowed it does nothing.
 func (s *Servers) moveToDisk(ctx context.Context, bytes int64) error {
 	dir := s.Dir(Postgres)
 	if info, err := os.Lstat(dir); err != nil || !info.IsDir() {
@@ -32,7 +32,7 @@ func (s *Servers) moveToDisk(ctx context.Context, bytes int64) error {
 	return err
 }
 
-// mountCopy fills a new file system with what is in dir, and puts it in its place.
+// mountCopy copies dir to a new file system and mounts that in its place.
 func (s *Servers) mountCopy(ctx context.Context, dir, small string, bytes int64) error {
 	if err := syscall.Mount("tmpfs", small, "tmpfs", 0, fmt.Sprintf("size=%d,mode=0700", bytes)); err != nil {
 		return err
@@ -54,7 +54,7 @@ func (s *Servers) unmountDisk() error {
 
 func (s *Servers) balloon() string { return filepath.Join(s.Disk, "balloon") }
 
-// FillDisk takes all space on PostgreSQL's disk.
+// FillDisk fills PostgreSQL's disk.
 func (s *Servers) FillDisk() error {
 	file, err := os.Create(s.balloon())
 	if err != nil {
@@ -75,5 +75,5 @@ func (s *Servers) FillDisk() error {
 	}
 }
 
-// FreeDisk gives the space back.
+// FreeDisk frees the space that FillDisk took.
 func (s *Servers) FreeDisk() error { return os.Remove(s.balloon()) }

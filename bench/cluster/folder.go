@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// FindRoot gives the checkout that the working folder is in.
+// FindRoot returns the checkout that the working folder is in.
 func FindRoot() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -27,7 +27,7 @@ func FindRoot() (string, error) {
 }
 
 // LockFolder makes the folder and takes it for this process until unlock is called,
-// or the process ends. It gives the absolute path.
+// or the process ends. It returns the absolute path.
 func LockFolder(path string) (folder string, unlock func(), err error) {
 	if folder, err = filepath.Abs(path); err != nil {
 		return "", nil, err

@@ -99,7 +99,7 @@ const (
 	policy     = "#!/bin/sh\ncase $1 in haproxy*) exit 101 ;; esac\nexit 0\n"
 )
 
-// findHAProxy gives the program, installing Debian's package where it is missing.
+// findHAProxy returns the program, installing Debian's package where it is missing.
 func findHAProxy(ctx context.Context) (string, error) {
 	if path, ok := lookHAProxy(); ok {
 		return path, nil

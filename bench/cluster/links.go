@@ -84,7 +84,7 @@ func hostOf(raw string) string {
 	return u.Host
 }
 
-// withHost gives the URL with another address.
+// withHost returns the URL with another address.
 func withHost(raw, host string) string {
 	u, err := url.Parse(raw)
 	if err != nil {

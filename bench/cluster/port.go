@@ -19,7 +19,7 @@ var (
 	nextPort  = firstPort
 )
 
-// freeAddr gives an address of loopback that nobody listens on now. No two calls
+// freeAddr returns an address of loopback that nobody listens on now. No two calls
 // give the same.
 func freeAddr() (string, error) {
 	portMutex.Lock()

@@ -83,7 +83,7 @@ func (p *process) ended() bool {
 	}
 }
 
-// family gives the process and all its descendants, the parent first.
+// family returns the process and all its descendants, the parent first.
 func family(pid int) []int {
 	children := map[int][]int{}
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")

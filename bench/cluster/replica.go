@@ -115,7 +115,7 @@ func (r *Replica) Trouble(ctx context.Context) string {
 	return ""
 }
 
-// settings gives the environment of a replica: ours, what the servers need, and
+// settings returns the environment of a replica: ours, what the servers need, and
 // what is particular to it.
 func (r *Replica) settings(servers map[string]string, extra map[string]string) []string {
 	all := map[string]string{}

@@ -125,7 +125,7 @@ func (s *Servers) Close(ctx context.Context, wipe bool) error {
 	return nil
 }
 
-// Pids gives the server's process and all of its helpers.
+// Pids returns the server's process and all of its helpers.
 func (s *Servers) Pids(ctx context.Context, server Server) ([]int, error) {
 	out, err := s.Do(ctx, "pid", string(server))
 	if err != nil {

@@ -40,7 +40,7 @@ func (c colours) lab(i int) deltae.Lab {
 	return deltae.FromSRGB(float64(c[0].Pix[i]), float64(c[1].Pix[i]), float64(c[2].Pix[i]))
 }
 
-// apart gives the mean and the 95th percentile of CIEDE2000 between two pictures
+// apart returns the mean and the 95th percentile of CIEDE2000 between two pictures
 // of one size, over every 7th pixel.
 func (c colours) apart(other colours) (mean, high float64) {
 	var list []float64
@@ -53,7 +53,7 @@ func (c colours) apart(other colours) (mean, high float64) {
 	return mean / float64(len(list)), list[len(list)*95/100]
 }
 
-// planar gives the picture as the pipeline encodes it: JFIF's YCbCr in 4:2:0.
+// planar returns the picture as the pipeline encodes it: JFIF's YCbCr in 4:2:0.
 func (c colours) planar() *image.YCbCr {
 	size := c[0].Rect.Size()
 	m := image.NewYCbCr(c[0].Rect, image.YCbCrSubsampleRatio420)
@@ -70,7 +70,7 @@ func (c colours) planar() *image.YCbCr {
 	return m
 }
 
-// decodeWebP gives a lossy WebP in JPEG's full range: the decoder leaves the
+// decodeWebP returns a lossy WebP in JPEG's full range: the decoder leaves the
 // planes in the limited one of BT.601.
 func decodeWebP(body []byte) (image.Image, error) {
 	m, err := webp.Decode(bytes.NewReader(body))

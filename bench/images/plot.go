@@ -16,7 +16,8 @@ type bar struct {
 	likeness     float64 // mean SSIM of the three sizes
 }
 
-// ink gives each way a colour; they can be told apart without seeing red or green.
+// ink maps each way to its colour. The colours differ in brightness too, for readers who
+// cannot tell red from green.
 var ink = map[string]string{
 	"vitrine": "#0b6e4f", "as shipped": "#3a9d7c", "with WebP": "#e0a030", "x/image": "#b5483a", "libvips": "#6b7a90",
 }
@@ -71,7 +72,7 @@ func plot(file string, bars []bar) error {
 	return os.WriteFile(file, []byte(s.String()), 0o644)
 }
 
-// layout gives where each bar begins, and the height of it all.
+// layout returns where each bar begins, and the height of it all.
 func layout(bars []bar) (tops []int, height int) {
 	y := plotTop
 	for i, b := range bars {
@@ -120,7 +121,7 @@ func drawPanel(s *strings.Builder, m measure, bars []bar, tops []int, x, height 
 	}
 }
 
-// roundStep gives the next of 1, 2 and 5 times a power of ten.
+// roundStep returns the next of 1, 2 and 5 times a power of ten.
 func roundStep(v float64) float64 {
 	power := math.Pow(10, math.Floor(math.Log10(max(v, 1e-9))))
 	for _, k := range []float64{1, 2, 5} {

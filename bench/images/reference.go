@@ -16,7 +16,7 @@ import (
 	"vitrine/imaging/jpeg"
 )
 
-// load gives a whole JPEG, PNG or WebP, upright. The decoders of Go and x/image read
+// load returns a whole JPEG, PNG or WebP, upright. The decoders of Go and x/image read
 // it; where a JPEG has metadata that may say how it has to be turned, libvips does.
 func load(ctx context.Context, file, temp string) (image.Image, error) {
 	body, err := os.ReadFile(file)

@@ -57,7 +57,7 @@ func libvips(ctx context.Context, src, folder string) (cpu time.Duration, peak i
 	return cpu, peak, nil
 }
 
-// command runs a command and gives its CPU time and peak memory.
+// command runs a command and returns its CPU time and peak memory.
 func command(ctx context.Context, name string, args ...string) (time.Duration, int64, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	if out, err := cmd.CombinedOutput(); err != nil {

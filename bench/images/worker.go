@@ -26,7 +26,7 @@ type result struct {
 
 func (r result) median() time.Duration { return r.CPU[len(r.CPU)/2] }
 
-// way makes the three files of a picture in a folder and gives the CPU time.
+// way makes the three files of a picture in a folder and returns the CPU time.
 type way func(ctx context.Context, src, folder string) (time.Duration, error)
 
 // work is the main function of a child process: one run more than it measures.

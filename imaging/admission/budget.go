@@ -1,5 +1,5 @@
-// Package admission hands out a budget of memory, in bytes, to work that says
-// beforehand how much it needs.
+// Package admission hands out a budget of memory, in bytes, to work that knows beforehand
+// how much it needs.
 package admission
 
 import (
@@ -8,16 +8,15 @@ import (
 	"sync"
 )
 
-// ErrNeverFits says that a request exceeds the whole budget.
-var ErrNeverFits = errors.New("more memory than there is in all")
+// ErrNeverFits means that a request exceeds the whole budget.
+var ErrNeverFits = errors.New("request exceeds the memory budget")
 
-// MaxPasses is how often later requests may pass a waiting one. After that
-// nobody overtakes it any more: what runs ends, and its turn comes.
+// MaxPasses is how often later requests may overtake a waiting one. After that it is the
+// next to be granted.
 const MaxPasses = 32
 
-// Budget hands out parts of itself. Requests that fit pass those that have to
-// wait for more, but each waiting one only [MaxPasses] times. Safe for
-// concurrent use.
+// Budget grants parts of a number of bytes. Requests that fit overtake those that wait for
+// more, but each waiting one at most [MaxPasses] times. Safe for concurrent use.
 type Budget struct {
 	total int64
 
@@ -32,13 +31,13 @@ type waiter struct {
 	ready  chan struct{} // closed when granted
 }
 
-// New makes a Budget of that many bytes, all of them free.
+// New returns a Budget of total bytes.
 func New(total int64) *Budget {
 	return &Budget{total: total, free: total}
 }
 
-// Acquire waits until bytes are free and takes them. It gives [ErrNeverFits] at
-// once for more than the budget, and ctx's error when that ends first.
+// Acquire waits until bytes are free and takes them. It returns [ErrNeverFits] at once if
+// bytes exceeds the whole budget, and ctx's error if ctx ends first.
 func (b *Budget) Acquire(ctx context.Context, bytes int64) (*Grant, error) {
 	if bytes > b.total {
 		return nil, ErrNeverFits
@@ -59,20 +58,20 @@ func (b *Budget) Acquire(ctx context.Context, bytes int64) (*Grant, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	select {
-	case <-w.ready: // granted in the same moment: give it back
+	case <-w.ready: // granted at the same moment: give it back
 		b.free += w.bytes
 	default:
 		b.remove(w)
 	}
-	// Without it, those it held up may fit now.
+	// The requests behind it may fit now.
 	b.admit()
 	return nil, ctx.Err()
 }
 
-// admit grants what fits, first come first; b.mu is held.
+// admit grants the requests that fit, in order of arrival. b.mu must be held.
 func (b *Budget) admit() {
 	kept := b.waiting[:0]
-	blocked := false // by one that was passed often enough
+	blocked := false // by a request that must not be overtaken again
 	for _, w := range b.waiting {
 		if blocked || w.bytes > b.free {
 			kept = append(kept, w)
@@ -90,6 +89,7 @@ func (b *Budget) admit() {
 	b.waiting = kept
 }
 
+// remove removes a waiting request. b.mu must be held.
 func (b *Budget) remove(w *waiter) {
 	for i, other := range b.waiting {
 		if other == w {
@@ -99,17 +99,17 @@ func (b *Budget) remove(w *waiter) {
 	}
 }
 
-// Total is the size of the whole budget.
+// Total returns the size of the whole budget.
 func (b *Budget) Total() int64 { return b.total }
 
-// Used is how many bytes are handed out.
+// Used returns the number of granted bytes.
 func (b *Budget) Used() int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.total - b.free
 }
 
-// Waiting is how many requests have not been granted yet.
+// Waiting returns the number of requests that wait.
 func (b *Budget) Waiting() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -122,7 +122,7 @@ type Grant struct {
 	bytes int64 // guarded by from.mu
 }
 
-// Shrink gives back all but bytes; it never takes more.
+// Shrink gives back all but bytes. It never grows the grant.
 func (g *Grant) Shrink(bytes int64) {
 	g.from.mu.Lock()
 	defer g.from.mu.Unlock()
@@ -133,5 +133,5 @@ func (g *Grant) Shrink(bytes int64) {
 	}
 }
 
-// Release gives everything back; more calls do nothing.
+// Release gives everything back. Further calls do nothing.
 func (g *Grant) Release() { g.Shrink(0) }

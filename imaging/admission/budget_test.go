@@ -21,8 +21,8 @@ func acquire(t *testing.T, b *admission.Budget, bytes int64) *admission.Grant {
 	return g
 }
 
-// queued starts a request that has to wait and returns once it does: a request
-// that ends in the same place shows that it was seen before.
+// queued starts a request that has to wait, and returns once it waits. A second request,
+// which gives up, shows that the first one is in the queue.
 func queued(t *testing.T, b *admission.Budget, bytes int64) <-chan *admission.Grant {
 	t.Helper()
 	before := b.Waiting()
@@ -137,8 +137,8 @@ func TestFirstComeFirstServed(t *testing.T) {
 	(<-second).Release()
 }
 
-// An endless stream of small requests, of which some are always being held, must
-// not keep a large one waiting for more than its turn.
+// An endless stream of small requests, some of which are always granted, must not keep a
+// large one waiting for ever.
 func TestLargeIsNotStarved(t *testing.T) {
 	t.Parallel()
 	b := admission.New(100)
@@ -148,7 +148,7 @@ func TestLargeIsNotStarved(t *testing.T) {
 	for {
 		next := queued(t, b, 10)
 		if !isGranted(next) {
-			held.Release() // the last of the small ones ends
+			held.Release() // the last small one ends
 			(<-large).Release()
 			(<-next).Release()
 			break
@@ -165,7 +165,7 @@ func TestLargeIsNotStarved(t *testing.T) {
 	}
 }
 
-// A large one that gives up must let those go on that it held up.
+// When a large request gives up, those that it blocked must be granted.
 func TestGivingUpFreesTheOthers(t *testing.T) {
 	t.Parallel()
 	b := admission.New(100)
@@ -174,7 +174,7 @@ func TestGivingUpFreesTheOthers(t *testing.T) {
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
-		_, _ = b.Acquire(ctx, 100) // its end is what counts
+		_, _ = b.Acquire(ctx, 100) // only its end matters
 	}()
 	for b.Waiting() == 0 {
 		runtime.Gosched()

@@ -1,12 +1,12 @@
-// Package deltae says how different two colours look: for tests and benchmarks.
+// Package deltae measures how different two colours look, for tests and benchmarks.
 package deltae
 
 import "math"
 
-// Lab is a colour in CIE L*a*b* with D65.
+// Lab is a colour in CIE L*a*b* with the white point D65.
 type Lab struct{ L, A, B float64 }
 
-// FromSRGB takes red, green and blue as sRGB stores them (IEC 61966-2-1), from 0 to 255.
+// FromSRGB converts stored sRGB values (IEC 61966-2-1) from 0 to 255.
 func FromSRGB(r, g, b float64) Lab {
 	linear := func(v float64) float64 {
 		if v /= 255; v <= 0.04045 {
@@ -24,11 +24,11 @@ func FromSRGB(r, g, b float64) Lab {
 	x := f((0.4124564*r + 0.3575761*g + 0.1804375*b) / 0.95047)
 	y := f(0.2126729*r + 0.7151522*g + 0.0721750*b)
 	z := f((0.0193339*r + 0.1191920*g + 0.9503041*b) / 1.08883)
-	return Lab{116*y - 16, 500 * (x - y), 200 * (y - z)}
+	return Lab{L: 116*y - 16, A: 500 * (x - y), B: 200 * (y - z)}
 }
 
-// CIEDE2000 is the difference of two colours (Sharma, Wu, Dalal, "The CIEDE2000 Color-Difference Formula", 2005). From about
-// 1 on it can be seen where the colours touch.
+// CIEDE2000 returns the difference of two colours (Sharma, Wu, Dalal, "The CIEDE2000
+// Color-Difference Formula", 2005). From about 1 on it is visible where the colours touch.
 func CIEDE2000(p, q Lab) float64 {
 	mean7 := math.Pow((math.Hypot(p.A, p.B)+math.Hypot(q.A, q.B))/2, 7)
 	g := 0.5 * (1 - math.Sqrt(mean7/(mean7+math.Pow(25, 7))))
@@ -58,7 +58,7 @@ func CIEDE2000(p, q Lab) float64 {
 	return math.Sqrt(dL*dL + dC*dC + dH*dH + turn*dC*dH)
 }
 
-// around is the middle of two angles on the other side of the circle, in degrees.
+// around returns the opposite of a mean angle, in degrees.
 func around(mean float64) float64 {
 	if mean < 180 {
 		return mean + 180
@@ -66,7 +66,7 @@ func around(mean float64) float64 {
 	return mean - 180
 }
 
-// polar gives chroma, and hue in degrees.
+// polar returns the chroma, and the hue in degrees.
 func polar(a, b float64) (c, h float64) {
 	h = math.Atan2(b, a) * 180 / math.Pi
 	if h < 0 {

@@ -7,14 +7,14 @@ import (
 	"image/gif"
 )
 
-// Frame is one picture of an animated WebP: a WebP file of its own, and where it
-// lies on the canvas, both coordinates even.
+// Frame is one picture of an animated WebP: a complete WebP file and its position on the
+// canvas, whose coordinates must be even.
 type Frame struct {
 	At   image.Rectangle
 	File []byte
 }
 
-// AnimatedWebP writes the frames, each from the bitstream of its file.
+// AnimatedWebP returns an animated WebP of the frames.
 func AnimatedWebP(canvas image.Point, frames ...Frame) []byte {
 	const animated, alpha = 0x02, 0x10
 	extended := []byte{animated | alpha, 0, 0, 0}
@@ -29,7 +29,7 @@ func AnimatedWebP(canvas image.Point, frames ...Frame) []byte {
 	return WebPOf(chunks...)
 }
 
-// AnimatedFrom adds frames to what an extended WebP says before its pixels.
+// AnimatedFrom replaces the pixels of an extended WebP by frames.
 func AnimatedFrom(extended []byte, frames ...Frame) []byte {
 	size := image.Pt(1+get24(extended[24:]), 1+get24(extended[27:]))
 	made := AnimatedWebP(size, frames...)
@@ -41,7 +41,7 @@ func AnimatedFrom(extended []byte, frames ...Frame) []byte {
 
 func get24(b []byte) int { return int(b[0]) | int(b[1])<<8 | int(b[2])<<16 }
 
-// bitstream gives the chunks of a WebP that have pixels and alpha.
+// bitstream returns the chunks of a WebP that hold pixels and alpha.
 func bitstream(file []byte) (out []byte) {
 	for rest := file[12:]; len(rest) >= 8; {
 		size := 8 + int(binary.LittleEndian.Uint32(rest[4:]))
@@ -54,11 +54,11 @@ func bitstream(file []byte) (out []byte) {
 	return out
 }
 
-// WithAlpha gives a lossy WebP of w x h pixels an alpha plane, stored as it is.
+// WithAlpha adds an uncompressed alpha plane to a lossy WebP of w x h pixels.
 func WithAlpha(lossy []byte, w, h int, alpha func(x, y int) byte) []byte {
 	const hasAlpha = 0x10
 	extended := put24(put24([]byte{hasAlpha, 0, 0, 0}, w-1), h-1)
-	plane := []byte{0} // neither filtered nor compressed
+	plane := []byte{0} // no filter, no compression
 	for i := range w * h {
 		plane = append(plane, alpha(i%w, i/w))
 	}
@@ -67,8 +67,8 @@ func WithAlpha(lossy []byte, w, h int, alpha func(x, y int) byte) []byte {
 
 func put24(b []byte, v int) []byte { return append(b, byte(v), byte(v>>8), byte(v>>16)) }
 
-// APNG adds an animation of so many frames to a PNG, which becomes the first; the
-// others are empty.
+// APNG adds an animation to a PNG, which becomes the first of its frames. The others are
+// empty.
 func APNG(file []byte, frames int) []byte {
 	w, h := binary.BigEndian.Uint32(file[16:]), binary.BigEndian.Uint32(file[20:])
 	control := binary.BigEndian.AppendUint32(nil, 0)
@@ -79,7 +79,7 @@ func APNG(file []byte, frames int) []byte {
 	return WithPNGChunk(out, "acTL", binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, uint32(frames)), 0))
 }
 
-// GIFOf writes a GIF with so many frames, all of them black.
+// GIFOf returns a GIF with that many black frames.
 func GIFOf(w, h, frames int) []byte {
 	g := new(gif.GIF)
 	for range frames {

@@ -6,7 +6,7 @@ import (
 	"math"
 )
 
-// Logo draws a ring and a bar with soft edges on a transparent ground.
+// Logo draws a ring and a bar with soft edges on a transparent background.
 func Logo(w, h int) *image.NRGBA {
 	m := image.NewNRGBA(image.Rect(0, 0, w, h))
 	unit := float64(min(w, h))
@@ -52,8 +52,8 @@ func Graphic(w, h int) *image.NRGBA {
 	return m
 }
 
-// Corners marks the four corners of an otherwise grey picture with colours of
-// their own: red, green, blue and white, clockwise from the top left.
+// Corners draws a grey picture with a different colour in each corner: red, green, blue and
+// white, clockwise from the top left.
 func Corners(w, h int) *image.NRGBA {
 	m := image.NewNRGBA(image.Rect(0, 0, w, h))
 	for y := range h {
@@ -77,8 +77,8 @@ func Corners(w, h int) *image.NRGBA {
 	return m
 }
 
-// Stripes draws a chequered pattern of two colours whose luma is the same, in
-// fields of six by six pixels that fade into each other.
+// Stripes draws a chequered pattern of two colours with the same luma, in fields of six by
+// six pixels that fade into each other.
 func Stripes(w, h int) *image.NRGBA {
 	m := image.NewNRGBA(image.Rect(0, 0, w, h))
 	for y := range h {

@@ -7,16 +7,15 @@ import (
 	"image/color"
 )
 
-// Truncated gives the first half of a file.
+// Truncated returns the first half of a file.
 func Truncated(file []byte) []byte { return file[:len(file)/2] }
 
-// HTML is what many servers answer for a picture that is gone.
+// HTML returns a page, which many servers send in place of a missing picture.
 func HTML() []byte {
 	return []byte("<!DOCTYPE html>\n<html><head><title>Not here</title></head><body>Sorry.</body></html>\n")
 }
 
-// PNGBomb gives a small PNG that claims w x h pixels: 30,000 a side would take
-// 3.6 GB.
+// PNGBomb returns a small PNG that claims w x h pixels. 30,000 a side would take 3.6 GB.
 func PNGBomb(w, h int) []byte {
 	file := RarePNG(image.NewNRGBA(image.Rect(0, 0, 8, 8)), PNGKind{Colour: 6, Depth: 8})
 	header := binary.BigEndian.AppendUint32(nil, uint32(w))
@@ -25,7 +24,7 @@ func PNGBomb(w, h int) []byte {
 	return append(AppendPNGChunk(append([]byte{}, file[:8]...), "IHDR", header), file[33:]...)
 }
 
-// GIFBomb gives a GIF of 32 bytes whose frame claims 65,535 x 65,535 pixels.
+// GIFBomb returns a GIF of 32 bytes whose frame claims 65,535 x 65,535 pixels.
 func GIFBomb() []byte {
 	file := []byte("GIF89a\xff\xff\xff\xff\x80\x00\x00")                   // 2 colours
 	file = append(file, 0, 0, 0, 255, 255, 255)                            // the colours
@@ -33,7 +32,7 @@ func GIFBomb() []byte {
 	return append(file, 0x3b)
 }
 
-// WebPBomb gives a lossy WebP of 16 x 16 pixels whose chunk claims two gigabytes.
+// WebPBomb returns a lossy WebP of 16 x 16 pixels whose chunk claims two gigabytes.
 func WebPBomb() []byte {
 	file := LossyWebP(16, 16)[:64]
 	binary.LittleEndian.PutUint32(file[4:], 1<<31-16)
@@ -41,8 +40,8 @@ func WebPBomb() []byte {
 	return file
 }
 
-// ScanBomb gives a progressive JPEG of side x side gray pixels that is refined
-// scans times over: each scan takes 14 bytes and a pass through all blocks.
+// ScanBomb returns a progressive JPEG of side x side gray pixels with that many scans. Each
+// scan takes 14 bytes and one pass through all blocks.
 func ScanBomb(side, scans int) []byte {
 	flat := image.NewUniform(color.Gray{Y: 0x80})
 	tile := image.NewGray(image.Rect(0, 0, 8, 8))
@@ -76,8 +75,8 @@ func ScanBomb(side, scans int) []byte {
 	return append(append(file, bytes.Repeat(e.out, scans)...), 0xff, 0xd9)
 }
 
-// EXIFLoop gives a TIFF block whose directory points at itself and claims more
-// entries than there are, one of which lies beyond the end.
+// EXIFLoop returns a TIFF block whose directory points to itself and claims more entries than
+// there are, one of them beyond the end.
 func EXIFLoop() []byte {
 	b := []byte("II*\x00\x08\x00\x00\x00")
 	b = binary.LittleEndian.AppendUint16(b, 0xffff)
@@ -90,8 +89,7 @@ func EXIFLoop() []byte {
 	return binary.LittleEndian.AppendUint32(b, 8)
 }
 
-// LateRGB puts an Adobe segment that says RGB at the end of a JPEG without one,
-// behind the scans.
+// LateRGB adds an Adobe segment for RGB behind the scans of a JPEG.
 func LateRGB(file []byte) []byte {
 	e := &jpegEncoder{}
 	e.segment(0xee, []byte{'A', 'd', 'o', 'b', 'e', 0, 100, 0, 0, 0, 0, 0})

@@ -9,7 +9,7 @@ import (
 	"image/gif"
 )
 
-// Paletted gives img in the nearest of the 216 web colours and transparent.
+// Paletted returns img in the nearest of the 216 web colours and transparent.
 func Paletted(img image.Image) *image.Paletted {
 	colours := append(append(color.Palette{}, palette.WebSafe...), color.Transparent)
 	m := image.NewPaletted(img.Bounds(), colours)
@@ -17,18 +17,18 @@ func Paletted(img image.Image) *image.Paletted {
 	return m
 }
 
-// GIF writes a GIF of one frame.
+// GIF returns a GIF of one frame.
 func GIF(img image.Image) []byte {
 	return GIFOfPaletted(Paletted(img))
 }
 
-// GIFOfPaletted writes a GIF of one frame in the colours that it has.
+// GIFOfPaletted returns a GIF of one frame with the palette of m.
 func GIFOfPaletted(m *image.Paletted) []byte {
 	return encodeGIF(&gif.GIF{Image: []*image.Paletted{m}, Delay: []int{0}})
 }
 
-// AnimatedGIF writes a GIF with a canvas of the size of img, whose first frame
-// shows only the part of img inside frame, and a second, empty one.
+// AnimatedGIF returns a GIF with a canvas of the size of img. Its first frame shows the part
+// of img inside frame. The second frame is empty.
 func AnimatedGIF(img *image.NRGBA, frame image.Rectangle) []byte {
 	first := Paletted(img.SubImage(frame))
 	second := image.NewPaletted(img.Rect, first.Palette)

@@ -7,8 +7,8 @@ import (
 	"image/jpeg"
 )
 
-// JPEG writes a baseline JPEG. An orientation of 2 to 8 goes into an EXIF block:
-// the picture then stands upright only for readers that turn it (see [Stored]).
+// JPEG returns a baseline JPEG. An orientation of 2 to 8 is written to an EXIF block; readers
+// have to turn the picture (see [Stored]).
 func JPEG(img image.Image, quality, orientation int) []byte {
 	var out bytes.Buffer
 	if err := jpeg.Encode(&out, img, &jpeg.Options{Quality: quality}); err != nil {
@@ -20,7 +20,7 @@ func JPEG(img image.Image, quality, orientation int) []byte {
 	return WithEXIF(out.Bytes(), EXIF(orientation))
 }
 
-// EXIF gives a TIFF block that has the orientation, and nothing else.
+// EXIF returns a TIFF block with only an orientation.
 func EXIF(orientation int) []byte {
 	b := []byte("MM\x00*\x00\x00\x00\x08")
 	b = binary.BigEndian.AppendUint16(b, 1) // entries
@@ -31,7 +31,7 @@ func EXIF(orientation int) []byte {
 	return append(b, 0, 0, 0, 0, 0, 0)
 }
 
-// WithEXIF puts a TIFF block into a JPEG, right after its start.
+// WithEXIF adds a TIFF block to the start of a JPEG.
 func WithEXIF(file, tiff []byte) []byte {
 	segment := append([]byte("Exif\x00\x00"), tiff...)
 	out := append([]byte{}, file[:2]...)
@@ -41,8 +41,8 @@ func WithEXIF(file, tiff []byte) []byte {
 	return append(out, file[2:]...)
 }
 
-// Stored gives the pixels that have to be in a file of that orientation for img to
-// come out upright.
+// Stored returns the pixels to store in a file of that orientation so that img comes out
+// upright.
 func Stored(img *image.NRGBA, orientation int) *image.NRGBA {
 	w, h := img.Rect.Dx(), img.Rect.Dy()
 	size := image.Rect(0, 0, w, h)

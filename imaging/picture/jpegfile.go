@@ -7,8 +7,8 @@ import (
 	"math"
 )
 
-// Coding is how [RareJPEG] writes a picture: in the ways that cameras, printers
-// and web sites do and the standard encoder does not.
+// Coding is how [RareJPEG] codes a picture: in ways that cameras, printers and web sites use
+// and the standard encoder does not.
 type Coding struct {
 	Progressive bool
 	// Sampling is the horizontal and vertical factors of each component, such as
@@ -19,14 +19,14 @@ type Coding struct {
 	Transform int
 }
 
-// RareJPEG writes img coded that way, at about quality 90. Its Huffman codes all
-// have the same length: simple, at the price of size.
+// RareJPEG returns a JPEG of img with that coding, at about quality 90. All Huffman codes have
+// the same length, which is simple but makes larger files.
 func RareJPEG(img image.Image, c Coding) []byte {
 	e := &jpegEncoder{coding: c, width: img.Bounds().Dx(), height: img.Bounds().Dy()}
 	for _, hv := range c.Sampling {
 		e.maxH, e.maxV = max(e.maxH, int(hv>>4)), max(e.maxV, int(hv&15))
 	}
-	if len(c.Sampling) == 1 { // a lone component is not interleaved, whatever its factors
+	if len(c.Sampling) == 1 { // a single component is never interleaved
 		e.maxH, e.maxV = 1, 1
 	}
 	e.header()
@@ -67,8 +67,8 @@ func (e *jpegEncoder) segment(marker byte, content []byte) {
 	e.out = append(e.out, content...)
 }
 
-// header writes everything before the first scan. Table 0 of either class serves
-// all components: 12 DC codes of 4 bits, 252 AC codes of 8 bits.
+// header writes everything before the first scan. All components share table 0 of each
+// class: 12 DC codes of 4 bits, and 252 AC codes of 8 bits.
 func (e *jpegEncoder) header() {
 	e.out = []byte{0xff, 0xd8}
 	if e.coding.Transform >= 0 {
@@ -129,8 +129,8 @@ func (e *jpegEncoder) transform(img image.Image) {
 	}
 }
 
-// block samples a component at x, y of its own grid, each the mean of dx by dy
-// pixels, and transforms it (ITU T.81, A.3.3).
+// block samples a component at x, y of its grid, each sample the mean of dx by dy pixels, and
+// transforms the block (ITU T.81, A.3.3).
 func (e *jpegEncoder) block(img image.Image, component, x, y, dx, dy int) (out [64]int) {
 	var s [64]float64
 	for i := range s {
@@ -171,7 +171,7 @@ var cosines = func() (t [8][8]float64) {
 	return t
 }()
 
-// value gives a component of a colour as it is stored.
+// value returns the stored value of a component of a colour.
 func (e *jpegEncoder) value(c color.Color, component int) float64 {
 	rgb := color.NRGBAModel.Convert(c).(color.NRGBA)
 	switch {
@@ -190,7 +190,7 @@ func (e *jpegEncoder) value(c color.Color, component int) float64 {
 	return float64([3]byte{y, cb, cr}[component])
 }
 
-// scan writes the coefficients from and to, in zigzag order, of the components.
+// scan writes the coefficients with the indices from to to, in zigzag order.
 func (e *jpegEncoder) scan(components []int, from, to int) {
 	head := []byte{byte(len(components))}
 	for _, k := range components {
@@ -263,7 +263,7 @@ func (e *jpegEncoder) coefficients(b *[64]int, from, to int, dc *int) {
 	}
 }
 
-// magnitude gives a value's size class and the bits that follow it (T.81, F.1.2.1).
+// magnitude returns a value's size class and the bits that follow it (T.81, F.1.2.1).
 func magnitude(v int) (size int, extra uint32) {
 	abs := max(v, -v)
 	for abs>>size != 0 {

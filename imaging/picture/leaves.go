@@ -6,11 +6,10 @@ import (
 	"math/rand/v2"
 )
 
-// Leaves draws what has the statistics of photographs of nature: things of all
-// sizes that hide each other, as many of each size as make its area the same (the
-// dead leaves model: Lee, Mumford and Huang, "Occlusion Models for Natural Images",
-// 2001), each shaded and textured, before a sky, through a lens and with a sensor's
-// grain.
+// Leaves draws a picture with the statistics of nature photographs: shaded and textured
+// objects of all sizes that hide each other, with the same total area for each size (the dead
+// leaves model: Lee, Mumford and Huang, "Occlusion Models for Natural Images", 2001), in
+// front of a sky, with the blur of a lens and the grain of a sensor.
 func Leaves(w, h int, seed int64) *image.NRGBA {
 	l := leaves{
 		w: w, h: h, noise: noise{seed: uint64(seed)}, random: rand.New(rand.NewPCG(uint64(seed), 7)),
@@ -20,8 +19,8 @@ func Leaves(w, h int, seed int64) *image.NRGBA {
 	return l.photograph()
 }
 
-// leaves is a scene: leaf is which of the things, from 1, each pixel shows, and 0
-// for the sky.
+// leaves is a scene. leaf is the number of the object, from 1, that each pixel shows; 0 is
+// the sky.
 type leaves struct {
 	w, h   int
 	noise  noise
@@ -30,17 +29,17 @@ type leaves struct {
 	all    []leaf
 }
 
-// leaf is one of the things: an ellipse.
+// leaf is an object: an ellipse.
 type leaf struct {
-	x, y, r       float64 // centre and half its width, in pixels
-	slant, flat   float64 // of its longer axis, and the shorter by the longer
+	x, y, r       float64 // centre and half the width, in pixels
+	slant, flat   float64 // of the longer axis, and the ratio of the axes
 	colour        [3]float64
-	light         float64 // by which it is brighter above than below
+	light         float64 // by which the top is brighter than the bottom
 	texture, fine float64 // strength and finest detail of its surface
 }
 
-// fall lays the things down, nearest first, until most is covered. The sky stays
-// free above.
+// fall places objects, nearest first, until most of the picture is covered. The sky at the
+// top stays free.
 func (l *leaves) fall() {
 	longer := float64(max(l.w, l.h))
 	least, most := max(longer/400, 1), longer/4
@@ -49,7 +48,7 @@ func (l *leaves) fall() {
 		if free <= 0 {
 			return
 		}
-		// A density of r^-3 between the bounds, by its inverse.
+		// The inverse of a density of r^-3 between the bounds.
 		u := l.random.Float64()
 		r := 1 / math.Sqrt((1-u)/(least*least)+u/(most*most))
 		horizon := 0.25 + 0.2*l.random.Float64()
@@ -65,7 +64,7 @@ func (l *leaves) fall() {
 	}
 }
 
-// hues are as many of each kind as there is of it.
+// hues lists each hue as often as it occurs.
 var hues = [][3]float64{
 	{0.7, 1, 0.45}, {0.7, 1, 0.45}, {0.7, 1, 0.45}, // leaves
 	{1, 0.8, 0.55}, {1, 0.8, 0.55}, // bark
@@ -74,7 +73,7 @@ var hues = [][3]float64{
 	{0.6, 0.7, 1}, // water
 }
 
-// paint gives a colour: one of the hues, lighter or darker.
+// paint chooses one of the hues, lighter or darker.
 func (l *leaves) paint(d *leaf) {
 	value := 0.12 + 0.7*l.random.Float64()*l.random.Float64()
 	hue := hues[l.random.IntN(len(hues))]
@@ -83,7 +82,7 @@ func (l *leaves) paint(d *leaf) {
 	}
 }
 
-// cover marks what of the thing is not hidden, and gives how many pixels that is.
+// cover marks the visible pixels of an object and returns their number.
 func (l *leaves) cover(d leaf, id int32) (n int) {
 	sin, cos := math.Sincos(d.slant)
 	for y := max(0, int(d.y-d.r)); y < min(l.h, int(d.y+d.r)+1); y++ {
@@ -99,7 +98,7 @@ func (l *leaves) cover(d leaf, id int32) (n int) {
 	return n
 }
 
-// light gives the light that comes from a pixel of the scene.
+// light returns the light that a pixel of the scene emits.
 func (l *leaves) light(x, y int) (c [3]float64) {
 	id := l.leaf[y*l.w+x]
 	longer := float64(max(l.w, l.h))
@@ -123,7 +122,8 @@ func (l *leaves) light(x, y int) (c [3]float64) {
 	return c
 }
 
-// photograph is what the lens, which blurs by about a pixel, and the sensor make of it.
+// photograph returns the scene with the blur of a lens, of about a pixel, and the grain of a
+// sensor.
 func (l *leaves) photograph() *image.NRGBA {
 	m := image.NewNRGBA(image.Rect(0, 0, l.w, l.h))
 	rows := make([][]float64, 3) // of light, each pixel three values, blurred across

@@ -1,7 +1,6 @@
-// Package picture draws pictures and writes them in every format and with every
-// fault that the pipeline has to cope with: for tests, benchmarks and the demo.
-// What it gives is the same for the same arguments. It panics where an encoder
-// fails, which for pictures in memory none does.
+// Package picture draws pictures and writes them in every format and with every fault that
+// the pipeline has to cope with, for tests, benchmarks and the demo. The same arguments give
+// the same bytes. Functions panic if an encoder fails, which does not happen in memory.
 package picture
 
 import (
@@ -9,8 +8,8 @@ import (
 	"math"
 )
 
-// Photo draws a landscape that compresses like a photograph: smooth sky, textured
-// hills with edges between them, and a sensor's grain.
+// Photo draws a landscape that compresses like a photograph: a smooth sky, textured hills
+// with edges between them, and the grain of a sensor.
 func Photo(w, h int, seed int64) *image.NRGBA {
 	m := image.NewNRGBA(image.Rect(0, 0, w, h))
 	n := noise{seed: uint64(seed)}
@@ -36,7 +35,7 @@ func Photo(w, h int, seed int64) *image.NRGBA {
 
 const hills = 4
 
-// scene gives the colour at u, v, of which depth is the part of the height.
+// scene returns the colour at u, v. depth is the position in the height of the picture.
 func scene(n *noise, ridges []float64, u, v, depth float64) (r, g, b float64) {
 	for k := len(ridges) - 1; k >= 0; k-- {
 		if v < ridges[k] {
@@ -56,10 +55,10 @@ func scene(n *noise, ridges []float64, u, v, depth float64) (r, g, b float64) {
 
 func level(v float64) byte { return byte(math.Min(math.Max(v, 0), 1)*255 + 0.5) }
 
-// noise is value noise: random values on a grid, smoothly joined.
+// noise is value noise: random values on a grid with smooth interpolation.
 type noise struct{ seed uint64 }
 
-// at gives the value at a grid point, from 0 to 1, by the mixer of SplitMix64.
+// at returns the value at a grid point, from 0 to 1, with the mixer of SplitMix64.
 func (n *noise) at(x, y int) float64 {
 	z := n.seed + uint64(x)*0x9e3779b97f4a7c15 + uint64(y)*0xc2b2ae3d27d4eb4f
 	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
@@ -77,7 +76,7 @@ func (n *noise) smooth(x, y float64) float64 {
 	return a + (b-a)*x + (c-a+(a-b-c+d)*x)*y
 }
 
-// fractal adds octaves, each twice as fine and half as strong; from 0 to 1.
+// fractal adds octaves, each twice as fine and half as strong. The result is from 0 to 1.
 func (n *noise) fractal(x, y float64, octaves int) float64 {
 	sum, total, weight := 0.0, 0.0, 1.0
 	for range octaves {

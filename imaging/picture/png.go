@@ -10,7 +10,7 @@ import (
 	"image/png"
 )
 
-// PNG writes a PNG as the standard encoder does.
+// PNG returns a PNG of the standard encoder.
 func PNG(img image.Image) []byte {
 	var out bytes.Buffer
 	if err := png.Encode(&out, img); err != nil {
@@ -19,17 +19,17 @@ func PNG(img image.Image) []byte {
 	return out.Bytes()
 }
 
-// PNGKind is a way to write a PNG, by the names of the specification.
+// PNGKind is a kind of PNG. The fields have the names of the specification.
 type PNGKind struct {
 	Colour     byte // 0 gray, 2 RGB, 4 gray and alpha, 6 RGBA
 	Depth      byte // 8 or 16 bits a sample
 	Interlaced bool // Adam7
-	// Transparent is the colour that a tRNS chunk makes transparent; nil for none.
+	// Transparent is the colour that a tRNS chunk makes transparent; nil is none.
 	Transparent color.Color
-	Orientation int // of an eXIf chunk; 0 for none
+	Orientation int // in an eXIf chunk; 0 is none
 }
 
-// RarePNG writes img in that way.
+// RarePNG returns a PNG of that kind.
 func RarePNG(img image.Image, kind PNGKind) []byte {
 	b := img.Bounds()
 	header := binary.BigEndian.AppendUint32(nil, uint32(b.Dx()))
@@ -45,7 +45,7 @@ func RarePNG(img image.Image, kind PNGKind) []byte {
 	}
 	if kind.Transparent != nil {
 		wide := kind
-		wide.Depth = 16 // tRNS has two bytes a sample at any depth
+		wide.Depth = 16 // tRNS has two bytes a sample at every depth
 		sample := wide.samples(nil, kind.Transparent)
 		if kind.Depth == 8 {
 			for i := 0; i < len(sample); i += 2 {
@@ -66,7 +66,7 @@ func RarePNG(img image.Image, kind PNGKind) []byte {
 	return AppendPNGChunk(out, "IEND", nil)
 }
 
-// rows gives the unfiltered rows of all passes.
+// rows returns the unfiltered rows of all passes.
 func (kind PNGKind) rows(img image.Image) []byte {
 	type pass struct{ x, y, dx, dy int }
 	passes := []pass{{0, 0, 1, 1}}
@@ -112,14 +112,14 @@ func (kind PNGKind) samples(out []byte, c color.Color) []byte {
 	return out
 }
 
-// WithPNGChunk puts a chunk behind a PNG's header.
+// WithPNGChunk adds a chunk after a PNG's header.
 func WithPNGChunk(file []byte, name string, content []byte) []byte {
 	const header = 8 + 12 + 13
 	out := AppendPNGChunk(append([]byte{}, file[:header]...), name, content)
 	return append(out, file[header:]...)
 }
 
-// AppendPNGChunk appends a chunk of a PNG.
+// AppendPNGChunk appends a PNG chunk to out.
 func AppendPNGChunk(out []byte, name string, content []byte) []byte {
 	out = binary.BigEndian.AppendUint32(out, uint32(len(content)))
 	start := len(out)

@@ -13,7 +13,8 @@ type Tag struct {
 	Content []byte
 }
 
-// Profile writes an ICC profile of version 4: space is "RGB ", "GRAY" or "CMYK", connection "XYZ " or "Lab ".
+// Profile returns an ICC profile of version 4. space is "RGB ", "GRAY" or "CMYK"; connection is
+// "XYZ " or "Lab ".
 func Profile(space, connection string, tags ...Tag) []byte {
 	var fields [128]byte
 	copy(fields[8:], "\x04\x30\x00\x00mntr"+space+connection)
@@ -35,10 +36,11 @@ func Profile(space, connection string, tags ...Tag) []byte {
 
 func pad4(b []byte) []byte { return append(b, make([]byte, -len(b)&3)...) }
 
-// Colorants are the XYZ of red, green and blue relative to D50, as profiles have them.
+// Colorants are the XYZ values of red, green and blue relative to D50, as in profiles.
 type Colorants [3][3]float64
 
-// The colorants of Apple's Display P3, Adobe RGB (1998), ProPhoto RGB and the usual sRGB profile.
+// The colorants of Apple's Display P3, Adobe RGB (1998), ProPhoto RGB and the usual sRGB
+// profile.
 var (
 	DisplayP3 = Colorants{{0.51512, 0.24120, -0.00105}, {0.29198, 0.69225, 0.04189}, {0.15710, 0.06657, 0.78407}}
 	AdobeRGB  = Colorants{{0.60974, 0.31111, 0.01947}, {0.20528, 0.62567, 0.06087}, {0.14919, 0.06322, 0.74457}}
@@ -46,7 +48,7 @@ var (
 	SRGB      = Colorants{{0.43607, 0.22249, 0.01392}, {0.38515, 0.71687, 0.09708}, {0.14307, 0.06061, 0.71410}}
 )
 
-// MatrixProfile writes the profile of an RGB space, all three channels with the same curve.
+// MatrixProfile returns the profile of an RGB space whose channels have the same curve.
 func MatrixProfile(c Colorants, curve []byte) []byte {
 	tags := make([]Tag, 0, 6)
 	for i, name := range []string{"r", "g", "b"} {
@@ -59,20 +61,20 @@ func MatrixProfile(c Colorants, curve []byte) []byte {
 	return Profile("RGB ", "XYZ ", tags...)
 }
 
-// GrayProfile writes the profile of a gray space.
+// GrayProfile returns the profile of a gray space.
 func GrayProfile(curve []byte) []byte { return Profile("GRAY", "XYZ ", Tag{"kTRC", curve}) }
 
 func appendFixed(b []byte, v float64) []byte {
 	return binary.BigEndian.AppendUint32(b, uint32(int32(math.Round(v*65536))))
 }
 
-// GammaCurve writes a curve of one exponent, of which there are 8 fractional bits.
+// GammaCurve returns a curve with an exponent, which is rounded to 8 fractional bits.
 func GammaCurve(gamma float64) []byte {
 	b := append([]byte("curv\x00\x00\x00\x00"), 0, 0, 0, 1)
 	return binary.BigEndian.AppendUint16(b, uint16(math.Round(gamma*256)))
 }
 
-// SampledCurve writes a curve of n samples of f.
+// SampledCurve returns a curve of n samples of f.
 func SampledCurve(n int, f func(float64) float64) []byte {
 	b := binary.BigEndian.AppendUint32([]byte("curv\x00\x00\x00\x00"), uint32(n))
 	for i := range n {
@@ -81,7 +83,7 @@ func SampledCurve(n int, f func(float64) float64) []byte {
 	return b
 }
 
-// ParametricCurve writes a curve of that type of function.
+// ParametricCurve returns a curve of that function type.
 func ParametricCurve(kind uint16, params ...float64) []byte {
 	b := binary.BigEndian.AppendUint16([]byte("para\x00\x00\x00\x00"), kind)
 	b = append(b, 0, 0)
@@ -91,15 +93,15 @@ func ParametricCurve(kind uint16, params ...float64) []byte {
 	return b
 }
 
-// SRGBCurve is sRGB's as Apple and others write it.
+// SRGBCurve returns the curve of sRGB as Apple and others write it.
 func SRGBCurve() []byte { return ParametricCurve(3, 2.4, 1/1.055, 0.055/1.055, 1/12.92, 0.04045) }
 
-// TableProfile writes a profile with a table of size grid points a side in that form ("mft1", "mft2" or "mAB "),
-// which gives the L*, a*, b* of inputs from 0 to 1.
+// TableProfile returns a profile with a table of size grid points a side. form is "mft1",
+// "mft2" or "mAB ". lab returns the L*, a*, b* of inputs from 0 to 1.
 func TableProfile(space, form string, size int, lab func(in []float64) [3]float64) []byte {
 	n := map[string]int{"RGB ": 3, "CMYK": 4}[space]
 	content := append([]byte(form), 0, 0, 0, 0, byte(n), 3, 0, 0)
-	ramp := func(b []byte, width int) []byte { // a curve that changes nothing
+	ramp := func(b []byte, width int) []byte { // the identity
 		for i := range 256 {
 			for range width {
 				b = append(b, byte(i))
@@ -167,7 +169,7 @@ func appendNodes(out []byte, n, size, width int, old bool, lab func([]float64) [
 	return out
 }
 
-// JPEGWithICC puts a profile into a JPEG in pieces of at most that many bytes.
+// JPEGWithICC adds a profile to a JPEG in pieces of at most piece bytes.
 func JPEGWithICC(file, profile []byte, piece int) []byte {
 	e := &jpegEncoder{out: append([]byte{}, file[:2]...)}
 	count := (len(profile) + piece - 1) / piece
@@ -178,7 +180,7 @@ func JPEGWithICC(file, profile []byte, piece int) []byte {
 	return append(e.out, file[2:]...)
 }
 
-// PNGWithICC puts a profile into a PNG.
+// PNGWithICC adds a profile to a PNG.
 func PNGWithICC(file, profile []byte) []byte {
 	var b bytes.Buffer
 	b.WriteString("profile\x00\x00")
@@ -192,7 +194,7 @@ func PNGWithICC(file, profile []byte) []byte {
 	return WithPNGChunk(file, "iCCP", b.Bytes())
 }
 
-// WebPWithICC puts a profile into a WebP of w x h pixels and one chunk.
+// WebPWithICC adds a profile to a WebP of w x h pixels and one chunk.
 func WebPWithICC(file, profile []byte, w, h int) []byte {
 	const hasICC, hasAlpha = 0x20, 0x10
 	flags := byte(hasICC)

@@ -1,9 +1,9 @@
 package picture
 
-// LargeProgressive gives a progressive JPEG of w x h pixels in five scans or more,
-// with as little work and memory as its size allows: all blocks are alike, a slight
-// ramp. Each further pass of refine costs a reader as much as a real one would.
-// The sampling is that of [Coding]; four components are YCCK.
+// LargeProgressive returns a progressive JPEG of w x h pixels in five scans or more. It takes
+// little work and memory to make: all blocks are the same slight ramp. Each further scan of
+// refine costs a reader as much as a real one. The sampling is that of [Coding]; four
+// components are YCCK.
 func LargeProgressive(w, h, refine int, sampling ...byte) []byte {
 	e := &jpegEncoder{coding: Coding{Progressive: true, Sampling: sampling, Transform: -1}, width: w, height: h}
 	if len(sampling) == 4 {
@@ -27,7 +27,7 @@ func LargeProgressive(w, h, refine int, sampling ...byte) []byte {
 		bits += 4 * int(hv>>4) * int(hv&15) * units
 	}
 	e.segment(0xda, append(content, 0, 0, 0))
-	e.repeat(0, 4, bits/4) // no difference of the mean
+	e.repeat(0, 4, bits/4) // no difference in the mean
 	for i, hv := range sampling {
 		blocks := e.blocksAlone(hv)
 		e.segment(0xda, []byte{1, byte(i + 1), 0, 1, 63, 0x01})
@@ -40,7 +40,7 @@ func LargeProgressive(w, h, refine int, sampling ...byte) []byte {
 	return append(e.out, 0xff, 0xd9)
 }
 
-// blocksAlone is how many blocks of a component hold pixels.
+// blocksAlone returns the number of blocks of a component that hold pixels.
 func (e *jpegEncoder) blocksAlone(hv byte) int {
 	across := (e.width*int(hv>>4) + 8*e.maxH - 1) / (8 * e.maxH)
 	down := (e.height*int(hv&15) + 8*e.maxV - 1) / (8 * e.maxV)
@@ -50,8 +50,8 @@ func (e *jpegEncoder) blocksAlone(hv byte) int {
 	return across * down
 }
 
-// repeat writes the n bits of code that often: eight at a time they are whole
-// bytes. None of the codes makes a byte of ones.
+// repeat writes the n bits of code that many times. Eight of them make whole bytes. No code
+// leads to a byte of ones.
 func (e *jpegEncoder) repeat(code uint32, n uint, times int) {
 	mark := len(e.out)
 	for range 8 {

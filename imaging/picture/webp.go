@@ -8,7 +8,7 @@ import (
 	"github.com/HugoSmits86/nativewebp"
 )
 
-// WebP writes a lossless WebP.
+// WebP returns a lossless WebP.
 func WebP(img image.Image) []byte {
 	var out bytes.Buffer
 	if err := nativewebp.Encode(&out, img, nil); err != nil {
@@ -17,24 +17,22 @@ func WebP(img image.Image) []byte {
 	return out.Bytes()
 }
 
-// WebPWithEXIF puts an orientation into a WebP of one chunk of lossless data.
+// WebPWithEXIF adds an orientation to a WebP of one chunk of lossless data.
 func WebPWithEXIF(file []byte, size image.Point, orientation int) []byte {
 	const hasEXIF = 0x08
 	extended := put24(put24([]byte{hasEXIF, 0, 0, 0}, size.X-1), size.Y-1)
 	return WebPOf(WebPChunk("VP8X", extended), file[12:], WebPChunk("EXIF", EXIF(orientation)))
 }
 
-// LossyWebP gives a lossy WebP whose samples are all 128, of at most 64 x 64
-// pixels.
+// LossyWebP returns a lossy WebP of at most 64 x 64 pixels whose samples are all 128.
 func LossyWebP(w, h int) []byte {
 	const bytes = 512
 	return LossyWebPFilled(w, h, bytes, make([]byte, bytes))
 }
 
-// LossyWebPFilled gives a lossy WebP of w x h pixels whose first partition is that
-// many zeros, and whose second is the one given. Zeros alone make a VP8 key frame
-// that codes no difference from the prediction anywhere (RFC 6386): the boolean
-// decoder takes few of them for many decisions.
+// LossyWebPFilled returns a lossy WebP of w x h pixels whose first partition has first zeros
+// and whose second partition is second. Zeros make a VP8 key frame without any difference
+// from the prediction (RFC 6386); the boolean decoder needs few of them for many decisions.
 func LossyWebPFilled(w, h, first int, second []byte) []byte {
 	frame := []byte{byte(first << 5), byte(first >> 3), byte(first >> 11), 0x9d, 0x01, 0x2a}
 	frame[0] |= 1 << 4 // shown; a key frame of version 0
@@ -44,25 +42,26 @@ func LossyWebPFilled(w, h, first int, second []byte) []byte {
 	return WebPOf(WebPChunk("VP8 ", append(frame, second...)))
 }
 
-// WebPChunk gives a chunk of a WebP.
+// WebPChunk returns a WebP chunk.
 func WebPChunk(name string, content []byte) []byte {
 	out := binary.LittleEndian.AppendUint32([]byte(name), uint32(len(content)))
 	out = append(out, content...)
 	return append(out, make([]byte, len(content)&1)...)
 }
 
-// WebPOf gives the WebP of chunks.
+// WebPOf returns the WebP of the chunks.
 func WebPOf(chunks ...[]byte) []byte {
 	content := append([]byte("WEBP"), bytes.Join(chunks, nil)...)
 	return append(binary.LittleEndian.AppendUint32([]byte("RIFF"), uint32(len(content))), content...)
 }
 
-// WithWebPChunk puts a chunk at the end of a WebP.
+// WithWebPChunk adds a chunk to the end of a WebP.
 func WithWebPChunk(file []byte, name string, content []byte) []byte {
 	return WebPOf(file[12:], WebPChunk(name, content))
 }
 
-// WithPackedAlpha gives a lossy WebP the green of a lossless one of the same size as its alpha plane, compressed.
+// WithPackedAlpha adds a compressed alpha plane to a lossy WebP: the green of a lossless one of
+// the same size.
 func WithPackedAlpha(lossy, lossless []byte) []byte {
 	const hasAlpha, packed, header = 0x10, 1, 5
 	stream := lossless[12+8 : 12+8+binary.LittleEndian.Uint32(lossless[16:])]

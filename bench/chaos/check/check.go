@@ -78,7 +78,7 @@ func (r *Report) add(rule Rule, product string, ops []*history.Op, format string
 	r.Violations = append(r.Violations, v)
 }
 
-// Check gives the verdict. The operations may be in any order.
+// Check returns the verdict. The operations may be in any order.
 func Check(ops []history.Op, limits Limits) Report {
 	var r Report
 	run := collect(ops)

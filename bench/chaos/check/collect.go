@@ -68,8 +68,8 @@ func collect(ops []history.Op) *run {
 	return r
 }
 
-// findCreates gives products that were found in a list the creates whose answer
-// never came.
+// findCreates matches products that were found in a list with the creates whose
+// response never arrived.
 func (r *run) findCreates() {
 	for _, p := range r.products {
 		for _, op := range r.creates[p.key] {

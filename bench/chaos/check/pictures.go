@@ -27,7 +27,7 @@ func (p *subject) checkPictures(r *Report, run *run, limits Limits) {
 	}
 }
 
-// checkStates looks at one answer of a sweep. It tells whether something is amiss.
+// checkStates looks at one answer of a sweep. It reports whether something is amiss.
 func (p *subject) checkStates(r *Report, run *run, op *history.Op, limits Limits) bool {
 	before, ready := len(r.Violations), 0
 	for _, image := range op.State.Images {
@@ -90,7 +90,7 @@ func (p *subject) checkStored(r *Report, op *history.Op) {
 	r.add(Doubled, p.id, []*history.Op{op, last}, "%d objects more than its pictures have: %s", extra, strings.Join(op.Keys, " "))
 }
 
-// names says whether a URL of the product ends with the key.
+// names reports whether a URL of the product ends with the key.
 func names(state *history.State, key string) bool {
 	return slices.ContainsFunc(state.Images, func(image history.Image) bool {
 		return slices.ContainsFunc(image.URLs, func(url string) bool { return strings.HasSuffix(url, "/"+key) })

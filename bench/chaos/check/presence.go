@@ -39,7 +39,7 @@ func (p *subject) checkPresence(r *Report) {
 	}
 }
 
-// createdBefore gives an acknowledged creation that had ended before t.
+// createdBefore returns an acknowledged creation that had ended before t.
 func (p *subject) createdBefore(t time.Duration) *history.Op {
 	for _, op := range p.created {
 		if op.Outcome == history.Acknowledged && op.End < t {
@@ -49,7 +49,7 @@ func (p *subject) createdBefore(t time.Duration) *history.Op {
 	return nil
 }
 
-// deletedBefore gives a delete that had begun before t and may have taken effect.
+// deletedBefore returns a delete that had begun before t and may have taken effect.
 func (p *subject) deletedBefore(t time.Duration) *history.Op {
 	for _, op := range p.deletes {
 		if op.Outcome != history.Refused && op.Start < t {
@@ -59,7 +59,7 @@ func (p *subject) deletedBefore(t time.Duration) *history.Op {
 	return nil
 }
 
-// goneSince gives the operation by whose end the product was gone first: an
+// goneSince returns the operation by whose end the product was gone first: an
 // acknowledged delete, or a 404 that a delete explains.
 func (p *subject) goneSince() *history.Op {
 	var first *history.Op

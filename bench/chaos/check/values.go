@@ -187,7 +187,7 @@ func newWatermarks(p *subject, counts func(sighting) bool) watermarks {
 	return m
 }
 
-// before gives the highest version of what had ended before t, and who showed it.
+// before returns the highest version of what had ended before t, and who showed it.
 func (m watermarks) before(t time.Duration) (int64, *history.Op) {
 	i := sort.Search(len(m), func(i int) bool { return m[i].end >= t }) - 1
 	if i < 0 {

@@ -52,7 +52,7 @@ func Smoke(all []Fault) []Fault {
 	return few
 }
 
-// Select gives n faults in a random order: each as often as the others, but for
+// Select returns n faults in a random order: each as often as the others, but for
 // a rest that is drawn.
 func Select(all []Fault, n int, seed uint64) []Fault {
 	rng := rand.New(rand.NewPCG(seed, 1))

@@ -23,7 +23,7 @@ func NewLog() *Log { return &Log{began: time.Now()} }
 // Now is the time since the log was made.
 func (l *Log) Now() time.Duration { return time.Since(l.began) }
 
-// Add appends an operation, whose End is now, and gives its number.
+// Add appends an operation, whose End is now, and returns its number.
 func (l *Log) Add(op Op) int {
 	op.End = l.Now()
 	l.mu.Lock()
@@ -40,7 +40,7 @@ func (l *Log) Mark(kind Kind, fault string) time.Duration {
 	return now
 }
 
-// Ops gives a copy of what there is so far.
+// Ops returns a copy of what there is so far.
 func (l *Log) Ops() []Op {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -80,7 +80,7 @@ func (p *product) state() (*history.State, error) {
 // price makes a price of a value, so that a torn write would show.
 func price(value int64) string { return fmt.Sprintf("%d.%02d", value/100, value%100) }
 
-// keyOf gives the create's key that is in the product's name.
+// keyOf returns the create's key that is in the product's name.
 func keyOf(name string) string { return strings.TrimPrefix(name, "chaos ") }
 
 // answer is a whole answer.

@@ -22,7 +22,7 @@ func (s *shelf) add(id string) {
 	s.live = append(s.live, id)
 }
 
-// pick gives a product, or "" when there is none.
+// pick returns a product, or "" when there is none.
 func (s *shelf) pick(rng *rand.Rand) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -36,7 +36,7 @@ func (s *shelf) pick(rng *rand.Rand) string {
 	}
 }
 
-// take gives a product and takes it off.
+// take returns a product and takes it off.
 func (s *shelf) take(rng *rand.Rand) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -54,7 +54,7 @@ func (s *shelf) take(rng *rand.Rand) string {
 	return id
 }
 
-// pickTaken gives a product that was taken off lately, or "".
+// pickTaken returns a product that was taken off lately, or "".
 func (s *shelf) pickTaken(rng *rand.Rand) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -130,7 +130,7 @@ func (l *Load) list(ctx context.Context) {
 	l.record(op)
 }
 
-// page reads one page into the operation and gives the cursor of the next.
+// page reads one page into the operation and returns the cursor of the next.
 func (l *Load) page(ctx context.Context, op *history.Op, path string) string {
 	a := l.client.do(ctx, op, "GET", path, nil, nil)
 	if a == nil || op.Outcome != history.Acknowledged {

@@ -13,7 +13,7 @@ type file struct {
 	content []byte
 }
 
-// draw gives pictures of all formats. Most are small: it is the number of jobs
+// draw returns pictures of all formats. Most are small: it is the number of jobs
 // that counts here.
 func draw() []file {
 	jobs := []struct {

@@ -100,7 +100,7 @@ func (s *Source) Close() {
 	}
 }
 
-// Pick gives a picture that was never given before.
+// Pick returns a picture that was never given before.
 func (s *Source) Pick(rng *rand.Rand) history.Picture {
 	n, b := rng.IntN(100), 0
 	for n >= behaviours[b].weight {

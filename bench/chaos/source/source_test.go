@@ -18,7 +18,7 @@ import (
 	"vitrine/bench/chaos/source"
 )
 
-// get gives the status, the body and whether all of it came.
+// get returns the status, the body and whether all of it came.
 func get(t *testing.T, url string) (int, []byte, bool) {
 	t.Helper()
 	resp, err := http.Get(url)

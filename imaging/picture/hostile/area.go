@@ -6,13 +6,14 @@ import (
 	"iter"
 )
 
-// area is a part of a file that says something of the rest: offsets from and to.
+// area is a part of a file that describes other parts, between two offsets.
 type area struct{ from, to int }
 
-// depth is how far into a segment or chunk the numbers are that others are read by.
+// depth is the length of the start of a segment or chunk that holds such numbers.
 const depth = 20
 
-// heads gives the parts of a file that a reader believes: the starts of segments, chunks and blocks.
+// heads returns the parts of a file that a reader trusts: the starts of segments, chunks and
+// blocks.
 func heads(format string, file []byte) []area {
 	switch format {
 	case "jpeg":
@@ -49,7 +50,7 @@ func pngHeads(file []byte) (list []area) {
 	return list
 }
 
-// webpHeads looks into the chunk of a frame as well, whose own chunks begin after 16 bytes.
+// webpHeads also looks into the chunk of a frame, whose own chunks start after 16 bytes.
 func webpHeads(file []byte) []area {
 	list := []area{{4, 8}}
 	for at := 12; at+8 <= len(file); {
@@ -63,7 +64,7 @@ func webpHeads(file []byte) []area {
 	return list
 }
 
-// gifFrame is where the first frame of a file of the standard encoder begins.
+// gifFrame returns the offset of the first frame in a file of the standard encoder.
 func gifFrame(file []byte) int {
 	at := 13
 	if file[10]&0x80 != 0 {
@@ -79,8 +80,8 @@ func gifFrame(file []byte) int {
 	return at
 }
 
-// Lying gives copies of a file of which one number says something else than what is there: each byte of each head takes
-// other values, and so do pairs and fours of them. The checksums of a PNG are made right again.
+// Lying returns copies of a file with one false number each: every byte of every head gets
+// other values, and so do groups of two and four bytes. The checksums of a PNG are corrected.
 func Lying(format string, f File) iter.Seq[File] {
 	patterns := [][]byte{{0}, {1}, {0x80}, {0xff}, {0, 0}, {0xff, 0xff}, {0xff, 0xff, 0xff, 0x7f}, {0x7f, 0xff, 0xff, 0xff}}
 	return func(yield func(File) bool) {

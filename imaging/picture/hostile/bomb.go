@@ -13,7 +13,8 @@ import (
 	"vitrine/imaging/picture"
 )
 
-// Bombs gives files of up to size bytes that are made to cost memory or time. Each is drawn when its turn comes.
+// Bombs returns files of up to size bytes that cost much memory or time. Each is generated when
+// it is needed.
 func Bombs(size int) iter.Seq[File] {
 	return func(yield func(File) bool) {
 		for _, list := range [][]func(int) File{jpegBombs, pngBombs, gifBombs, webpBombs} {
@@ -26,7 +27,8 @@ func Bombs(size int) iter.Seq[File] {
 	}
 }
 
-// filled repeats part in the place of a file's bytes from there on, up to size bytes in all.
+// filled replaces the bytes of a file from at on by repetitions of part, up to size bytes in
+// all.
 func filled(file []byte, at, size int, part []byte) []byte {
 	n := max(0, (size-len(file))/len(part))
 	out := make([]byte, 0, len(file)+n*len(part))
@@ -37,7 +39,7 @@ func filled(file []byte, at, size int, part []byte) []byte {
 
 func plainJPEG() []byte { return picture.JPEG(picture.Photo(40, 30, 1), 80, 1) }
 
-// claimed is a JPEG that claims w x h pixels and has none of them.
+// claimed returns a JPEG that claims w x h pixels and has none.
 func claimed(w, h int, sampling ...byte) []byte {
 	file := picture.RareJPEG(image.NewGray(image.Rect(0, 0, 8, 8)), picture.Coding{Sampling: sampling, Transform: 2})
 	frame := bytes.Index(file, []byte{0xff, 0xc0})
@@ -81,8 +83,8 @@ var jpegBombs = []func(size int) File{
 	},
 }
 
-// zeros is a zlib stream of head and that many megabytes of zeros, two at least: the second of them again and again, which
-// costs next to nothing to write (RFC 1950).
+// zeros returns a zlib stream of head and at least two megabytes of zeros (RFC 1950). It
+// repeats the compressed second megabyte, which is fast.
 func zeros(megabytes int, head []byte) []byte {
 	var out bytes.Buffer
 	z, err := zlib.NewWriterLevel(&out, zlib.BestSpeed)
@@ -115,7 +117,7 @@ func zeros(megabytes int, head []byte) []byte {
 
 func plainPNG() []byte { return picture.PNG(picture.Photo(40, 30, 1)) }
 
-// pngOf is a PNG of one chunk of data.
+// pngOf returns a PNG with one chunk of data.
 func pngOf(w, h int, depth, colour, interlaced byte, data []byte) []byte {
 	out := []byte("\x89PNG\r\n\x1a\n")
 	header := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, uint32(w)), uint32(h))
@@ -179,7 +181,7 @@ var gifBombs = []func(size int) File{
 		file = slices.Insert(file, at, 0x21, 0xfe, 0)
 		return File{"gif of a comment of single letters", filled(file, at+2, size, []byte{1, 'a'}), Ready}
 	},
-	func(size int) File { // codes of three bits that say nothing but that the table is to be forgotten
+	func(size int) File { // codes of three bits that only reset the table
 		file := plainGIF()
 		codes := gifFrame(file) + 10 + 768
 		head := append(append([]byte{}, file[:codes]...), 2, 0, 0x3b)

@@ -8,14 +8,14 @@ import (
 	"vitrine/imaging/picture"
 )
 
-// entry is one of a TIFF directory: content of four bytes, or an offset.
+// entry is an entry of a TIFF directory: a value of four bytes, or an offset.
 type entry struct {
 	tag, kind uint16
 	count     uint32
 	content   uint32
 }
 
-// The tags that directories hang on each other by, and kinds of values (TIFF 6.0, section 2).
+// The tags that link directories, and the kinds of values (TIFF 6.0, section 2).
 const (
 	tagOrientation = 0x0112
 	tagExif        = 0x8769
@@ -27,7 +27,7 @@ const (
 	kindRational   = 5
 )
 
-// tiff writes directories one behind the other; next holds the offset of the one that each names as its successor.
+// tiff returns directories one after another. next of each is the offset of its successor.
 func tiff(order binary.AppendByteOrder, first uint32, directories ...directory) []byte {
 	out := []byte("MM\x00*")
 	if order == binary.LittleEndian {
@@ -48,14 +48,15 @@ func tiff(order binary.AppendByteOrder, first uint32, directories ...directory) 
 }
 
 type directory struct {
-	count   uint16 // that it claims to have
+	count   uint16 // the claimed number of entries
 	entries []entry
 	next    uint32
 }
 
 func turned(orientation uint32) entry { return entry{tagOrientation, kindShort, 1, orientation << 16} }
 
-// Whereabouts gives a TIFF block with an orientation, the [Marker] as description, and a place on earth.
+// Whereabouts returns a TIFF block with an orientation, the [Marker] as description, and a
+// position on earth.
 func Whereabouts(orientation int) []byte {
 	const gps, text = 8 + 2 + 3*12 + 4, 8 + 2 + 3*12 + 4 + 2 + 4*12 + 4
 	places := uint32(text + len(Marker))
@@ -72,11 +73,11 @@ func Whereabouts(orientation int) []byte {
 	return out
 }
 
-// EXIF gives TIFF blocks that lie; none of them says how the picture is to be turned in a way that counts.
+// EXIF returns TIFF blocks with false contents. None of them has a valid orientation.
 func EXIF() []File {
 	big, little := binary.BigEndian, binary.LittleEndian
 	one := func(e entry) []byte { return tiff(big, 8, directory{1, []entry{e}, 0}) }
-	var chain []directory // each but the last names the one behind it
+	var chain []directory // each but the last names the next
 	for i := range 1000 {
 		chain = append(chain, directory{0, nil, uint32(8 + 6*(i+1))})
 	}
@@ -110,7 +111,7 @@ func EXIF() []File {
 	}
 }
 
-// WithEXIF gives a small good picture of each format that has room for one with that TIFF block.
+// WithEXIF returns a small valid picture with that TIFF block for each format that can hold one.
 func WithEXIF(block []byte) map[string][]byte {
 	bare := withoutEXIF()
 	return map[string][]byte{

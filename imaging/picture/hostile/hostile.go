@@ -1,5 +1,6 @@
-// Package hostile makes picture files that mean harm, and good ones that came to harm on their way: the corpus that
-// whatever reads pictures is held to. It draws and spoils all of them by code, the same ones every time.
+// Package hostile makes damaged and malicious picture files, and good ones that were damaged
+// on their way. Tests hold everything that reads pictures to this corpus. It is generated, and
+// the same every time.
 package hostile
 
 import (
@@ -16,21 +17,23 @@ import (
 type File struct {
 	Name string
 	Body []byte
-	// Want is what has to become of it: Ready, or the code that it is refused with. Where it is empty either will do.
+	// Want is the expected result: Ready, or the code of the failure. If it is empty, both
+	// are allowed.
 	Want string
 }
 
-// Ready is the [File.Want] of a file that is to be taken as it is.
+// Ready is the [File.Want] of a file that must be processed.
 const Ready = "ready"
 
-// Codes of refusal that files here ask for.
+// The codes of failure that the files expect.
 const (
 	corrupt     = "corrupt_image"
 	tooLarge    = "image_too_large"
 	unsupported = "unsupported_format"
 )
 
-// Sources gives small good pictures of every kind, grouped by the names of their formats. The first two of each differ most.
+// Sources returns small valid pictures of every kind, by the names of their formats. The first
+// two of each format differ most.
 func Sources() map[string][]File {
 	photo, logo := picture.Photo(29, 22, 1), picture.Logo(26, 21)
 	drawing := picture.Graphic(24, 18)
@@ -56,7 +59,7 @@ func jpegSources(m image.Image) []File {
 		File{Name: "rgb", Body: coded(false, 0, 0x11, 0x11, 0x11)},
 		File{Name: "ycck", Body: coded(false, 2, 0x22, 0x11, 0x11, 0x22)},
 		File{Name: "progressive inks", Body: coded(true, 0, 0x11, 0x11, 0x11, 0x11)},
-		File{Name: "reduced", Body: picture.JPEG(picture.Stripes(4100, 5), 30, 6)}, // while it is decoded
+		File{Name: "reduced", Body: picture.JPEG(picture.Stripes(4100, 5), 30, 6)}, // reduced while it is decoded
 		File{Name: "reduced progressive", Body: picture.LargeProgressive(4100, 14, 1, 0x21, 0x11, 0x11)},
 		File{Name: "profile", Body: picture.JPEGWithICC(coded(false, -1, 0x11, 0x11, 0x11), p3(), 200)},
 	)
@@ -122,7 +125,7 @@ func ready(files ...File) []File {
 	return files
 }
 
-// Truncated gives a file's beginning at each twentieth of its length.
+// Truncated returns the file cut at each twentieth of its length.
 func Truncated(f File) iter.Seq[File] {
 	return func(yield func(File) bool) {
 		for percent := 0; percent < 100; percent += 5 {
@@ -134,7 +137,7 @@ func Truncated(f File) iter.Seq[File] {
 	}
 }
 
-// Flipped gives n copies of a file with one to four bits changed, by a generator of that seed.
+// Flipped returns n copies of a file with one to four random bits changed.
 func Flipped(f File, n int, seed uint64) iter.Seq[File] {
 	return func(yield func(File) bool) {
 		random := rand.New(rand.NewPCG(seed, uint64(len(f.Body))))
@@ -150,7 +153,7 @@ func Flipped(f File, n int, seed uint64) iter.Seq[File] {
 	}
 }
 
-// changed gives a copy of a file with other bytes from there on.
+// changed returns a copy of a file with other bytes at an offset.
 func changed(file []byte, at int, v ...byte) []byte {
 	out := append([]byte{}, file...)
 	copy(out[at:], v)

@@ -9,7 +9,7 @@ import (
 	"vitrine/imaging/picture"
 )
 
-// Lies gives files whose headers say what the rest does not keep, each with what has to become of it.
+// Lies returns files whose headers contradict the rest, each with its expected result.
 func Lies() []File {
 	return append(append(jpegLies(), pngLies()...), append(gifLies(), webpLies()...)...)
 }
@@ -60,7 +60,7 @@ func pngLies() []File {
 		Repair(out)
 		return out
 	}
-	const header0, data0 = 8, 33 // where the first two chunks begin
+	const header0, data0 = 8, 33 // offsets of the first two chunks
 	long := changed(file, data0, 0x7f, 0xff, 0xff, 0xff)
 	twoHeads := append(append(append([]byte{}, file[:data0]...), file[header0:data0]...), file[data0:]...)
 	return []File{
@@ -118,7 +118,7 @@ func gifLies() []File {
 func webpLies() []File {
 	m := picture.Photo(20, 16, 2)
 	lossless, lossy := picture.WebP(m), picture.LossyWebP(20, 16)
-	extended := func(w, h int) []byte { // what it says, and what is in it
+	extended := func(w, h int) []byte { // a claimed size, and the picture
 		out := picture.WebPWithICC(lossless, nil, w, h)
 		binary.LittleEndian.PutUint32(out[4:], uint32(len(out)-8))
 		return out

@@ -8,10 +8,10 @@ import (
 	"vitrine/imaging/picture"
 )
 
-// Marker is what [Marked] hides. No eight bytes of it come about by chance.
+// Marker is what [Marked] hides. No eight bytes of it occur by chance.
 var Marker = []byte("\x9d\x17\xc3\x5e\x81\xfa\x02\x6b\xd8\x44\xb0\x1f\x93\xe7\x2c\x58\xa6\x0d\x79\xf1\x35\xcb\x62\x8e\x14\xd9\x4a\xb7\x03\x6f\x90\xec")
 
-// Holds reports whether a file has a part of the [Marker].
+// Holds reports whether a file contains a part of the [Marker].
 func Holds(file []byte) bool {
 	const part = 8
 	for i := range len(Marker) - part + 1 {
@@ -22,9 +22,10 @@ func Holds(file []byte) bool {
 	return false
 }
 
-// Marked puts the [Marker] wherever a file of the format can keep something beside its picture, and behind its end:
-// Exif with a place on earth, XMP, IPTC, comments, a colour profile's description, text, and what nobody knows. What the
-// file had of those stays. A file too short to be of the format is given back as it is.
+// Marked adds the [Marker] to every place of a file that can hold something besides the
+// picture, and behind its end: EXIF with a position on earth, XMP, IPTC, comments, the
+// description of a colour profile, text, and unknown chunks. Existing metadata stays. A file
+// that is too short for its format is returned unchanged.
 func Marked(format string, file []byte) []byte {
 	var out []byte
 	switch {
@@ -63,7 +64,7 @@ func markedJPEG(file []byte) []byte {
 	return append(out, file[2:]...)
 }
 
-// pngHeader is the length of a PNG's signature and its first chunk.
+// pngHeader is the length of a PNG's signature and first chunk.
 const pngHeader = 8 + 12 + 13
 
 func markedPNG(file []byte) []byte {
@@ -93,7 +94,7 @@ func markedGIF(file []byte) []byte {
 	return append(out, file[at:]...)
 }
 
-// markedWebP appends chunks where the last one ends, and leaves what the file claims beyond its end.
+// markedWebP appends chunks after the last one, and keeps a claimed length beyond the end.
 func markedWebP(file []byte) []byte {
 	out := append([]byte{}, file...)
 	size := int(binary.LittleEndian.Uint32(file[4:]))
@@ -110,7 +111,8 @@ func markedWebP(file []byte) []byte {
 	return out
 }
 
-// describedProfile is Display P3 with the marker as its description, and behind its last tag.
+// describedProfile returns Display P3 with the marker as its description and behind its last
+// tag.
 func describedProfile() []byte {
 	tags := []picture.Tag{{Name: "desc", Content: marked("mluc\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x0cenUS\x00\x00\x00\x20\x00\x00\x00\x1c")}}
 	for i, name := range []string{"r", "g", "b"} {

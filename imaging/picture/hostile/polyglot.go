@@ -8,7 +8,8 @@ import (
 	"vitrine/imaging/picture"
 )
 
-// Foreign is what [Polyglots] are to somebody who does not take them for pictures: none of it may come out.
+// Foreign lists the contents of [Polyglots] in their other format. None of them may be in a
+// result.
 var Foreign = [][]byte{
 	[]byte("<script"), []byte("<?php"), []byte("PK\x03\x04\x0a\x00"), []byte("alert("), []byte("%PDF-"), []byte("JFXX\x00\x10"),
 }
@@ -19,7 +20,7 @@ const (
 	zip    = "PK\x03\x04\x0a\x00\x00\x00\x00\x00\x00\x00!\x00\xa9\x1e\x8c\x36\x04\x00\x00\x00\x04\x00\x00\x00\x01\x00\x00\x00aevilPK\x05\x06\x00\x00\x00\x00"
 )
 
-// Polyglots gives files that are a picture and something else.
+// Polyglots returns files that are valid both as a picture and in another format.
 func Polyglots() []File {
 	m := picture.Graphic(30, 20)
 	jpeg, png, gif, webp := picture.JPEG(m, 80, 1), picture.PNG(m), picture.GIF(m), picture.WebP(m)
@@ -54,7 +55,7 @@ func Polyglots() []File {
 	return append(files, claimedTwice(jpeg, png, gif, webp)...)
 }
 
-// claimedTwice gives files that begin as one format and go on as another.
+// claimedTwice returns files that start as one format and continue as another.
 func claimedTwice(jpeg, png, gif, webp []byte) []File {
 	return []File{
 		{Name: "jpeg that goes on as png", Body: append([]byte("\xff\xd8\xff"), png...)},
@@ -71,17 +72,17 @@ func claimedTwice(jpeg, png, gif, webp []byte) []File {
 	}
 }
 
-// scriptGIF is a GIF whose width is the beginning of a comment, so that a browser that takes it for a script runs what
-// is behind its pixels.
+// scriptGIF returns a GIF whose width is the start of a comment, so that a browser that reads
+// it as a script runs what follows the pixels.
 func scriptGIF() []byte {
 	gif := picture.AnimatedGIF(picture.Graphic(60, 40), image.Rect(0, 0, 8, 8))
 	copy(gif[6:], "/*")
 	gif[8], gif[9] = 8, 0
-	second := bytes.LastIndexByte(gif[:len(gif)-8], 0x21) // the second frame is larger than the canvas is now
+	second := bytes.LastIndexByte(gif[:len(gif)-8], 0x21) // the second frame is larger than the new canvas
 	return append(gif[:second], "\x3b*/=1;alert(1)//"...)
 }
 
-// markedBlock puts a comment before a GIF's first frame.
+// markedBlock adds a comment before a GIF's first frame.
 func markedBlock(gif []byte, text string) []byte {
 	at := gifFrame(gif)
 	out := append(append([]byte{}, gif[:at]...), 0x21, 0xfe, byte(len(text)))

@@ -10,8 +10,8 @@ import (
 	"io"
 )
 
-// Repair makes the checksums of a PNG right, in place, as far as its lengths lead: a reader then gets to see what was
-// changed, and not only that something was.
+// Repair corrects the checksums of a PNG in place, as far as its chunk lengths are valid. A
+// reader then meets the changes themselves and not only a wrong checksum.
 func Repair(file []byte) {
 	repairData(file)
 	for at := 8; at+12 <= len(file); {
@@ -24,13 +24,14 @@ func Repair(file []byte) {
 	}
 }
 
-// mostInflated bounds the work of [Repair].
-const mostInflated = 1 << 20
+// maxInflated bounds the work of [Repair].
+const maxInflated = 1 << 20
 
-// repairData makes the sum behind the compressed pixels right, wherever the pieces of them are.
+// repairData corrects the checksum after the compressed pixels, which may lie in several
+// chunks.
 func repairData(file []byte) {
 	var data []byte
-	var from []int // offset in the file of each byte of data
+	var from []int // the offset in the file of each byte of data
 	for at := 8; at+12 <= len(file); {
 		size := int(binary.BigEndian.Uint32(file[at:]))
 		if size > len(file)-at-12 {
@@ -49,7 +50,7 @@ func repairData(file []byte) {
 	}
 	packed := bytes.NewReader(data[head:])
 	sum := adler32.New()
-	if _, err := io.CopyN(sum, flate.NewReader(packed), mostInflated); !errors.Is(err, io.EOF) {
+	if _, err := io.CopyN(sum, flate.NewReader(packed), maxInflated); !errors.Is(err, io.EOF) {
 		return
 	}
 	for i, v := range sum.Sum(nil) {

@@ -19,7 +19,7 @@ var webpBombs = []func(size int) File{
 		return File{"webp of 40 million pixels without detail", picture.LossyWebPFilled(6300, 6300, 500_000, make([]byte, 200_000)), Ready}
 	},
 	func(size int) File {
-		noise := make([]byte, min(size, 1<<24)-500_100) // what the format has room for
+		noise := make([]byte, min(size, 1<<24)-500_100) // the largest size of the format
 		if _, err := rand.NewChaCha8([32]byte{1}).Read(noise); err != nil {
 			panic(err)
 		}
@@ -40,9 +40,9 @@ var webpBombs = []func(size int) File{
 	},
 }
 
-// flatWebP gives a lossless WebP of w x h pixels in a few bytes: each of its codes has one symbol, and so no bits. Its
-// pixels are predicted from each other in the way that costs most, and go through two more transforms (RFC 9649,
-// section 4).
+// flatWebP returns a lossless WebP of w x h pixels in a few bytes: each code has one symbol and
+// therefore no bits. The pixels use the most expensive prediction and two more transforms
+// (RFC 9649, section 4).
 func flatWebP(w, h int) []byte {
 	var b bits
 	b.put(0x2f, 8)
@@ -53,7 +53,7 @@ func flatWebP(w, h int) []byte {
 	const predictor, colour, green = 0, 1, 2
 	b.put(1|predictor<<1, 3)
 	b.put(7, 3)   // tiles of 512 pixels a side
-	b.symbols(11) // select, of all the predictors
+	b.symbols(11) // the predictor select
 	b.put(1|colour<<1, 3)
 	b.put(7, 3)
 	b.symbols(3)
@@ -63,7 +63,7 @@ func flatWebP(w, h int) []byte {
 	return picture.WebPOf(picture.WebPChunk("VP8L", append(b.out, make([]byte, 8)...)))
 }
 
-// bits writes a bit stream, the lowest first.
+// bits writes a bit stream, lowest bit first.
 type bits struct {
 	out []byte
 	n   int
@@ -79,13 +79,13 @@ func (b *bits) put(v uint32, n int) {
 	}
 }
 
-// symbols writes the picture of a transform, all of whose pixels are that in green.
+// symbols writes the picture of a transform whose pixels all have the green value v.
 func (b *bits) symbols(v uint32) { b.flat(false, v) }
 
 func (b *bits) flat(topLevel bool, v uint32) {
-	b.put(0, 1) // no cache of colours
+	b.put(0, 1) // no colour cache
 	if topLevel {
-		b.put(0, 1) // one group of codes for all
+		b.put(0, 1) // one group of codes for all pixels
 	}
 	for range 5 {
 		b.put(1|0<<1|1<<2, 3) // a code of one symbol, of eight bits

@@ -14,7 +14,7 @@ import (
 
 // A picture gets its WebP variants although the process is killed while it makes them,
 // and is reprocessed on demand.
-func TestSecondPassOfAPicture(t *testing.T) {
+func TestReprocessOfAPicture(t *testing.T) {
 	t.Parallel()
 	settings := servers(t)
 	settings["WEBP_SIZES"] = "main,large"
@@ -26,15 +26,15 @@ func TestSecondPassOfAPicture(t *testing.T) {
 	defer db.Close()
 	v := start(t, settings)
 	p := v.newProduct(v.newUser(), from+"/logo.png")
-	waitFor(t, time.Minute, "a second pass under way", func() error {
+	waitFor(t, time.Minute, "reprocessing under way", func() error {
 		var begun bool
-		if err := db.QueryRow(`SELECT EXISTS (SELECT 1 FROM outbox WHERE kind = 'image_rework' AND attempts = 1)`).Scan(&begun); err != nil || !begun {
+		if err := db.QueryRow(`SELECT EXISTS (SELECT 1 FROM images WHERE reprocessing = 'webp' AND attempts = 1)`).Scan(&begun); err != nil || !begun {
 			return errors.Join(err, errors.New("not yet"))
 		}
 		return nil
 	})
 	v.kill()
-	if _, err := db.Exec(`UPDATE outbox SET claimed_until = now() WHERE kind = 'image_rework'`); err != nil {
+	if _, err := db.Exec(`UPDATE images SET lease_until = now() - interval '1 minute', queued_at = now() - interval '1 minute'`); err != nil {
 		t.Fatal(err)
 	}
 
@@ -95,8 +95,8 @@ func TestSecondPassOfAPicture(t *testing.T) {
 	}
 }
 
-// SIGTERM ends the making of WebP in time, and does not count the try.
-func TestTerminationHandsASecondPassBack(t *testing.T) {
+// SIGTERM lets the making of WebP finish or hands it back in time, and counts no attempt.
+func TestTerminationHandsReprocessingBack(t *testing.T) {
 	t.Parallel()
 	settings := servers(t)
 	settings["WEBP_SIZES"] = "main,large,small"
@@ -108,12 +108,12 @@ func TestTerminationHandsASecondPassBack(t *testing.T) {
 	}
 	defer db.Close()
 	attempts := func() (n int, err error) {
-		err = db.QueryRow(`SELECT attempts FROM outbox WHERE kind = 'image_rework'`).Scan(&n)
+		err = db.QueryRow(`SELECT attempts FROM images WHERE status = 'ready'`).Scan(&n)
 		return n, err
 	}
 	v := start(t, settings)
 	p := v.newProduct(v.newUser(), from+"/photo.jpg")
-	waitFor(t, time.Minute, "a second pass under way", func() error {
+	waitFor(t, time.Minute, "reprocessing under way", func() error {
 		n, err := attempts()
 		if err == nil && n != 1 {
 			err = fmt.Errorf("%d attempts", n)

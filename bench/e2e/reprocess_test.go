@@ -28,13 +28,13 @@ func TestReprocessing(t *testing.T) {
 	p := v.newProduct(v.newUser(), from+"/logo.png")
 	waitFor(t, time.Minute, "the start of the WebP job", func() error {
 		var begun bool
-		if err := db.QueryRow(`SELECT EXISTS (SELECT 1 FROM outbox WHERE kind = 'image_rework' AND attempts = 1)`).Scan(&begun); err != nil || !begun {
+		if err := db.QueryRow(`SELECT EXISTS (SELECT 1 FROM images WHERE reprocessing = 'webp' AND attempts = 1)`).Scan(&begun); err != nil || !begun {
 			return errors.Join(err, errors.New("not yet"))
 		}
 		return nil
 	})
 	v.kill()
-	if _, err := db.Exec(`UPDATE outbox SET claimed_until = now() WHERE kind = 'image_rework'`); err != nil {
+	if _, err := db.Exec(`UPDATE images SET lease_until = now() - interval '1 minute', queued_at = now() - interval '1 minute'`); err != nil {
 		t.Fatal(err)
 	}
 
@@ -109,7 +109,7 @@ func TestTerminationHandsReprocessingBack(t *testing.T) {
 	}
 	defer db.Close()
 	attempts := func() (n int, err error) {
-		err = db.QueryRow(`SELECT attempts FROM outbox WHERE kind = 'image_rework'`).Scan(&n)
+		err = db.QueryRow(`SELECT attempts FROM images WHERE status = 'ready'`).Scan(&n)
 		return n, err
 	}
 	v := start(t, settings)

@@ -85,7 +85,7 @@ type jobClaimer struct {
 
 func (c *jobClaimer) claim(ctx context.Context, claim uuid.UUID) ([]Row, prospect, error) {
 	// Most passes end here: they need neither the broker nor the turn.
-	due, err := c.store.lineUp(ctx, c.limits.Overdue)
+	due, err := c.store.queueDue(ctx, c.limits.Overdue)
 	if err != nil || !due.Priority.Valid {
 		return nil, idle, err
 	}

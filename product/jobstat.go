@@ -21,9 +21,9 @@ func (s *Store) JobStats(ctx context.Context) (stat JobStat, err error) {
 	const query = `
 		WITH RECURSIVE busy AS MATERIALIZED (` + inFlight + `
 		), w AS (
-			SELECT ` + firstInLine + ` AS owner
+			SELECT ` + firstOwner + ` AS owner
 			UNION ALL
-			SELECT ` + nextInLine + ` FROM w WHERE owner IS NOT NULL
+			SELECT ` + nextOwner + ` FROM w WHERE owner IS NOT NULL
 		)
 		SELECT (SELECT count(owner) FROM (SELECT owner FROM w LIMIT :owners) AS waiting) AS owners_waiting,
 			coalesce(sum(jobs), 0) AS in_flight, coalesce(max(jobs), 0) AS in_flight_most,

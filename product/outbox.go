@@ -101,7 +101,7 @@ func insertOutbox(ctx context.Context, tx *sqlx.Tx, rows []outboxRow) error {
 	}
 	const q = `
 		WITH written AS (
-			INSERT INTO outbox (kind, subject, payload, request_id, available_at, priority, owner, in_line)
+			INSERT INTO outbox (kind, subject, payload, request_id, available_at, priority, owner, in_queue)
 			SELECT n.kind, n.subject, n.payload, $1, clock_timestamp() + n.delay * interval '1 microsecond', n.priority,
 				products.user_id, products.user_id IS NOT NULL
 			FROM unnest(cast($2 AS text[]), cast($3 AS uuid[]), cast($4 AS jsonb[]), cast($5 AS bigint[]), cast($6 AS smallint[]))
@@ -175,7 +175,7 @@ func (s *Store) releaseOutbox(ctx context.Context, claim uuid.UUID, failures []f
 	}
 	const q = `
 		UPDATE outbox SET claim = NULL, claimed_until = NULL, attempts = greatest(0, attempts + f.count),
-			available_at = clock_timestamp() + f.delay * interval '1 microsecond', in_line = in_line AND f.delay = 0
+			available_at = clock_timestamp() + f.delay * interval '1 microsecond', in_queue = in_queue AND f.delay = 0
 		FROM unnest(cast($2 AS bigint[]), cast($3 AS bigint[]), cast($4 AS integer[])) AS f (id, delay, count)
 		WHERE outbox.id = f.id AND outbox.claim = $1`
 	return s.inTx(ctx, "release outbox", func(ctx context.Context, tx *sqlx.Tx) error {

@@ -264,7 +264,7 @@ CREATE TABLE IF NOT EXISTS outbox (
     kind          text NOT NULL CONSTRAINT outbox_kind_known CHECK (kind IN ('image_job', 'delete_objects', 'invalidate')),
     subject       uuid NOT NULL,
     owner         bigint,
-    in_line       boolean NOT NULL DEFAULT false,
+    in_queue       boolean NOT NULL DEFAULT false,
     priority      smallint NOT NULL DEFAULT 0 CONSTRAINT outbox_priority_known CHECK (priority BETWEEN 0 AND 2),
     payload       jsonb NOT NULL,
     request_id    text NOT NULL DEFAULT '',
@@ -277,7 +277,7 @@ CREATE TABLE IF NOT EXISTS outbox (
 COMMENT ON TABLE  outbox IS 'What has to happen outside the database. A row is written with the change that causes it and removed when done.';
 COMMENT ON COLUMN outbox.subject IS 'What the row is about: the id of an image, an upload or an API key, or the object_key of a product.';
 COMMENT ON COLUMN outbox.owner IS 'Owner of the product that an image_job in line is for; 0 if the product is gone.';
-COMMENT ON COLUMN outbox.in_line IS 'Whether an image_job is due and stands in the queue of its owner. A job written without it is queued there when it is due.';
+COMMENT ON COLUMN outbox.in_queue IS 'Whether an image_job is due and stands in the queue of its owner. A job written without it is queued there when it is due.';
 COMMENT ON COLUMN outbox.priority IS 'Of an image_job: 0 first processing, 1 reprocessing that was asked for, 2 routine reprocessing.';
 COMMENT ON COLUMN outbox.attempts IS 'Failed attempts so far.';
 COMMENT ON COLUMN outbox.available_at IS 'When the row becomes due.';
@@ -285,9 +285,9 @@ COMMENT ON COLUMN outbox.claimed_until IS 'When the claim of one relay ends.';
 COMMENT ON COLUMN outbox.claim IS 'Batch that has the row claimed.';
 CREATE INDEX IF NOT EXISTS outbox_due ON outbox (kind, available_at);
 CREATE INDEX IF NOT EXISTS outbox_subject ON outbox (subject);
-CREATE INDEX IF NOT EXISTS outbox_line ON outbox (priority, owner, available_at, id) WHERE kind = 'image_job' AND in_line;
-CREATE INDEX IF NOT EXISTS outbox_reprocess ON outbox (available_at) WHERE kind = 'image_job' AND in_line AND priority > 0;
-CREATE INDEX IF NOT EXISTS outbox_to_line_up ON outbox (available_at) WHERE kind = 'image_job' AND NOT in_line;
+CREATE INDEX IF NOT EXISTS outbox_queued ON outbox (priority, owner, available_at, id) WHERE kind = 'image_job' AND in_queue;
+CREATE INDEX IF NOT EXISTS outbox_reprocess ON outbox (available_at) WHERE kind = 'image_job' AND in_queue AND priority > 0;
+CREATE INDEX IF NOT EXISTS outbox_unqueued ON outbox (priority, available_at) WHERE kind = 'image_job' AND NOT in_queue;
 
 CREATE TABLE IF NOT EXISTS dead_letters (
     id             uuid PRIMARY KEY,

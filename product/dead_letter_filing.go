@@ -78,8 +78,8 @@ type deadLetterRow struct {
 	RequestID     string        `db:"request_id"`
 }
 
-// insertDeadLetter records a message; image is nil where it could not be read.
-// What is recorded already stays as it is.
+// insertDeadLetter files a message; image is nil if the message could not be read. A dead
+// letter that is filed already stays as it is.
 func insertDeadLetter(ctx context.Context, tx *sqlx.Tx, image *deadImage, body []byte, reason, requestID string) error {
 	id, err := newID()
 	if err != nil {
@@ -113,7 +113,7 @@ func insertDeadLetter(ctx context.Context, tx *sqlx.Tx, image *deadImage, body [
 	return nil
 }
 
-// host is where a source is fetched from, without its port.
+// host returns the host of a source, without its port.
 func host(source string) string {
 	u, err := url.Parse(source)
 	if err != nil {

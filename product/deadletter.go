@@ -15,14 +15,14 @@ import (
 // deadDelay keeps an image whose message the broker gave up from coming back too fast.
 const deadDelay = 30 * time.Second
 
-// DeadLetters files what ended in the dead-letter queue. All methods are safe
-// for concurrent use.
+// DeadLetters files what the dead-letter queue delivers. All methods are safe for concurrent
+// use.
 type DeadLetters struct {
 	store *Store
 	log   *logrus.Logger
 }
 
-// NewDeadLetters makes the file of a store.
+// NewDeadLetters returns the dead letters of a store.
 func NewDeadLetters(store *Store, log *logrus.Logger) *DeadLetters {
 	return &DeadLetters{store: store, log: log}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/jmoiron/sqlx"
 )
 
-// order gives the ids of the product's images in their order.
+// order returns the ids of the product's images in their order.
 func (e *edit) order() []uuid.UUID {
 	ids := make([]uuid.UUID, len(e.images))
 	for i := range e.images {
@@ -18,8 +18,8 @@ func (e *edit) order() []uuid.UUID {
 	return ids
 }
 
-// arrange gives images the places that they have in order. One that the product
-// does not have yet, or any more, leaves its place free.
+// arrange moves images to their positions in order. An image that the product does not have
+// yet, or no longer has, leaves its position free.
 func (e *edit) arrange(ctx context.Context, order []uuid.UUID) error {
 	moves := map[uuid.UUID]int{}
 	for position, id := range order {

@@ -10,18 +10,18 @@ import (
 )
 
 const (
-	// lineUpBatch is how many jobs join their owners' lines together at most.
-	lineUpBatch = 1000
-	// sentFor is how long a message counts as in flight. After that it must be
-	// gone, whether or not the reconciler has seen that.
+	// queueBatch is how many jobs of a priority join the queues of their owners at once.
+	queueBatch = 1000
+	// sentFor is how long a message counts as in flight. After that it must be lost,
+	// whether or not the reconciler has noticed.
 	sentFor = 5 * time.Minute
-	// sentLately is how long the broker's count of what waits may not show yet
-	// what was taken from the outbox to be sent.
+	// sentLately is how long the broker's count of waiting messages may lag behind
+	// what was taken from the outbox.
 	sentLately = 5 * time.Second
-	// ownersWeighed is how many owners a claim compares at least, to give the
-	// turn to the one with the fewest jobs in flight.
+	// ownersWeighed is how many owners a claim compares at least. The turn goes to the
+	// one with the fewest jobs in flight.
 	ownersWeighed = 32
-	// turnHolder is how long a frozen process can keep the others from claiming:
+	// turnHolder is how long a frozen process can keep the others from claiming, which is
 	// less than they wait for a lock.
 	turnHolder = lockTimeout / 2
 )
@@ -32,37 +32,32 @@ type dueJobs struct {
 	Overdue  sql.NullInt32 `db:"overdue"`  // of the reprocessing job that has been due longest, if that is too long
 }
 
-// lineUp puts image jobs that have become due into the queues of their owners, and
+// queueDue puts image jobs that have become due into the queues of their owners, and
 // returns which jobs can be claimed. The queues hold due jobs only, so that they can be
 // walked without passing over others.
-func (s *Store) lineUp(ctx context.Context, overdue time.Duration) (due dueJobs, err error) {
+func (s *Store) queueDue(ctx context.Context, overdue time.Duration) (due dueJobs, err error) {
 	const look = `
-		SELECT (SELECT priority FROM outbox WHERE ` + inLine + ` ORDER BY priority, owner LIMIT 1) AS priority,
-			(SELECT priority FROM outbox WHERE ` + inLine + ` AND priority > 0
+		SELECT (SELECT priority FROM outbox WHERE ` + inQueue + ` ORDER BY priority, owner LIMIT 1) AS priority,
+			(SELECT priority FROM outbox WHERE ` + inQueue + ` AND priority > 0
 				AND available_at <= statement_timestamp() - $1 * interval '1 microsecond'
 				ORDER BY available_at LIMIT 1) AS overdue,
-			coalesce((SELECT true FROM outbox
-				WHERE kind = 'image_job' AND NOT in_line AND available_at <= statement_timestamp()
-				ORDER BY available_at LIMIT 1), false) AS to_line_up`
+			EXISTS (SELECT FROM (VALUES (0), (1), (2)) AS p (priority) CROSS JOIN LATERAL (` + dueUnqueued + ` LIMIT 1) AS due) AS unqueued`
 	var found struct {
 		dueJobs
-		ToLineUp bool `db:"to_line_up"`
+		Unqueued bool `db:"unqueued"`
 	}
 	read := func(ctx context.Context) error { return s.db.GetContext(ctx, &found, look, overdue.Microseconds()) }
-	if err := s.read(ctx, "look at outbox", read); err != nil || !found.ToLineUp {
+	if err := s.read(ctx, "look at outbox", read); err != nil || !found.Unqueued {
 		return found.dueJobs, err
 	}
 	const q = `
-		UPDATE outbox SET in_line = true, owner = coalesce(
+		UPDATE outbox SET in_queue = true, owner = coalesce(
 			(SELECT products.user_id FROM images JOIN products ON products.id = images.product_id WHERE images.id = outbox.subject), 0)
 		WHERE id = ANY (ARRAY (
-			SELECT id FROM outbox
-			WHERE kind = 'image_job' AND NOT in_line AND available_at <= statement_timestamp()
-			ORDER BY available_at
-			LIMIT $1
-			FOR UPDATE SKIP LOCKED))`
-	err = s.inTx(ctx, "line up jobs", func(ctx context.Context, tx *sqlx.Tx) error {
-		_, err := tx.ExecContext(ctx, q, lineUpBatch)
+			SELECT due.id FROM (VALUES (0), (1), (2)) AS p (priority)
+			CROSS JOIN LATERAL (` + dueUnqueued + ` LIMIT $1 FOR UPDATE SKIP LOCKED) AS due))`
+	err = s.inTx(ctx, "queue jobs", func(ctx context.Context, tx *sqlx.Tx) error {
+		_, err := tx.ExecContext(ctx, q, queueBatch)
 		return err
 	})
 	if err != nil {
@@ -72,17 +67,24 @@ func (s *Store) lineUp(ctx context.Context, overdue time.Duration) (due dueJobs,
 	return found.dueJobs, err
 }
 
-// inLine is true of the jobs that can be claimed.
-const inLine = ` kind = 'image_job' AND in_line AND available_at <= statement_timestamp()
+// dueUnqueued selects jobs of the priority of p that are due and in no queue yet: a large
+// backlog of one priority holds up no other.
+const dueUnqueued = `
+	SELECT id FROM outbox
+	WHERE kind = 'image_job' AND NOT in_queue AND priority = p.priority AND available_at <= statement_timestamp()
+	ORDER BY available_at`
+
+// inQueue is true of the jobs that can be claimed.
+const inQueue = ` kind = 'image_job' AND in_queue AND available_at <= statement_timestamp()
 	AND (claimed_until IS NULL OR claimed_until < statement_timestamp()) `
 
-// inFlight gives for each owner that has jobs in flight how many: images with a
-// worker whose lease lasts, and those whose job was taken from the outbox and does
-// not wait there. It is told from the images and the outbox alone, so that nothing
-// has to be put right after a process was killed or the broker has lost messages.
+// inFlight selects for each owner with jobs in flight how many there are, either of ready
+// images or of the others: images with a worker whose lease lasts, and those whose job was
+// taken from the outbox and does not wait there. It reads images and outbox only, so that
+// nothing needs repair after a process was killed or the broker lost messages.
 //
-// The subqueries are not joins, lest their plan depend on how many images the
-// planner believes are in flight.
+// The subqueries are not joins, because the plan of a join would depend on how many images
+// the planner expects to be in flight.
 const inFlight = `
 	SELECT (SELECT user_id FROM products WHERE id = i.product_id) AS owner, count(*) AS jobs,
 		count(*) FILTER (WHERE i.sent AND i.queued_at > statement_timestamp() - :sent_lately * interval '1 microsecond') AS lately
@@ -95,17 +97,17 @@ const inFlight = `
 				AND (o.claimed_until IS NULL OR o.claimed_until < statement_timestamp())))
 	GROUP BY 1`
 
-// firstInLine and nextInLine give the owner, by id, whose line is the first of
-// all, and the first after w's.
+// firstOwner and nextOwner select the owner with a queue that has the lowest id, and the
+// next one after w's.
 const (
-	firstInLine = `(SELECT owner FROM outbox WHERE priority = :priority AND ` + inLine + ` ORDER BY owner LIMIT 1)`
-	nextInLine  = `(SELECT owner FROM outbox WHERE priority = :priority AND owner > w.owner AND ` + inLine + ` ORDER BY owner LIMIT 1)`
+	firstOwner = `(SELECT owner FROM outbox WHERE priority = :priority AND ` + inQueue + ` ORDER BY owner LIMIT 1)`
+	nextOwner  = `(SELECT owner FROM outbox WHERE priority = :priority AND owner > w.owner AND ` + inQueue + ` ORDER BY owner LIMIT 1)`
 )
 
-// claimQuery chooses jobs and takes them. It walks round the owners who have a
-// line, from the one after :after, past those who have all that they may have, as
-// far as it has to. Of their lines it takes first what gives an owner the fewest
-// jobs in flight, then what comes first on the way round.
+// claimQuery chooses jobs of one priority and takes them. It walks round the owners with a
+// queue, beginning after :after, skips those at their limit, and stops when it has seen
+// enough. From the queues it takes first what leaves an owner with the fewest jobs in
+// flight, then what comes first on the way round.
 const claimQuery = `
 	WITH RECURSIVE busy AS MATERIALIZED (` + inFlight + `
 	), room AS MATERIALIZED (
@@ -113,25 +115,25 @@ const claimQuery = `
 			ELSE :waiting - greatest(:depth, coalesce(sum(lately), 0)) END)) AS integer) AS jobs FROM busy
 	), walk AS (
 		SELECT owner, owner AS first, 1 AS seen
-		FROM (SELECT coalesce(` + nextInLine + `, ` + firstInLine + `) AS owner
+		FROM (SELECT coalesce(` + nextOwner + `, ` + firstOwner + `) AS owner
 			FROM (VALUES (cast(:after AS bigint))) AS w (owner) OFFSET 0) AS begin
 		WHERE owner IS NOT NULL AND (SELECT jobs FROM room) > 0
 		UNION ALL
 		SELECT next.owner, w.first,
 			w.seen + CASE WHEN EXISTS (SELECT 1 FROM busy WHERE busy.owner = next.owner AND jobs >= :per_owner) THEN 0 ELSE 1 END
-		FROM walk AS w CROSS JOIN LATERAL (SELECT coalesce(` + nextInLine + `, ` + firstInLine + `) AS owner OFFSET 0) AS next
+		FROM walk AS w CROSS JOIN LATERAL (SELECT coalesce(` + nextOwner + `, ` + firstOwner + `) AS owner OFFSET 0) AS next
 		WHERE next.owner <> w.first AND w.seen < (SELECT greatest(jobs, :weighed) FROM room)
-	), lines AS MATERIALIZED (
+	), queues AS MATERIALIZED (
 		SELECT walk.owner, walk.seen, coalesce(busy.jobs, 0) AS jobs
 		FROM walk LEFT JOIN busy USING (owner)
 		WHERE coalesce(busy.jobs, 0) < :per_owner
 	), chosen AS MATERIALIZED (
-		SELECT next.id, lines.owner, row_number() OVER (ORDER BY lines.jobs + next.place, lines.seen) AS turn
-		FROM lines CROSS JOIN room CROSS JOIN LATERAL (
+		SELECT next.id, queues.owner, row_number() OVER (ORDER BY queues.jobs + next.place, queues.seen) AS turn
+		FROM queues CROSS JOIN room CROSS JOIN LATERAL (
 			SELECT id, row_number() OVER (ORDER BY available_at, id) AS place
-			FROM outbox WHERE priority = :priority AND owner = lines.owner AND ` + inLine + `
+			FROM outbox WHERE priority = :priority AND owner = queues.owner AND ` + inQueue + `
 			ORDER BY available_at, id
-			LIMIT least(:per_owner - lines.jobs, room.jobs, 2 * room.jobs / (SELECT count(*) FROM lines) + 1)
+			LIMIT least(:per_owner - queues.jobs, room.jobs, 2 * room.jobs / (SELECT count(*) FROM queues) + 1)
 		) AS next
 		ORDER BY turn
 		LIMIT (SELECT jobs FROM room)

@@ -33,13 +33,13 @@ func TestClaimOfJobsReadsLittle(t *testing.T) {
 	c.exec(`INSERT INTO products (user_id, product_name, product_price)
 		SELECT id, 'Lamp', 1 FROM users, generate_series(1, 20) WHERE name = 'Bob'`)
 	c.exec(`INSERT INTO images (id, product_id, position, source) SELECT gen_random_uuid(), id, 0, $1 FROM products`, source)
-	c.exec(`INSERT INTO outbox (kind, subject, payload, owner, in_line, available_at)
+	c.exec(`INSERT INTO outbox (kind, subject, payload, owner, in_queue, available_at)
 		SELECT 'image_job', images.id, jsonb_build_object('image_id', images.id, 'generation', 1), user_id,
 			images.id < '80000000-0000-0000-0000-000000000000',
 			CASE WHEN images.id < '80000000-0000-0000-0000-000000000000' THEN now() ELSE now() + interval '1 hour' END
 		FROM images JOIN products ON products.id = product_id`)
 	c.backlog(c.user, 8000)
-	c.exec(`UPDATE outbox SET in_line = true, owner = $1 WHERE owner IS NULL`, c.user)
+	c.exec(`UPDATE outbox SET in_queue = true, owner = $1 WHERE owner IS NULL`, c.user)
 	// Forty owners have all that they may have in flight.
 	c.exec(`UPDATE images SET sent = true, queued_at = now() FROM products WHERE products.id = product_id
 		AND images.id >= '80000000-0000-0000-0000-000000000000' AND user_id IN (SELECT id FROM users WHERE name = 'Bob' ORDER BY id LIMIT 40)`)

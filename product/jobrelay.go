@@ -13,16 +13,16 @@ import (
 	"vitrine/imaging"
 )
 
-// Message is a job on its way to the queue, in the form in which the queue takes it.
+// Message is a job as it is sent to the queue.
 type Message = struct {
 	ID   string
 	Body []byte
 }
 
-// Publisher sends messages to the queue, and counts those that wait there.
+// Publisher sends messages to the queue, and knows what waits there and for whom.
 type Publisher interface {
-	// Publish gives one error per message, nil for one that the broker has
-	// confirmed, and does not block past ctx.
+	// Publish returns one error per message, nil if the broker has confirmed it, and
+	// does not block past ctx.
 	Publish(ctx context.Context, messages []Message) []error
 	// Depth is how many messages wait for a consumer.
 	Depth(ctx context.Context) (int, error)
@@ -30,9 +30,9 @@ type Publisher interface {
 	Consumers(ctx context.Context) (int, error)
 }
 
-// minWaiting is how many jobs may always wait in the queue: so many are in front of
-// whoever has just come. Workers take them from there while the relay fetches the
-// next, which takes it some hundredths of a second. It does so when half are left.
+// minWaiting is how many jobs may always wait in the queue, ahead of an owner who has just
+// come. Workers take them from there while the relay fetches the next ones, which it does
+// when half are left.
 const minWaiting = 32
 
 // jobBatch is how many jobs are sent together at most.
@@ -40,11 +40,11 @@ const jobBatch = 100
 
 // JobLimits bounds the image jobs that have left the outbox.
 type JobLimits struct {
-	// PerOwner is how many jobs of one owner are in flight at once: on their way
-	// to the queue, in it, or at work.
+	// PerOwner is how many jobs of one owner are in flight at once: sent to the queue and
+	// not settled. First processing and reprocessing are counted separately.
 	PerOwner int
-	// Waiting is how many jobs of all owners wait in the queue, about, and 32 at
-	// least. Twice the workers of a replica keep it busy.
+	// Waiting is about how many jobs of all owners wait in the queue; at least 32. Twice
+	// the workers of a replica keep it busy.
 	Waiting int
 	// Reprocess is how many reprocessing jobs are in flight at once for each process
 	// that consumes the queue; 1 at least.
@@ -62,9 +62,8 @@ func (l JobLimits) withDefaults() JobLimits {
 	return l
 }
 
-// NewJobRelay makes the relay that sends image jobs to the queue, by turns of
-// their owners and within limits: the backlog stays in the outbox. An owner's jobs
-// go in the order in which they became due. Reprocessing jobs go while no image waits to
+// NewJobRelay returns the relay that sends image jobs to the queue, by turns of their owners
+// and within limits; the backlog stays in the outbox. An owner's jobs of one priority go in the order in which they became due. Reprocessing jobs go while no image waits to
 // become ready and the queue is empty, or once they are overdue; those that a client asked
 // for go first.
 func NewJobRelay(store *Store, publisher Publisher, limits JobLimits, wake <-chan struct{}, log *logrus.Logger) *Relay {
@@ -86,7 +85,7 @@ type jobClaimer struct {
 
 func (c *jobClaimer) claim(ctx context.Context, claim uuid.UUID) ([]Row, prospect, error) {
 	// Most passes end here: they need neither the broker nor the turn.
-	due, err := c.store.lineUp(ctx, c.limits.Overdue)
+	due, err := c.store.queueDue(ctx, c.limits.Overdue)
 	if err != nil || !due.Priority.Valid {
 		return nil, idle, err
 	}
@@ -170,18 +169,18 @@ func publishJobs(ctx context.Context, publisher Publisher, rows []Row) []error {
 		if k < len(sent) {
 			errs[i] = sent[k]
 		} else {
-			errs[i] = errors.New("image job: the publisher gave no answer")
+			errs[i] = errors.New("image job: the publisher returned no result")
 		}
 	}
 	return errs
 }
 
-// free tells the job relay of this process that a job has left the queue, or its
-// worker, so that the next one can go. The relays of other processes need not know:
-// whichever learns of it sends what is next of all.
+// free tells the job relay of this process that a job has left the queue or its worker, so
+// that the next one can be sent. Other processes need not know: each relay sends what is
+// next of all.
 func (s *Store) free() {
 	select {
 	case s.freed <- struct{}{}:
-	default: // it has been told and did not look yet
+	default: // it was told and has not looked yet
 	}
 }

@@ -98,7 +98,7 @@ func sendBacklog(b *testing.B, db *sqlx.DB, relay *product.Relay, owners int) {
 			SELECT id, 'Lamp', 1 FROM users, generate_series(1, $1)`, jobsToSend/owners)
 		db.MustExec(`INSERT INTO images (id, product_id, position, source, queued_at)
 			SELECT gen_random_uuid(), id, 0, $1, now() - interval '1 minute' FROM products`, source)
-		db.MustExec(`INSERT INTO outbox (kind, subject, payload, owner, in_line)
+		db.MustExec(`INSERT INTO outbox (kind, subject, payload, owner, in_queue)
 			SELECT 'image_job', images.id, jsonb_build_object('image_id', images.id, 'generation', 1), user_id, true
 			FROM images JOIN products ON products.id = product_id`)
 		b.StartTimer()

@@ -5,26 +5,25 @@ import (
 	"fmt"
 )
 
-// maxOwnersCounted bounds what a count of owners takes, which is some hundredths
-// of a second.
+// maxOwnersCounted bounds the time of a count.
 const maxOwnersCounted = 10000
 
-// JobStat is how image jobs are shared out.
+// JobStat describes the image jobs in progress.
 type JobStat struct {
-	OwnersWaiting int64 `db:"owners_waiting"` // who have jobs that are due; 10,000 at most are counted
-	InFlight      int64 `db:"in_flight"`      // jobs in the queue, or on their way to it, and at work
-	InFlightMost  int64 `db:"in_flight_most"` // of them those of the owner who has the most
-	Reprocess     int64 `db:"reprocess"`      // ready images that are to be reprocessed; 10,000 at most are counted
+	OwnersWaiting int64 `db:"owners_waiting"` // owners of images that wait for their first processing; at most 10,000 are counted
+	InFlight      int64 `db:"in_flight"`      // jobs of first processing that were sent and have not ended
+	InFlightMost  int64 `db:"in_flight_most"` // of the owner who has the most of them
+	Reprocess     int64 `db:"reprocess"`      // ready images to be reprocessed; at most 10,000 are counted
 }
 
-// JobStats gives how image jobs are shared out at the moment, for metrics.
+// JobStats returns the present state of the image jobs, for metrics.
 func (s *Store) JobStats(ctx context.Context) (stat JobStat, err error) {
 	const query = `
 		WITH RECURSIVE busy AS MATERIALIZED (` + inFlight + `
 		), w AS (
-			SELECT ` + firstInLine + ` AS owner
+			SELECT ` + firstOwner + ` AS owner
 			UNION ALL
-			SELECT ` + nextInLine + ` FROM w WHERE owner IS NOT NULL
+			SELECT ` + nextOwner + ` FROM w WHERE owner IS NOT NULL
 		)
 		SELECT (SELECT count(owner) FROM (SELECT owner FROM w LIMIT :owners) AS waiting) AS owners_waiting,
 			coalesce(sum(jobs), 0) AS in_flight, coalesce(max(jobs), 0) AS in_flight_most,

@@ -16,22 +16,22 @@ var (
 	outboxAge = prometheus.NewDesc("vitrine_outbox_oldest_due_seconds",
 		"How long the oldest due outbox row has been waiting.", []string{"kind"}, nil)
 	ownersWaiting = prometheus.NewDesc("vitrine_image_owners_waiting",
-		"Owners with image jobs that wait for their turn, 10,000 at most.", nil, nil)
+		"Owners of images that wait for their first processing, at most 10,000.", nil, nil)
 	jobsInFlight = prometheus.NewDesc("vitrine_image_jobs_in_flight",
-		"Image jobs that were sent to the queue and have not ended.", nil, nil)
+		"Jobs of first processing that were sent to the queue and have not ended.", nil, nil)
 	jobsInFlightMost = prometheus.NewDesc("vitrine_image_jobs_in_flight_owner_max",
-		"Image jobs in flight of the owner who has the most.", nil, nil)
+		"Jobs of first processing in flight of the owner who has the most.", nil, nil)
 	reprocessDue = prometheus.NewDesc("vitrine_image_reprocess_due",
-		"Ready images that are to be reprocessed, 10,000 at most.", nil, nil)
+		"Ready images to be reprocessed, at most 10,000.", nil, nil)
 	poolOpen = prometheus.NewDesc("vitrine_postgresql_connections",
 		"Connections to PostgreSQL.", []string{"state"}, nil)
 	poolWaits = prometheus.NewDesc("vitrine_postgresql_waits_total",
-		"Times that somebody waited for a free connection.", nil, nil)
+		"Waits for a free connection.", nil, nil)
 )
 
-// Collector gives the backlog of the outbox and the state of the connection pool
-// as metrics, read whenever they are asked for. While PostgreSQL is out of reach
-// those of the outbox and of the jobs are left out.
+// Collector returns the backlog of the outbox and the state of the connection pool as
+// metrics, read at each collection. While PostgreSQL is unavailable, the metrics of the
+// outbox and of the jobs are missing.
 func (s *Store) Collector() prometheus.Collector { return collector{s} }
 
 type collector struct{ store *Store }

@@ -24,7 +24,7 @@ func TestCollector(t *testing.T) {
 		names = append(names, f.GetName())
 	}
 	want := []string{
-		"vitrine_image_jobs_in_flight", "vitrine_image_jobs_in_flight_owner_max", "vitrine_image_owners_waiting",
+		"vitrine_image_jobs_in_flight", "vitrine_image_jobs_in_flight_owner_max", "vitrine_image_owners_waiting", "vitrine_image_reprocess_due",
 		"vitrine_outbox_oldest_due_seconds", "vitrine_outbox_rows",
 		"vitrine_postgresql_connections", "vitrine_postgresql_waits_total",
 	}

@@ -14,11 +14,11 @@ import (
 	"vitrine/imaging"
 )
 
-// deletionTime bounds one deletion, which holds a lock: less than a session may
+// deletionTime bounds one deletion, which holds a lock. It is shorter than a session may be
 // idle in its transaction.
 const deletionTime = 8 * time.Second
 
-// ObjectDeleter removes objects. What is not there is no error.
+// ObjectDeleter deletes objects. A missing object is no error.
 type ObjectDeleter interface {
 	DeletePrefix(ctx context.Context, prefix string) error
 	Delete(ctx context.Context, key string) error
@@ -55,7 +55,8 @@ func NewDeletionRelay(service *Service, objects ObjectDeleter, wake <-chan struc
 
 const (
 	// usesObjects is true of images that have the objects of o, a digest. A ready image
-	// has what it names; the others may be about to store.
+	// has those that it names and those that it has reserved; others may be about to
+	// store.
 	usesObjects = ` product_id = (SELECT products.id FROM products WHERE products.object_key = o.object_key) AND (source_sha256 = o.sha256 AND status <> 'ready' OR reserved_sha256 = o.sha256 OR EXISTS (
 		SELECT 1 FROM jsonb_array_elements(variants) AS v
 		WHERE starts_with(v ->> 'key', '` + imaging.VariantPrefix + `' || o.object_key || '/' || o.sha256 || '/'))) `
@@ -63,8 +64,8 @@ const (
 	oneDigest = ` (SELECT cast($1 AS uuid) AS object_key, cast($2 AS text) AS sha256) AS o `
 )
 
-// markDeletion notes that the deletion is about to begin, unless there will be
-// none because an image has the objects.
+// markDeletion records that the deletion is about to begin, unless an image has the
+// objects.
 func (s *Store) markDeletion(ctx context.Context, id int64, p deletionPayload) error {
 	const q = `
 		UPDATE outbox SET payload = payload || '{"begun": true}'
@@ -100,7 +101,7 @@ func (s *Service) deleteObjects(
 		return nil
 	})
 	if begun && err != nil {
-		// What was deleted has to be made again also when ctx has ended.
+		// What was deleted has to be made again even if ctx has ended.
 		err = s.processAgain(context.WithoutCancel(ctx), objectKey, sha256)
 	}
 	if storeErr != nil {
@@ -146,7 +147,7 @@ func (s *Service) processAgain(ctx context.Context, objectKey uuid.UUID, sha256 
 	return err
 }
 
-// lockObjects keeps storing and deleting under one digest apart until tx ends.
+// lockObjects keeps storing and deleting under one digest apart until the end of tx.
 func lockObjects(ctx context.Context, tx *sqlx.Tx, objectKey uuid.UUID, sha256 string) error {
 	const q = `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`
 	if _, err := tx.ExecContext(ctx, q, imaging.VariantFolder(objectKey, sha256)); err != nil {

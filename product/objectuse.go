@@ -12,7 +12,7 @@ import (
 	"vitrine/imaging"
 )
 
-// uses gives the digests under which an image has objects that it needs: see
+// uses returns the digests under which an image has objects that it needs: see
 // usesObjects.
 func (r *imageRow) uses() map[string]bool {
 	found := map[string]bool{}

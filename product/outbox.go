@@ -31,8 +31,8 @@ const (
 	PriorityRoutine Priority = 2 // reprocessing that nobody waits for
 )
 
-// notifyChannel is where inserts into the outbox are announced; the payload is
-// the kind.
+// notifyChannel is the channel of notifications about new outbox rows. The payload is the
+// kind.
 const notifyChannel = "vitrine_outbox"
 
 // outboxRow is a row to be written.
@@ -83,8 +83,8 @@ func invalidationRow(p productRow) outboxRow {
 	return outboxRow{kind: KindInvalidate, subject: p.ObjectKey, payload: invalidationPayload{ProductID: p.ID}}
 }
 
-// insertOutbox writes rows and wakes the relays of those that are due. Image jobs
-// that are due join their owner's line at once, if their images are there.
+// insertOutbox writes rows and wakes the relays of those that are due. Image jobs that are due
+// join the queue of their owner at once, if their images exist.
 func insertOutbox(ctx context.Context, tx *sqlx.Tx, rows []outboxRow) error {
 	if len(rows) == 0 {
 		return nil
@@ -101,7 +101,7 @@ func insertOutbox(ctx context.Context, tx *sqlx.Tx, rows []outboxRow) error {
 	}
 	const q = `
 		WITH written AS (
-			INSERT INTO outbox (kind, subject, payload, request_id, available_at, priority, owner, in_line)
+			INSERT INTO outbox (kind, subject, payload, request_id, available_at, priority, owner, in_queue)
 			SELECT n.kind, n.subject, n.payload, $1, clock_timestamp() + n.delay * interval '1 microsecond', n.priority,
 				products.user_id, products.user_id IS NOT NULL
 			FROM unnest(cast($2 AS text[]), cast($3 AS uuid[]), cast($4 AS jsonb[]), cast($5 AS bigint[]), cast($6 AS smallint[]))
@@ -130,8 +130,8 @@ type Row struct {
 	Priority  Priority        `db:"priority"` // of an image job
 }
 
-// claimOutbox takes up to limit due rows of one kind, oldest first, for d. A
-// condition on now() is looked up in the index, one on clock_timestamp() is not.
+// claimOutbox takes up to limit due rows of one kind, oldest first, for d. A condition on
+// now() can use the index, one on clock_timestamp() cannot.
 func (s *Store) claimOutbox(ctx context.Context, kind Kind, claim uuid.UUID, limit int, d time.Duration) ([]Row, error) {
 	const q = `
 		WITH due AS (
@@ -151,7 +151,7 @@ func (s *Store) claimOutbox(ctx context.Context, kind Kind, claim uuid.UUID, lim
 	return rows, err
 }
 
-// finishOutbox removes rows that are done, if the claim still holds.
+// finishOutbox deletes rows that are done, if the claim still holds.
 func (s *Store) finishOutbox(ctx context.Context, claim uuid.UUID, ids []int64) error {
 	const q = `DELETE FROM outbox WHERE claim = $1 AND id = ANY ($2)`
 	return s.inTx(ctx, "finish outbox", func(ctx context.Context, tx *sqlx.Tx) error {
@@ -160,14 +160,14 @@ func (s *Store) finishOutbox(ctx context.Context, claim uuid.UUID, ids []int64) 
 	})
 }
 
-// failure is a row that was tried in vain, or not tried.
+// failure is a row that failed, or was not begun.
 type failure struct {
 	id    int64
 	count int // what it adds to the row's attempts
 	delay time.Duration
 }
 
-// releaseOutbox gives rows back, to be tried again later.
+// releaseOutbox releases rows, to be repeated later.
 func (s *Store) releaseOutbox(ctx context.Context, claim uuid.UUID, failures []failure) error {
 	ids, delays, counts := make([]int64, len(failures)), make([]int64, len(failures)), make([]int64, len(failures))
 	for i, f := range failures {
@@ -175,7 +175,7 @@ func (s *Store) releaseOutbox(ctx context.Context, claim uuid.UUID, failures []f
 	}
 	const q = `
 		UPDATE outbox SET claim = NULL, claimed_until = NULL, attempts = greatest(0, attempts + f.count),
-			available_at = clock_timestamp() + f.delay * interval '1 microsecond', in_line = in_line AND f.delay = 0
+			available_at = clock_timestamp() + f.delay * interval '1 microsecond', in_queue = in_queue AND f.delay = 0
 		FROM unnest(cast($2 AS bigint[]), cast($3 AS bigint[]), cast($4 AS integer[])) AS f (id, delay, count)
 		WHERE outbox.id = f.id AND outbox.claim = $1`
 	return s.inTx(ctx, "release outbox", func(ctx context.Context, tx *sqlx.Tx) error {
@@ -184,8 +184,8 @@ func (s *Store) releaseOutbox(ctx context.Context, claim uuid.UUID, failures []f
 	})
 }
 
-// PendingInvalidations says whether the cache may hold an old value because it
-// could not be reached when the product or the API key was written.
+// PendingInvalidations reports whether the cache may hold an old value because it was
+// unavailable when a product or an API key was written.
 func (s *Store) PendingInvalidations(ctx context.Context) (bool, error) {
 	const q = `SELECT EXISTS (SELECT 1 FROM outbox WHERE kind = 'invalidate')`
 	// The cache asks before it is trusted: from then on its keys are known, also while

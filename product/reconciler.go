@@ -18,21 +18,19 @@ const (
 	reconcileRounds = 20
 	depthTimeout    = 3 * time.Second
 
-	// leaseGrace is how long after its lease's end a worker may still finish.
+	// leaseGrace is how long after the end of its lease a worker may still finish.
 	leaseGrace = 2 * time.Second
 	// requeuePause is the time between two jobs for the same image.
 	requeuePause = 30 * time.Second
 	// lostAfter is when a job that was sent counts as lost although the queue
 	// is not empty.
 	lostAfter = 15 * time.Minute
-	// outageGrace is how long, after a time in which nobody may have been able to
-	// renew a lease, those whose worker lives get to do so.
+	// outageGrace is how long workers get to renew their leases after an outage.
 	outageGrace = 15 * time.Second
 )
 
-// Queue tells how many messages wait for a consumer, and when this process last
-// made the queue because it was missing (zero: never): what was sent before that
-// is lost.
+// Queue knows how many messages wait for a consumer, and when this process last created the
+// queue because it was missing (zero: never). What was sent before that is lost.
 type Queue interface {
 	Depth(ctx context.Context) (int, error)
 	Created() time.Time
@@ -48,7 +46,7 @@ type Reconciler struct {
 	renew time.Time // until then leases that have run out may still be renewed
 }
 
-// NewReconciler makes a reconciler.
+// NewReconciler returns a reconciler.
 func NewReconciler(store *Store, queue Queue, log *logrus.Logger) *Reconciler {
 	return &Reconciler{store: store, queue: queue, log: log}
 }
@@ -62,7 +60,7 @@ func (r *Reconciler) Run(ctx context.Context) error {
 	for {
 		err := r.Pass(ctx)
 		if err != nil && ctx.Err() == nil && !down {
-			r.log.WithError(err).Warn("reconciler is held up")
+			r.log.WithError(err).Warn("Reconciler is held up")
 		}
 		down = err != nil
 		select {
@@ -73,7 +71,7 @@ func (r *Reconciler) Run(ctx context.Context) error {
 	}
 }
 
-// awaitRenewals leaves the leases alone for a while.
+// awaitRenewals leaves expired leases alone for a while.
 func (r *Reconciler) awaitRenewals() { r.renew = time.Now().Add(outageGrace) }
 
 // step is a part of a pass.
@@ -97,10 +95,10 @@ func (r *Reconciler) steps(ctx context.Context) []step {
 	return append([]step{{"expired leases", reconcileBatch, requeueExpired}}, steps...)
 }
 
-// Pass looks once. A step that another replica is at is left to it, and one that
-// fails keeps none of the others from being made, unless the database is out of
-// reach: then workers cannot renew their leases either, and get some time to do so
-// before a pass counts them as gone. Pass is not for concurrent use.
+// Pass makes all steps once. It skips a step that another replica is making, and continues
+// after a step that fails, unless the database is unavailable: then workers cannot renew
+// their leases either, and get some time to do so before a pass counts them as gone. Pass is
+// not for concurrent use.
 func (r *Reconciler) Pass(ctx context.Context) error {
 	var errs []error
 	for _, step := range r.steps(ctx) {
@@ -121,8 +119,7 @@ func (r *Reconciler) Pass(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// make makes a step until there is nothing left to do, or it has done enough for
-// one pass.
+// make makes a step until nothing is left to do, or it has done enough for one pass.
 func (r *Reconciler) make(ctx context.Context, step step) error {
 	total, n := int64(0), step.batch
 	var err error
@@ -136,13 +133,13 @@ func (r *Reconciler) make(ctx context.Context, step step) error {
 		}
 	}
 	if total > 0 {
-		r.log.WithFields(logrus.Fields{"step": step.name, "rows": total}).Info("reconciled")
+		r.log.WithFields(logrus.Fields{"step": step.name, "rows": total}).Info("Reconciled")
 	}
 	return err
 }
 
-// inTurn does nothing while another replica is at the same step. Each schema has
-// its own turns.
+// inTurn does nothing while another replica makes the same step. Each schema has its own
+// turns.
 func inTurn(ctx context.Context, tx *sqlx.Tx, step string, do func(context.Context, *sqlx.Tx) (int64, error)) (int64, error) {
 	const q = `SELECT pg_try_advisory_xact_lock(hashtextextended('vitrine reconcile ' || current_schema() || ' ' || $1, 0))`
 	var turn bool

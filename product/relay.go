@@ -13,52 +13,52 @@ import (
 )
 
 const (
-	// claimTime is how long a batch belongs to one relay; its handler has to be
-	// done before, so that nobody else begins the same rows.
+	// claimTime is how long a batch belongs to one relay. Its handler has to end
+	// earlier, so that no other relay begins the same rows.
 	claimTime   = 30 * time.Second
 	handlerTime = 20 * time.Second
 
 	pollInterval = time.Second
 
-	// A row that was tried in vain waits from rowBackoff to maxRowBackoff. A
-	// relay whose whole batch was in vain assumes that what it needs is down,
-	// and tries again after relayBackoff to maxRelayBackoff.
+	// A row that failed waits from rowBackoff to maxRowBackoff. A relay whose whole
+	// batch failed assumes that a dependency is down, and waits from relayBackoff to
+	// maxRelayBackoff.
 	rowBackoff      = time.Second
 	maxRowBackoff   = 30 * time.Second
 	relayBackoff    = 200 * time.Millisecond
 	maxRelayBackoff = 2 * time.Second
 )
 
-// RowHandler does what a batch of rows asks for and gives one error per row, nil
-// where it is done. It may be called again for a row that was done.
+// RowHandler does what a batch of rows asks for and returns one error per row, nil if it is
+// done. It may be called again for a row that was done.
 type RowHandler func(ctx context.Context, rows []Row) []error
 
-// Relay does the outbox rows of one kind, at least once each. Any number of
-// relays work side by side; rows that fail are tried again until they do not.
+// Relay does the outbox rows of one kind, each at least once. Any number of relays work side
+// by side. A row that fails is repeated until it succeeds.
 type Relay struct {
 	store  *Store
 	handle RowHandler
 	claim  rowClaimer
 	ready  func(context.Context) error // nil: always
 	wake   <-chan struct{}
-	freed  <-chan struct{} // what the relay was held by may have ended; nil: nothing holds it
+	freed  <-chan struct{} // says that held rows may be due; nil if no rows are ever held
 	log    *logrus.Entry
 }
 
-// rowClaimer takes due rows for claimTime, and says what there is to do next.
+// rowClaimer takes due rows for claimTime, and returns what to expect next.
 type rowClaimer func(ctx context.Context, claim uuid.UUID) ([]Row, prospect, error)
 
-// prospect is what a relay has to expect after a pass.
+// prospect is what a relay can expect after a pass.
 type prospect int
 
 const (
 	idle prospect = iota // nothing is due
-	held                 // what is due has to wait until something else ends
+	held                 // due rows have to wait until something else ends
 	more                 // there is probably more to do
 )
 
-// NewRelay makes a relay that takes up to batch rows at once. wake says that
-// there may be some ([Listener.Wake]); nil leaves it to a poll every second.
+// NewRelay returns a relay that takes up to batch rows at once. wake says that some may be
+// due ([Listener.Wake]); with nil the relay only polls every second.
 func NewRelay(store *Store, kind Kind, batch int, handle RowHandler, wake <-chan struct{}, log *logrus.Logger) *Relay {
 	r := &Relay{store: store, handle: handle, wake: wake, log: log.WithField("kind", string(kind))}
 	r.claim = func(ctx context.Context, claim uuid.UUID) ([]Row, prospect, error) {
@@ -71,7 +71,7 @@ func NewRelay(store *Store, kind Kind, batch int, handle RowHandler, wake <-chan
 	return r
 }
 
-// Run works until ctx ends, and then gives back what it had begun.
+// Run works until ctx ends, and then releases the rows that it had begun.
 func (r *Relay) Run(ctx context.Context) error {
 	poll := time.NewTicker(pollInterval)
 	defer poll.Stop()
@@ -80,7 +80,7 @@ func (r *Relay) Run(ctx context.Context) error {
 		done, next, err := r.pass(ctx)
 		if err != nil && ctx.Err() == nil {
 			if failures == 0 {
-				r.log.WithError(err).Warn("outbox relay is held up")
+				r.log.WithError(err).Warn("Outbox relay is held up")
 			}
 			failures++
 			pause(ctx, backoff(relayBackoff, maxRelayBackoff, failures))
@@ -88,7 +88,7 @@ func (r *Relay) Run(ctx context.Context) error {
 		}
 		// Finding nothing to do says nothing: what failed may be waiting.
 		if failures > 0 && done > 0 {
-			r.log.WithField("passes", failures).Info("outbox relay goes on")
+			r.log.WithField("passes", failures).Info("Outbox relay goes on")
 			failures = 0
 		}
 		var freed <-chan struct{}
@@ -109,8 +109,8 @@ func (r *Relay) Run(ctx context.Context) error {
 	return nil
 }
 
-// pass does one batch and gives how many of its rows are done. An error says that
-// nothing of the batch succeeded.
+// pass does one batch and returns how many of its rows are done. An error means that no row
+// of the batch succeeded.
 func (r *Relay) pass(ctx context.Context) (n int, next prospect, err error) {
 	if r.ready != nil {
 		if err := r.ready(ctx); err != nil {
@@ -144,13 +144,13 @@ func (r *Relay) pass(ctx context.Context) (n int, next prospect, err error) {
 	return 0, idle, err
 }
 
-// call hands rows to the handler, and turns a panic of it into errors.
+// call calls the handler, and turns a panic into errors.
 func (r *Relay) call(ctx context.Context, rows []Row) (errs []error) {
 	ctx, cancel := context.WithTimeout(ctx, handlerTime)
 	defer cancel()
 	defer func() {
 		if p := recover(); p != nil {
-			r.log.WithFields(logrus.Fields{"panic": fmt.Sprint(p), "stack": string(debug.Stack())}).Error("outbox handler panicked")
+			r.log.WithFields(logrus.Fields{"panic": fmt.Sprint(p), "stack": string(debug.Stack())}).Error("Outbox handler panicked")
 			errs = repeat(fmt.Errorf("handler panicked: %v", p), len(rows))
 		}
 	}()
@@ -161,7 +161,8 @@ func (r *Relay) call(ctx context.Context, rows []Row) (errs []error) {
 	return errs
 }
 
-// sort separates what is done from what has failed, and gives the last failure.
+// sort separates the rows that are done from those that failed, and returns the last
+// failure.
 func (r *Relay) sort(ctx context.Context, rows []Row, errs []error) (done []int64, failed []failure, last error) {
 	for i, err := range errs {
 		if err == nil {
@@ -174,15 +175,15 @@ func (r *Relay) sort(ctx context.Context, rows []Row, errs []error) (done []int6
 		if f.count > 0 {
 			r.log.WithFields(logrus.Fields{
 				"outbox_id": rows[i].ID, "attempt": rows[i].Attempts + 1, "request_id": rows[i].RequestID,
-			}).WithError(err).Debug("outbox row failed")
+			}).WithError(err).Debug("Outbox row failed")
 		}
 		failed = append(failed, f)
 	}
 	return done, failed, last
 }
 
-// again has a row be tried again for ever. What was not tried, or given up because
-// the process stops, is due at once, for the other replicas too.
+// again returns when a failed row is repeated. A row that was not begun, or was given up
+// because the process stops, is due at once, for other replicas too.
 func again(ctx context.Context, row Row, err error) failure {
 	if ctx.Err() != nil || errors.Is(err, errNotReached) {
 		return failure{}
@@ -190,8 +191,8 @@ func again(ctx context.Context, row Row, err error) failure {
 	return failure{count: 1, delay: backoff(rowBackoff, maxRowBackoff, row.Attempts+1)}
 }
 
-// backoff doubles with every failure, from 1, and takes off up to a half so that
-// those that failed together do not return together.
+// backoff doubles with every failure, from 1, and is shortened by up to a half, so that rows
+// that failed together do not return together.
 func backoff(first, most time.Duration, failures int) time.Duration {
 	d := most
 	if failures-1 < 10 {
@@ -219,8 +220,8 @@ func repeat(err error, n int) []error {
 
 var errNotReached = errors.New("given up before its turn")
 
-// each makes a handler of a function for one row. Rows whose turn does not come
-// in time are given back.
+// each returns a handler that calls do for each row. Rows that are not reached in time are
+// released.
 func each(do func(ctx context.Context, row Row) error) RowHandler {
 	return func(ctx context.Context, rows []Row) []error {
 		errs := make([]error, len(rows))

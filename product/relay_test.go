@@ -307,7 +307,7 @@ func TestJobRelay(t *testing.T) {
 	if n := c.count("images WHERE id = $1 AND queued_at > now() - interval '1 minute'", images[0].ID); n != 1 {
 		t.Error("the time of sending was not noted")
 	}
-	if n := c.count("outbox WHERE in_line"); n != 0 {
+	if n := c.count("outbox WHERE in_queue"); n != 0 {
 		t.Error("a job whose time is to come stands in line")
 	}
 }

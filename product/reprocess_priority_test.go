@@ -189,3 +189,19 @@ func TestReprocessingSurvivesAWipe(t *testing.T) {
 		}
 	}
 }
+
+// TestRetryOvertakesABacklogOfReprocessing has a retry become due while more routine work
+// waits than joins the queues of its owners at once.
+func TestRetryOvertakesABacklogOfReprocessing(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	c.due(c.user, imaging.ReasonWebP, 2500)
+	w := c.create(source)
+	c.exec(`UPDATE outbox SET in_queue = false, owner = NULL, available_at = now() - interval '1 minute'`)
+	c.exec(`UPDATE outbox SET available_at = now() WHERE subject = $1`, w.Images[0].ID)
+	l := newLine(c)
+	l.relays(1, freely)
+	if j := receive(t, l.jobs); j.Reprocess || j.ImageID != w.Images[0].ID {
+		t.Errorf("%+v was the first", j)
+	}
+}

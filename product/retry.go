@@ -11,13 +11,13 @@ import (
 	"vitrine/imaging"
 )
 
-// ErrNotFailed says that an image has not failed, or not any more, so that there
-// is nothing to begin anew. It is an [ErrConflict].
+// ErrNotFailed means that an image has not failed, or no longer, so that it cannot be
+// retried. It is an [ErrConflict].
 var ErrNotFailed = fmt.Errorf("image has not failed: %w", ErrConflict)
 
-// RetryImage begins the work on a failed image anew, with all its tries, and
-// gives the product. Errors: [ErrNotFound] where there is no such product or it
-// has no such image, [ErrNotFailed], [ErrPrecondition].
+// RetryImage begins the processing of a failed image anew, with all its attempts, and
+// returns the product. Errors: [ErrNotFound] if the product or the image does not exist,
+// [ErrNotFailed], [ErrPrecondition].
 func (s *Service) RetryImage(ctx context.Context, scope Scope, id int64, image uuid.UUID, pre Precondition) (Snapshot, error) {
 	return s.write(ctx, scope, id, "retry image", func(ctx context.Context, e *edit) error {
 		if !e.has(image) {
@@ -33,14 +33,13 @@ func (s *Service) RetryImage(ctx context.Context, scope Scope, id int64, image u
 
 func (e *edit) has(image uuid.UUID) bool { return e.Image(image) != nil }
 
-// anyGeneration restarts an image whatever its generation is.
+// anyGeneration restarts an image of any generation.
 const anyGeneration = 0
 
-// Restart begins the work on a failed image of the product anew, and gives the
-// generation that this makes: what is still under way for an earlier one is
-// dropped wherever it turns up. Dead letters of the failure count as replayed.
-// The error is [ErrNotFailed] where the image is not there, has not failed, or is
-// of another generation than the one that was asked for.
+// Restart begins the processing of a failed image of the product anew, and returns its new
+// generation; jobs of earlier generations are dropped. Dead letters of the failure count as
+// replayed. The error is [ErrNotFailed] if the image does not exist, has not failed, or is
+// not of the generation asked for.
 func (e *edit) Restart(ctx context.Context, image uuid.UUID, generation int64) (int64, error) {
 	const q = `
 		UPDATE images SET status = 'pending', generation = generation + 1, attempts = 0, deferrals = 0,

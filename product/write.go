@@ -30,20 +30,20 @@ func (e *edit) reload(ctx context.Context) (err error) {
 // ends within operationTimeout.
 const writeTimeout = operationTimeout + 2*cutGrace
 
-// write is the one way in which a product and its images change, for clients and
-// workers alike: one transaction that locks the product first and puts a tombstone
-// in the cache last, and the new value in the cache before the caller learns of it.
+// write is the only way in which clients, workers and the upkeep change what clients see of
+// a product and its images: one transaction that locks the product first and puts a
+// tombstone in the cache last. The new value is in the cache before write returns.
 //
-// f changes rows of images itself and fields of e.product in memory. An error of
-// f undoes everything and is handed on. Without e.changed nothing is written but
-// what f wrote, the version stays, and so does what is cached.
+// f changes rows of images itself and fields of e.product in memory. An error of f undoes
+// everything and is returned. Without e.changed only what f wrote is written; the version
+// and the cached value stay.
 //
-// The tombstone comes under the lock, so that the product's tombstones come in the
-// order of its commits: whoever finds another tombstone in the place of its own
-// knows that it is not an earlier write's. A session that has lost the lock by then
-// cannot commit, and its tombstone ends by itself. It comes after the last
-// statement, so that idle_in_transaction_session_timeout ends the transaction of
-// a process that was frozen before the tombstone ends.
+// The tombstone is set under the lock, so that the tombstones of a product come in the order
+// of its commits: a writer that finds another tombstone in place of its own knows that it is
+// not of an earlier write. A session that has lost the lock by then cannot commit, and its
+// tombstone expires. It is set after the last statement, so that
+// idle_in_transaction_session_timeout ends the transaction of a frozen process before the
+// tombstone expires.
 func (s *Service) write(ctx context.Context, scope Scope, id int64, doing string, f func(context.Context, *edit) error) (Snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()

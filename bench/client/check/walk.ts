@@ -75,7 +75,7 @@ async function list(owner: number, id: number): Promise<void> {
   step("found it in the list");
 }
 
-// A second pass over the picture may give the product another version at any time: then the change is made anew.
+// Reprocessing may give the product another version at any time: then the change is made again.
 async function update(id: number): Promise<void> {
   const change = async () => {
     const { response } = await api.GET("/products/{id}", { params: { path: { id } } });

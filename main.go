@@ -195,11 +195,12 @@ func newApp(cfg config.Config, log *logrus.Logger) (*app, error) {
 	if err != nil {
 		return nil, fmt.Errorf("DATABASE_URL: %w", err)
 	}
-	reg.MustRegister(store.Collector())
+	outbox, events := product.NewOutbox(store), product.NewEventLog(store)
+	reg.MustRegister(store.Collector(), outbox.Collector(), events.Collector())
 	redis, err := cache.New(cache.Config{
 		URL: cfg.RedisURL, Registerer: reg,
 		Settled: func(ctx context.Context) (bool, error) {
-			pending, err := store.PendingInvalidations(ctx)
+			pending, err := outbox.PendingInvalidations(ctx)
 			return !pending, err
 		},
 	}, log)
@@ -218,37 +219,39 @@ func newApp(cfg config.Config, log *logrus.Logger) (*app, error) {
 		return nil, fmt.Errorf("RABBITMQ_URL: %w", err)
 	}
 	broker := queue.New(brokerConfig, log)
-	service := product.NewService(store, redis, objects.URL, log)
-	reg.MustRegister(service.Collector())
+	catalogue := product.NewService(store, outbox, events, redis, objects.URL, log)
+	accounts := product.NewAccounts(store, outbox, redis, log)
+	jobs := product.NewJobs(store, catalogue, outbox.Free)
+	letters := product.NewDeadLetters(store, catalogue, log)
 	a := &app{
 		cfg: cfg, log: log, store: store, cache: redis, broker: broker,
 		fetch:    imaging.NewFetcher(fetchConfig(cfg)),
 		stopping: make(chan struct{}), broken: make(chan error, 1),
 	}
 
-	worker := imaging.NewWorker(product.NewJobs(service), objects, a.fetch, workerConfig(cfg), log, reg)
+	worker := imaging.NewWorker(jobs, objects, a.fetch, workerConfig(cfg), log, reg)
 	broker.Handle(func(ctx context.Context, d queue.Delivery) queue.Verdict {
 		return verdicts[worker.Handle(ctx, d.Body)]
 	})
 	listener := product.NewListener(cfg.DatabaseURL, log)
 	if cfg.Workers > 0 {
-		broker.HandleDead(fileDeadLetters(product.NewDeadLetters(store, log), log))
+		broker.HandleDead(fileDeadLetters(letters, log))
 	}
 	a.upkeep = []func(context.Context) error{
 		listener.Run,
-		product.NewJobRelay(store, broker, product.JobLimits{PerOwner: cfg.OwnerJobs, Waiting: 2 * cfg.Workers, Reprocess: reprocessing},
-			listener.Wake(product.KindImageJob), log).Run,
-		product.NewDeletionRelay(service, objects, listener.Wake(product.KindDeleteObjects), log).Run,
-		product.NewInvalidationRelay(store, redis, listener.Wake(product.KindInvalidate), log).Run,
-		product.NewSequencer(service, log).Run,
-		product.NewTailer(service, listener.Events(), log).Run,
-		product.NewReconciler(store, broker, log).Run,
-		product.NewReplayer(service, log).Run,
-		product.NewKeyUse(service, time.Minute, log).Run,
+		product.NewJobRelay(outbox, broker, product.JobLimits{PerOwner: cfg.OwnerJobs, Waiting: 2 * cfg.Workers, Reprocess: reprocessing},
+			listener.Wake(product.OutboxChannel, string(product.KindImageJob)), log).Run,
+		product.NewDeletionRelay(store, outbox, jobs, objects, listener.Wake(product.OutboxChannel, string(product.KindDeleteObjects)), log).Run,
+		product.NewInvalidationRelay(outbox, redis, listener.Wake(product.OutboxChannel, string(product.KindInvalidate)), log).Run,
+		product.NewSequencer(events, log).Run,
+		product.NewTailer(events, listener.Wake(product.EventChannel, ""), log).Run,
+		product.NewReconciler(store, product.Steps(broker), log).Run,
+		product.NewReplayer(letters).Run,
+		product.NewKeyUse(accounts, time.Minute, log).Run,
 		func(ctx context.Context) error { return prepareBucket(ctx, objects, log) },
 	}
 	if cfg.S3Sweep {
-		a.upkeep = append(a.upkeep, product.NewSweeper(service, objects, product.SweepConfig{}, log).Run)
+		a.upkeep = append(a.upkeep, product.NewSweeper(store, jobs, objects, product.SweepConfig{}, log).Run)
 	}
 
 	a.api = admission.NewServer(cfg.HTTPAddr, web.New(web.Config{
@@ -265,7 +268,7 @@ func newApp(cfg config.Config, log *logrus.Logger) (*app, error) {
 			{Name: "rabbitmq", Check: broker.Check},
 			{Name: "s3", Check: objects.Check},
 		},
-	}, service, log, reg), log)
+	}, web.Services{Catalogue: catalogue, Accounts: accounts, Events: events, Jobs: jobs, DeadLetters: letters}, log, reg), log)
 	a.admin = admission.NewServer(cfg.AdminAddr, web.NewAdmin(reg), log)
 	a.admin.WriteTimeout = 5 * time.Minute // a profile takes as long as it was asked for
 	return a, nil

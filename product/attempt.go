@@ -66,5 +66,3 @@ func (r *attemptRow) insert(ctx context.Context, tx *sqlx.Tx) error {
 	}
 	return nil
 }
-
-func null(s string) sql.NullString { return sql.NullString{String: s, Valid: s != ""} }

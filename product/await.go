@@ -2,21 +2,12 @@ package product
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 )
 
 // awaitRecheck is when somebody who waits looks again unasked, should the event
 // log be held up.
 const awaitRecheck = 5 * time.Second
-
-// Settled reports whether all images are ready or failed.
-func (s Snapshot) Settled() bool {
-	var data struct {
-		ImageStatus ImageStatus `json:"image_status"`
-	}
-	return json.Unmarshal(s.Data, &data) == nil && data.ImageStatus != ImagesPending
-}
 
 // Await is Get that holds until the product is as enough wants it, limit has
 // passed or release is closed, and gives the product as it is then. It is woken by
@@ -25,7 +16,7 @@ func (s Snapshot) Settled() bool {
 func (s *Service) Await(
 	ctx context.Context, scope Scope, id int64, limit time.Duration, release <-chan struct{}, enough func(Snapshot) bool,
 ) (Snapshot, error) {
-	changed, stop := s.hub.watch(id)
+	changed, stop := s.events.hub.watch(id)
 	defer stop()
 	end := time.NewTimer(limit)
 	defer end.Stop()

@@ -129,9 +129,9 @@ func TestAwaitWhileTheListenerIsCutOff(t *testing.T) {
 	dsn.Host = p.Addr
 	listener := product.NewListener(dsn.String(), quiet())
 	run(t, listener.Run)
-	run(t, product.NewTailer(c.Service, listener.Events(), quiet()).Run)
+	run(t, product.NewTailer(c.events, listener.Wake(product.EventChannel, ""), quiet()).Run)
 	other := c.twin()
-	run(t, product.NewSequencer(other.Service, quiet()).Run)
+	run(t, product.NewSequencer(other.events, quiet()).Run)
 
 	w := c.create(source)
 	began := time.Now()

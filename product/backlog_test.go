@@ -54,7 +54,7 @@ func TestFewJobsWait(t *testing.T) {
 	eventually(t, "jobs are sent", func() bool { return i.count("outbox") <= 600-32 })
 	broker := i.broker(0, i.jobs)
 	eventually(t, "there is a session", func() bool { return broker.Check(t.Context()) == nil })
-	i.pass(product.NewJobRelay(i.store, broker, limits, nil, quiet()))
+	i.pass(product.NewJobRelay(i.outbox, broker, limits, nil, quiet()))
 	if n := 600 - i.count("outbox"); n != 32 {
 		t.Errorf("%d jobs were sent, want 32", n)
 	}
@@ -76,7 +76,7 @@ func TestJobsWithoutAnOwner(t *testing.T) {
 	c.exec(`INSERT INTO outbox (kind, subject, payload) SELECT 'image_job', id, '{"image_id": "` + uuid.NewString() +
 		`", "generation": 1}' FROM gen_random_uuid() AS id`) // of a product that was deleted
 	l := newLine(c)
-	run(t, product.NewJobRelay(c.store, publisher(func(ctx context.Context, messages []product.Message) []error {
+	run(t, product.NewJobRelay(c.outbox, publisher(func(ctx context.Context, messages []product.Message) []error {
 		if errs := l.Publish(ctx, messages); !errors.Is(errors.Join(errs...), sql.ErrNoRows) {
 			return errs
 		}

@@ -15,24 +15,9 @@ const cacheFormat = "3"
 // only, and several installations may share a Redis server, so the key also names the
 // installation. That is read from PostgreSQL once, at the latest before the cache is
 // trusted for the first time; until then an error may be [ErrUnavailable].
-func (s *Store) cacheKey(ctx context.Context, product int64) (string, error) {
-	installation, err := s.installationID(ctx)
+func (s *Service) cacheKey(ctx context.Context, product int64) (string, error) {
+	installation, err := s.store.installationID(ctx)
 	return fmt.Sprintf("product:v1:%s:%d", installation, product), err
-}
-
-func (s *Store) installationID(ctx context.Context) (string, error) {
-	if id := s.installation.Load(); id != nil {
-		return *id, nil
-	}
-	var id string
-	err := s.read(ctx, "read installation", func(ctx context.Context) error {
-		return s.db.GetContext(ctx, &id, `SELECT id FROM installation`)
-	})
-	if err != nil {
-		return "", err
-	}
-	s.installation.Store(&id)
-	return id, nil
 }
 
 // cacheValue writes a snapshot as it is cached: a line "format id owner

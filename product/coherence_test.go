@@ -56,7 +56,7 @@ func TestCacheDown(t *testing.T) {
 			if err := c.Delete(t.Context(), product.Everything(), other.ID, product.Precondition{}); err != nil {
 				t.Fatal(err)
 			}
-			if pending, err := c.store.PendingInvalidations(t.Context()); err != nil || !pending {
+			if pending, err := c.outbox.PendingInvalidations(t.Context()); err != nil || !pending {
 				t.Errorf("pending: %t, %v", pending, err)
 			}
 			if n := c.count("outbox WHERE kind = 'invalidate' AND payload ->> 'product_id' = $1", fmt.Sprint(w.ID)); n < 3 {
@@ -65,10 +65,10 @@ func TestCacheDown(t *testing.T) {
 
 			// It returns, and is not trusted before what it missed is done.
 			do.mend(p)
-			relay := product.NewInvalidationRelay(c.store, c.cache, nil, quiet())
+			relay := product.NewInvalidationRelay(c.outbox, c.cache, nil, quiet())
 			run(t, relay.Run)
 			eventually(t, "the invalidations are done", func() bool {
-				pending, err := c.store.PendingInvalidations(t.Context())
+				pending, err := c.outbox.PendingInvalidations(t.Context())
 				return err == nil && !pending
 			})
 			eventually(t, "the cache is trusted again", c.cache.Trusted)
@@ -103,12 +103,12 @@ func TestCacheLostAfterCommit(t *testing.T) {
 	c, p := withRedisProxy(t)
 	w := c.create()
 	c.get(w.ID)
-	service := product.NewService(c.store, breakingCache{c.cache, p.Refuse}, objectURL, quiet())
+	service := newReplica(c.store, breakingCache{c.cache, p.Refuse})
 	name := "Torch"
 	if _, err := service.Patch(t.Context(), product.Everything(), w.ID, product.Patch{Name: &name}, product.Precondition{}); err != nil {
 		t.Fatal(err)
 	}
-	if pending, err := c.store.PendingInvalidations(t.Context()); err != nil || !pending {
+	if pending, err := c.outbox.PendingInvalidations(t.Context()); err != nil || !pending {
 		t.Errorf("pending: %t, %v", pending, err)
 	}
 	if got := c.get(w.ID); got.Name != name {
@@ -125,7 +125,7 @@ func TestNobodyReadsOldValues(t *testing.T) {
 	replicas := make([]*product.Service, 2)
 	for i := range replicas {
 		store := producttest.Open(t, c.dsn)
-		replicas[i] = product.NewService(store, openCache(t, redisURL(t), prefix, store.PendingInvalidations), objectURL, quiet())
+		replicas[i] = newReplica(store, openCache(t, redisURL(t), prefix, product.NewOutbox(store).PendingInvalidations)).Service
 	}
 	w := c.create()
 	var acknowledged atomic.Int64

@@ -226,3 +226,7 @@ func (s *limitedSocket) Write(b []byte) (int, error) {
 	}
 	return s.Conn.Write(b)
 }
+
+// writeTimeout bounds a write with all that follows its transaction, which itself
+// ends within operationTimeout.
+const writeTimeout = operationTimeout + 2*cutGrace

@@ -34,14 +34,14 @@ func TestCutOffReplicaMakesNoReadOld(t *testing.T) {
 				}
 				p := producttest.NewProxy(t, u.Host)
 				prefix := uuid.NewString() + ":"
-				healthy := product.NewService(c.store, openCache(t, u.String(), prefix, c.store.PendingInvalidations), objectURL, quiet())
+				healthy := newReplica(c.store, openCache(t, u.String(), prefix, c.outbox.PendingInvalidations))
 				u.Host = p.Addr
-				cut := product.NewService(c.store, openCache(t, u.String(), prefix, c.store.PendingInvalidations), objectURL, quiet())
+				cut := newReplica(c.store, openCache(t, u.String(), prefix, c.outbox.PendingInvalidations))
 				if relayed {
 					listener := product.NewListener(c.dsn, quiet())
 					run(t, listener.Run)
-					relayCache := openCache(t, redisURL(t), prefix, c.store.PendingInvalidations)
-					run(t, product.NewInvalidationRelay(c.store, relayCache, listener.Wake(product.KindInvalidate), quiet()).Run)
+					relayCache := openCache(t, redisURL(t), prefix, c.outbox.PendingInvalidations)
+					run(t, product.NewInvalidationRelay(c.outbox, relayCache, listener.Wake(product.OutboxChannel, string(product.KindInvalidate)), quiet()).Run)
 				}
 				w := c.create()
 				eventually(t, "the healthy replica reads from the cache", func() bool {
@@ -120,13 +120,13 @@ func TestShortFreezeMakesNoReadOld(t *testing.T) {
 					t.Fatal(err)
 				}
 				cfg := cache.Config{URL: u.String(), Prefix: uuid.NewString() + ":", Probe: 500 * time.Millisecond, Timeout: 50 * time.Millisecond}
-				other := product.NewService(c.store, openCacheWith(t, cfg, c.store.PendingInvalidations), objectURL, quiet())
+				other := newReplica(c.store, openCacheWith(t, cfg, c.outbox.PendingInvalidations))
 				b := b
 				b.p = producttest.NewProxy(t, u.Host)
 				u.Host = b.p.Addr
 				cfg.URL = u.String()
-				b.Cache = openCacheWith(t, cfg, c.store.PendingInvalidations)
-				frozen := product.NewService(c.store, b, objectURL, quiet())
+				b.Cache = openCacheWith(t, cfg, c.outbox.PendingInvalidations)
+				frozen := newReplica(c.store, b)
 				w := c.create()
 				eventually(t, "the other replica reads from the cache", func() bool {
 					s, err := other.Get(t.Context(), product.Everything(), w.ID)

@@ -11,8 +11,6 @@ import (
 
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
-
-	"vitrine/imaging"
 )
 
 // translate turns the driver's errors into the package's own, once, where they
@@ -21,7 +19,7 @@ func translate(ctx context.Context, doing string, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case isDomain(err):
+	case translated(err):
 		return err
 	case errors.Is(ctx.Err(), context.Canceled):
 		// The caller went away; what the driver made of it does not matter.
@@ -34,20 +32,6 @@ func translate(ctx context.Context, doing string, err error) error {
 		return fmt.Errorf("%s: %w: %w", doing, ErrConflict, err)
 	}
 	return fmt.Errorf("%s: %w", doing, err)
-}
-
-// isDomain says whether err has its final meaning already.
-func isDomain(err error) bool {
-	var v *ValidationError
-	for _, known := range []error{
-		ErrNotFound, ErrConflict, ErrPrecondition, ErrKeyReused, ErrKeyInProgress, ErrUnavailable, ErrOverloaded,
-		imaging.ErrNothingToDo, imaging.ErrLeaseLost,
-	} {
-		if errors.Is(err, known) {
-			return true
-		}
-	}
-	return errors.As(err, &v)
 }
 
 // isUnavailable says whether the same call may succeed later without any change:
@@ -73,4 +57,9 @@ func isUnavailable(ctx context.Context, err error) bool {
 	var n net.Error
 	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, sql.ErrTxDone) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &n)
+}
+
+// translated reports whether err has its final meaning already.
+func translated(err error) bool {
+	return errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict) || errors.Is(err, ErrUnavailable) || errors.Is(err, ErrOverloaded)
 }

@@ -18,13 +18,14 @@ const deadDelay = 30 * time.Second
 // DeadLetters files what the dead-letter queue delivers. All methods are safe for concurrent
 // use.
 type DeadLetters struct {
-	store *Store
-	log   *logrus.Logger
+	store     *Store
+	catalogue *Service
+	log       *logrus.Logger
 }
 
 // NewDeadLetters returns the dead letters of a store.
-func NewDeadLetters(store *Store, log *logrus.Logger) *DeadLetters {
-	return &DeadLetters{store: store, log: log}
+func NewDeadLetters(store *Store, catalogue *Service, log *logrus.Logger) *DeadLetters {
+	return &DeadLetters{store: store, catalogue: catalogue, log: log}
 }
 
 // File files a message from the dead-letter queue, once per image and generation, or per

@@ -13,7 +13,7 @@ import (
 
 func (c *catalogue) file(body []byte, reason string) {
 	c.t.Helper()
-	if err := product.NewDeadLetters(c.store, quiet()).File(c.t.Context(), body, reason); err != nil {
+	if err := c.letters.File(c.t.Context(), body, reason); err != nil {
 		c.t.Fatal(err)
 	}
 }

@@ -10,9 +10,9 @@ import (
 // deletionBatch is how many dead letters are removed in one transaction.
 const deletionBatch = 5000
 
-// DeleteDeadLetter removes a dead letter, or gives [ErrNotFound]. Its image stays
+// Delete removes a dead letter, or gives [ErrNotFound]. Its image stays
 // as it is: failed.
-func (s *Service) DeleteDeadLetter(ctx context.Context, id uuid.UUID) error {
+func (s *DeadLetters) Delete(ctx context.Context, id uuid.UUID) error {
 	const q = `DELETE FROM dead_letters WHERE id = $1`
 	return s.store.inTx(ctx, "delete dead letter", func(ctx context.Context, tx *sqlx.Tx) error {
 		result, err := tx.ExecContext(ctx, q, id)
@@ -20,11 +20,11 @@ func (s *Service) DeleteDeadLetter(ctx context.Context, id uuid.UUID) error {
 	})
 }
 
-// DeleteDeadLetters removes the dead letters that match; a filter that selects
+// DeleteMatching removes the dead letters that match; a filter that selects
 // everything needs all. It gives how many are gone, also beside an error, and may
 // take as long as ctx lets it. Their images stay as they are: failed. The error
 // may be a [*ValidationError].
-func (s *Service) DeleteDeadLetters(ctx context.Context, f DeadLetterFilter, all bool) (int64, error) {
+func (s *DeadLetters) DeleteMatching(ctx context.Context, f DeadLetterFilter, all bool) (int64, error) {
 	if err := f.Validate(); err != nil {
 		return 0, err
 	}

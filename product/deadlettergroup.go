@@ -22,11 +22,11 @@ type DeadLetterGroup struct {
 	ExampleDetail string    `db:"example_detail"`
 }
 
-// DeadLetterGroups gives the causes of the dead letters that match, those with
+// Groups returns the causes of the dead letters that match, those with
 // the most first, and whether there are more than the filter's limit. The cursor
 // has no meaning here: counts change under a reader's feet. The error may be a
 // [*ValidationError].
-func (s *Service) DeadLetterGroups(ctx context.Context, f DeadLetterFilter) (groups []DeadLetterGroup, more bool, err error) {
+func (s *DeadLetters) Groups(ctx context.Context, f DeadLetterFilter) (groups []DeadLetterGroup, more bool, err error) {
 	if err := f.Validate(); err != nil {
 		return nil, false, err
 	}

@@ -2,7 +2,6 @@ package product
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -93,9 +92,9 @@ func (q DeadLetterFilter) args(limit int) map[string]any {
 	}
 }
 
-// DeadLetters gives the dead letters that match, newest first. The error may be
+// List returns the dead letters that match, newest first. The error may be
 // a [*ValidationError].
-func (s *Service) DeadLetters(ctx context.Context, f DeadLetterFilter) (DeadLetterPage, error) {
+func (s *DeadLetters) List(ctx context.Context, f DeadLetterFilter) (DeadLetterPage, error) {
 	if err := f.Validate(); err != nil {
 		return DeadLetterPage{}, err
 	}
@@ -125,15 +124,4 @@ func (s *Service) DeadLetters(ctx context.Context, f DeadLetterFilter) (DeadLett
 		page.HasMore, page.Next = true, cursor(page.Letters[f.Limit-1].ID)
 	}
 	return page, nil
-}
-
-// selectNamed reads the rows of a query with named parameters.
-func (s *Store) selectNamed(ctx context.Context, doing string, rows any, q string, args map[string]any) error {
-	query, values, err := s.db.BindNamed(q, args)
-	if err != nil {
-		return fmt.Errorf("%s: %w", doing, err)
-	}
-	return s.read(ctx, doing, func(ctx context.Context) error {
-		return s.db.SelectContext(ctx, rows, query, values...)
-	})
 }

@@ -17,9 +17,9 @@ import (
 var someTime = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 // letters gives the sources' hosts of the dead letters that match, in order.
-func (c *catalogue) letters(f product.DeadLetterFilter) []string {
+func (c *catalogue) hosts(f product.DeadLetterFilter) []string {
 	c.t.Helper()
-	page, err := c.DeadLetters(c.t.Context(), f)
+	page, err := c.letters.List(c.t.Context(), f)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -57,11 +57,11 @@ func TestDeadLetterFilters(t *testing.T) {
 		"after":        {product.DeadLetterFilter{CreatedAfter: new(someTime)}, []string{"three.example", "two.example"}},
 		"several":      {product.DeadLetterFilter{Code: new("source_not_found"), Replayed: new(false), Stage: new("fetch")}, []string{"one.example"}},
 	} {
-		if diff := cmp.Diff(test.want, c.letters(test.filter)); diff != "" {
+		if diff := cmp.Diff(test.want, c.hosts(test.filter)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
-	_, err := c.DeadLetters(t.Context(), product.DeadLetterFilter{
+	_, err := c.letters.List(t.Context(), product.DeadLetterFilter{
 		Limit: 101, Cursor: "x", CreatedAfter: new(someTime), CreatedBefore: new(someTime),
 	})
 	wantFields(t, err, "created_before", "limit", "cursor")
@@ -78,7 +78,7 @@ func TestDeadLetterPages(t *testing.T) {
 	}
 	var got []string
 	for f := (product.DeadLetterFilter{Limit: 3}); ; {
-		page, err := c.DeadLetters(t.Context(), f)
+		page, err := c.letters.List(t.Context(), f)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -104,7 +104,7 @@ func TestDeadLetterShowsItsMessage(t *testing.T) {
 	w := c.create(source)
 	c.letDown(imaging.CodeSourceNotFound, w.Images[0])
 	c.file(bytes.Repeat([]byte{0xff}, 5000), "rejected")
-	page, err := c.DeadLetters(t.Context(), product.DeadLetterFilter{})
+	page, err := c.letters.List(t.Context(), product.DeadLetterFilter{})
 	if err != nil || len(page.Letters) != 2 {
 		t.Fatal(page, err)
 	}
@@ -132,7 +132,7 @@ func TestDeadLetterGroups(t *testing.T) {
 	var newest uuid.UUID
 	c.scan(&newest, `SELECT id FROM dead_letters WHERE image_id = $1`, many.Images[2].ID)
 
-	groups, more, err := c.DeadLetterGroups(t.Context(), product.DeadLetterFilter{})
+	groups, more, err := c.letters.Groups(t.Context(), product.DeadLetterFilter{})
 	if err != nil || more || len(groups) != 3 {
 		t.Fatal(groups, more, err)
 	}
@@ -153,11 +153,11 @@ func TestDeadLetterGroups(t *testing.T) {
 	}
 
 	// Filters hold for the counts and for the example.
-	groups, _, err = c.DeadLetterGroups(t.Context(), product.DeadLetterFilter{Replayed: new(true)})
+	groups, _, err = c.letters.Groups(t.Context(), product.DeadLetterFilter{Replayed: new(true)})
 	if err != nil || len(groups) != 1 || groups[0].Count != 1 || groups[0].ExampleDetail != "the oldest" {
 		t.Errorf("%+v, %v", groups, err)
 	}
-	groups, more, err = c.DeadLetterGroups(t.Context(), product.DeadLetterFilter{Limit: 2})
+	groups, more, err = c.letters.Groups(t.Context(), product.DeadLetterFilter{Limit: 2})
 	if err != nil || !more || len(groups) != 2 {
 		t.Errorf("%+v, %t, %v", groups, more, err)
 	}
@@ -172,10 +172,10 @@ func TestDeleteDeadLetters(t *testing.T) {
 	before := c.get(w.ID)
 	var id uuid.UUID
 	c.scan(&id, `SELECT id FROM dead_letters WHERE host = 'c.example'`)
-	if err := c.DeleteDeadLetter(t.Context(), id); err != nil {
+	if err := c.letters.Delete(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
-	wantErr(t, c.DeleteDeadLetter(t.Context(), id), product.ErrNotFound)
+	wantErr(t, c.letters.Delete(t.Context(), id), product.ErrNotFound)
 
 	for name, test := range map[string]struct {
 		filter product.DeadLetterFilter
@@ -186,18 +186,18 @@ func TestDeleteDeadLetters(t *testing.T) {
 		"both":                {product.DeadLetterFilter{Host: new("b.example")}, true},
 		"a host that is none": {product.DeadLetterFilter{Host: new(""), Limit: 5}, true},
 	} {
-		_, err := c.DeleteDeadLetters(t.Context(), test.filter, test.all)
+		_, err := c.letters.DeleteMatching(t.Context(), test.filter, test.all)
 		t.Log(name)
 		wantFields(t, err, "all")
 	}
 	if n := c.count("dead_letters"); n != 3 {
 		t.Fatalf("%d dead letters are left", n)
 	}
-	n, err := c.DeleteDeadLetters(t.Context(), product.DeadLetterFilter{Fingerprint: new("source_not_found|fetch|a.example")}, false)
+	n, err := c.letters.DeleteMatching(t.Context(), product.DeadLetterFilter{Fingerprint: new("source_not_found|fetch|a.example")}, false)
 	if err != nil || n != 2 || c.count("dead_letters WHERE host = 'b.example'") != 1 {
 		t.Errorf("%d deleted, %v", n, err)
 	}
-	if n, err := c.DeleteDeadLetters(t.Context(), product.DeadLetterFilter{}, true); err != nil || n != 1 {
+	if n, err := c.letters.DeleteMatching(t.Context(), product.DeadLetterFilter{}, true); err != nil || n != 1 {
 		t.Errorf("%d deleted, %v", n, err)
 	}
 
@@ -218,7 +218,7 @@ func TestDeleteManyDeadLetters(t *testing.T) {
 	c := newCatalogue(t)
 	c.exec(`INSERT INTO dead_letters (id, payload, payload_bytes, payload_sha256, reason, code, stage, host, detail, fingerprint)
 		SELECT gen_random_uuid(), '', 0, n, 'rejected', 'unreadable', '', '', '', 'unreadable||' FROM generate_series(1, 10001) AS n`)
-	n, err := c.DeleteDeadLetters(t.Context(), product.DeadLetterFilter{Code: new("unreadable")}, false)
+	n, err := c.letters.DeleteMatching(t.Context(), product.DeadLetterFilter{Code: new("unreadable")}, false)
 	if err != nil || n != 10001 || c.count("dead_letters") != 0 {
 		t.Errorf("%d deleted, %v", n, err)
 	}

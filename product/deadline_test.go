@@ -50,7 +50,7 @@ func TestOneDeadlineForAWrite(t *testing.T) {
 			w := c.create()
 			slow := tc.cache
 			slow.Cache, slow.forbidden, slow.deadline = c.cache, make(chan time.Time, 1), make(chan time.Time, 1)
-			service := product.NewService(c.store, slow, objectURL, quiet())
+			service := newReplica(c.store, slow)
 			ended := make(chan error, 1)
 			go func() { ended <- toTorch(service, w.ID)(t.Context()) }()
 			wantErr(t, receive(t, ended), product.ErrUnavailable)

@@ -69,3 +69,7 @@ func PointerToken(name string) string {
 func invalid(field, code, detail string) *ValidationError {
 	return &ValidationError{Fields: []FieldError{{Field: field, Code: code, Detail: detail}}}
 }
+
+// errUnknownUser refuses a product for a user that does not exist, or not for the
+// caller.
+func errUnknownUser() error { return invalid("user_id", "unknown", "is not the id of a user") }

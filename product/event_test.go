@@ -44,23 +44,21 @@ func (c *catalogue) follow() {
 	c.t.Helper()
 	listener := product.NewListener(c.dsn, quiet())
 	run(c.t, listener.Run)
-	run(c.t, product.NewSequencer(c.Service, quiet()).Run)
-	run(c.t, product.NewTailer(c.Service, listener.Events(), quiet()).Run)
+	run(c.t, product.NewSequencer(c.events, quiet()).Run)
+	run(c.t, product.NewTailer(c.events, listener.Wake(product.EventChannel, ""), quiet()).Run)
 }
 
 // twin is another process on the catalogue's servers.
 func (c *catalogue) twin() *catalogue {
 	c.t.Helper()
 	other := *c
-	other.store = producttest.Open(c.t, c.dsn)
-	other.Service = product.NewService(other.store, c.cache, objectURL, quiet())
-	other.jobs = product.NewJobs(other.Service)
+	other.replica = newReplica(producttest.Open(c.t, c.dsn), c.cache)
 	return &other
 }
 
 func (c *catalogue) subscribe(scope product.Scope, f product.EventFilter) *product.Subscription {
 	c.t.Helper()
-	s, err := c.Subscribe(c.t.Context(), scope, f)
+	s, err := c.events.Subscribe(c.t.Context(), scope, f)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -73,7 +71,7 @@ func (c *catalogue) log(scope product.Scope, f product.EventFilter, after, last 
 	c.t.Helper()
 	var all []*product.Event
 	eventually(c.t, fmt.Sprintf("event %d", last), func() bool {
-		page, err := c.Events(c.t.Context(), scope, f, after)
+		page, err := c.events.Events(c.t.Context(), scope, f, after)
 		if err != nil || page.Lost {
 			c.t.Fatalf("events after %d: %+v, %v", after, page, err)
 		}

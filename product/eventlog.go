@@ -22,11 +22,27 @@ const (
 	replayBatch  = 256
 )
 
-// eventChannel is where new events are announced.
-const eventChannel = "vitrine_events"
+// EventChannel is where new events are announced.
+const EventChannel = "vitrine_events"
 
 // eventColumns are those that event_inbox and events share.
 const eventColumns = `type, product_id, user_id, version, image_id, image_status, occurred_at`
+
+// EventLog is the log of committed changes of products, and those in this process who wait for its events.
+// All methods are safe for concurrent use.
+type EventLog struct {
+	store   *Store
+	changed chan struct{} // says that there are changes to be put into the log
+	hub     *hub
+}
+
+// NewEventLog returns the event log in a database.
+func NewEventLog(store *Store) *EventLog {
+	return &EventLog{store: store, changed: make(chan struct{}, 1), hub: newHub()}
+}
+
+// committed tells the sequencer of this process that a change was committed.
+func (s *EventLog) committed() { signal(s.changed) }
 
 // numberEvents moves changes from the inbox into the log, up to numberBatch, and
 // gives how many.
@@ -39,7 +55,7 @@ const eventColumns = `type, product_id, user_id, version, image_id, image_status
 //
 // Both statements go out together: the first one's lock is held before the second
 // one's snapshot is taken, and its end does not depend on this process.
-func (s *Store) numberEvents(ctx context.Context) (n int, err error) {
+func (s *EventLog) numberEvents(ctx context.Context) (n int, err error) {
 	const q = `
 		SELECT last FROM event_log FOR UPDATE;
 		WITH moved AS (
@@ -52,10 +68,10 @@ func (s *Store) numberEvents(ctx context.Context) (n int, err error) {
 		), counted AS (
 			UPDATE event_log SET last = (SELECT max(position) FROM logged) WHERE EXISTS (SELECT 1 FROM logged)
 		)
-		SELECT count(*), pg_notify('` + eventChannel + `', '') FROM logged HAVING count(*) > 0`
+		SELECT count(*), pg_notify('` + EventChannel + `', '') FROM logged HAVING count(*) > 0`
 	// A driver that repeats it on another connection moves what is left.
-	err = s.read(ctx, "number events", func(ctx context.Context) error {
-		rows, err := s.db.QueryContext(ctx, fmt.Sprintf(q, numberBatch))
+	err = s.store.read(ctx, "number events", func(ctx context.Context) error {
+		rows, err := s.store.db.QueryContext(ctx, fmt.Sprintf(q, numberBatch))
 		if err != nil {
 			return err
 		}
@@ -74,31 +90,25 @@ func (s *Store) numberEvents(ctx context.Context) (n int, err error) {
 }
 
 // hasUnnumbered says whether numberEvents has anything to do.
-func (s *Store) hasUnnumbered(ctx context.Context) (has bool, err error) {
+func (s *EventLog) hasUnnumbered(ctx context.Context) (has bool, err error) {
 	const q = `SELECT EXISTS (SELECT 1 FROM event_inbox)`
-	err = s.read(ctx, "look at event inbox", func(ctx context.Context) error {
-		return s.db.GetContext(ctx, &has, q)
-	})
+	err = s.store.get(ctx, "look at event inbox", &has, q)
 	return has, err
 }
 
 // lastEvent gives the last position.
-func (s *Store) lastEvent(ctx context.Context) (last int64, err error) {
+func (s *EventLog) lastEvent(ctx context.Context) (last int64, err error) {
 	const q = `SELECT last FROM event_log`
-	err = s.read(ctx, "last event", func(ctx context.Context) error {
-		return s.db.GetContext(ctx, &last, q)
-	})
+	err = s.store.get(ctx, "last event", &last, q)
 	return last, err
 }
 
 // tail gives the next tailBatch events after a position, those of all users: they
 // are handed out by scope.
-func (s *Store) tail(ctx context.Context, after int64) ([]*Event, error) {
+func (s *EventLog) tail(ctx context.Context, after int64) ([]*Event, error) {
 	const q = `SELECT position, ` + eventColumns + ` FROM events WHERE position > $1 ORDER BY position LIMIT $2`
 	var rows []eventRow
-	err := s.read(ctx, "tail events", func(ctx context.Context) error {
-		return s.db.SelectContext(ctx, &rows, q, after, tailBatch)
-	})
+	err := s.store.selectRows(ctx, "tail events", &rows, q, after, tailBatch)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +116,7 @@ func (s *Store) tail(ctx context.Context, after int64) ([]*Event, error) {
 }
 
 // Events gives the next page of the log after a position.
-func (s *Service) Events(ctx context.Context, scope Scope, f EventFilter, after int64) (EventPage, error) {
+func (s *EventLog) Events(ctx context.Context, scope Scope, f EventFilter, after int64) (EventPage, error) {
 	var rows []eventRow
 	var log struct {
 		Last   int64 `db:"last"`
@@ -139,14 +149,14 @@ func (s *Service) Events(ctx context.Context, scope Scope, f EventFilter, after 
 	return page, err
 }
 
-// purgeEvents removes the oldest events when they are too old or too many.
-func purgeEvents(ctx context.Context, tx *sqlx.Tx) (int64, error) {
+// PurgeEvents removes the oldest events when they are too old or too many.
+func PurgeEvents(ctx context.Context, tx *sqlx.Tx) (rows int64, more bool, err error) {
 	const old = `(occurred_at < now() - $1 * interval '1 microsecond' OR position <= (SELECT last FROM event_log) - $2)`
 	// Mostly there is nothing to do, which the first row says.
 	const look = `SELECT count(*) FROM (SELECT position, occurred_at FROM events ORDER BY position LIMIT 1) AS oldest WHERE ` + old
 	var n int64
-	if err := tx.GetContext(ctx, &n, look, eventRetention.Microseconds(), maxEvents); err != nil || n == 0 {
-		return 0, err
+	if err = tx.GetContext(ctx, &n, look, eventRetention.Microseconds(), maxEvents); err != nil || n == 0 {
+		return 0, false, err
 	}
 	const q = `
 		WITH gone AS (
@@ -158,6 +168,6 @@ func purgeEvents(ctx context.Context, tx *sqlx.Tx) (int64, error) {
 			UPDATE event_log SET pruned = greatest(pruned, (SELECT max(position) FROM gone))
 		)
 		SELECT count(*) FROM gone`
-	err := tx.GetContext(ctx, &n, q, eventRetention.Microseconds(), maxEvents, purgeBatch)
-	return n, err
+	err = tx.GetContext(ctx, &n, q, eventRetention.Microseconds(), maxEvents, purgeBatch)
+	return n, n == purgeBatch, err
 }

@@ -19,9 +19,9 @@ var (
 
 // Collector gives the state of the event log as metrics, read whenever they are
 // asked for. While PostgreSQL is out of reach they are left out.
-func (s *Service) Collector() prometheus.Collector { return eventCollector{s} }
+func (s *EventLog) Collector() prometheus.Collector { return eventCollector{s} }
 
-type eventCollector struct{ service *Service }
+type eventCollector struct{ log *EventLog }
 
 func (c eventCollector) Describe(descs chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{eventsTotal, eventInbox, eventInboxAge, eventsBehind} {
@@ -41,12 +41,11 @@ func (c eventCollector) Collect(metrics chan<- prometheus.Metric) {
 		Inbox int64   `db:"inbox"`
 		Age   float64 `db:"age"`
 	}
-	store := c.service.store
-	if err := store.read(ctx, "event stats", func(ctx context.Context) error { return store.db.GetContext(ctx, &log, q) }); err != nil {
+	if err := c.log.store.get(ctx, "event stats", &log, q); err != nil {
 		return // the missing series, and /readyz, say so
 	}
 	behind := 0.0
-	if position, following, _, _ := c.service.hub.look(); following {
+	if position, following, _, _ := c.log.hub.look(); following {
 		behind = float64(max(0, log.Last-position))
 	}
 	metrics <- prometheus.MustNewConstMetric(eventsTotal, prometheus.CounterValue, float64(log.Last))

@@ -46,19 +46,19 @@ func TestClientsAreTurnedAwayAndOthersAreNot(t *testing.T) {
 	c, gate := narrow(t)
 	c.occupy(gate)
 	began := time.Now()
-	err := second(c.User(product.Sheddable(t.Context()), product.Everything(), c.user))
+	err := second(c.accounts.User(product.Sheddable(t.Context()), product.Everything(), c.user))
 	if took := time.Since(began); !errors.Is(err, product.ErrOverloaded) || took > 1500*time.Millisecond { // half a second
 		t.Errorf("a client's call gave %v after %s", err, took)
 	}
 	if err := c.store.Check(t.Context()); err != nil {
 		t.Errorf("the readiness check: %v", err)
 	}
-	if err := second(c.User(t.Context(), product.Everything(), c.user)); err != nil {
+	if err := second(c.accounts.User(t.Context(), product.Everything(), c.user)); err != nil {
 		t.Errorf("a call that is no client's: %v", err)
 	}
 	gate.Open()
 	eventually(t, "the place is free again", func() bool {
-		return second(c.User(product.Sheddable(t.Context()), product.Everything(), c.user)) == nil
+		return second(c.accounts.User(product.Sheddable(t.Context()), product.Everything(), c.user)) == nil
 	})
 }
 
@@ -81,7 +81,7 @@ func TestCommittedWriteIsNotTurnedAway(t *testing.T) {
 	t.Parallel()
 	c, gate := narrow(t)
 	w := c.create()
-	service := product.NewService(c.store, crowdAfterCommit{c.cache, func() { c.occupy(gate) }}, objectURL, quiet())
+	service := newReplica(c.store, crowdAfterCommit{c.cache, func() { c.occupy(gate) }})
 	ended := make(chan error, 1)
 	go func() { ended <- toTorch(service, w.ID)(product.Sheddable(t.Context())) }()
 	if err := receive(t, ended); err != nil {
@@ -102,7 +102,7 @@ func TestQueueIsBounded(t *testing.T) {
 	for range 3 * queue {
 		go func() {
 			began := time.Now()
-			if err := second(c.User(product.Sheddable(t.Context()), product.Everything(), c.user)); !errors.Is(err, product.ErrOverloaded) {
+			if err := second(c.accounts.User(product.Sheddable(t.Context()), product.Everything(), c.user)); !errors.Is(err, product.ErrOverloaded) {
 				ended <- -1
 				return
 			}

@@ -26,14 +26,45 @@ const patience = time.Minute
 
 // catalogue is a service on servers of its own: a schema and a key prefix.
 type catalogue struct {
-	*product.Service
+	*replica
 	t     *testing.T
 	dsn   string
 	db    *sql.DB // past the store
-	store *product.Store
 	cache *cache.Cache
-	jobs  *product.Jobs
 	user  int64
+}
+
+// replica is the services of one process.
+type replica struct {
+	*product.Service
+	store    *product.Store
+	outbox   *product.Outbox
+	events   *product.EventLog
+	accounts *product.Accounts
+	jobs     *product.Jobs
+	letters  *product.DeadLetters
+}
+
+// newReplica returns the services over a database and a cache.
+func newReplica(store *product.Store, cache product.Cache) *replica {
+	r := &replica{store: store, outbox: product.NewOutbox(store), events: product.NewEventLog(store)}
+	r.Service = product.NewService(store, r.outbox, r.events, cache, objectURL, quiet())
+	r.accounts = product.NewAccounts(store, r.outbox, cache, quiet())
+	r.jobs = product.NewJobs(store, r.Service, r.outbox.Free)
+	r.letters = product.NewDeadLetters(store, r.Service, quiet())
+	return r
+}
+
+// Create stores a product for the administrator.
+func (r *replica) Create(ctx context.Context, n product.NewProduct) (product.Snapshot, error) {
+	created, _, err := r.Service.Create(ctx, product.Everything(), n, product.Idempotency{})
+	return created, err
+}
+
+// CreateUser stores a user.
+func (r *replica) CreateUser(ctx context.Context, n product.NewUser) (product.User, error) {
+	u, _, err := r.accounts.CreateUserOnce(ctx, n, product.Idempotency{})
+	return u, err
 }
 
 func newCatalogue(t *testing.T) *catalogue {
@@ -46,10 +77,9 @@ func newCatalogue(t *testing.T) *catalogue {
 // dsn is the direct way.
 func openCatalogue(t *testing.T, dsn string, store *product.Store, redis string) *catalogue {
 	t.Helper()
-	c := &catalogue{t: t, dsn: dsn, store: store, db: openDB(t, dsn)}
-	c.cache = openCache(t, redis, uuid.NewString()+":", store.PendingInvalidations)
-	c.Service = product.NewService(store, c.cache, objectURL, quiet())
-	c.jobs = product.NewJobs(c.Service)
+	c := &catalogue{t: t, dsn: dsn, db: openDB(t, dsn)}
+	c.cache = openCache(t, redis, uuid.NewString()+":", product.NewOutbox(store).PendingInvalidations)
+	c.replica = newReplica(store, c.cache)
 	c.scan(&c.user, `INSERT INTO users (name, email) VALUES ('Ada', $1) RETURNING id`, uuid.NewString()+"@example.org")
 	return c
 }

@@ -33,7 +33,7 @@ type Attempt struct {
 
 // Attempts returns the latest ended attempts of an image, newest first, or [ErrNotFound]
 // if the product has no such image.
-func (s *Service) Attempts(ctx context.Context, scope Scope, id int64, image uuid.UUID) ([]Attempt, error) {
+func (s *Jobs) Attempts(ctx context.Context, scope Scope, id int64, image uuid.UUID) ([]Attempt, error) {
 	const find = `
 		SELECT 1 FROM images JOIN products ON products.id = images.product_id
 		WHERE images.id = $1 AND products.id = $2 AND (cast($3 AS bigint) IS NULL OR products.user_id = cast($3 AS bigint))`

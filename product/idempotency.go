@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -86,15 +85,25 @@ func (i Idempotency) keep(ctx context.Context, tx *sqlx.Tx, answer []byte) error
 	return nil
 }
 
-// snapshotOf makes a snapshot of the data that clients were shown.
-func snapshotOf(data []byte) (Snapshot, error) {
-	var head struct {
-		ID      int64 `json:"id"`
-		UserID  int64 `json:"user_id"`
-		Version int64 `json:"version"`
+// firstAnswer returns what the first request with the key was answered, as far as it is known by now; nil where it is not.
+func (s *Store) firstAnswer(ctx context.Context, once Idempotency) (answer []byte, err error) {
+	if once.Key == "" {
+		return nil, nil
 	}
-	if err := json.Unmarshal(data, &head); err != nil {
-		return Snapshot{}, fmt.Errorf("first answer: %w", err)
-	}
-	return Snapshot{ID: head.ID, Owner: head.UserID, Version: head.Version, Data: data}, nil
+	err = s.read(ctx, "look up idempotency key", func(ctx context.Context) error {
+		answer, err = once.first(ctx, s.db)
+		return err
+	})
+	return answer, err
+}
+
+// PurgeIdempotencyKeys forgets answers that nobody may ask for again.
+func PurgeIdempotencyKeys(ctx context.Context, tx *sqlx.Tx) (rows int64, more bool, err error) {
+	const q = `
+		DELETE FROM idempotency_keys WHERE (owner, key) IN (
+			SELECT owner, key FROM idempotency_keys WHERE expires_at < now() ORDER BY expires_at LIMIT $1
+			FOR UPDATE SKIP LOCKED
+		)`
+	result, err := tx.ExecContext(ctx, q, purgeBatch)
+	return counted(result, err, purgeBatch)
 }

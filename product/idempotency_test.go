@@ -25,7 +25,7 @@ func (c *catalogue) lamp() product.NewProduct {
 // once creates the lamp and says whether it was the first answer again.
 func (c *catalogue) once(k product.Idempotency) (product.Snapshot, bool) {
 	c.t.Helper()
-	s, replayed, err := c.CreateOnce(c.t.Context(), product.Everything(), c.lamp(), k)
+	s, replayed, err := c.Service.Create(c.t.Context(), product.Everything(), c.lamp(), k)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -74,11 +74,11 @@ func TestIdempotentUser(t *testing.T) {
 	t.Parallel()
 	c := newCatalogue(t)
 	n := product.NewUser{Name: "Eve <&>", Email: "eve@example.org"}
-	first, replayed, err := c.CreateUserOnce(t.Context(), n, key("k", "eve"))
+	first, replayed, err := c.accounts.CreateUserOnce(t.Context(), n, key("k", "eve"))
 	if err != nil || replayed {
 		t.Fatal(replayed, err)
 	}
-	again, replayed, err := c.CreateUserOnce(t.Context(), n, key("k", "eve"))
+	again, replayed, err := c.accounts.CreateUserOnce(t.Context(), n, key("k", "eve"))
 	if diff := cmp.Diff(first, again); diff != "" || !replayed || err != nil {
 		t.Errorf("%v, replayed %v (-first +again):\n%s", err, replayed, diff)
 	}
@@ -91,9 +91,9 @@ func TestIdempotentKeyReused(t *testing.T) {
 	t.Parallel()
 	c := newCatalogue(t)
 	c.once(key("k", "lamp"))
-	_, _, err := c.CreateOnce(t.Context(), product.Everything(), c.lamp(), key("k", "other"))
+	_, _, err := c.Service.Create(t.Context(), product.Everything(), c.lamp(), key("k", "other"))
 	wantErr(t, err, product.ErrKeyReused)
-	_, _, err = c.CreateUserOnce(t.Context(), product.NewUser{Name: "Eve", Email: "eve@example.org"}, key("k", "eve"))
+	_, _, err = c.accounts.CreateUserOnce(t.Context(), product.NewUser{Name: "Eve", Email: "eve@example.org"}, key("k", "eve"))
 	wantErr(t, err, product.ErrKeyReused)
 	if p, u := c.count("products"), c.count("users"); p != 1 || u != 1 {
 		t.Errorf("%d products, %d users", p, u)
@@ -151,18 +151,18 @@ func TestIdempotentFailureIsNotKept(t *testing.T) {
 	c := newCatalogue(t)
 	n := c.lamp()
 	n.UserID = unknownID
-	_, _, err := c.CreateOnce(t.Context(), product.Everything(), n, key("lamp", "lamp"))
+	_, _, err := c.Service.Create(t.Context(), product.Everything(), n, key("lamp", "lamp"))
 	wantFields(t, err, "user_id")
 	c.exec(`INSERT INTO users (id, name, email) VALUES ($1, 'Bob', 'bob@example.org')`, n.UserID)
-	if _, replayed, err := c.CreateOnce(t.Context(), product.Everything(), n, key("lamp", "lamp")); err != nil || replayed {
+	if _, replayed, err := c.Service.Create(t.Context(), product.Everything(), n, key("lamp", "lamp")); err != nil || replayed {
 		t.Error(replayed, err)
 	}
 	eve := product.NewUser{Name: "Eve", Email: "eve@example.org"}
 	c.exec(`INSERT INTO users (id, name, email) VALUES ($1, 'Eve', 'Eve@example.org')`, unknownID+1)
-	_, _, err = c.CreateUserOnce(t.Context(), eve, key("eve", "eve"))
+	_, _, err = c.accounts.CreateUserOnce(t.Context(), eve, key("eve", "eve"))
 	wantErr(t, err, product.ErrConflict)
 	c.exec(`DELETE FROM users WHERE name = 'Eve'`)
-	if _, replayed, err := c.CreateUserOnce(t.Context(), eve, key("eve", "eve")); err != nil || replayed {
+	if _, replayed, err := c.accounts.CreateUserOnce(t.Context(), eve, key("eve", "eve")); err != nil || replayed {
 		t.Error(replayed, err)
 	}
 }
@@ -196,20 +196,20 @@ func TestIdempotentInProgress(t *testing.T) {
 	gate := producttest.HoldCommits(t, c.dsn, "products")
 	first := make(chan error, 1)
 	go func() {
-		_, _, err := c.CreateOnce(t.Context(), product.Everything(), c.lamp(), key("k", "lamp"))
+		_, _, err := c.Service.Create(t.Context(), product.Everything(), c.lamp(), key("k", "lamp"))
 		first <- err
 	}()
 	gate.Await()
 	var calls sync.WaitGroup
 	for range 8 {
 		calls.Go(func() {
-			_, _, err := c.CreateOnce(t.Context(), product.Everything(), c.lamp(), key("k", "lamp"))
+			_, _, err := c.Service.Create(t.Context(), product.Everything(), c.lamp(), key("k", "lamp"))
 			if !errors.Is(err, product.ErrKeyInProgress) {
 				t.Errorf("the same request: %v", err)
 			}
 		})
 		calls.Go(func() {
-			_, _, err := c.CreateUserOnce(t.Context(), product.NewUser{Name: "Eve", Email: "eve@example.org"}, key("k", "eve"))
+			_, _, err := c.accounts.CreateUserOnce(t.Context(), product.NewUser{Name: "Eve", Email: "eve@example.org"}, key("k", "eve"))
 			if !errors.Is(err, product.ErrKeyInProgress) {
 				t.Errorf("another request: %v", err)
 			}
@@ -222,7 +222,7 @@ func TestIdempotentInProgress(t *testing.T) {
 	}
 	for range 8 { // who repeats the request does not keep others from doing so
 		calls.Go(func() {
-			_, replayed, err := c.CreateOnce(t.Context(), product.Everything(), c.lamp(), key("k", "lamp"))
+			_, replayed, err := c.Service.Create(t.Context(), product.Everything(), c.lamp(), key("k", "lamp"))
 			if err != nil || !replayed {
 				t.Errorf("afterwards: replayed %v, %v", replayed, err)
 			}
@@ -244,7 +244,7 @@ func TestIdempotentUnknownCommit(t *testing.T) {
 			c, proxy := patient(t, 10)
 			gate := producttest.HoldCommits(t, c.dsn, "products")
 			create := func() (product.Snapshot, bool, error) {
-				return c.CreateOnce(t.Context(), product.Everything(), c.lamp(), key("k", "lamp"))
+				return c.Service.Create(t.Context(), product.Everything(), c.lamp(), key("k", "lamp"))
 			}
 			first := make(chan error, 1)
 			go func() {

@@ -6,9 +6,6 @@ import (
 	"database/sql/driver"
 	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
@@ -147,44 +144,4 @@ func uuidArray(ids []uuid.UUID) any {
 		texts[i] = id.String()
 	}
 	return pq.Array(texts)
-}
-
-// deletionDelay is how long the objects of an image that is being worked on are
-// left alone: by then its worker has noticed that its lease is gone, and has
-// stopped storing.
-const deletionDelay = time.Minute
-
-// deleteImages removes images of the product and has their objects deleted.
-func (e *edit) deleteImages(ctx context.Context, ids []uuid.UUID) error {
-	if len(ids) == 0 {
-		return nil
-	}
-	const q = `
-		DELETE FROM images WHERE product_id = $1 AND id = ANY (cast($2 AS uuid[]))
-		RETURNING source_sha256, reserved_sha256, variants, status`
-	var gone []struct {
-		imageRow
-		Reserved sql.NullString `db:"reserved_sha256"`
-	}
-	if err := e.tx.SelectContext(ctx, &gone, q, e.product.ID, uuidArray(ids)); err != nil {
-		return fmt.Errorf("delete images: %w", err)
-	}
-	delays := map[string]time.Duration{}
-	for i := range gone {
-		for digest := range gone[i].has() {
-			delays[digest] = max(delays[digest], 0)
-			if gone[i].Status == imaging.Processing {
-				delays[digest] = deletionDelay
-			}
-		}
-		if gone[i].Reserved.Valid {
-			delays[gone[i].Reserved.String] = deletionDelay
-		}
-	}
-	for _, digest := range slices.Sorted(maps.Keys(delays)) {
-		row := deletionRow(e.product.ObjectKey, digest)
-		row.delay = delays[digest]
-		e.outbox = append(e.outbox, row)
-	}
-	return nil
 }

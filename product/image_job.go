@@ -67,7 +67,7 @@ const askReprocess = `,
 		RETURNING kind
 	),
 	notified AS (
-		SELECT pg_notify('` + notifyChannel + `', 'image_job') FROM asked LIMIT 1
+		SELECT pg_notify('` + OutboxChannel + `', 'image_job') FROM asked LIMIT 1
 	)`
 
 // Reprocess has ready images of the product reprocessed, which stay ready meanwhile.

@@ -71,14 +71,14 @@ type imageAnswer struct {
 	Image   json.RawMessage `json:"image"`
 }
 
-// keepImage is keep for an added image.
-func (i Idempotency) keepImage(ctx context.Context, tx *sqlx.Tx, added ImageSnapshot) error {
+// keepImage stores an added image as the answer to its request.
+func keepImage(ctx context.Context, tx *sqlx.Tx, once Idempotency, added ImageSnapshot) error {
 	// Not json.Marshal, which would write some characters in another way.
 	answer, err := encodeJSON(imageAnswer{added.ID, added.Version, added.Data})
 	if err != nil {
 		return err
 	}
-	return i.keep(ctx, tx, answer)
+	return once.keep(ctx, tx, answer)
 }
 
 // imageSnapshotOf reads what keepImage has kept.
@@ -93,16 +93,9 @@ func imageSnapshotOf(answer []byte) (ImageSnapshot, error) {
 // firstImage gives the image that the first request with the key has added; its
 // zero value where there was none.
 func (s *Service) firstImage(ctx context.Context, once Idempotency) (first ImageSnapshot, err error) {
-	if once.Key == "" {
-		return ImageSnapshot{}, nil
+	answer, err := s.store.firstAnswer(ctx, once)
+	if err != nil || answer == nil {
+		return ImageSnapshot{}, err
 	}
-	err = s.store.read(ctx, "look up idempotency key", func(ctx context.Context) error {
-		answer, err := once.first(ctx, s.store.db)
-		if err != nil || answer == nil {
-			return err
-		}
-		first, err = imageSnapshotOf(answer)
-		return err
-	})
-	return first, err
+	return imageSnapshotOf(answer)
 }

@@ -72,9 +72,9 @@ func (i *installation) broker(workers int, jobs *product.Jobs) *queue.Broker {
 func (i *installation) replica(workers int, limits product.JobLimits) *queue.Broker {
 	i.t.Helper()
 	store := producttest.Open(i.t, i.dsn)
-	broker := i.broker(workers, product.NewJobs(product.NewService(store, i.cache, objectURL, quiet())))
-	run(i.t, product.NewJobRelay(store, broker, limits, nil, quiet()).Run)
-	run(i.t, product.NewReconciler(store, broker, quiet()).Run)
+	broker := i.broker(workers, newReplica(store, i.cache).jobs)
+	run(i.t, product.NewJobRelay(product.NewOutbox(store), broker, limits, nil, quiet()).Run)
+	run(i.t, product.NewReconciler(store, product.Steps(broker), quiet()).Run)
 	return broker
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jmoiron/sqlx"
 )
 
 const (
@@ -22,11 +23,11 @@ const (
 // reach the cache has done the recorded invalidation, and otherwise when the
 // cache's Lag is over. While the cache is down for all, only the first writes wait.
 // The end of ctx, which is that of the time for the whole write, is an error.
-func (s *Service) awaitInvalidation(ctx context.Context, id uuid.UUID) error {
-	end := time.NewTimer(s.cache.Lag())
+func (s *Outbox) awaitInvalidation(ctx context.Context, id uuid.UUID, lag time.Duration) error {
+	end := time.NewTimer(lag)
 	defer end.Stop()
 	for wait := firstLook; ; wait = min(2*wait, lastLook) {
-		waiting, err := s.store.awaitsInvalidation(ctx, id)
+		waiting, err := s.awaitsInvalidation(ctx, id)
 		if err != nil || !waiting {
 			return err
 		}
@@ -42,14 +43,41 @@ func (s *Service) awaitInvalidation(ctx context.Context, id uuid.UUID) error {
 
 // awaitsInvalidation says that an invalidation of the product has not been done,
 // and that there is none so old that all replicas do without the cache.
-func (s *Store) awaitsInvalidation(ctx context.Context, id uuid.UUID) (bool, error) {
+func (s *Outbox) awaitsInvalidation(ctx context.Context, id uuid.UUID) (bool, error) {
 	const q = `
 		SELECT EXISTS (SELECT 1 FROM outbox WHERE kind = 'invalidate' AND subject = $1)
 			AND NOT EXISTS (SELECT 1 FROM outbox WHERE kind = 'invalidate'
 				AND created_at < clock_timestamp() - $2 * interval '1 microsecond')`
 	var waiting bool
-	err := s.read(ctx, "await invalidation", func(ctx context.Context) error {
-		return s.db.GetContext(ctx, &waiting, q, id, noticed.Microseconds())
-	})
+	err := s.store.get(ctx, "await invalidation", &waiting, q, id, noticed.Microseconds())
 	return waiting, err
+}
+
+// conclude tells the cache of a committed write. Without a token, the write's
+// invalidation is recorded already. Where the cache fails, an invalidation is
+// recorded, unless there is one, and waited for. An error says that the caller
+// must not acknowledge the write.
+func (o *Outbox) conclude(
+	ctx context.Context, invalidation outboxRow, token string, lag time.Duration, tell func(context.Context) error,
+) error {
+	// The write is done, so its caller's end must not keep it from being seen.
+	// The end of the time for it does; a crowd at the database does not.
+	detached := patient(context.WithoutCancel(ctx))
+	if end, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		detached, cancel = context.WithDeadline(detached, end)
+		defer cancel()
+	}
+	if tell(detached) == nil {
+		return nil
+	}
+	if token != "" {
+		err := o.store.inTx(detached, "record invalidation", func(ctx context.Context, tx *sqlx.Tx) error {
+			return insertOutbox(ctx, tx, []outboxRow{invalidation})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return o.awaitInvalidation(patient(ctx), invalidation.subject, lag)
 }

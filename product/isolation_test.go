@@ -57,13 +57,13 @@ func TestCutOffReplicaLeavesInvalidations(t *testing.T) {
 			}
 			p := producttest.NewProxy(t, u.Host)
 			u.Host = p.Addr
-			cut := countedCache{openCache(t, u.String(), uuid.NewString()+":", c.store.PendingInvalidations),
+			cut := countedCache{openCache(t, u.String(), uuid.NewString()+":", c.outbox.PendingInvalidations),
 				make(chan error, 1), make(chan error, 1000)}
 			fail(p)
 			eventually(t, "the replica is cut off", func() bool { return cut.Cache.Check(t.Context()) != nil })
 
 			wake := make(chan struct{}, 1)
-			run(t, product.NewInvalidationRelay(producttest.Open(t, c.dsn), cut, wake, quiet()).Run)
+			run(t, product.NewInvalidationRelay(product.NewOutbox(producttest.Open(t, c.dsn)), cut, wake, quiet()).Run)
 			for range 20 {
 				c.invalidate(unknownID)
 			}
@@ -76,7 +76,7 @@ func TestCutOffReplicaLeavesInvalidations(t *testing.T) {
 				t.Errorf("%d of 20 invalidations are untouched", n)
 			}
 
-			run(t, product.NewInvalidationRelay(c.store, c.cache, nil, quiet()).Run)
+			run(t, product.NewInvalidationRelay(c.outbox, c.cache, nil, quiet()).Run)
 			eventually(t, "the healthy replica does them", func() bool { return c.count("outbox") == 0 })
 			if len(cut.dropped) != 0 {
 				t.Errorf("the replica that is cut off tried %d", len(cut.dropped))
@@ -103,7 +103,7 @@ func TestFailedInvalidationIsDueForOthers(t *testing.T) {
 	failing := fallingCache{make(chan struct{}, 1000)}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- product.NewInvalidationRelay(c.store, failing, nil, quiet()).Run(ctx) }()
+	go func() { ended <- product.NewInvalidationRelay(c.outbox, failing, nil, quiet()).Run(ctx) }()
 	receive(t, failing.used)
 	eventually(t, "it is given back", func() bool {
 		return c.count("outbox WHERE claim IS NULL AND attempts = 0 AND available_at <= clock_timestamp()") == 1

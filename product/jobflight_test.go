@@ -38,7 +38,7 @@ func TestWhatIsNotInFlight(t *testing.T) {
 			c := newCatalogue(t)
 			c.backlog(c.user, 2)
 			l := newLine(c)
-			run(t, product.NewJobRelay(c.store, l, product.JobLimits{PerOwner: 1}, nil, quiet()).Run)
+			run(t, product.NewJobRelay(c.outbox, l, product.JobLimits{PerOwner: 1}, nil, quiet()).Run)
 			end(t, c, l)
 			receive(t, l.jobs)
 		})
@@ -65,7 +65,7 @@ func TestLostJobsAreSentAgain(t *testing.T) {
 			c := newCatalogue(t)
 			c.backlog(c.user, 1)
 			l := newLine(c)
-			run(t, product.NewJobRelay(c.store, l, product.JobLimits{PerOwner: 1}, nil, quiet()).Run)
+			run(t, product.NewJobRelay(c.outbox, l, product.JobLimits{PerOwner: 1}, nil, quiet()).Run)
 			lose(t, c, l)
 			eventually(t, "the relay is done with it", func() bool { return c.count("outbox") == 0 })
 			c.reconcile(empty)
@@ -86,7 +86,7 @@ func TestRelayKilledBetweenClaimAndPublish(t *testing.T) {
 	c.backlog(c.user, 5)
 	store := producttest.Open(t, c.dsn)
 	ctx, kill := context.WithCancel(t.Context())
-	err := product.NewJobRelay(store, publisher(func(context.Context, []product.Message) []error {
+	err := product.NewJobRelay(product.NewOutbox(store), publisher(func(context.Context, []product.Message) []error {
 		kill()
 		return []error{store.Close(), errors.New("killed")} // so nothing is given back
 	}), product.JobLimits{PerOwner: 2}, nil, quiet()).Run(ctx)
@@ -97,7 +97,7 @@ func TestRelayKilledBetweenClaimAndPublish(t *testing.T) {
 		t.Fatalf("%d jobs are claimed", n)
 	}
 	l := newLine(c)
-	run(t, product.NewJobRelay(c.store, l, product.JobLimits{PerOwner: 3}, nil, quiet()).Run)
+	run(t, product.NewJobRelay(c.outbox, l, product.JobLimits{PerOwner: 3}, nil, quiet()).Run)
 	receive(t, l.jobs)
 	c.exec(`UPDATE outbox SET claimed_until = now() - interval '1 second' WHERE claim IS NOT NULL`)
 	receive(t, l.jobs)

@@ -46,7 +46,7 @@ func TestOwnersLimitHolds(t *testing.T) {
 	}
 	for i, claim := range claims {
 		// A relay that has heard of it sends the next one without waiting for its poll.
-		jobs := product.NewJobs(product.NewService(stores[i%len(stores)], c.cache, objectURL, quiet()))
+		jobs := newReplica(stores[i%len(stores)], c.cache).jobs
 		var owner int64
 		c.scan(&owner, `SELECT user_id FROM products WHERE id = $1`, claim.ProductID)
 		if err := jobs.Settle(t.Context(), claim, ready(claim, digest(1))); err != nil {
@@ -68,7 +68,7 @@ func TestClaimsOfJobsRace(t *testing.T) {
 	l, limits := newLine(c), product.JobLimits{PerOwner: 20, Waiting: 1000}
 	l.relays(8, limits)
 	eventually(t, "the owner has what it may have", func() bool { return len(l.sent()) >= 20 })
-	c.pass(product.NewJobRelay(c.store, l, limits, nil, quiet()))
+	c.pass(product.NewJobRelay(c.outbox, l, limits, nil, quiet()))
 	if n := len(l.sent()); n != 20 {
 		t.Errorf("%d jobs in flight, want 20", n)
 	}
@@ -119,9 +119,9 @@ func TestSettledJobWakesRelay(t *testing.T) {
 	c.backlog(c.user, 10)
 	name := "relay-" + uuid.NewString()
 	store := producttest.Open(t, c.dsn+"&application_name="+name)
-	jobs := product.NewJobs(product.NewService(store, c.cache, objectURL, quiet()))
+	jobs := newReplica(store, c.cache).jobs
 	l := newLine(c)
-	run(t, product.NewJobRelay(store, l, product.JobLimits{PerOwner: 1}, nil, quiet()).Run)
+	run(t, product.NewJobRelay(product.NewOutbox(store), l, product.JobLimits{PerOwner: 1}, nil, quiet()).Run)
 	var waits []time.Duration
 	for range 7 {
 		claim := l.begin()

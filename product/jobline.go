@@ -35,7 +35,7 @@ type dueJobs struct {
 // queueDue puts image jobs that have become due into the queues of their owners, and
 // returns which jobs can be claimed. The queues hold due jobs only, so that they can be
 // walked without passing over others.
-func (s *Store) queueDue(ctx context.Context, overdue time.Duration) (due dueJobs, err error) {
+func (s *Outbox) queueDue(ctx context.Context, overdue time.Duration) (due dueJobs, err error) {
 	const look = `
 		SELECT (SELECT priority FROM outbox WHERE ` + inQueue + ` ORDER BY priority, owner LIMIT 1) AS priority,
 			(SELECT priority FROM outbox WHERE ` + inQueue + ` AND priority > 0
@@ -46,8 +46,10 @@ func (s *Store) queueDue(ctx context.Context, overdue time.Duration) (due dueJob
 		dueJobs
 		Unqueued bool `db:"unqueued"`
 	}
-	read := func(ctx context.Context) error { return s.db.GetContext(ctx, &found, look, overdue.Microseconds()) }
-	if err := s.read(ctx, "look at outbox", read); err != nil || !found.Unqueued {
+	read := func(ctx context.Context) error {
+		return s.store.db.GetContext(ctx, &found, look, overdue.Microseconds())
+	}
+	if err := s.store.read(ctx, "look at outbox", read); err != nil || !found.Unqueued {
 		return found.dueJobs, err
 	}
 	const q = `
@@ -56,14 +58,14 @@ func (s *Store) queueDue(ctx context.Context, overdue time.Duration) (due dueJob
 		WHERE id = ANY (ARRAY (
 			SELECT due.id FROM (VALUES (0), (1), (2)) AS p (priority)
 			CROSS JOIN LATERAL (` + dueUnqueued + ` LIMIT $1 FOR UPDATE SKIP LOCKED) AS due))`
-	err = s.inTx(ctx, "queue jobs", func(ctx context.Context, tx *sqlx.Tx) error {
+	err = s.store.inTx(ctx, "queue jobs", func(ctx context.Context, tx *sqlx.Tx) error {
 		_, err := tx.ExecContext(ctx, q, queueBatch)
 		return err
 	})
 	if err != nil {
 		return dueJobs{}, err
 	}
-	err = s.read(ctx, "look at outbox", read)
+	err = s.store.read(ctx, "look at outbox", read)
 	return found.dueJobs, err
 }
 
@@ -173,12 +175,12 @@ type jobClaim struct {
 // The images are marked before the messages are sent, since a worker may be quicker: a
 // mark after its claim would say that the job is still on its way. An image that somebody
 // has locked stays unmarked, and counts again once a worker has it.
-func (s *Store) claimJobs(ctx context.Context, claim uuid.UUID, c jobClaim) (jobs []claimedJob, err error) {
-	q, args, err := s.db.BindNamed(claimQuery, claimArgs(claim, c))
+func (s *Outbox) claimJobs(ctx context.Context, claim uuid.UUID, c jobClaim) (jobs []claimedJob, err error) {
+	q, args, err := s.store.db.BindNamed(claimQuery, claimArgs(claim, c))
 	if err != nil {
 		return nil, err
 	}
-	err = s.inTx(ctx, "claim jobs", func(ctx context.Context, tx *sqlx.Tx) error {
+	err = s.store.inTx(ctx, "claim jobs", func(ctx context.Context, tx *sqlx.Tx) error {
 		if err := takeTurn(ctx, tx); err != nil {
 			return err
 		}

@@ -61,7 +61,7 @@ func (l *line) relays(n int, limits product.JobLimits) (stores []*product.Store)
 	for range n {
 		store := producttest.Open(l.c.t, l.c.dsn)
 		stores = append(stores, store)
-		run(l.c.t, product.NewJobRelay(store, l, limits, nil, quiet()).Run)
+		run(l.c.t, product.NewJobRelay(product.NewOutbox(store), l, limits, nil, quiet()).Run)
 	}
 	return stores
 }

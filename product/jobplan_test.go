@@ -10,7 +10,7 @@ import (
 // explainClaim claims jobs and undoes it.
 func (c *catalogue) explainClaim(after int64, limits product.JobLimits) planNode {
 	c.t.Helper()
-	raw, err := product.ExplainJobClaim(c.t.Context(), c.store, after, limits)
+	raw, err := product.ExplainJobClaim(c.t.Context(), c.outbox, after, limits)
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -66,18 +66,18 @@ func (l JobLimits) withDefaults() JobLimits {
 // and within limits; the backlog stays in the outbox. An owner's jobs of one priority go in the order in which they became due. Reprocessing jobs go while no image waits to
 // become ready and the queue is empty, or once they are overdue; those that a client asked
 // for go first.
-func NewJobRelay(store *Store, publisher Publisher, limits JobLimits, wake <-chan struct{}, log *logrus.Logger) *Relay {
-	relay := NewRelay(store, KindImageJob, jobBatch, func(ctx context.Context, rows []Row) []error {
+func NewJobRelay(outbox *Outbox, publisher Publisher, limits JobLimits, wake <-chan struct{}, log *logrus.Logger) *Relay {
+	relay := NewRelay(outbox, KindImageJob, jobBatch, func(ctx context.Context, rows []Row) []error {
 		return publishJobs(ctx, publisher, rows)
 	}, wake, log)
-	claimer := &jobClaimer{store: store, queue: publisher, limits: limits.withDefaults()}
-	relay.claim, relay.freed = claimer.claim, store.freed
+	claimer := &jobClaimer{outbox: outbox, queue: publisher, limits: limits.withDefaults()}
+	relay.claim, relay.freed = claimer.claim, outbox.freed
 	return relay
 }
 
 // jobClaimer chooses the jobs to be sent. It is for one relay.
 type jobClaimer struct {
-	store  *Store
+	outbox *Outbox
 	queue  Publisher
 	limits JobLimits
 	after  int64 // owner whose turn was the last
@@ -85,7 +85,7 @@ type jobClaimer struct {
 
 func (c *jobClaimer) claim(ctx context.Context, claim uuid.UUID) ([]Row, prospect, error) {
 	// Most passes end here: they need neither the broker nor the turn.
-	due, err := c.store.queueDue(ctx, c.limits.Overdue)
+	due, err := c.outbox.queueDue(ctx, c.limits.Overdue)
 	if err != nil || !due.Priority.Valid {
 		return nil, idle, err
 	}
@@ -128,7 +128,7 @@ func (c *jobClaimer) claimReprocess(ctx context.Context, claim uuid.UUID, priori
 
 func (c *jobClaimer) take(ctx context.Context, claim uuid.UUID, what jobClaim) ([]Row, prospect, error) {
 	what.after, what.limits = c.after, c.limits
-	jobs, err := c.store.claimJobs(ctx, claim, what)
+	jobs, err := c.outbox.claimJobs(ctx, claim, what)
 	if err != nil || len(jobs) == 0 {
 		return nil, held, err
 	}
@@ -175,10 +175,10 @@ func publishJobs(ctx context.Context, publisher Publisher, rows []Row) []error {
 	return errs
 }
 
-// free tells the job relay of this process that a job has left the queue or its worker, so
+// Free tells the job relay of this process that a job has left the queue or its worker, so
 // that the next one can be sent. Other processes need not know: each relay sends what is
 // next of all.
-func (s *Store) free() {
+func (s *Outbox) Free() {
 	select {
 	case s.freed <- struct{}{}:
 	default: // it was told and has not looked yet

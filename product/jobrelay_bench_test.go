@@ -51,12 +51,13 @@ func BenchmarkJobRelay(b *testing.B) {
 		b.Fatal("RABBITMQ_URL is not set: start the servers with `make up`")
 	}
 	store, db := producttest.Open(b, dsn), sqlx.MustConnect("postgres", dsn)
+	outbox := product.NewOutbox(store)
 	b.Cleanup(func() { _ = db.Close() })
 	prefix := "bench-" + uuid.NewString() + "."
 	b.Cleanup(func() { removeQueues(b, url, prefix) })
 	broker := queue.New(queue.Config{URLs: []string{url}, Prefix: prefix, Workers: 8}, quiet())
 	broker.Handle(func(context.Context, queue.Delivery) queue.Verdict {
-		store.Free()
+		outbox.Free()
 		return queue.Ack
 	})
 	ctx, stop := context.WithCancel(context.Background())
@@ -70,9 +71,9 @@ func BenchmarkJobRelay(b *testing.B) {
 	})
 	to := busyBroker{broker, db}
 	byTurns := func(limits product.JobLimits) *product.Relay {
-		return product.NewJobRelay(store, to, limits, nil, quiet())
+		return product.NewJobRelay(outbox, to, limits, nil, quiet())
 	}
-	oldestFirst := product.NewRelay(store, product.KindImageJob, 100, func(ctx context.Context, rows []product.Row) []error {
+	oldestFirst := product.NewRelay(outbox, product.KindImageJob, 100, func(ctx context.Context, rows []product.Row) []error {
 		return product.PublishJobs(ctx, to, rows)
 	}, nil, quiet())
 	for _, owners := range []int{1, 100} {

@@ -15,15 +15,16 @@ import (
 // Jobs is the life of image jobs: claim, lease, outcome. One job makes an image ready, or
 // reprocesses a ready one; both have the same life. It implements [imaging.JobStore].
 type Jobs struct {
-	service *Service
-	store   *Store
+	store     *Store
+	catalogue *Service
+	freed     func() // a job has left the queue, or its worker
 }
 
 var _ imaging.JobStore = (*Jobs)(nil)
 
 // NewJobs returns the job store of a service.
-func NewJobs(service *Service) *Jobs {
-	return &Jobs{service: service, store: service.store}
+func NewJobs(store *Store, catalogue *Service, freed func()) *Jobs {
+	return &Jobs{store: store, catalogue: catalogue, freed: freed}
 }
 
 // claimable is true of images whose job holder $3 can claim; $4 says that it is to
@@ -38,7 +39,7 @@ const claimable = `
 // call was lost, Claim renews it and returns the same claim. Errors: those of
 // [imaging.JobStore], and [ErrUnavailable].
 func (j *Jobs) Claim(ctx context.Context, job imaging.Job, holder string, lease time.Duration) (imaging.Claim, error) {
-	defer j.store.free()
+	defer j.freed()
 	ctx = WithRequestID(ctx, job.RequestID)
 	// Late and repeated messages are common after an outage: they end here, without a
 	// lock and without touching the cache.
@@ -47,7 +48,7 @@ func (j *Jobs) Claim(ctx context.Context, job imaging.Job, holder string, lease 
 		return imaging.Claim{}, err
 	}
 	claim := imaging.Claim{Job: job, ProductID: product, Holder: holder}
-	_, err = j.service.write(ctx, Everything(), product, "claim image", func(ctx context.Context, e *edit) error {
+	_, err = j.catalogue.write(ctx, Everything(), product, "claim image", func(ctx context.Context, e *edit) error {
 		claim.ObjectKey = e.product.ObjectKey
 		row, lost, err := claimImage(ctx, e.tx, &claim, lease)
 		if err != nil {
@@ -78,9 +79,7 @@ func (j *Jobs) look(ctx context.Context, job imaging.Job, holder string) (int64,
 		Status     imaging.Status `db:"status"`
 		Due        bool           `db:"due"`
 	}
-	err := j.store.read(ctx, "look up image", func(ctx context.Context) error {
-		return j.store.db.GetContext(ctx, &found, q, job.ImageID, job.Generation, holder, job.Reprocess)
-	})
+	err := j.store.get(ctx, "look up image", &found, q, job.ImageID, job.Generation, holder, job.Reprocess)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return 0, fmt.Errorf("image is gone: %w", imaging.ErrNothingToDo)
@@ -218,16 +217,4 @@ func (j *Jobs) PutBack(ctx context.Context, job imaging.Job) error {
 	return j.store.inTx(ctx, "put job back", func(ctx context.Context, tx *sqlx.Tx) error {
 		return putBack(ctx, tx, job, permitDelay)
 	})
-}
-
-// oneRow returns none if a statement changed nothing.
-func oneRow(result sql.Result, err, none error) error {
-	if err != nil {
-		return err
-	}
-	n, err := result.RowsAffected()
-	if err == nil && n == 0 {
-		return none
-	}
-	return err
 }

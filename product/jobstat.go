@@ -17,7 +17,7 @@ type JobStat struct {
 }
 
 // JobStats returns the present state of the image jobs, for metrics.
-func (s *Store) JobStats(ctx context.Context) (stat JobStat, err error) {
+func (s *Outbox) JobStats(ctx context.Context) (stat JobStat, err error) {
 	const query = `
 		WITH RECURSIVE busy AS MATERIALIZED (` + inFlight + `
 		), w AS (
@@ -30,14 +30,12 @@ func (s *Store) JobStats(ctx context.Context) (stat JobStat, err error) {
 			(SELECT count(*) FROM (SELECT FROM images WHERE (status = 'pending' OR reprocess <> '{}') AND status = 'ready' LIMIT :owners) AS due) +
 			(SELECT count(*) FROM images WHERE lease_holder IS NOT NULL AND status = 'ready' AND reprocess = '{}') AS reprocess
 		FROM busy`
-	q, args, err := s.db.BindNamed(query, map[string]any{
+	q, args, err := s.store.db.BindNamed(query, map[string]any{
 		"owners": maxOwnersCounted, "priority": PriorityFirst, "reprocess": false, "sent_for": sentFor.Microseconds(), "sent_lately": sentLately.Microseconds(),
 	})
 	if err != nil {
 		return JobStat{}, fmt.Errorf("job stats: %w", err)
 	}
-	err = s.read(ctx, "job stats", func(ctx context.Context) error {
-		return s.db.GetContext(ctx, &stat, q, args...)
-	})
+	err = s.store.get(ctx, "job stats", &stat, q, args...)
 	return stat, err
 }

@@ -81,7 +81,7 @@ func newKeyring() *keyring {
 // before: it is under the protocol of the products, so that known keys go on in an
 // outage and yet end with their revocation. Somebody who writes to it gets nothing:
 // what it says has to be what PostgreSQL said.
-func (s *Service) VerifyKey(ctx context.Context, key string) (Grant, error) {
+func (s *Accounts) VerifyKey(ctx context.Context, key string) (Grant, error) {
 	digest, ok := digestKey(key)
 	if !ok {
 		return Grant{}, ErrInvalidKey
@@ -126,7 +126,7 @@ func (k granted) grant(now time.Time) (Grant, error) {
 
 // askForKey finds out about a key and remembers what it found, or gives
 // [ErrNotFound].
-func (s *Service) askForKey(ctx context.Context, digest keyDigest) (granted, error) {
+func (s *Accounts) askForKey(ctx context.Context, digest keyDigest) (granted, error) {
 	begun := time.Now()
 	known, seen := s.keys.granted.get(digest)
 	var err error
@@ -156,12 +156,12 @@ func (s *Service) askForKey(ctx context.Context, digest keyDigest) (granted, err
 // confirmKey sees to it that the cache has the record of a key that this process
 // knows, for the time when PostgreSQL is away, and asks PostgreSQL if that has not
 // just been done. The cache's word counts only where PostgreSQL does not answer.
-func (s *Service) confirmKey(ctx context.Context, digest keyDigest, known []byte, old bool) ([]byte, error) {
+func (s *Accounts) confirmKey(ctx context.Context, digest keyDigest, known []byte, old bool) ([]byte, error) {
 	record, hit, err := s.cache.Fetch(ctx, digest.cacheKey(), "", func(ctx context.Context) ([]byte, error) {
 		return s.selectKey(ctx, digest)
 	})
 	switch {
-	case err == nil && !hit, isDomain(err):
+	case err == nil && !hit, translated(err):
 		return record, err
 	case err != nil: // the load was waited for in vain
 		return nil, fmt.Errorf("verify key: %w: %w", ErrUnavailable, err)
@@ -171,7 +171,7 @@ func (s *Service) confirmKey(ctx context.Context, digest keyDigest, known []byte
 		s.log.Warn("cached API key is not the one that was granted")
 		_ = s.cache.Drop(ctx, digest.cacheKey()) // a failure is counted there
 	}
-	if !old || same && s.store.down.Load() {
+	if !old || same && !s.store.Reachable() {
 		return known, nil
 	}
 	if same {
@@ -187,7 +187,7 @@ func (s *Service) confirmKey(ctx context.Context, digest keyDigest, known []byte
 }
 
 // lookUpKey is selectKey when its turn comes.
-func (s *Service) lookUpKey(ctx context.Context, digest keyDigest) ([]byte, error) {
+func (s *Accounts) lookUpKey(ctx context.Context, digest keyDigest) ([]byte, error) {
 	late := time.NewTimer(lookupWait)
 	defer late.Stop()
 	select {
@@ -202,16 +202,14 @@ func (s *Service) lookUpKey(ctx context.Context, digest keyDigest) ([]byte, erro
 }
 
 // selectKey gives the record of a valid key, or [ErrNotFound].
-func (s *Service) selectKey(ctx context.Context, digest keyDigest) ([]byte, error) {
+func (s *Accounts) selectKey(ctx context.Context, digest keyDigest) ([]byte, error) {
 	const q = `SELECT id, user_id, read_only, expires_at, sha256 FROM api_keys
 		WHERE sha256 = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())`
 	var row struct {
 		SHA256 []byte `db:"sha256"`
 		keyRow
 	}
-	err := s.store.read(ctx, "verify key", func(ctx context.Context) error {
-		return s.store.db.GetContext(ctx, &row, q, digest[:])
-	})
+	err := s.store.get(ctx, "verify key", &row, q, digest[:])
 	if err != nil {
 		return nil, err
 	}

@@ -23,13 +23,12 @@ const revocation = 5 * time.Second
 
 // replica is a service with a pool, a cache and a memory of its own, whose ways to
 // PostgreSQL and Redis can be broken.
-type replica struct {
-	*product.Service
-	store           *product.Store
+type keyReplica struct {
+	*replica
 	postgres, redis *producttest.Proxy
 }
 
-func (c *catalogue) replica(prefix string) replica {
+func (c *catalogue) keyReplica(prefix string) keyReplica {
 	c.t.Helper()
 	through := func(address string) (string, *producttest.Proxy) {
 		u, err := url.Parse(address)
@@ -44,45 +43,47 @@ func (c *catalogue) replica(prefix string) replica {
 	address, redis := through(redisURL(c.t))
 	store := producttest.Open(c.t, dsn)
 	c.t.Cleanup(postgres.Refuse) // before the store is closed, which would wait for a frozen server
-	cached := openCache(c.t, address, prefix, store.PendingInvalidations)
-	run(c.t, product.NewInvalidationRelay(store, cached, nil, quiet()).Run)
-	return replica{product.NewService(store, cached, objectURL, quiet()), store, postgres, redis}
+	cached := openCache(c.t, address, prefix, product.NewOutbox(store).PendingInvalidations)
+	run(c.t, product.NewInvalidationRelay(product.NewOutbox(store), cached, nil, quiet()).Run)
+	return keyReplica{newReplica(store, cached), postgres, redis}
 }
 
 // TestRevocationReachesEveryReplica revokes a key on one replica while both, one or
 // the other lack a server, and waits for the end of the key on the other one.
 func TestRevocationReachesEveryReplica(t *testing.T) {
 	t.Parallel()
-	nothing := func(_, _ replica) {}
-	for name, do := range map[string]struct{ fail, mend func(revoking, other replica) }{
+	nothing := func(_, _ keyReplica) {}
+	for name, do := range map[string]struct {
+		fail, mend func(revoking, other keyReplica)
+	}{
 		"all is well":     {nothing, nothing},
-		"Redis is down":   {func(r, o replica) { r.redis.Refuse(); o.redis.Refuse() }, func(r, o replica) { r.redis.Accept(); o.redis.Accept() }},
-		"Redis is frozen": {func(r, o replica) { r.redis.Stall(); o.redis.Stall() }, func(r, o replica) { r.redis.Resume(); o.redis.Resume() }},
+		"Redis is down":   {func(r, o keyReplica) { r.redis.Refuse(); o.redis.Refuse() }, func(r, o keyReplica) { r.redis.Accept(); o.redis.Accept() }},
+		"Redis is frozen": {func(r, o keyReplica) { r.redis.Stall(); o.redis.Stall() }, func(r, o keyReplica) { r.redis.Resume(); o.redis.Resume() }},
 		"the revoking one lacks Redis": {
-			func(r, _ replica) { r.redis.Refuse() }, func(r, _ replica) { r.redis.Accept() }},
+			func(r, _ keyReplica) { r.redis.Refuse() }, func(r, _ keyReplica) { r.redis.Accept() }},
 		"the other one lacks Redis": {
-			func(_, o replica) { o.redis.Refuse() }, func(_, o replica) { o.redis.Accept() }},
+			func(_, o keyReplica) { o.redis.Refuse() }, func(_, o keyReplica) { o.redis.Accept() }},
 		"the other one lacks PostgreSQL": {
-			func(_, o replica) { o.postgres.Refuse() }, func(_, o replica) { o.postgres.Accept() }},
+			func(_, o keyReplica) { o.postgres.Refuse() }, func(_, o keyReplica) { o.postgres.Accept() }},
 		"the other one's PostgreSQL is frozen": {
-			func(_, o replica) { o.postgres.Stall() }, func(_, o replica) { o.postgres.Resume() }},
+			func(_, o keyReplica) { o.postgres.Stall() }, func(_, o keyReplica) { o.postgres.Resume() }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := newCatalogue(t)
 			prefix := uuid.NewString() + ":"
-			revoking, other := c.replica(prefix), c.replica(prefix)
+			revoking, other := c.keyReplica(prefix), c.keyReplica(prefix)
 			key, text := c.newKey(product.NewAPIKey{})
-			wantGrant(t, revoking.Service, text, key)
-			wantGrant(t, other.Service, text, key)
+			wantGrant(t, revoking.replica, text, key)
+			wantGrant(t, other.replica, text, key)
 			do.fail(revoking, other)
-			if _, err := revoking.RevokeKey(t.Context(), product.OwnedBy(c.user), c.user, key.ID); err != nil {
+			if _, err := revoking.accounts.RevokeKey(t.Context(), product.OwnedBy(c.user), c.user, key.ID); err != nil {
 				t.Fatal(err)
 			}
 			revoked, accepted := time.Now(), time.Time{}
 			refused := func() bool {
 				began := time.Now()
-				_, err := other.VerifyKey(t.Context(), text)
+				_, err := other.accounts.VerifyKey(t.Context(), text)
 				if err == nil {
 					accepted = began
 				}
@@ -91,7 +92,7 @@ func TestRevocationReachesEveryReplica(t *testing.T) {
 			eventually(t, "the other replica refuses the key", refused)
 			do.mend(revoking, other)
 			eventually(t, "it knows that the key is over", func() bool {
-				_, err := other.VerifyKey(t.Context(), text)
+				_, err := other.accounts.VerifyKey(t.Context(), text)
 				if err == nil {
 					t.Fatal("it took the key again")
 				}
@@ -115,28 +116,28 @@ func TestKnownKeysOutliveAnOutage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := newCatalogue(t)
-			r := c.replica(uuid.NewString() + ":")
+			r := c.keyReplica(uuid.NewString() + ":")
 			key, text := c.newKey(product.NewAPIKey{})
 			_, unseen := c.newKey(product.NewAPIKey{})
-			wantGrant(t, r.Service, text, key)
+			wantGrant(t, r.replica, text, key)
 			do.fail(r.postgres)
 			began := time.Now()
 			eventually(t, "three seconds have passed", func() bool {
-				wantGrant(t, r.Service, text, key)
+				wantGrant(t, r.replica, text, key)
 				return t.Failed() || time.Since(began) > 3*time.Second
 			})
 			began = time.Now()
-			_, err := r.VerifyKey(t.Context(), unseen)
+			_, err := r.accounts.VerifyKey(t.Context(), unseen)
 			wantErr(t, err, product.ErrUnavailable)
 			if took := time.Since(began); took > 5*time.Second { // three, and two for a busy machine
 				t.Errorf("an unseen key was refused after %v", took)
 			}
 			// What is no key needs no database.
-			_, err = r.VerifyKey(t.Context(), flip(unseen, 20))
+			_, err = r.accounts.VerifyKey(t.Context(), flip(unseen, 20))
 			wantErr(t, err, product.ErrInvalidKey)
 			do.mend(r.postgres)
 			eventually(t, "the unseen key is taken", func() bool {
-				_, err := r.VerifyKey(t.Context(), unseen)
+				_, err := r.accounts.VerifyKey(t.Context(), unseen)
 				return err == nil
 			})
 		})
@@ -166,8 +167,8 @@ func TestCacheGrantsNothing(t *testing.T) {
 	for _, text := range []string{text, made} {
 		eventually(t, "the forged record is there", func() bool { return forge(text) })
 	}
-	wantGrant(t, c.Service, text, key)
-	if got, err := c.VerifyKey(t.Context(), made); !errors.Is(err, product.ErrInvalidKey) {
+	wantGrant(t, c.replica, text, key)
+	if got, err := c.accounts.VerifyKey(t.Context(), made); !errors.Is(err, product.ErrInvalidKey) {
 		t.Errorf("%v, %v", got, err)
 	}
 }
@@ -177,7 +178,7 @@ func TestCacheGrantsNothing(t *testing.T) {
 func TestUnknownKeysAreLookedUpInTurn(t *testing.T) {
 	t.Parallel()
 	c := newCatalogue(t)
-	r := c.replica(uuid.NewString() + ":")
+	r := c.keyReplica(uuid.NewString() + ":")
 	other := newCatalogue(t)
 	var texts []string
 	for range 5 {
@@ -192,7 +193,7 @@ func TestUnknownKeysAreLookedUpInTurn(t *testing.T) {
 	var callers sync.WaitGroup
 	for _, text := range texts {
 		callers.Go(func() {
-			if _, err := r.VerifyKey(t.Context(), text); !errors.Is(err, product.ErrUnavailable) {
+			if _, err := r.accounts.VerifyKey(t.Context(), text); !errors.Is(err, product.ErrUnavailable) {
 				t.Errorf("got %v", err)
 			}
 			busy <- r.store.Stats().InUse
@@ -218,18 +219,18 @@ func TestRevocationSurvivesItsProcess(t *testing.T) {
 	t.Parallel()
 	c := newCatalogue(t)
 	prefix := uuid.NewString() + ":"
-	killed := product.NewService(c.store, speechless{openCache(t, redisURL(t), prefix, c.store.PendingInvalidations)}, objectURL, quiet())
-	other := c.replica(prefix)
+	killed := newReplica(c.store, speechless{openCache(t, redisURL(t), prefix, c.outbox.PendingInvalidations)})
+	other := c.keyReplica(prefix)
 	key, text := c.newKey(product.NewAPIKey{})
-	wantGrant(t, other.Service, text, key)
+	wantGrant(t, other.replica, text, key)
 	other.postgres.Refuse()
-	if _, err := killed.RevokeKey(t.Context(), product.OwnedBy(c.user), c.user, key.ID); err != nil {
+	if _, err := killed.accounts.RevokeKey(t.Context(), product.OwnedBy(c.user), c.user, key.ID); err != nil {
 		t.Fatal(err)
 	}
 	revoked, accepted := time.Now(), time.Time{}
 	eventually(t, "the key is refused", func() bool {
 		began := time.Now()
-		_, err := other.VerifyKey(t.Context(), text)
+		_, err := other.accounts.VerifyKey(t.Context(), text)
 		if err == nil {
 			accepted = began
 		}

@@ -50,7 +50,7 @@ func utc(t *time.Time) *time.Time {
 // had again: after [ErrUnavailable] there may be a key that nobody knows. Further
 // errors: [ErrNotFound] where the scope has no such user, [ErrTooManyKeys],
 // [*ValidationError].
-func (s *Service) CreateKey(ctx context.Context, scope Scope, user int64, n NewAPIKey) (key APIKey, text string, err error) {
+func (s *Accounts) CreateKey(ctx context.Context, scope Scope, user int64, n NewAPIKey) (key APIKey, text string, err error) {
 	if err := n.Validate(); err != nil {
 		return APIKey{}, "", err
 	}
@@ -114,7 +114,7 @@ func makeRoom(ctx context.Context, tx *sqlx.Tx, user int64) error {
 
 // Keys gives the user's keys, newest first: all valid ones, and those latest that
 // are not any more. The error is [ErrNotFound] where the scope has no such user.
-func (s *Service) Keys(ctx context.Context, scope Scope, user int64) ([]APIKey, error) {
+func (s *Accounts) Keys(ctx context.Context, scope Scope, user int64) ([]APIKey, error) {
 	const find = `SELECT id FROM users WHERE id = $1 AND (cast($2 AS bigint) IS NULL OR id = cast($2 AS bigint))`
 	const q = `SELECT ` + keyColumns + ` FROM api_keys
 		WHERE user_id = $1 AND (cast($2 AS bigint) IS NULL OR user_id = cast($2 AS bigint))
@@ -140,7 +140,7 @@ func (s *Service) Keys(ctx context.Context, scope Scope, user int64) ([]APIKey, 
 // RevokeKey ends a key for good: five seconds later at most no replica takes it any
 // more. It may be called again. The error is [ErrNotFound] where the scope has no
 // such user or the user no such key.
-func (s *Service) RevokeKey(ctx context.Context, scope Scope, user int64, id uuid.UUID) (APIKey, error) {
+func (s *Accounts) RevokeKey(ctx context.Context, scope Scope, user int64, id uuid.UUID) (APIKey, error) {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	const q = `
@@ -160,7 +160,7 @@ func (s *Service) RevokeKey(ctx context.Context, scope Scope, user int64, id uui
 		digest = keyDigest(row.SHA256) // of this length by the table's definition
 		// Last, and under the row's lock, as in write.
 		if token, err = s.cache.Forbid(ctx, digest.cacheKey()); err != nil {
-			return insertOutbox(ctx, tx, []outboxRow{keyInvalidation(id, digest)})
+			return insertOutbox(ctx, tx, []outboxRow{invalidationRow(id, digest.cacheKey())})
 		}
 		return nil
 	})
@@ -168,11 +168,7 @@ func (s *Service) RevokeKey(ctx context.Context, scope Scope, user int64, id uui
 		return APIKey{}, err
 	}
 	s.keys.granted.remove(digest) // so that here it ends at once
-	return row.key(), s.conclude(ctx, keyInvalidation(id, digest), token, func(ctx context.Context) error {
+	return row.key(), s.outbox.conclude(ctx, invalidationRow(id, digest.cacheKey()), token, s.cache.Lag(), func(ctx context.Context) error {
 		return s.cache.Drop(ctx, digest.cacheKey())
 	})
-}
-
-func keyInvalidation(id uuid.UUID, digest keyDigest) outboxRow {
-	return outboxRow{kind: KindInvalidate, subject: id, payload: invalidationPayload{Key: digest.cacheKey()}}
 }

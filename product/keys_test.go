@@ -17,7 +17,7 @@ import (
 // newKey makes a key of the catalogue's user.
 func (c *catalogue) newKey(n product.NewAPIKey) (product.APIKey, string) {
 	c.t.Helper()
-	key, text, err := c.CreateKey(c.t.Context(), product.OwnedBy(c.user), c.user, n)
+	key, text, err := c.accounts.CreateKey(c.t.Context(), product.OwnedBy(c.user), c.user, n)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -25,9 +25,9 @@ func (c *catalogue) newKey(n product.NewAPIKey) (product.APIKey, string) {
 }
 
 // wantGrant checks what a key allows.
-func wantGrant(t *testing.T, s *product.Service, text string, want product.APIKey) {
+func wantGrant(t *testing.T, s *replica, text string, want product.APIKey) {
 	t.Helper()
-	got, err := s.VerifyKey(t.Context(), text)
+	got, err := s.accounts.VerifyKey(t.Context(), text)
 	if diff := cmp.Diff(product.Grant{KeyID: want.ID, UserID: want.UserID, ReadOnly: want.ReadOnly}, got); err != nil || diff != "" {
 		t.Errorf("%v %s", err, diff)
 	}
@@ -67,8 +67,8 @@ func TestVerifyKey(t *testing.T) {
 	full, fullText := c.newKey(product.NewAPIKey{})
 	reader, readerText := c.newKey(product.NewAPIKey{ReadOnly: true, ExpiresAt: &soon})
 	for range 2 { // from the database, then from memory
-		wantGrant(t, c.Service, fullText, full)
-		wantGrant(t, c.Service, readerText, reader)
+		wantGrant(t, c.replica, fullText, full)
+		wantGrant(t, c.replica, readerText, reader)
 	}
 	_, other := newCatalogue(t).newKey(product.NewAPIKey{})
 	for name, text := range map[string]string{
@@ -76,7 +76,7 @@ func TestVerifyKey(t *testing.T) {
 		"too long": fullText + "0", "too short": fullText[:len(fullText)-1], "other mark": "VIT_" + fullText[4:],
 	} {
 		for range 2 {
-			if got, err := c.VerifyKey(t.Context(), text); !errors.Is(err, product.ErrInvalidKey) || got != (product.Grant{}) {
+			if got, err := c.accounts.VerifyKey(t.Context(), text); !errors.Is(err, product.ErrInvalidKey) || got != (product.Grant{}) {
 				t.Errorf("%s: %v, %v", name, got, err)
 			}
 		}
@@ -97,16 +97,16 @@ func TestKeyExpires(t *testing.T) {
 	c := newCatalogue(t)
 	end := time.Now().Add(1500 * time.Millisecond)
 	key, text := c.newKey(product.NewAPIKey{ExpiresAt: &end})
-	wantGrant(t, c.Service, text, key)
+	wantGrant(t, c.replica, text, key)
 	eventually(t, "it has expired", func() bool {
-		_, err := c.VerifyKey(t.Context(), text)
+		_, err := c.accounts.VerifyKey(t.Context(), text)
 		return errors.Is(err, product.ErrInvalidKey)
 	})
 	if since := time.Since(end); since < 0 || since > 2*time.Second {
 		t.Errorf("%v after its time", since)
 	}
 	past := time.Now()
-	_, _, err := c.CreateKey(t.Context(), product.Everything(), c.user, product.NewAPIKey{ExpiresAt: &past, Name: "bell \a"})
+	_, _, err := c.accounts.CreateKey(t.Context(), product.Everything(), c.user, product.NewAPIKey{ExpiresAt: &past, Name: "bell \a"})
 	var invalid *product.ValidationError
 	if !errors.As(err, &invalid) || len(invalid.Fields) != 2 {
 		t.Errorf("got %v", err)
@@ -118,21 +118,21 @@ func TestRevokeKey(t *testing.T) {
 	c := newCatalogue(t)
 	old, oldText := c.newKey(product.NewAPIKey{Name: "old"})
 	fresh, freshText := c.newKey(product.NewAPIKey{Name: "new"})
-	wantGrant(t, c.Service, oldText, old)
-	wantGrant(t, c.Service, freshText, fresh)
+	wantGrant(t, c.replica, oldText, old)
+	wantGrant(t, c.replica, freshText, fresh)
 	var revoked *time.Time
 	for range 2 {
-		got, err := c.RevokeKey(t.Context(), product.OwnedBy(c.user), c.user, old.ID)
+		got, err := c.accounts.RevokeKey(t.Context(), product.OwnedBy(c.user), c.user, old.ID)
 		if err != nil || got.RevokedAt == nil || revoked != nil && !got.RevokedAt.Equal(*revoked) {
 			t.Fatalf("%+v, %v, first revoked at %v", got, err, revoked)
 		}
 		revoked = got.RevokedAt
-		if _, err := c.VerifyKey(t.Context(), oldText); !errors.Is(err, product.ErrInvalidKey) {
+		if _, err := c.accounts.VerifyKey(t.Context(), oldText); !errors.Is(err, product.ErrInvalidKey) {
 			t.Errorf("this replica still takes it: %v", err)
 		}
 	}
-	wantGrant(t, c.Service, freshText, fresh)
-	keys, err := c.Keys(t.Context(), product.OwnedBy(c.user), c.user)
+	wantGrant(t, c.replica, freshText, fresh)
+	keys, err := c.accounts.Keys(t.Context(), product.OwnedBy(c.user), c.user)
 	if err != nil || len(keys) != 2 || keys[0].ID != fresh.ID || keys[1].ID != old.ID || keys[1].RevokedAt == nil || keys[0].RevokedAt != nil {
 		t.Errorf("%+v, %v", keys, err)
 	}
@@ -145,23 +145,23 @@ func TestKeysOfOthers(t *testing.T) {
 	key, text := c.newKey(product.NewAPIKey{})
 	eve := c.addUser()
 	for name, scope := range map[string]product.Scope{"foreign": product.OwnedBy(eve), "none": {}} {
-		_, _, err := c.CreateKey(t.Context(), scope, c.user, product.NewAPIKey{})
+		_, _, err := c.accounts.CreateKey(t.Context(), scope, c.user, product.NewAPIKey{})
 		wantErr(t, err, product.ErrNotFound)
-		_, err = c.Keys(t.Context(), scope, c.user)
+		_, err = c.accounts.Keys(t.Context(), scope, c.user)
 		wantErr(t, err, product.ErrNotFound)
-		_, err = c.RevokeKey(t.Context(), scope, c.user, key.ID)
+		_, err = c.accounts.RevokeKey(t.Context(), scope, c.user, key.ID)
 		wantErr(t, err, product.ErrNotFound)
 		if t.Failed() {
 			t.Fatal(name)
 		}
 	}
 	// Under one's own id another's key is not there either.
-	_, err := c.RevokeKey(t.Context(), product.OwnedBy(eve), eve, key.ID)
+	_, err := c.accounts.RevokeKey(t.Context(), product.OwnedBy(eve), eve, key.ID)
 	wantErr(t, err, product.ErrNotFound)
-	_, err = c.RevokeKey(t.Context(), product.Everything(), eve, key.ID)
+	_, err = c.accounts.RevokeKey(t.Context(), product.Everything(), eve, key.ID)
 	wantErr(t, err, product.ErrNotFound)
-	wantGrant(t, c.Service, text, key)
-	if keys, err := c.Keys(t.Context(), product.OwnedBy(eve), eve); err != nil || len(keys) != 0 {
+	wantGrant(t, c.replica, text, key)
+	if keys, err := c.accounts.Keys(t.Context(), product.OwnedBy(eve), eve); err != nil || len(keys) != 0 {
 		t.Errorf("%v, %v", keys, err)
 	}
 }
@@ -173,7 +173,7 @@ func TestKeysAreBounded(t *testing.T) {
 	results := make(chan error, 25)
 	for range 25 {
 		callers.Go(func() {
-			_, _, err := c.CreateKey(t.Context(), product.Everything(), c.user, product.NewAPIKey{})
+			_, _, err := c.accounts.CreateKey(t.Context(), product.Everything(), c.user, product.NewAPIKey{})
 			results <- err
 		})
 	}
@@ -191,11 +191,11 @@ func TestKeysAreBounded(t *testing.T) {
 	if n := c.count("api_keys"); made != 10 || n != 10 {
 		t.Errorf("%d made, %d there", made, n)
 	}
-	keys, err := c.Keys(t.Context(), product.Everything(), c.user)
+	keys, err := c.accounts.Keys(t.Context(), product.Everything(), c.user)
 	if err != nil || len(keys) != 10 {
 		t.Fatal(keys, err)
 	}
-	if _, err := c.RevokeKey(t.Context(), product.Everything(), c.user, keys[0].ID); err != nil {
+	if _, err := c.accounts.RevokeKey(t.Context(), product.Everything(), c.user, keys[0].ID); err != nil {
 		t.Fatal(err)
 	}
 	c.newKey(product.NewAPIKey{})
@@ -216,8 +216,8 @@ func TestKeyUseIsWritten(t *testing.T) {
 	used, text := c.newKey(product.NewAPIKey{})
 	idle, _ := c.newKey(product.NewAPIKey{})
 	began := time.Now().Add(-time.Second)
-	wantGrant(t, c.Service, text, used)
-	run(t, product.NewKeyUse(c.Service, 10*time.Millisecond, quiet()).Run)
+	wantGrant(t, c.replica, text, used)
+	run(t, product.NewKeyUse(c.accounts, 10*time.Millisecond, quiet()).Run)
 	last := func(id uuid.UUID) *time.Time {
 		var at *time.Time
 		c.scan(&at, `SELECT last_used_at FROM api_keys WHERE id = $1`, id)
@@ -233,7 +233,7 @@ func TestKeyUseIsWritten(t *testing.T) {
 	// An old time is brought up to date with the next use that is noted.
 	c.exec(`UPDATE api_keys SET last_used_at = now() - interval '1 hour'`)
 	eventually(t, "a later use is written", func() bool {
-		wantGrant(t, c.Service, text, used)
+		wantGrant(t, c.replica, text, used)
 		return last(used.ID).After(began)
 	})
 }

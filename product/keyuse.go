@@ -15,35 +15,26 @@ import (
 // KeyUse writes down when API keys were used last, so that whoever replaces one can
 // see that nobody needs the old one any more.
 type KeyUse struct {
-	service *Service
-	every   time.Duration
-	log     *logrus.Logger
+	accounts *Accounts
+	every    time.Duration
+	log      *logrus.Logger
 }
 
-// NewKeyUse makes one for the keys that service verifies; it writes that often.
-func NewKeyUse(service *Service, every time.Duration, log *logrus.Logger) *KeyUse {
-	return &KeyUse{service, every, log}
+// NewKeyUse makes one for the keys that accounts verifies; it writes that often.
+func NewKeyUse(accounts *Accounts, every time.Duration, log *logrus.Logger) *KeyUse {
+	return &KeyUse{accounts: accounts, every: every, log: log}
 }
 
-// Run writes until ctx ends. What it could not write it tries again; what was used
-// since the last time before ctx ends is forgotten.
+// Run writes until ctx ends. What could not be written is tried again; what was used
+// since the last write before ctx ends is forgotten.
 func (u *KeyUse) Run(ctx context.Context) error {
-	tick := time.NewTicker(u.every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-		if err := u.service.writeKeyUse(ctx); err != nil && ctx.Err() == nil {
-			u.log.WithError(err).Info("uses of API keys are not written yet")
-		}
-	}
+	return poll(ctx, u.every, u.log, "Uses of API keys cannot be written", func(ctx context.Context) (bool, error) {
+		return false, u.accounts.writeKeyUse(ctx)
+	})
 }
 
 // writeKeyUse writes the uses that were noted.
-func (s *Service) writeKeyUse(ctx context.Context) error {
+func (s *Accounts) writeKeyUse(ctx context.Context) error {
 	s.keys.mu.Lock()
 	noted := maps.Clone(s.keys.used)
 	s.keys.mu.Unlock()

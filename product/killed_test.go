@@ -25,7 +25,7 @@ func (k killedCache) Forbid(ctx context.Context, key string) (string, error) {
 func (killedCache) Replace(context.Context, string, string, []byte) error { return nil }
 func (killedCache) Drop(context.Context, string) error                    { return nil }
 
-func toTorch(s *product.Service, id int64) func(context.Context) error {
+func toTorch(s *replica, id int64) func(context.Context) error {
 	return func(ctx context.Context) error {
 		name := "Torch"
 		return second(s.Patch(ctx, product.Everything(), id, product.Patch{Name: &name}, product.Precondition{}))
@@ -50,7 +50,7 @@ func TestKilledAfterTheCommitOfAnother(t *testing.T) {
 	}
 	killed := make(chan error, 1)
 	go func() {
-		killed <- toTorch(product.NewService(c.store, killedCache{Cache: c.cache}, objectURL, quiet()), w.ID)(t.Context())
+		killed <- toTorch(newReplica(c.store, killedCache{Cache: c.cache}), w.ID)(t.Context())
 	}()
 	eventually(t, "the write waits for the row", func() bool {
 		return c.count(`pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))`, pid) > 0
@@ -95,7 +95,7 @@ func TestKilledAfterAnInvalidation(t *testing.T) {
 			t.Errorf("%q was committed: the test shows nothing", got.Name)
 		}
 	}
-	service := product.NewService(c.store, killedCache{c.cache, beforeCommit}, objectURL, quiet())
+	service := newReplica(c.store, killedCache{c.cache, beforeCommit})
 	if err := toTorch(service, w.ID)(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func TestRefusedWriteLeavesTheCache(t *testing.T) {
 	c := newCatalogue(t)
 	w := c.create()
 	c.get(w.ID)
-	service := product.NewService(c.store, untouchable{c.cache, t}, objectURL, quiet())
+	service := newReplica(c.store, untouchable{c.cache, t})
 	name, other := w.Name, "Torch"
 	_, err := service.Patch(t.Context(), product.Everything(), w.ID, product.Patch{Name: &other}, product.Precondition{Version: 7})
 	wantErr(t, err, product.ErrPrecondition)

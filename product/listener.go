@@ -3,6 +3,7 @@ package product
 import (
 	"context"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,32 +11,30 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// Listener hears when rows are written to the outbox and to the event log, and
-// wakes the relays and the tailer, one connection for the whole process. It is a
-// hint beside their poll: what is said while it reconnects is lost.
+// Listener hears what PostgreSQL notifies and wakes those who wait for it, over one
+// connection for the whole process. It is a hint beside their poll: what is notified
+// while it reconnects is lost, so it wakes everybody then.
 type Listener struct {
-	dsn    string
-	log    *logrus.Logger
-	wakes  map[Kind]chan struct{}
-	events chan struct{}
+	dsn   string
+	log   *logrus.Logger
+	wakes []wake
 }
 
-// NewListener makes a listener on the database that dsn names.
-func NewListener(dsn string, log *logrus.Logger) *Listener {
-	l := &Listener{dsn: dsn, log: log, wakes: make(map[Kind]chan struct{}), events: make(chan struct{}, 1)}
-	for _, kind := range []Kind{KindImageJob, KindDeleteObjects, KindInvalidate} {
-		l.wakes[kind] = make(chan struct{}, 1)
-	}
-	return l
+type wake struct {
+	channel, payload string
+	signal           chan struct{}
 }
 
-// Wake gives the channel that says that there may be rows of a kind. It is for
-// one relay.
-func (l *Listener) Wake(kind Kind) <-chan struct{} { return l.wakes[kind] }
+// NewListener returns a listener on the database that dsn names.
+func NewListener(dsn string, log *logrus.Logger) *Listener { return &Listener{dsn: dsn, log: log} }
 
-// Events gives the channel that says that there may be new events. It is for one
-// tailer.
-func (l *Listener) Events() <-chan struct{} { return l.events }
+// Wake returns a channel for one reader, which signals after a notification of channel
+// with payload; an empty payload stands for any. Call it before Run.
+func (l *Listener) Wake(channel, payload string) <-chan struct{} {
+	w := wake{channel: channel, payload: payload, signal: make(chan struct{}, 1)}
+	l.wakes = append(l.wakes, w)
+	return w.signal
+}
 
 // Run listens until ctx ends. It returns at once then, even if the connection
 // hangs; what hangs ends with its socket.
@@ -44,16 +43,17 @@ func (l *Listener) Run(ctx context.Context) error {
 	events := func(event pq.ListenerEventType, err error) {
 		switch event {
 		case pq.ListenerEventConnectionAttemptFailed, pq.ListenerEventDisconnected:
-			l.log.WithError(err).Info("outbox listener is not connected")
+			l.log.WithError(err).Info("Listener is not connected to PostgreSQL")
 		case pq.ListenerEventConnected, pq.ListenerEventReconnected:
-			l.log.Debug("outbox listener is connected")
+			l.log.Debug("Listener is connected to PostgreSQL")
 		}
 	}
 	listener := pq.NewListener(withConnectTimeout(l.dsn), 200*time.Millisecond, 10*time.Second, events)
 	// Listen, Ping and Close wait for the server, and for each other.
 	go func() {
-		_ = listener.Listen(notifyChannel)
-		_ = listener.Listen(eventChannel)
+		for _, channel := range l.channels() {
+			_ = listener.Listen(channel)
+		}
 	}()
 	defer func() {
 		go func() {
@@ -87,25 +87,22 @@ func (l *Listener) Run(ctx context.Context) error {
 	}
 }
 
-// heard wakes whom the notification is for; after a reconnection, when n is nil,
-// all.
-func (l *Listener) heard(n *pq.Notification) {
-	if n == nil || n.Channel == eventChannel {
-		signal(l.events)
-	}
-	for kind, wake := range l.wakes {
-		if n == nil || n.Channel == notifyChannel && n.Extra == string(kind) {
-			signal(wake)
+// channels returns each channel once.
+func (l *Listener) channels() (names []string) {
+	for _, w := range l.wakes {
+		if !slices.Contains(names, w.channel) {
+			names = append(names, w.channel)
 		}
 	}
+	return names
 }
 
-// signal wakes the reader of a channel that has room for one signal. If there is
-// one in it, the reader has been woken and did not look yet.
-func signal(wake chan<- struct{}) {
-	select {
-	case wake <- struct{}{}:
-	default:
+// heard wakes those who wait for a notification; nil, after a reconnection, wakes all.
+func (l *Listener) heard(n *pq.Notification) {
+	for _, w := range l.wakes {
+		if n == nil || n.Channel == w.channel && (w.payload == "" || n.Extra == w.payload) {
+			signal(w.signal)
+		}
 	}
 }
 

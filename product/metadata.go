@@ -74,24 +74,6 @@ func replaced(m Metadata) *MetadataPatch {
 	return &p
 }
 
-// setMetadata changes the product's metadata. That a patch leaves it with too
-// many keys can only be seen here.
-func (e *edit) setMetadata(p *MetadataPatch) error {
-	if p == nil {
-		return nil
-	}
-	changed := p.Apply(e.product.Metadata)
-	if maps.Equal(changed, e.product.Metadata) {
-		return nil
-	}
-	var f faults
-	if f.metadataKeys("metadata", changed); len(f) > 0 {
-		return f.err()
-	}
-	e.product.Metadata, e.changed = changed, true
-	return nil
-}
-
 func (f *faults) metadataKeys(field string, m Metadata) {
 	if len(m) > maxMetadataKeys {
 		f.add(field, "too_many", "must have at most %d keys, has %d", maxMetadataKeys, len(m))

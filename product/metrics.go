@@ -2,13 +2,9 @@ package product
 
 import (
 	"context"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
-
-// scrapeTime bounds what one collection of metrics may wait for PostgreSQL.
-const scrapeTime = 2 * time.Second
 
 var (
 	outboxRows = prometheus.NewDesc("vitrine_outbox_rows",
@@ -23,35 +19,26 @@ var (
 		"Jobs of first processing in flight of the owner who has the most.", nil, nil)
 	reprocessDue = prometheus.NewDesc("vitrine_image_reprocess_due",
 		"Ready images to be reprocessed, at most 10,000.", nil, nil)
-	poolOpen = prometheus.NewDesc("vitrine_postgresql_connections",
-		"Connections to PostgreSQL.", []string{"state"}, nil)
-	poolWaits = prometheus.NewDesc("vitrine_postgresql_waits_total",
-		"Waits for a free connection.", nil, nil)
 )
 
 // Collector returns the backlog of the outbox and the state of the connection pool as
 // metrics, read at each collection. While PostgreSQL is unavailable, the metrics of the
 // outbox and of the jobs are missing.
-func (s *Store) Collector() prometheus.Collector { return collector{s} }
+func (s *Outbox) Collector() prometheus.Collector { return collector{s} }
 
-type collector struct{ store *Store }
+type collector struct{ outbox *Outbox }
 
 func (c collector) Describe(descs chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{outboxRows, outboxAge, ownersWaiting, jobsInFlight, jobsInFlightMost, reprocessDue, poolOpen, poolWaits} {
+	for _, d := range []*prometheus.Desc{outboxRows, outboxAge, ownersWaiting, jobsInFlight, jobsInFlightMost, reprocessDue} {
 		descs <- d
 	}
 }
 
 func (c collector) Collect(metrics chan<- prometheus.Metric) {
-	pool := c.store.Stats()
-	metrics <- prometheus.MustNewConstMetric(poolOpen, prometheus.GaugeValue, float64(pool.InUse), "in_use")
-	metrics <- prometheus.MustNewConstMetric(poolOpen, prometheus.GaugeValue, float64(pool.Idle), "idle")
-	metrics <- prometheus.MustNewConstMetric(poolWaits, prometheus.CounterValue, float64(pool.WaitCount))
-
 	// The interface has no context of its own.
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTime)
 	defer cancel()
-	stats, err := c.store.OutboxStats(ctx)
+	stats, err := c.outbox.Stats(ctx)
 	if err != nil {
 		return // the missing series, and /readyz, say so
 	}
@@ -59,7 +46,7 @@ func (c collector) Collect(metrics chan<- prometheus.Metric) {
 		metrics <- prometheus.MustNewConstMetric(outboxRows, prometheus.GaugeValue, float64(stat.Rows), stat.Kind)
 		metrics <- prometheus.MustNewConstMetric(outboxAge, prometheus.GaugeValue, stat.OldestDue.Seconds(), stat.Kind)
 	}
-	jobs, err := c.store.JobStats(ctx)
+	jobs, err := c.outbox.JobStats(ctx)
 	if err != nil {
 		return
 	}

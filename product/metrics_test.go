@@ -41,7 +41,7 @@ func TestJobStats(t *testing.T) {
 	c := newCatalogue(t)
 	want := func(want product.JobStat) {
 		t.Helper()
-		got, err := c.store.JobStats(t.Context())
+		got, err := c.outbox.JobStats(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -55,7 +55,7 @@ func TestJobStats(t *testing.T) {
 		c.backlog(owner, 1+2*i)
 	}
 	l := newLine(c)
-	run(t, product.NewJobRelay(c.store, l, product.JobLimits{PerOwner: 2}, nil, quiet()).Run)
+	run(t, product.NewJobRelay(c.outbox, l, product.JobLimits{PerOwner: 2}, nil, quiet()).Run)
 	for range 2 { // what is at work counts like what is not
 		l.begin()
 	}

@@ -95,7 +95,7 @@ func newMillion(t *testing.T) *million {
 	for name, rank := range map[string]int{"most": 0, "thousands": 9, "few": 5000} {
 		m.users[name] = m.user(t, conn, rank)
 	}
-	m.service = product.NewService(producttest.Open(t, dsn), nil, objectURL, quiet())
+	m.service = newReplica(producttest.Open(t, dsn), nil).Service
 	t.Logf("1,000,000 products in %.1f s", time.Since(began).Seconds())
 	return m
 }

@@ -17,7 +17,7 @@ func (c *catalogue) lampOf(user int64) product.NewProduct {
 // createIn stores a product in a scope.
 func (c *catalogue) createIn(scope product.Scope, user int64) error {
 	c.t.Helper()
-	_, _, err := c.CreateOnce(c.t.Context(), scope, c.lampOf(user), product.Idempotency{})
+	_, _, err := c.Service.Create(c.t.Context(), scope, c.lampOf(user), product.Idempotency{})
 	return err
 }
 
@@ -32,7 +32,7 @@ func TestOpenAccessCreatesUnknownUsers(t *testing.T) {
 	if n := c.count("users"); n != 3 {
 		t.Errorf("%d users, want 3", n)
 	}
-	u, err := c.User(t.Context(), product.Everything(), 23)
+	u, err := c.accounts.User(t.Context(), product.Everything(), 23)
 	if err != nil || u.ID != 23 || u.Name != nil || u.Email != nil || u.CreatedAt.IsZero() {
 		t.Errorf("%+v, %v", u, err)
 	}
@@ -42,7 +42,7 @@ func TestOpenAccessCreatesUnknownUsers(t *testing.T) {
 	// The user goes with the product that could not be stored.
 	n := c.lampOf(25)
 	n.Images = []string{"upload:uploads/25/01a20375-f1f8-703c-9cac-9ec8b2af35dc"}
-	_, _, err = c.CreateOnce(t.Context(), product.OpenAccess(), n, product.Idempotency{})
+	_, _, err = c.Service.Create(t.Context(), product.OpenAccess(), n, product.Idempotency{})
 	wantFields(t, err, "product_images/0")
 	if n := c.count("users"); n != 3 {
 		t.Errorf("%d users, want 3", n)

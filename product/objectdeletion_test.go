@@ -48,7 +48,7 @@ func TestDeletionRelay(t *testing.T) {
 		}
 		return nil
 	}}
-	run(t, product.NewDeletionRelay(c.Service, d, nil, quiet()).Run)
+	run(t, product.NewDeletionRelay(c.store, c.outbox, c.jobs, d, nil, quiet()).Run)
 	// What another image still has stays.
 	c.setImages(w.ID, source, "https://a.example/2.png")
 	eventually(t, "the deletion is done", func() bool { return c.count("outbox WHERE kind = 'delete_objects'") == 0 })
@@ -88,7 +88,7 @@ func TestReserveWaitsForDeletion(t *testing.T) {
 		<-end
 		return nil
 	}}
-	run(t, product.NewDeletionRelay(c.Service, d, nil, quiet()).Run)
+	run(t, product.NewDeletionRelay(c.store, c.outbox, c.jobs, d, nil, quiet()).Run)
 	queue()
 	receive(t, begun)
 	reserved := make(chan error, 1)
@@ -122,7 +122,7 @@ func (c *catalogue) reservedWhileDeleting(w wire) (lose func()) {
 	claim := c.claim(w.Images[0], "w")
 	c.exec(`INSERT INTO outbox (kind, subject, payload) VALUES ('delete_objects', $1, jsonb_build_object('object_key', $1::uuid, 'sha256', $2::text))`,
 		claim.ObjectKey, digest(1))
-	jobs := product.NewJobs(product.NewService(producttest.Open(c.t, c.dsn), c.cache, objectURL, quiet()))
+	jobs := newReplica(producttest.Open(c.t, c.dsn), c.cache).jobs
 	return func() {
 		eventually(c.t, "the worker reserves", func() bool { return second(jobs.Reserve(c.t.Context(), claim, digest(1))) == nil })
 		if err := jobs.Settle(c.t.Context(), claim, ready(claim, digest(1))); err != nil {
@@ -142,7 +142,7 @@ func (c *catalogue) remade(w wire) {
 		c.t.Errorf("%d jobs", n)
 	}
 	eventually(c.t, "the deletion is done", func() bool { return c.count("outbox WHERE kind = 'delete_objects'") == 0 })
-	run(c.t, product.NewInvalidationRelay(c.store, c.cache, nil, quiet()).Run)
+	run(c.t, product.NewInvalidationRelay(c.outbox, c.cache, nil, quiet()).Run)
 	eventually(c.t, "clients see it", func() bool { return c.get(w.ID).Images[0].Status == "pending" })
 	if got := c.get(w.ID); got.Compressed != nil || got.Images[0].URL != nil || got.Version != 4 {
 		c.t.Errorf("%+v", got)
@@ -175,7 +175,7 @@ func TestDeletionLosesItsSession(t *testing.T) {
 		c.exec(`DELETE FROM outbox WHERE kind = 'delete_objects'`)
 		return nil
 	}}
-	run(t, product.NewDeletionRelay(c.Service, d, nil, quiet()).Run)
+	run(t, product.NewDeletionRelay(c.store, c.outbox, c.jobs, d, nil, quiet()).Run)
 	receive(t, d.seen)
 	c.remade(w)
 }
@@ -194,7 +194,7 @@ func TestDeletionLosesTheDatabase(t *testing.T) {
 	}}
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- product.NewDeletionRelay(c.Service, d, nil, quiet()).Run(ctx) }()
+	go func() { done <- product.NewDeletionRelay(c.store, c.outbox, c.jobs, d, nil, quiet()).Run(ctx) }()
 	receive(t, d.seen)
 	stop()
 	if err := receive(t, done); err != nil {
@@ -206,7 +206,7 @@ func TestDeletionLosesTheDatabase(t *testing.T) {
 	}
 	c.exec(`UPDATE outbox SET claimed_until = now() WHERE kind = 'delete_objects'`)
 	d.f = func() error { return errors.New("deleted what is in use") }
-	run(t, product.NewDeletionRelay(c.Service, d, nil, quiet()).Run)
+	run(t, product.NewDeletionRelay(c.store, c.outbox, c.jobs, d, nil, quiet()).Run)
 	c.remade(w)
 }
 
@@ -224,7 +224,7 @@ func TestDeletionOfWhatIsUsedComesAgain(t *testing.T) {
 	c.exec(`CREATE TRIGGER fail BEFORE DELETE ON outbox FOR EACH ROW EXECUTE FUNCTION fail()`)
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- product.NewDeletionRelay(c.Service, d, nil, quiet()).Run(ctx) }()
+	go func() { done <- product.NewDeletionRelay(c.store, c.outbox, c.jobs, d, nil, quiet()).Run(ctx) }()
 	eventually(t, "the row could not be finished", func() bool { return c.count("failures WHERE is_called") == 1 })
 	stop()
 	if err := receive(t, done); err != nil {
@@ -232,7 +232,7 @@ func TestDeletionOfWhatIsUsedComesAgain(t *testing.T) {
 	}
 	c.exec(`DROP TRIGGER fail ON outbox`)
 	c.exec(`UPDATE outbox SET claimed_until = now() WHERE kind = 'delete_objects'`)
-	run(t, product.NewDeletionRelay(c.Service, d, nil, quiet()).Run)
+	run(t, product.NewDeletionRelay(c.store, c.outbox, c.jobs, d, nil, quiet()).Run)
 	eventually(t, "the deletion is done", func() bool { return c.count("outbox WHERE kind = 'delete_objects'") == 0 })
 	if n := c.count("images WHERE status = 'ready' AND generation = 1"); n != 1 {
 		t.Error("the image was made again")

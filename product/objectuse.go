@@ -86,3 +86,23 @@ func lateDeletionRow(objectKey uuid.UUID, digest string) outboxRow {
 func originalRow(objectKey uuid.UUID, sha256 string) outboxRow {
 	return outboxRow{kind: KindDeleteObjects, subject: objectKey, payload: deletionPayload{Key: imaging.OriginalKey(objectKey, sha256)}}
 }
+
+const (
+	// usesObjects is true of images that have the objects of o, a digest. A ready image
+	// has those that it names and those that it has reserved; others may be about to
+	// store.
+	usesObjects = ` product_id = (SELECT products.id FROM products WHERE products.object_key = o.object_key) AND (source_sha256 = o.sha256 AND status <> 'ready' OR reserved_sha256 = o.sha256 OR EXISTS (
+		SELECT 1 FROM jsonb_array_elements(variants) AS v
+		WHERE starts_with(v ->> 'key', '` + imaging.VariantPrefix + `' || o.object_key || '/' || o.sha256 || '/'))) `
+	// oneDigest is the o of object key $1 and digest $2.
+	oneDigest = ` (SELECT cast($1 AS uuid) AS object_key, cast($2 AS text) AS sha256) AS o `
+)
+
+// lockObjects keeps storing and deleting under one digest apart until the end of tx.
+func lockObjects(ctx context.Context, tx *sqlx.Tx, objectKey uuid.UUID, sha256 string) error {
+	const q = `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`
+	if _, err := tx.ExecContext(ctx, q, imaging.VariantFolder(objectKey, sha256)); err != nil {
+		return fmt.Errorf("lock objects: %w", err)
+	}
+	return nil
+}

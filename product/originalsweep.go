@@ -17,7 +17,7 @@ func (s *Sweeper) sweepOriginals(ctx context.Context, page []Object, before time
 			old = append(old, digest{ObjectKey: objectKey, SHA256: sha256})
 		}
 	}
-	idle, err := s.store.idleOriginals(ctx, old)
+	idle, err := s.idleOriginals(ctx, old)
 	if err != nil {
 		return err
 	}
@@ -28,7 +28,7 @@ func (s *Sweeper) sweepOriginals(ctx context.Context, page []Object, before time
 }
 
 // idleOriginals returns those that no image is about to need.
-func (s *Store) idleOriginals(ctx context.Context, all []digest) ([]digest, error) {
+func (s *Sweeper) idleOriginals(ctx context.Context, all []digest) ([]digest, error) {
 	const needs = ` product_id = (SELECT products.id FROM products WHERE products.object_key = o.object_key) AND source_sha256 = o.sha256
 		AND (status = 'processing' OR ` + needsOriginal + `) `
 	return s.without(ctx, "idle originals", all, needs)

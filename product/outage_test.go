@@ -46,7 +46,7 @@ func (c *catalogue) calls(id, uncached int64, image wireImage, claim imaging.Cla
 		"delete": func(ctx context.Context) error {
 			return c.Delete(ctx, product.Everything(), id, product.Precondition{})
 		},
-		"user": func(ctx context.Context) error { return second(c.User(ctx, product.Everything(), c.user)) },
+		"user": func(ctx context.Context) error { return second(c.accounts.User(ctx, product.Everything(), c.user)) },
 		"create user": func(ctx context.Context) error {
 			return second(c.CreateUser(ctx, product.NewUser{Name: "x", Email: name + "@example.org"}))
 		},
@@ -54,11 +54,11 @@ func (c *catalogue) calls(id, uncached int64, image wireImage, claim imaging.Cla
 		"renew":     func(ctx context.Context) error { return c.jobs.Renew(ctx, claim, lease) },
 		"reserve":   func(ctx context.Context) error { return second(c.jobs.Reserve(ctx, claim, digest(1))) },
 		"settle":    func(ctx context.Context) error { return c.jobs.Settle(ctx, claim, ready(claim, digest(1))) },
-		"pending":   func(ctx context.Context) error { return second(c.store.PendingInvalidations(ctx)) },
-		"stats":     func(ctx context.Context) error { return second(c.store.OutboxStats(ctx)) },
-		"job stats": func(ctx context.Context) error { return second(c.store.JobStats(ctx)) },
+		"pending":   func(ctx context.Context) error { return second(c.outbox.PendingInvalidations(ctx)) },
+		"stats":     func(ctx context.Context) error { return second(c.outbox.Stats(ctx)) },
+		"job stats": func(ctx context.Context) error { return second(c.outbox.JobStats(ctx)) },
 		"file": func(ctx context.Context) error {
-			return product.NewDeadLetters(c.store, quiet()).File(ctx, []byte("x"), "rejected")
+			return c.letters.File(ctx, []byte("x"), "rejected")
 		},
 	}
 }
@@ -179,7 +179,7 @@ func TestCallersDeadline(t *testing.T) {
 	ctx, cancel = context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	start = time.Now()
-	_, err = c.User(ctx, product.Everything(), c.user) // a query without a transaction
+	_, err = c.accounts.User(ctx, product.Everything(), c.user) // a query without a transaction
 	wantErr(t, err, product.ErrUnavailable)
 	wantUnder(t, start, 1500*time.Millisecond)
 }
@@ -308,7 +308,7 @@ func TestSessionTerminated(t *testing.T) {
 	application, query := uuid.NewString(), u.Query()
 	query.Set("application_name", application)
 	u.RawQuery = query.Encode()
-	service := product.NewService(producttest.Open(t, u.String()), c.cache, objectURL, quiet())
+	service := newReplica(producttest.Open(t, u.String()), c.cache)
 	tx, err := c.db.Begin()
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,15 @@ import (
 	"github.com/lib/pq"
 )
 
+// Outbox is the table of what has to happen outside the database.
+type Outbox struct {
+	store *Store
+	freed chan struct{} // tells the job relay that a job has left the queue, or its worker
+}
+
+// NewOutbox returns the outbox in a database.
+func NewOutbox(store *Store) *Outbox { return &Outbox{store: store, freed: make(chan struct{}, 1)} }
+
 // Kind says what an outbox row asks for.
 type Kind string
 
@@ -31,9 +40,9 @@ const (
 	PriorityRoutine Priority = 2 // reprocessing that nobody waits for
 )
 
-// notifyChannel is the channel of notifications about new outbox rows. The payload is the
+// OutboxChannel is the channel of notifications about new outbox rows. The payload is the
 // kind.
-const notifyChannel = "vitrine_outbox"
+const OutboxChannel = "vitrine_outbox"
 
 // outboxRow is a row to be written.
 type outboxRow struct {
@@ -58,17 +67,8 @@ type deletionPayload struct {
 	Key string `json:"upload,omitempty"`
 }
 
-// invalidationPayload names a product, or any other key of the cache.
 type invalidationPayload struct {
-	ProductID int64  `json:"product_id,omitzero"`
-	Key       string `json:"key,omitempty"`
-}
-
-func (p invalidationPayload) cacheKey(ctx context.Context, store *Store) (string, error) {
-	if p.Key != "" {
-		return p.Key, nil
-	}
-	return store.cacheKey(ctx, p.ProductID)
+	Key string `json:"key"` // of the cache
 }
 
 func jobRow(image uuid.UUID, generation int64, priority Priority) outboxRow {
@@ -79,8 +79,9 @@ func deletionRow(objectKey uuid.UUID, sha256 string) outboxRow {
 	return outboxRow{kind: KindDeleteObjects, subject: objectKey, payload: deletionPayload{ObjectKey: objectKey, SHA256: sha256}}
 }
 
-func invalidationRow(p productRow) outboxRow {
-	return outboxRow{kind: KindInvalidate, subject: p.ObjectKey, payload: invalidationPayload{ProductID: p.ID}}
+// invalidationRow drops a key from the cache. Its writer can wait for the invalidations of a subject.
+func invalidationRow(subject uuid.UUID, key string) outboxRow {
+	return outboxRow{kind: KindInvalidate, subject: subject, payload: invalidationPayload{Key: key}}
 }
 
 // insertOutbox writes rows and wakes the relays of those that are due. Image jobs that are due
@@ -110,7 +111,7 @@ func insertOutbox(ctx context.Context, tx *sqlx.Tx, rows []outboxRow) error {
 			LEFT JOIN products ON products.id = images.product_id
 			RETURNING kind, available_at
 		)
-		SELECT pg_notify('` + notifyChannel + `', due.kind)
+		SELECT pg_notify('` + OutboxChannel + `', due.kind)
 		FROM (SELECT DISTINCT kind FROM written WHERE available_at <= clock_timestamp()) AS due`
 	_, err := tx.ExecContext(ctx, q, RequestID(ctx), pq.Array(kinds), pq.Array(subjects), pq.Array(payloads),
 		pq.Array(delays), pq.Array(priorities))
@@ -130,9 +131,9 @@ type Row struct {
 	Priority  Priority        `db:"priority"` // of an image job
 }
 
-// claimOutbox takes up to limit due rows of one kind, oldest first, for d. A condition on
+// claim takes up to limit due rows of one kind, oldest first, for d. A condition on
 // now() can use the index, one on clock_timestamp() cannot.
-func (s *Store) claimOutbox(ctx context.Context, kind Kind, claim uuid.UUID, limit int, d time.Duration) ([]Row, error) {
+func (s *Outbox) claim(ctx context.Context, kind Kind, claim uuid.UUID, limit int, d time.Duration) ([]Row, error) {
 	const q = `
 		WITH due AS (
 			SELECT id FROM outbox
@@ -145,16 +146,16 @@ func (s *Store) claimOutbox(ctx context.Context, kind Kind, claim uuid.UUID, lim
 		FROM due WHERE outbox.id = due.id
 		RETURNING outbox.id, outbox.subject, outbox.payload, outbox.request_id, outbox.attempts, outbox.priority`
 	var rows []Row
-	err := s.inTx(ctx, "claim outbox", func(ctx context.Context, tx *sqlx.Tx) error {
+	err := s.store.inTx(ctx, "claim outbox", func(ctx context.Context, tx *sqlx.Tx) error {
 		return tx.SelectContext(ctx, &rows, q, kind, limit, claim, d.Microseconds())
 	})
 	return rows, err
 }
 
-// finishOutbox deletes rows that are done, if the claim still holds.
-func (s *Store) finishOutbox(ctx context.Context, claim uuid.UUID, ids []int64) error {
+// finish deletes rows that are done, if the claim still holds.
+func (s *Outbox) finish(ctx context.Context, claim uuid.UUID, ids []int64) error {
 	const q = `DELETE FROM outbox WHERE claim = $1 AND id = ANY ($2)`
-	return s.inTx(ctx, "finish outbox", func(ctx context.Context, tx *sqlx.Tx) error {
+	return s.store.inTx(ctx, "finish outbox", func(ctx context.Context, tx *sqlx.Tx) error {
 		_, err := tx.ExecContext(ctx, q, claim, pq.Array(ids))
 		return err
 	})
@@ -167,8 +168,8 @@ type failure struct {
 	delay time.Duration
 }
 
-// releaseOutbox releases rows, to be repeated later.
-func (s *Store) releaseOutbox(ctx context.Context, claim uuid.UUID, failures []failure) error {
+// release releases rows, to be repeated later.
+func (s *Outbox) release(ctx context.Context, claim uuid.UUID, failures []failure) error {
 	ids, delays, counts := make([]int64, len(failures)), make([]int64, len(failures)), make([]int64, len(failures))
 	for i, f := range failures {
 		ids[i], delays[i], counts[i] = f.id, f.delay.Microseconds(), int64(f.count)
@@ -178,7 +179,7 @@ func (s *Store) releaseOutbox(ctx context.Context, claim uuid.UUID, failures []f
 			available_at = clock_timestamp() + f.delay * interval '1 microsecond', in_queue = in_queue AND f.delay = 0
 		FROM unnest(cast($2 AS bigint[]), cast($3 AS bigint[]), cast($4 AS integer[])) AS f (id, delay, count)
 		WHERE outbox.id = f.id AND outbox.claim = $1`
-	return s.inTx(ctx, "release outbox", func(ctx context.Context, tx *sqlx.Tx) error {
+	return s.store.inTx(ctx, "release outbox", func(ctx context.Context, tx *sqlx.Tx) error {
 		_, err := tx.ExecContext(ctx, q, claim, pq.Array(ids), pq.Array(delays), pq.Array(counts))
 		return err
 	})
@@ -186,17 +187,15 @@ func (s *Store) releaseOutbox(ctx context.Context, claim uuid.UUID, failures []f
 
 // PendingInvalidations reports whether the cache may hold an old value because it was
 // unavailable when a product or an API key was written.
-func (s *Store) PendingInvalidations(ctx context.Context) (bool, error) {
+func (s *Outbox) PendingInvalidations(ctx context.Context) (bool, error) {
 	const q = `SELECT EXISTS (SELECT 1 FROM outbox WHERE kind = 'invalidate')`
 	// The cache asks before it is trusted: from then on its keys are known, also while
 	// PostgreSQL is away.
-	if _, err := s.installationID(ctx); err != nil {
+	if _, err := s.store.installationID(ctx); err != nil {
 		return false, err
 	}
 	var pending bool
-	err := s.read(ctx, "pending invalidations", func(ctx context.Context) error {
-		return s.db.GetContext(ctx, &pending, q)
-	})
+	err := s.store.get(ctx, "pending invalidations", &pending, q)
 	return pending, err
 }
 
@@ -210,8 +209,8 @@ type OutboxStat struct {
 // outboxStatKinds are the kinds that are counted.
 var outboxStatKinds = []string{string(KindImageJob), "image_reprocess", string(KindDeleteObjects), string(KindInvalidate)}
 
-// OutboxStats returns the backlog of every kind, for metrics.
-func (s *Store) OutboxStats(ctx context.Context) ([]OutboxStat, error) {
+// Stats returns the backlog of every kind, for metrics.
+func (s *Outbox) Stats(ctx context.Context) ([]OutboxStat, error) {
 	const q = `
 		SELECT CASE WHEN priority > 0 THEN 'image_reprocess' ELSE kind END AS kind, count(*) AS rows,
 			cast(greatest(0, coalesce(extract(epoch FROM now() - min(available_at)), 0)) * 1000000 AS bigint) AS oldest
@@ -221,9 +220,7 @@ func (s *Store) OutboxStats(ctx context.Context) ([]OutboxStat, error) {
 		Rows   int64  `db:"rows"`
 		Oldest int64  `db:"oldest"`
 	}
-	err := s.read(ctx, "outbox stats", func(ctx context.Context) error {
-		return s.db.SelectContext(ctx, &rows, q)
-	})
+	err := s.store.selectRows(ctx, "outbox stats", &rows, q)
 	stats := make([]OutboxStat, 0, len(outboxStatKinds))
 	for _, kind := range outboxStatKinds {
 		stat := OutboxStat{Kind: kind}

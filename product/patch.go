@@ -3,6 +3,7 @@ package product
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/google/uuid"
@@ -54,7 +55,7 @@ func (e *edit) apply(ctx context.Context, p Patch) error {
 // setImages makes the product's images those of sources, in that order.
 func (e *edit) setImages(ctx context.Context, sources []string) error {
 	moves, added, removed := matchImages(e.images, sources)
-	if err := nameUploads(ctx, e.tx, e.product.UserID, added, e.uploadsOf(removed), inProductImages); err != nil {
+	if err := nameListedUploads(ctx, e.tx, e.product.UserID, added, e.uploadsOf(removed)); err != nil {
 		return err
 	}
 	if err := e.deleteImages(ctx, removed); err != nil {
@@ -109,4 +110,22 @@ func matchImages(images []imageRow, sources []string) (moves map[uuid.UUID]int, 
 		}
 	}
 	return moves, added, removed
+}
+
+// setMetadata changes the product's metadata. That a patch leaves it with too
+// many keys can only be seen here.
+func (e *edit) setMetadata(p *MetadataPatch) error {
+	if p == nil {
+		return nil
+	}
+	changed := p.Apply(e.product.Metadata)
+	if maps.Equal(changed, e.product.Metadata) {
+		return nil
+	}
+	var f faults
+	if f.metadataKeys("metadata", changed); len(f) > 0 {
+		return f.err()
+	}
+	e.product.Metadata, e.changed = changed, true
+	return nil
 }

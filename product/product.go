@@ -10,8 +10,8 @@
 package product
 
 import (
-	"context"
 	"encoding/json"
+	"fmt"
 )
 
 // NewProduct is what a client gives to create a product. Images are http or
@@ -78,17 +78,18 @@ type Total struct {
 	Exact bool
 }
 
-type requestIDKey struct{}
-
-// WithRequestID gives a context that carries a request's id into the jobs, rows
-// and log lines that the request causes. Characters that PostgreSQL does not
-// take are left out.
-func WithRequestID(ctx context.Context, id string) context.Context {
-	return context.WithValue(ctx, requestIDKey{}, storable(id))
+// check compares the version that was asked for with the product's.
+func (p Precondition) check(version int64) error {
+	if p.Version != 0 && p.Version != version {
+		return fmt.Errorf("version %d, not %d: %w", version, p.Version, ErrPrecondition)
+	}
+	return nil
 }
 
-// RequestID is the id that [WithRequestID] put there, or "".
-func RequestID(ctx context.Context) string {
-	id, _ := ctx.Value(requestIDKey{}).(string)
-	return id
+// Settled reports whether all images are ready or failed.
+func (s Snapshot) Settled() bool {
+	var data struct {
+		ImageStatus ImageStatus `json:"image_status"`
+	}
+	return json.Unmarshal(s.Data, &data) == nil && data.ImageStatus != ImagesPending
 }

@@ -204,7 +204,7 @@ func TestDeleteImage(t *testing.T) {
 	if keys := b.keys(); len(keys) != 4 {
 		t.Errorf("two of three pictures are different: %q", keys)
 	}
-	run(t, product.NewDeletionRelay(c.Service, b, nil, quiet()).Run)
+	run(t, product.NewDeletionRelay(c.store, c.outbox, c.jobs, b, nil, quiet()).Run)
 	remove := func(image uuid.UUID) {
 		t.Helper()
 		s, err := c.DeleteImage(t.Context(), product.Everything(), w.ID, image, product.Precondition{})

@@ -120,10 +120,6 @@ func uniqueExternalID(err error) error {
 	return err
 }
 
-// errUnknownUser refuses a product for a user that does not exist, or not for the
-// caller.
-func errUnknownUser() error { return invalid("user_id", "unknown", "is not the id of a user") }
-
 // removeProduct deletes a product and tells the event log.
 func removeProduct(ctx context.Context, tx *sqlx.Tx, id int64) error {
 	const q = `

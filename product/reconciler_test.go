@@ -29,7 +29,7 @@ func (q remade) Created() time.Time { return time.Now().Add(-q.ago) }
 
 func (c *catalogue) reconcile(q product.Queue) {
 	c.t.Helper()
-	if err := product.NewReconciler(c.store, q, quiet()).Pass(c.t.Context()); err != nil {
+	if err := product.NewReconciler(c.store, product.Steps(q), quiet()).Pass(c.t.Context()); err != nil {
 		c.t.Fatal(err)
 	}
 }
@@ -156,7 +156,7 @@ func TestReconcilersTakeTurns(t *testing.T) {
 	c.exec(`UPDATE images SET queued_at = now() - interval '1 hour'`)
 	var g errgroup.Group
 	for range 5 {
-		g.Go(func() error { return product.NewReconciler(c.store, empty, quiet()).Pass(t.Context()) })
+		g.Go(func() error { return product.NewReconciler(c.store, product.Steps(empty), quiet()).Pass(t.Context()) })
 	}
 	if err := g.Wait(); err != nil {
 		t.Fatal(err)
@@ -173,7 +173,7 @@ func TestReconcilersTakeTurns(t *testing.T) {
 		t.Errorf("%d jobs out of turn", n)
 	}
 	end()
-	run(t, product.NewReconciler(c.store, empty, quiet()).Run)
+	run(t, product.NewReconciler(c.store, product.Steps(empty), quiet()).Run)
 	eventually(t, "all have a job", func() bool { return c.count("outbox") == 100 })
 }
 
@@ -274,7 +274,7 @@ func TestReconcileGoesOnAfterAFailure(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			err = product.NewReconciler(c.store, empty, quiet()).Pass(t.Context())
+			err = product.NewReconciler(c.store, product.Steps(empty), quiet()).Pass(t.Context())
 			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %v, want one of %q", err, test.want)
 			}
@@ -297,7 +297,7 @@ func TestReconcileLeavesLeasesAfterAnOutage(t *testing.T) {
 	alive := c.claim(w.Images[0], "alive")
 	c.claim(w.Images[1], "dead")
 	c.exec(`DELETE FROM outbox`)
-	r := product.NewReconciler(c.store, busy, quiet())
+	r := product.NewReconciler(c.store, product.Steps(busy), quiet())
 	p.Refuse()
 	wantErr(t, r.Pass(t.Context()), product.ErrUnavailable)
 	failed := time.Now()
@@ -339,7 +339,7 @@ func TestReconcilerStartsWithoutLeases(t *testing.T) {
 	c.expire(w.Images[0])
 	c.exec(`DELETE FROM outbox`)
 	c.exec(`UPDATE images SET queued_at = now() - interval '1 hour'`)
-	run(t, product.NewReconciler(c.store, empty, quiet()).Run)
+	run(t, product.NewReconciler(c.store, product.Steps(empty), quiet()).Run)
 	eventually(t, "the lost job is requeued", func() bool { return c.count("outbox") > 0 })
 	if n := c.count("outbox WHERE subject = $1", w.Images[0].ID); n != 0 {
 		t.Error("a lease was taken for expired")

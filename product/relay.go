@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"runtime/debug"
 	"time"
 
@@ -17,8 +16,6 @@ const (
 	// earlier, so that no other relay begins the same rows.
 	claimTime   = 30 * time.Second
 	handlerTime = 20 * time.Second
-
-	pollInterval = time.Second
 
 	// A row that failed waits from rowBackoff to maxRowBackoff. A relay whose whole
 	// batch failed assumes that a dependency is down, and waits from relayBackoff to
@@ -36,7 +33,7 @@ type RowHandler func(ctx context.Context, rows []Row) []error
 // Relay does the outbox rows of one kind, each at least once. Any number of relays work side
 // by side. A row that fails is repeated until it succeeds.
 type Relay struct {
-	store  *Store
+	outbox *Outbox
 	handle RowHandler
 	claim  rowClaimer
 	ready  func(context.Context) error // nil: always
@@ -59,10 +56,10 @@ const (
 
 // NewRelay returns a relay that takes up to batch rows at once. wake says that some may be
 // due ([Listener.Wake]); with nil the relay only polls every second.
-func NewRelay(store *Store, kind Kind, batch int, handle RowHandler, wake <-chan struct{}, log *logrus.Logger) *Relay {
-	r := &Relay{store: store, handle: handle, wake: wake, log: log.WithField("kind", string(kind))}
+func NewRelay(outbox *Outbox, kind Kind, batch int, handle RowHandler, wake <-chan struct{}, log *logrus.Logger) *Relay {
+	r := &Relay{outbox: outbox, handle: handle, wake: wake, log: log.WithField("kind", string(kind))}
 	r.claim = func(ctx context.Context, claim uuid.UUID) ([]Row, prospect, error) {
-		rows, err := store.claimOutbox(ctx, kind, claim, batch, claimTime)
+		rows, err := outbox.claim(ctx, kind, claim, batch, claimTime)
 		if len(rows) == batch {
 			return rows, more, err
 		}
@@ -129,12 +126,12 @@ func (r *Relay) pass(ctx context.Context) (n int, next prospect, err error) {
 	// A batch that was handled has to be written down even while stopping.
 	settle := context.WithoutCancel(ctx)
 	if len(done) > 0 {
-		if err := r.store.finishOutbox(settle, claim, done); err != nil {
+		if err := r.outbox.finish(settle, claim, done); err != nil {
 			return 0, idle, err // the rows come again when the claim ends
 		}
 	}
 	if len(failed) > 0 {
-		if err := r.store.releaseOutbox(settle, claim, failed); err != nil {
+		if err := r.outbox.release(settle, claim, failed); err != nil {
 			return 0, idle, err
 		}
 	}
@@ -189,25 +186,6 @@ func again(ctx context.Context, row Row, err error) failure {
 		return failure{}
 	}
 	return failure{count: 1, delay: backoff(rowBackoff, maxRowBackoff, row.Attempts+1)}
-}
-
-// backoff doubles with every failure, from 1, and is shortened by up to a half, so that rows
-// that failed together do not return together.
-func backoff(first, most time.Duration, failures int) time.Duration {
-	d := most
-	if failures-1 < 10 {
-		d = min(most, first<<(failures-1))
-	}
-	return d - rand.N(d/2)
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }
 
 func repeat(err error, n int) []error {

@@ -24,7 +24,7 @@ var errDown = errors.New("down")
 // relay runs a relay of image jobs whose handler is f.
 func (c *catalogue) relay(wake <-chan struct{}, f product.RowHandler) {
 	c.t.Helper()
-	run(c.t, product.NewRelay(c.store, product.KindImageJob, 100, f, wake, quiet()).Run)
+	run(c.t, product.NewRelay(c.outbox, product.KindImageJob, 100, f, wake, quiet()).Run)
 }
 
 func TestRelayDoesRowsOnce(t *testing.T) {
@@ -40,7 +40,7 @@ func TestRelayDoesRowsOnce(t *testing.T) {
 	total := func() int { mu.Lock(); defer mu.Unlock(); return len(seen) }
 	for range 2 {
 		store := producttest.Open(t, c.dsn) // a replica of its own
-		run(t, product.NewRelay(store, product.KindImageJob, 100, func(_ context.Context, rows []product.Row) []error {
+		run(t, product.NewRelay(product.NewOutbox(store), product.KindImageJob, 100, func(_ context.Context, rows []product.Row) []error {
 			mu.Lock()
 			defer mu.Unlock()
 			for _, r := range rows {
@@ -119,7 +119,7 @@ func TestRelayLogsAnOutageOnce(t *testing.T) {
 	logger := quiet()
 	logger.SetOutput(&log)
 	down := 4
-	relay := product.NewRelay(c.store, product.KindImageJob, 100, func(_ context.Context, rows []product.Row) []error {
+	relay := product.NewRelay(c.outbox, product.KindImageJob, 100, func(_ context.Context, rows []product.Row) []error {
 		c.exec(`UPDATE outbox SET attempts = 0`) // or the row waits longer each time
 		if down--; down >= 0 {
 			return []error{errDown}
@@ -144,7 +144,7 @@ func TestRelayGivesBackWhenStopped(t *testing.T) {
 	c := newCatalogue(t)
 	c.create(source, source)
 	ctx, cancel := context.WithCancel(t.Context())
-	relay := product.NewRelay(c.store, product.KindImageJob, 100, func(ctx context.Context, _ []product.Row) []error {
+	relay := product.NewRelay(c.outbox, product.KindImageJob, 100, func(ctx context.Context, _ []product.Row) []error {
 		cancel()
 		<-ctx.Done()
 		return []error{nil, ctx.Err()}
@@ -191,7 +191,7 @@ func TestLateFinishChangesNothing(t *testing.T) {
 	c.create(source)
 	handled := make(chan struct{})
 	ctx, cancel := context.WithCancel(t.Context())
-	relay := product.NewRelay(c.store, product.KindImageJob, 100, func(_ context.Context, rows []product.Row) []error {
+	relay := product.NewRelay(c.outbox, product.KindImageJob, 100, func(_ context.Context, rows []product.Row) []error {
 		c.exec(`UPDATE outbox SET claim = gen_random_uuid()`) // somebody else has it
 		close(handled)
 		cancel()
@@ -227,7 +227,7 @@ func TestListenerWakesRelay(t *testing.T) {
 		eventually(t, "word of "+string(kind)+" arrives", func() bool {
 			write()
 			select {
-			case <-listener.Wake(kind):
+			case <-listener.Wake(product.OutboxChannel, string(kind)):
 				woken = true
 			default:
 			}
@@ -280,7 +280,7 @@ func TestJobRelay(t *testing.T) {
 	images := decode(t, s.Data).Images
 	c.exec(`UPDATE images SET queued_at = now() - interval '1 hour'`)
 	sent := make(chan product.Message, 10)
-	run(t, product.NewJobRelay(c.store, publisher(func(_ context.Context, messages []product.Message) []error {
+	run(t, product.NewJobRelay(c.outbox, publisher(func(_ context.Context, messages []product.Message) []error {
 		errs := make([]error, len(messages))
 		for i, m := range messages {
 			job, err := imaging.DecodeJob(m.Body)
@@ -317,10 +317,10 @@ func TestKindsFlowIndependently(t *testing.T) {
 	c := newCatalogue(t)
 	w := c.create(source)
 	c.exec(`INSERT INTO outbox (kind, subject, payload) VALUES ('invalidate', $1, $2)`, c.objectKey(w.ID), fmt.Sprintf(`{"product_id":%d}`, w.ID))
-	run(t, product.NewJobRelay(c.store, publisher(func(_ context.Context, messages []product.Message) []error {
+	run(t, product.NewJobRelay(c.outbox, publisher(func(_ context.Context, messages []product.Message) []error {
 		return slices.Repeat([]error{errDown}, len(messages))
 	}), freely, nil, quiet()).Run)
-	run(t, product.NewInvalidationRelay(c.store, c.cache, nil, quiet()).Run)
+	run(t, product.NewInvalidationRelay(c.outbox, c.cache, nil, quiet()).Run)
 	eventually(t, "the invalidation is done", func() bool { return c.count("outbox WHERE kind = 'invalidate'") == 0 })
 	if n := c.count("outbox WHERE kind = 'image_job'"); n != 1 {
 		t.Errorf("%d jobs", n)
@@ -333,7 +333,7 @@ func TestOutboxStats(t *testing.T) {
 	c.create(source, source, source)
 	c.exec(`UPDATE outbox SET available_at = now() - interval '90 seconds' WHERE id = (SELECT min(id) FROM outbox)`)
 	c.exec(`UPDATE outbox SET available_at = now() + interval '90 seconds' WHERE id = (SELECT max(id) FROM outbox)`)
-	stats, err := c.store.OutboxStats(t.Context())
+	stats, err := c.outbox.Stats(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

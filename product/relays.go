@@ -20,17 +20,13 @@ type Dropper interface {
 // A replica that alone is cut off from the cache must not hold up the others: it
 // claims nothing while it cannot reach the cache, and what it has claimed at the
 // moment when it is cut off is due for them at once.
-func NewInvalidationRelay(store *Store, cache Dropper, wake <-chan struct{}, log *logrus.Logger) *Relay {
-	relay := NewRelay(store, KindInvalidate, 100, each(func(ctx context.Context, row Row) error {
+func NewInvalidationRelay(outbox *Outbox, cache Dropper, wake <-chan struct{}, log *logrus.Logger) *Relay {
+	relay := NewRelay(outbox, KindInvalidate, 100, each(func(ctx context.Context, row Row) error {
 		var p invalidationPayload
 		if err := json.Unmarshal(row.Payload, &p); err != nil {
 			return fmt.Errorf("invalidation: %w", err)
 		}
-		key, err := p.cacheKey(ctx, store)
-		if err != nil {
-			return err
-		}
-		if err := cache.Drop(ctx, key); err != nil {
+		if err := cache.Drop(ctx, p.Key); err != nil {
 			return fmt.Errorf("%w: %w", errNotReached, err)
 		}
 		return nil

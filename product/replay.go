@@ -104,7 +104,7 @@ const replaySelection = `
 
 // StartReplay records a replay, which a [Replayer] carries out. The error may be
 // a [*ValidationError].
-func (s *Service) StartReplay(ctx context.Context, q ReplayRequest) (Replay, error) {
+func (s *DeadLetters) StartReplay(ctx context.Context, q ReplayRequest) (Replay, error) {
 	if err := q.Validate(); err != nil {
 		return Replay{}, err
 	}
@@ -140,7 +140,7 @@ func (s *Service) StartReplay(ctx context.Context, q ReplayRequest) (Replay, err
 }
 
 // Replay gives the progress of a replay, or [ErrNotFound].
-func (s *Service) Replay(ctx context.Context, id uuid.UUID) (replay Replay, err error) {
+func (s *DeadLetters) Replay(ctx context.Context, id uuid.UUID) (replay Replay, err error) {
 	err = s.store.inSnapshot(ctx, "get replay", func(ctx context.Context, tx *sqlx.Tx) error {
 		replay, err = selectReplay(ctx, tx, id)
 		return err
@@ -181,16 +181,13 @@ func selectCanaries(ctx context.Context, q sqlx.QueryerContext, replay uuid.UUID
 // keptReplays is how long operators can look up how a replay has ended.
 const keptReplays = 30 * 24 * time.Hour
 
-// purgeReplays forgets replays that ended long ago.
-func purgeReplays(ctx context.Context, tx *sqlx.Tx) (int64, error) {
+// PurgeReplays forgets replays that ended long ago.
+func PurgeReplays(ctx context.Context, tx *sqlx.Tx) (rows int64, more bool, err error) {
 	const q = `
 		DELETE FROM dead_letter_replays WHERE id IN (
 			SELECT id FROM dead_letter_replays WHERE finished_at < now() - $1 * interval '1 microsecond' LIMIT $2
 			FOR UPDATE SKIP LOCKED
 		)`
 	result, err := tx.ExecContext(ctx, q, keptReplays.Microseconds(), reconcileBatch)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
+	return counted(result, err, reconcileBatch)
 }

@@ -24,7 +24,7 @@ func (c *catalogue) startReplay(q product.ReplayRequest) product.Replay {
 	if q.Rate == 0 {
 		q.Rate = 1000
 	}
-	r, err := c.StartReplay(c.t.Context(), q)
+	r, err := c.letters.StartReplay(c.t.Context(), q)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -33,7 +33,7 @@ func (c *catalogue) startReplay(q product.ReplayRequest) product.Replay {
 
 func (c *catalogue) replay(id uuid.UUID) product.Replay {
 	c.t.Helper()
-	r, err := c.Replay(c.t.Context(), id)
+	r, err := c.letters.Replay(c.t.Context(), id)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func (c *catalogue) replay(id uuid.UUID) product.Replay {
 func (c *catalogue) step(id uuid.UUID) product.Replay {
 	c.t.Helper()
 	c.exec(`UPDATE dead_letter_replays SET due_at = now()`)
-	if did, err := product.NewReplayer(c.Service, quiet()).Step(c.t.Context()); err != nil || !did {
+	if did, err := product.NewReplayer(c.letters).Step(c.t.Context()); err != nil || !did {
 		c.t.Fatal(did, err)
 	}
 	return c.replay(id)
@@ -80,7 +80,7 @@ func TestReplayOne(t *testing.T) {
 	var letter uuid.UUID
 	c.scan(&letter, `SELECT id FROM dead_letters WHERE image_id = $1`, w.Images[1].ID)
 	ctx := product.WithRequestID(t.Context(), "r-replay")
-	r, err := c.StartReplay(ctx, product.ReplayRequest{Letter: &letter, Rate: 10})
+	r, err := c.letters.StartReplay(ctx, product.ReplayRequest{Letter: &letter, Rate: 10})
 	if err != nil || r.Total != 1 || r.State != product.ReplayRunning || *r.Letter != letter || r.FinishedAt != nil {
 		t.Fatal(r, err)
 	}
@@ -155,13 +155,13 @@ func TestReplayRefusesBadRequests(t *testing.T) {
 		"unknown letter": {product.ReplayRequest{Letter: &id, Rate: 1}, []string{"id"}},
 	} {
 		t.Log(name)
-		_, err := c.StartReplay(t.Context(), test.q)
+		_, err := c.letters.StartReplay(t.Context(), test.q)
 		wantFields(t, err, test.fields...)
 	}
 	if n := c.count("dead_letter_replays"); n != 0 {
 		t.Errorf("%d replays", n)
 	}
-	_, err := c.Replay(t.Context(), id)
+	_, err := c.letters.Replay(t.Context(), id)
 	wantErr(t, err, product.ErrNotFound)
 }
 
@@ -216,7 +216,7 @@ func TestReplayAtARate(t *testing.T) {
 	// A step is due a second after the one before, whoever does it.
 	c.failed(2)
 	c.startReplay(product.ReplayRequest{Rate: 1})
-	replayers := []*product.Replayer{product.NewReplayer(c.Service, quiet()), product.NewReplayer(c.Service, quiet())}
+	replayers := []*product.Replayer{product.NewReplayer(c.letters), product.NewReplayer(c.letters)}
 	var done int
 	for i := range 4 {
 		did, err := replayers[i%2].Step(t.Context())
@@ -283,7 +283,7 @@ func TestReplayWithBadCanary(t *testing.T) {
 				t.Errorf("%+v", r)
 			}
 			c.exec(`UPDATE dead_letter_replays SET due_at = now()`)
-			if did, err := product.NewReplayer(c.Service, quiet()).Step(t.Context()); did || err != nil {
+			if did, err := product.NewReplayer(c.letters).Step(t.Context()); did || err != nil {
 				t.Errorf("it goes on: %t, %v", did, err)
 			}
 			if n := c.count("images WHERE status = 'failed'"); n < 3 {
@@ -345,7 +345,7 @@ func TestReplayGoesOnElsewhere(t *testing.T) {
 	c.failed(20)
 	r := c.startReplay(product.ReplayRequest{Rate: 4})
 	replica := func() *product.Replayer {
-		return product.NewReplayer(product.NewService(producttest.Open(t, c.dsn), c.cache, objectURL, quiet()), quiet())
+		return product.NewReplayer(newReplica(producttest.Open(t, c.dsn), c.cache).letters)
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -398,7 +398,7 @@ func TestStalledReplicaCannotReplay(t *testing.T) {
 	}
 	p := producttest.NewProxy(t, u.Host)
 	u.Host = p.Addr
-	slow := product.NewReplayer(product.NewService(producttest.Open(t, u.String()), c.cache, objectURL, quiet()), quiet())
+	slow := product.NewReplayer(newReplica(producttest.Open(t, u.String()), c.cache).letters)
 	p.StallAfter("FROM dead_letters AS d")
 	ended := make(chan error, 1)
 	go func() {
@@ -430,7 +430,7 @@ func TestReplaysSideBySide(t *testing.T) {
 	var g errgroup.Group
 	for range 3 {
 		g.Go(func() error {
-			_, err := product.NewReplayer(c.Service, quiet()).Step(t.Context())
+			_, err := product.NewReplayer(c.letters).Step(t.Context())
 			return err
 		})
 	}
@@ -458,7 +458,7 @@ func TestReconcilePurgesReplays(t *testing.T) {
 	end(recent.ID, "29 days")
 	c.exec(`UPDATE dead_letter_replays SET created_at = now() - interval '1 year' WHERE id = $1`, running.ID)
 	c.reconcile(empty)
-	_, err := c.Replay(t.Context(), old.ID)
+	_, err := c.letters.Replay(t.Context(), old.ID)
 	wantErr(t, err, product.ErrNotFound)
 	if n := c.count("dead_letter_replays"); n != 2 || c.count("dead_letter_canaries") != 0 {
 		t.Errorf("%d replays are left", n)

@@ -23,42 +23,21 @@ const (
 // letter's part of the progress is written in the transaction that restarts its
 // image, so that a replay goes on exactly where a process has ended.
 type Replayer struct {
-	service *Service
-	store   *Store
-	log     *logrus.Logger
+	letters *DeadLetters
 }
 
-// NewReplayer makes a replayer.
-func NewReplayer(service *Service, log *logrus.Logger) *Replayer {
-	return &Replayer{service: service, store: service.store, log: log}
-}
+// NewReplayer returns a replayer of dead letters.
+func NewReplayer(letters *DeadLetters) *Replayer { return &Replayer{letters: letters} }
 
 // Run does the steps that are due until ctx ends.
 func (r *Replayer) Run(ctx context.Context) error {
-	tick := time.NewTicker(replayInterval)
-	defer tick.Stop()
-	down := false
-	for {
-		more, err := r.Step(ctx)
-		if err != nil && ctx.Err() == nil && !down {
-			r.log.WithError(err).Warn("replay of dead letters is held up")
-		}
-		down = err != nil
-		if more && err == nil && ctx.Err() == nil {
-			continue // there may be other replays
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
+	return poll(ctx, replayInterval, r.letters.log, "Replay of dead letters cannot go on", r.Step)
 }
 
 // Step takes one replay that is due one step further, and says whether there was
 // one.
 func (r *Replayer) Step(ctx context.Context) (bool, error) {
-	s, err := r.store.claimReplay(ctx)
+	s, err := r.letters.claimReplay(ctx)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return false, nil
@@ -70,7 +49,7 @@ func (r *Replayer) Step(ctx context.Context) (bool, error) {
 		return true, nil
 	}
 	// Also while stopping, so that another replica goes on at once.
-	return true, errors.Join(err, r.store.releaseReplay(context.WithoutCancel(ctx), s))
+	return true, errors.Join(err, r.letters.releaseReplay(context.WithoutCancel(ctx), s))
 }
 
 // work replays up to Rate letters, and ends the replay where nothing is left or a
@@ -97,7 +76,7 @@ func (r *Replayer) work(ctx context.Context, s replayStep) error {
 			s.CanaryPassed = true
 		}
 	}
-	letters, err := r.store.selectForReplay(ctx, s, want)
+	letters, err := r.letters.selectForReplay(ctx, s, want)
 	if err != nil {
 		return err
 	}
@@ -121,8 +100,8 @@ func (r *Replayer) work(ctx context.Context, s replayStep) error {
 }
 
 func (r *Replayer) lookAtCanaries(ctx context.Context, replay uuid.UUID) (count CanaryCount, err error) {
-	err = r.store.read(ctx, "canaries", func(ctx context.Context) error {
-		count, err = selectCanaries(ctx, r.store.db, replay)
+	err = r.letters.store.read(ctx, "canaries", func(ctx context.Context) error {
+		count, err = selectCanaries(ctx, r.letters.store.db, replay)
 		return err
 	})
 	return count, err
@@ -131,9 +110,9 @@ func (r *Replayer) lookAtCanaries(ctx context.Context, replay uuid.UUID) (count 
 // replay begins the work behind one letter anew, or counts why it cannot.
 func (r *Replayer) replay(ctx context.Context, s replayStep, letter letterToReplay) error {
 	if !letter.ImageID.Valid {
-		return r.store.skip(ctx, s, letter, ReplayCount{Unreadable: 1})
+		return r.letters.skip(ctx, s, letter, ReplayCount{Unreadable: 1})
 	}
-	_, err := r.service.write(ctx, Everything(), letter.ProductID.Int64, "replay image", func(ctx context.Context, e *edit) error {
+	_, err := r.letters.catalogue.write(ctx, Everything(), letter.ProductID.Int64, "replay image", func(ctx context.Context, e *edit) error {
 		generation, err := e.Restart(ctx, letter.ImageID.UUID, letter.Generation.Int64)
 		if err != nil {
 			return err
@@ -149,13 +128,13 @@ func (r *Replayer) replay(ctx context.Context, s replayStep, letter letterToRepl
 	case err == nil, errors.Is(err, errStepLost), errors.Is(err, ErrUnavailable), ctx.Err() != nil:
 		return err
 	case errors.Is(err, ErrNotFailed):
-		return r.store.skip(ctx, s, letter, ReplayCount{Changed: 1})
+		return r.letters.skip(ctx, s, letter, ReplayCount{Changed: 1})
 	case errors.Is(err, ErrNotFound):
-		return r.store.skip(ctx, s, letter, ReplayCount{Gone: 1})
+		return r.letters.skip(ctx, s, letter, ReplayCount{Gone: 1})
 	}
 	// One letter must not hold up all others for ever.
-	r.log.WithError(err).WithFields(logrus.Fields{"replay_id": s.ID, "dead_letter_id": letter.ID}).Error("dead letter cannot be replayed")
-	return r.store.skip(ctx, s, letter, ReplayCount{Broken: 1})
+	r.letters.log.WithError(err).WithFields(logrus.Fields{"replay_id": s.ID, "dead_letter_id": letter.ID}).Error("dead letter cannot be replayed")
+	return r.letters.skip(ctx, s, letter, ReplayCount{Broken: 1})
 }
 
 // stop ends a replay for its first canary that failed again.
@@ -171,9 +150,7 @@ func (r *Replayer) stop(ctx context.Context, s replayStep) error {
 		Code   string    `db:"code"`
 		Detail string    `db:"detail"`
 	}
-	err := r.store.read(ctx, "failed canary", func(ctx context.Context) error {
-		return r.store.db.GetContext(ctx, &failed, q, s.ID)
-	})
+	err := r.letters.store.get(ctx, "failed canary", &failed, q, s.ID)
 	if err != nil && !errors.Is(err, ErrNotFound) { // it may be deleted by now, and has failed all the same
 		return err
 	}
@@ -189,7 +166,7 @@ func (r *Replayer) passCanaries(ctx context.Context, s replayStep) error {
 	const q = `
 		UPDATE dead_letter_replays SET canary_passed = true, updated_at = clock_timestamp()
 		WHERE id = $1 AND steps = $2 AND state = 'running'`
-	return r.store.inTx(ctx, "pass canaries", func(ctx context.Context, tx *sqlx.Tx) error {
+	return r.letters.store.inTx(ctx, "pass canaries", func(ctx context.Context, tx *sqlx.Tx) error {
 		result, err := tx.ExecContext(ctx, q, s.ID, s.Step)
 		return oneRow(result, err, errStepLost)
 	})
@@ -200,14 +177,14 @@ func (r *Replayer) finish(ctx context.Context, s replayStep, state ReplayState, 
 	const q = `
 		UPDATE dead_letter_replays SET state = $3, reason = $4, updated_at = clock_timestamp(), finished_at = clock_timestamp()
 		WHERE id = $1 AND steps = $2 AND state = 'running'`
-	err := r.store.inTx(ctx, "finish replay", func(ctx context.Context, tx *sqlx.Tx) error {
+	err := r.letters.store.inTx(ctx, "finish replay", func(ctx context.Context, tx *sqlx.Tx) error {
 		result, err := tx.ExecContext(ctx, q, s.ID, s.Step, state, reason)
 		return oneRow(result, err, errStepLost)
 	})
 	if err != nil {
 		return err
 	}
-	entry := r.log.WithFields(logrus.Fields{"replay_id": s.ID, "state": string(state), "request_id": s.RequestID})
+	entry := r.letters.log.WithFields(logrus.Fields{"replay_id": s.ID, "state": string(state), "request_id": s.RequestID})
 	if reason != nil {
 		entry.WithField("reason", *reason).Warn("dead letters replayed")
 		return nil

@@ -34,7 +34,7 @@ type replayStep struct {
 
 // claimReplay begins the next step of a replay that is due, or gives
 // [ErrNotFound]. The step's number fences off whoever is still at an earlier one.
-func (s *Store) claimReplay(ctx context.Context) (step replayStep, err error) {
+func (s *DeadLetters) claimReplay(ctx context.Context) (step replayStep, err error) {
 	const q = `
 		WITH due AS (
 			SELECT id FROM dead_letter_replays
@@ -48,18 +48,18 @@ func (s *Store) claimReplay(ctx context.Context) (step replayStep, err error) {
 		FROM due WHERE r.id = due.id
 		RETURNING r.id, r.letter, r.fingerprint, r.canary, r.rate, r.canary_passed, r.position, r.steps, r.created_at,
 			r.request_id`
-	err = s.inTx(ctx, "claim replay", func(ctx context.Context, tx *sqlx.Tx) error {
+	err = s.store.inTx(ctx, "claim replay", func(ctx context.Context, tx *sqlx.Tx) error {
 		return tx.GetContext(ctx, &step, q, stepLease.Microseconds())
 	})
 	return step, err
 }
 
 // releaseReplay makes the next step due an interval after this one's beginning.
-func (s *Store) releaseReplay(ctx context.Context, step replayStep) error {
+func (s *DeadLetters) releaseReplay(ctx context.Context, step replayStep) error {
 	const q = `
 		UPDATE dead_letter_replays SET due_at = due_at - $3 * interval '1 microsecond'
 		WHERE id = $1 AND steps = $2 AND state = 'running'`
-	return s.inTx(ctx, "release replay", func(ctx context.Context, tx *sqlx.Tx) error {
+	return s.store.inTx(ctx, "release replay", func(ctx context.Context, tx *sqlx.Tx) error {
 		_, err := tx.ExecContext(ctx, q, step.ID, step.Step, (stepLease - replayInterval).Microseconds())
 		return err
 	})
@@ -74,7 +74,7 @@ type letterToReplay struct {
 }
 
 // selectForReplay gives the next letters of a replay, oldest first.
-func (s *Store) selectForReplay(ctx context.Context, step replayStep, limit int) ([]letterToReplay, error) {
+func (s *DeadLetters) selectForReplay(ctx context.Context, step replayStep, limit int) ([]letterToReplay, error) {
 	const q = `
 		SELECT d.id, d.image_id, d.product_id, d.generation FROM dead_letters AS d
 		WHERE ` + replaySelection + `
@@ -82,7 +82,7 @@ func (s *Store) selectForReplay(ctx context.Context, step replayStep, limit int)
 		ORDER BY d.id
 		LIMIT :limit`
 	var letters []letterToReplay
-	err := s.selectNamed(ctx, "letters to replay", &letters, q, map[string]any{
+	err := s.store.selectNamed(ctx, "letters to replay", &letters, q, map[string]any{
 		"letter": step.Letter, "fingerprint": step.Fingerprint, "created_at": step.CreatedAt,
 		"position": step.Position, "limit": limit,
 	})
@@ -97,8 +97,8 @@ func insertCanary(ctx context.Context, tx *sqlx.Tx, replay, image uuid.UUID, gen
 	return nil
 }
 
-func (s *Store) skip(ctx context.Context, step replayStep, letter letterToReplay, count ReplayCount) error {
-	return s.inTx(ctx, "skip dead letter", func(ctx context.Context, tx *sqlx.Tx) error {
+func (s *DeadLetters) skip(ctx context.Context, step replayStep, letter letterToReplay, count ReplayCount) error {
+	return s.store.inTx(ctx, "skip dead letter", func(ctx context.Context, tx *sqlx.Tx) error {
 		return advance(ctx, tx, step, letter, count)
 	})
 }

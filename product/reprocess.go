@@ -23,8 +23,8 @@ type Reprocessing struct {
 // whose variants are of another pipeline version, are made again. Failed images are retried
 // as by [Service.RetryImage]. What was asked for already and has not begun is not asked for
 // twice. It also returns the product. Errors: [ErrNotFound], [ErrPrecondition].
-func (s *Service) Reprocess(ctx context.Context, scope Scope, id int64, pre Precondition) (begun Reprocessing, after Snapshot, err error) {
-	after, err = s.write(ctx, scope, id, "reprocess product", func(ctx context.Context, e *edit) error {
+func (s *Jobs) Reprocess(ctx context.Context, scope Scope, id int64, pre Precondition) (begun Reprocessing, after Snapshot, err error) {
+	after, err = s.catalogue.write(ctx, scope, id, "reprocess product", func(ctx context.Context, e *edit) error {
 		if err := pre.check(e.product.Version); err != nil {
 			return err
 		}

@@ -196,7 +196,7 @@ func TestReprocessWaitsForTheDatabase(t *testing.T) {
 	through, p := s.behindProxy(t)
 	var tries atomic.Int32
 	cut := make(chan struct{})
-	s.process(s.newWorkerOn(hooked{JobStore: product.NewJobs(through), settling: func(context.Context) {
+	s.process(s.newWorkerOn(hooked{JobStore: through.jobs, settling: func(context.Context) {
 		switch tries.Add(1) {
 		case 1:
 			p.Refuse()
@@ -213,7 +213,7 @@ func TestReprocessWaitsForTheDatabase(t *testing.T) {
 }
 
 // behindProxy is the service of another process, whose database can be cut off.
-func (s *studio) behindProxy(t *testing.T) (*product.Service, *producttest.Proxy) {
+func (s *studio) behindProxy(t *testing.T) (*replica, *producttest.Proxy) {
 	t.Helper()
 	u, err := url.Parse(s.dsn)
 	if err != nil {
@@ -222,7 +222,7 @@ func (s *studio) behindProxy(t *testing.T) (*product.Service, *producttest.Proxy
 	p := producttest.NewProxy(t, u.Host)
 	u.Host = p.Addr
 	store := producttest.Open(t, u.String())
-	return product.NewService(store, s.cache, objectURL, quiet()), p
+	return newReplica(store, s.cache), p
 }
 
 func TestReprocessOfWhatIsRemovedInTheMiddle(t *testing.T) {
@@ -303,8 +303,8 @@ func TestReprocessInTwoReplicas(t *testing.T) {
 		all = append(all, s.ready("/logo.png", "/logo.png")) // equal ones share their objects
 	}
 	for range 2 {
-		service := product.NewService(producttest.Open(t, s.dsn), s.cache, objectURL, quiet())
-		s.process(s.newWorkerOn(product.NewJobs(service), hasty))
+		service := newReplica(producttest.Open(t, s.dsn), s.cache)
+		s.process(s.newWorkerOn(service.jobs, hasty))
 	}
 	s.idle()
 	for _, w := range all {
@@ -344,7 +344,7 @@ func TestReprocessWaitsForFirstProcessing(t *testing.T) {
 				s.create(source)
 			}
 			q := &full{line: newLine(s.catalogue), waiting: tc.waiting, looked: make(chan struct{}, 1000)}
-			run(t, product.NewJobRelay(s.store, q, product.JobLimits{PerOwner: 10, Overdue: tc.overdue}, nil, quiet()).Run)
+			run(t, product.NewJobRelay(s.outbox, q, product.JobLimits{PerOwner: 10, Overdue: tc.overdue}, nil, quiet()).Run)
 			if tc.begins {
 				if j := receive(t, q.jobs); !j.Reprocess {
 					t.Errorf("%+v was sent", j)

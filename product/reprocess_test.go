@@ -14,7 +14,7 @@ import (
 // reprocess asks for a product's images anew.
 func (s *studio) reprocess(id int64) product.Reprocessing {
 	s.t.Helper()
-	begun, _, err := s.Reprocess(s.t.Context(), product.Everything(), id, product.Precondition{})
+	begun, _, err := s.jobs.Reprocess(s.t.Context(), product.Everything(), id, product.Precondition{})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -94,11 +94,11 @@ func TestReprocessBeginsFailedImagesAnew(t *testing.T) {
 	w = s.setImages(w.ID, w.Images[0].Source, "https://a.example/2.png", "https://a.example/3.png")
 	s.letDown(imaging.CodeSourceNotFound, w.Images[1])
 	version := s.get(w.ID).Version
-	_, _, err := s.Reprocess(t.Context(), product.Everything(), w.ID, product.Precondition{Version: version - 1})
+	_, _, err := s.jobs.Reprocess(t.Context(), product.Everything(), w.ID, product.Precondition{Version: version - 1})
 	wantErr(t, err, product.ErrPrecondition)
-	_, _, err = s.Reprocess(t.Context(), product.OwnedBy(unknownID), w.ID, product.Precondition{})
+	_, _, err = s.jobs.Reprocess(t.Context(), product.OwnedBy(unknownID), w.ID, product.Precondition{})
 	wantErr(t, err, product.ErrNotFound)
-	begun, after, err := s.Reprocess(t.Context(), product.OwnedBy(s.user), w.ID, product.Precondition{Version: version})
+	begun, after, err := s.jobs.Reprocess(t.Context(), product.OwnedBy(s.user), w.ID, product.Precondition{Version: version})
 	if err != nil || begun != (product.Reprocessing{Reprocessing: 1, Retrying: 1, Pending: 1}) || after.Version != version+1 {
 		t.Fatalf("%+v, version %d after %d, %v", begun, after.Version, version, err)
 	}
@@ -106,7 +106,7 @@ func TestReprocessBeginsFailedImagesAnew(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	// Asked for twice, it is begun once.
-	if begun, after, err = s.Reprocess(t.Context(), product.Everything(), w.ID, product.Precondition{}); err != nil ||
+	if begun, after, err = s.jobs.Reprocess(t.Context(), product.Everything(), w.ID, product.Precondition{}); err != nil ||
 		begun != (product.Reprocessing{Reprocessing: 1, Pending: 2}) || after.Version != version+1 {
 		t.Errorf("%+v, version %d, %v", begun, after.Version, err)
 	}

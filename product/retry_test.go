@@ -127,7 +127,7 @@ func TestAttempts(t *testing.T) {
 	claim := c.claimAgain(image.ID)
 	c.settle(claim, ready(claim, digest(1)))
 
-	attempts, err := c.Attempts(t.Context(), product.Everything(), w.ID, image.ID)
+	attempts, err := c.jobs.Attempts(t.Context(), product.Everything(), w.ID, image.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +145,7 @@ func TestAttempts(t *testing.T) {
 	if diff := cmp.Diff(want, attempts); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	none, err := c.Attempts(t.Context(), product.Everything(), w.ID, w.Images[1].ID)
+	none, err := c.jobs.Attempts(t.Context(), product.Everything(), w.ID, w.Images[1].ID)
 	if err != nil || len(none) != 0 {
 		t.Errorf("%v, %v", none, err)
 	}
@@ -153,7 +153,7 @@ func TestAttempts(t *testing.T) {
 		product int64
 		image   uuid.UUID
 	}{{w.ID, uuid.New()}, {unknownID, image.ID}} {
-		_, err := c.Attempts(t.Context(), product.Everything(), of.product, of.image)
+		_, err := c.jobs.Attempts(t.Context(), product.Everything(), of.product, of.image)
 		wantErr(t, err, product.ErrNotFound)
 	}
 }

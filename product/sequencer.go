@@ -15,43 +15,30 @@ const sequencePause = 10 * time.Millisecond
 // runs one, for its own changes at once and for those that a replica left behind
 // when it ended; they take turns.
 type Sequencer struct {
-	store   *Store
-	changed <-chan struct{}
-	log     *logrus.Logger
+	events *EventLog
+	log    *logrus.Logger
 }
 
 // NewSequencer makes the sequencer of a service's changes.
-func NewSequencer(service *Service, log *logrus.Logger) *Sequencer {
-	return &Sequencer{store: service.store, changed: service.changed, log: log}
+func NewSequencer(events *EventLog, log *logrus.Logger) *Sequencer {
+	return &Sequencer{events: events, log: log}
 }
 
 // Run works until ctx ends.
 func (s *Sequencer) Run(ctx context.Context) error {
-	poll := time.NewTicker(pollInterval)
-	defer poll.Stop()
-	down := false
-	for ctx.Err() == nil {
+	return poll(ctx, pollInterval, s.log, "Event sequencer cannot reach PostgreSQL", func(ctx context.Context) (bool, error) {
 		err := s.pass(ctx)
-		if err != nil && ctx.Err() == nil && !down {
-			s.log.WithError(err).Warn("event sequencer is held up")
-		}
-		down = err != nil
 		pause(ctx, sequencePause)
-		select {
-		case <-ctx.Done():
-		case <-s.changed:
-		case <-poll.C:
-		}
-	}
-	return nil
+		return false, err
+	}, s.events.changed)
 }
 
 // pass empties the inbox. It looks before it locks: most passes of a poll find
 // nothing.
 func (s *Sequencer) pass(ctx context.Context) error {
-	has, err := s.store.hasUnnumbered(ctx)
+	has, err := s.events.hasUnnumbered(ctx)
 	for n := numberBatch; err == nil && has && n == numberBatch; {
-		n, err = s.store.numberEvents(ctx)
+		n, err = s.events.numberEvents(ctx)
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package product
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -39,46 +40,25 @@ type Cache interface {
 // error where PostgreSQL answers in time. A write that gave ErrUnavailable may have
 // been done.
 type Service struct {
-	store *Store
-	cache Cache
-	url   func(key string) string
-	log   *logrus.Logger
-	keys  *keyring
-
-	changed chan struct{} // says that there are changes to be put into the event log
-	hub     *hub
+	store  *Store
+	cache  Cache
+	url    func(key string) string
+	log    *logrus.Logger
+	outbox *Outbox
+	events *EventLog
 }
 
-// NewService makes a service. url gives the public URL of an object's key.
-func NewService(store *Store, cache Cache, url func(key string) string, log *logrus.Logger) *Service {
-	return &Service{
-		store: store, cache: cache, url: url, log: log,
-		keys: newKeyring(), changed: make(chan struct{}, 1), hub: newHub(),
-	}
+// NewService returns the catalogue. url returns the public URL of an object's key.
+func NewService(store *Store, outbox *Outbox, events *EventLog, cache Cache, url func(key string) string, log *logrus.Logger) *Service {
+	return &Service{store: store, outbox: outbox, events: events, cache: cache, url: url, log: log}
 }
 
-// newID gives a UUIDv7: later ones of this process are greater.
-func newID() (uuid.UUID, error) {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return uuid.Nil, fmt.Errorf("new id: %w", err)
-	}
-	return id, nil
-}
-
-// Create stores a product with its images, which are pending then. The error
-// may be a [*ValidationError].
-func (s *Service) Create(ctx context.Context, n NewProduct) (Snapshot, error) {
-	created, _, err := s.CreateOnce(ctx, Everything(), n, Idempotency{})
-	return created, err
-}
-
-// CreateOnce is Create for a request that may be repeated: replayed says that
-// the product is the one that the first request with the key made, as it was
-// then. Further errors: [ErrKeyReused], [ErrKeyInProgress]. After [ErrUnavailable]
+// Create stores a product with its images, which are pending then. The request may be
+// repeated: replayed reports that the product is the one that the first request with the
+// key made, as it was then. Errors: [*ValidationError], [ErrKeyReused], [ErrKeyInProgress]. After [ErrUnavailable]
 // and the end of ctx the product may be there or not; repeating the call tells.
 // After any other error nothing has been stored, the key included.
-func (s *Service) CreateOnce(ctx context.Context, scope Scope, n NewProduct, once Idempotency) (created Snapshot, replayed bool, err error) {
+func (s *Service) Create(ctx context.Context, scope Scope, n NewProduct, once Idempotency) (created Snapshot, replayed bool, err error) {
 	if err := n.Validate(); err != nil {
 		return Snapshot{}, false, err
 	}
@@ -103,7 +83,7 @@ func (s *Service) CreateOnce(ctx context.Context, scope Scope, n NewProduct, onc
 		if err != nil {
 			return err
 		}
-		if err := nameUploads(ctx, tx, n.UserID, images, nil, inProductImages); err != nil {
+		if err := nameListedUploads(ctx, tx, n.UserID, images, nil); err != nil {
 			return err
 		}
 		if err := insertImages(ctx, tx, id, images); err != nil {
@@ -120,7 +100,7 @@ func (s *Service) CreateOnce(ctx context.Context, scope Scope, n NewProduct, onc
 	if err != nil {
 		return Snapshot{}, false, err
 	}
-	signal(s.changed)
+	s.events.committed()
 	return created, replayed, nil
 }
 
@@ -154,7 +134,7 @@ func (s *Service) load(ctx context.Context, tx *sqlx.Tx, scope Scope, id int64) 
 func (s *Service) Get(ctx context.Context, scope Scope, id int64) (Snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, operationTimeout+cutGrace)
 	defer cancel()
-	key, err := s.store.cacheKey(ctx, id)
+	key, err := s.cacheKey(ctx, id)
 	if err != nil {
 		return Snapshot{}, err
 	}
@@ -167,7 +147,7 @@ func (s *Service) Get(ctx context.Context, scope Scope, id int64) (Snapshot, err
 	})
 	switch {
 	case err == nil:
-	case isDomain(err), errors.Is(ctx.Err(), context.Canceled):
+	case translated(err), errors.Is(ctx.Err(), context.Canceled):
 		return Snapshot{}, err
 	default: // the load was waited for in vain
 		return Snapshot{}, fmt.Errorf("get product: %w: %w", ErrUnavailable, err)
@@ -182,7 +162,7 @@ func (s *Service) Get(ctx context.Context, scope Scope, id int64) (Snapshot, err
 		return Snapshot{}, fmt.Errorf("get product: %w", errForeign)
 	}
 	switch {
-	case hit && s.store.down.Load():
+	case hit && !s.store.Reachable():
 		snapshot.Source = FromCacheAlone
 	case hit:
 		snapshot.Source = FromCache
@@ -219,10 +199,15 @@ func (s *Service) Delete(ctx context.Context, scope Scope, id int64, pre Precond
 	return err
 }
 
-// check compares the version that was asked for with the product's.
-func (p Precondition) check(version int64) error {
-	if p.Version != 0 && p.Version != version {
-		return fmt.Errorf("version %d, not %d: %w", version, p.Version, ErrPrecondition)
+// snapshotOf makes a snapshot of the data that clients were shown.
+func snapshotOf(data []byte) (Snapshot, error) {
+	var head struct {
+		ID      int64 `json:"id"`
+		UserID  int64 `json:"user_id"`
+		Version int64 `json:"version"`
 	}
-	return nil
+	if err := json.Unmarshal(data, &head); err != nil {
+		return Snapshot{}, fmt.Errorf("first answer: %w", err)
+	}
+	return Snapshot{ID: head.ID, Owner: head.UserID, Version: head.Version, Data: data}, nil
 }

@@ -302,7 +302,7 @@ func TestUsers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := c.User(t.Context(), product.Everything(), u.ID)
+	got, err := c.accounts.User(t.Context(), product.Everything(), u.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -313,7 +313,7 @@ func TestUsers(t *testing.T) {
 	wantErr(t, err, product.ErrConflict)
 	_, err = c.CreateUser(t.Context(), product.NewUser{Name: strings.Repeat("x", 201), Email: "x"})
 	wantFields(t, err, "name", "email")
-	_, err = c.User(t.Context(), product.Everything(), unknownID)
+	_, err = c.accounts.User(t.Context(), product.Everything(), unknownID)
 	wantErr(t, err, product.ErrNotFound)
 }
 
@@ -325,7 +325,7 @@ func TestCallersCancellation(t *testing.T) {
 	cancel()
 	_, err := c.Get(ctx, product.Everything(), w.ID)
 	wantErr(t, err, context.Canceled)
-	_, err = c.User(ctx, product.Everything(), c.user)
+	_, err = c.accounts.User(ctx, product.Everything(), c.user)
 	wantErr(t, err, context.Canceled)
 	name := "x"
 	_, err = c.Patch(ctx, product.Everything(), w.ID, product.Patch{Name: &name}, product.Precondition{})

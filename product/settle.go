@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/lib/pq"
@@ -19,8 +18,6 @@ const (
 	// is down, so that the images follow soon after it returns.
 	maxDeferralDoublings = 5
 	maxDeferral          = time.Minute
-
-	maxDetailBytes = 2000
 )
 
 // Settle writes the outcome of an attempt: the image's new state, the product's next
@@ -31,9 +28,9 @@ func (j *Jobs) Settle(ctx context.Context, c imaging.Claim, o imaging.Outcome) e
 	if (o.Result == nil) == (o.Err == nil) {
 		return errors.New("settle image: an outcome is either a result or an error")
 	}
-	defer j.store.free()
+	defer j.freed()
 	ctx = WithRequestID(ctx, c.RequestID)
-	_, err := j.service.write(ctx, Everything(), c.ProductID, "settle image", func(ctx context.Context, e *edit) error {
+	_, err := j.catalogue.write(ctx, Everything(), c.ProductID, "settle image", func(ctx context.Context, e *edit) error {
 		if !e.has(c.ImageID) {
 			return fmt.Errorf("settle image: %w", imaging.ErrLeaseLost)
 		}
@@ -198,16 +195,6 @@ func failedStage(o imaging.Outcome) imaging.Stage {
 		return o.Err.Stage
 	}
 	return o.Stage
-}
-
-// storable returns a text from outside in a form that PostgreSQL accepts, so that no source
-// keeps its image from being settled.
-func storable(s string) string {
-	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "")
-	if len(s) > maxDetailBytes {
-		s = strings.ToValidUTF8(s[:maxDetailBytes], "")
-	}
-	return s
 }
 
 func newAttempt(c imaging.Claim, o imaging.Outcome) *attemptRow {

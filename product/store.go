@@ -29,8 +29,6 @@ type Store struct {
 	down atomic.Bool
 	// installation is the id of the database, once it is known.
 	installation atomic.Pointer[string]
-	// freed tells the job relay that a job has left the queue, or its worker.
-	freed chan struct{}
 }
 
 // Open makes a store. It does not connect: that happens at the first use.
@@ -46,7 +44,7 @@ func Open(cfg Config) (*Store, error) {
 	db.SetMaxOpenConns(cfg.MaxOpen)
 	db.SetMaxIdleConns(cfg.MaxOpen) // the default of 2 opens and closes under load
 	db.SetConnMaxLifetime(30 * time.Minute)
-	return &Store{db: db, gate: newGate(cfg.MaxOpen), freed: make(chan struct{}, 1)}, nil
+	return &Store{db: db, gate: newGate(cfg.MaxOpen)}, nil
 }
 
 // Close ends all connections. It may be called twice.
@@ -75,6 +73,28 @@ func (s *Store) read(ctx context.Context, doing string, f func(context.Context) 
 	defer leave()
 	return s.note(translate(ctx, doing, f(ctx)))
 }
+
+// get reads one row into dest, or returns [ErrNotFound].
+func (s *Store) get(ctx context.Context, doing string, dest any, q string, args ...any) error {
+	return s.read(ctx, doing, func(ctx context.Context) error { return s.db.GetContext(ctx, dest, q, args...) })
+}
+
+// selectRows reads all rows into dest, a pointer to a slice.
+func (s *Store) selectRows(ctx context.Context, doing string, dest any, q string, args ...any) error {
+	return s.read(ctx, doing, func(ctx context.Context) error { return s.db.SelectContext(ctx, dest, q, args...) })
+}
+
+// selectNamed is selectRows for a query with named parameters.
+func (s *Store) selectNamed(ctx context.Context, doing string, dest any, q string, args map[string]any) error {
+	query, values, err := s.db.BindNamed(q, args)
+	if err != nil {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	return s.selectRows(ctx, doing, dest, query, values...)
+}
+
+// Reachable reports whether the last operation found PostgreSQL in reach and quick enough.
+func (s *Store) Reachable() bool { return !s.down.Load() }
 
 // note keeps what an operation's error says of PostgreSQL, and hands it on. The end
 // of a caller says nothing, nor does a crowd.

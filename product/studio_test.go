@@ -210,7 +210,7 @@ func (s *studio) process(worker *imaging.Worker) {
 }
 
 func (s *studio) relay() *product.Relay {
-	return product.NewJobRelay(s.store, s.queue, freely, nil, quiet())
+	return product.NewJobRelay(s.outbox, s.queue, freely, nil, quiet())
 }
 
 // hooked is a job store with something that happens when a claim is made, and before it is
@@ -239,7 +239,7 @@ func (h hooked) Settle(ctx context.Context, c imaging.Claim, o imaging.Outcome) 
 func (s *studio) deletions() {
 	s.t.Helper()
 	s.exec(`UPDATE outbox SET available_at = now() WHERE kind = 'delete_objects'`)
-	run(s.t, product.NewDeletionRelay(s.Service, s.bucket, nil, quiet()).Run)
+	run(s.t, product.NewDeletionRelay(s.store, s.outbox, s.jobs, s.bucket, nil, quiet()).Run)
 	eventually(s.t, "the deletions are done", func() bool {
 		s.exec(`UPDATE outbox SET available_at = now() WHERE kind = 'delete_objects' AND available_at > now() + interval '40 seconds'`)
 		return s.count("outbox WHERE kind = 'delete_objects'") == 0
@@ -298,7 +298,7 @@ func (s *studio) attempt(image uuid.UUID) (a product.Attempt) {
 	s.t.Helper()
 	var id int64
 	s.scan(&id, `SELECT product_id FROM images WHERE id = $1`, image)
-	all, err := s.Attempts(s.t.Context(), product.Everything(), id, image)
+	all, err := s.jobs.Attempts(s.t.Context(), product.Everything(), id, image)
 	if err != nil || len(all) == 0 {
 		s.t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ type Subscription struct {
 // the end of the log at a moment during the call. The caller has to close it.
 // It needs a running [Tailer], and gives [ErrUnavailable] where that one cannot
 // read the log.
-func (s *Service) Subscribe(ctx context.Context, scope Scope, f EventFilter) (*Subscription, error) {
+func (s *EventLog) Subscribe(ctx context.Context, scope Scope, f EventFilter) (*Subscription, error) {
 	sub := &Subscription{
 		hub: s.hub, scope: scope, filter: f, events: make(chan *Event, subscriptionBuffer), admitted: make(chan error, 1),
 	}

@@ -39,7 +39,7 @@ func TestSlowSubscriberIsCutOff(t *testing.T) {
 		t.Errorf("reached %d and %d", slow.Reached(), quick.Reached())
 	}
 	// It goes on where it was.
-	if page, err := c.Events(t.Context(), product.Everything(), product.EventFilter{}, int64(n)); err != nil ||
+	if page, err := c.events.Events(t.Context(), product.Everything(), product.EventFilter{}, int64(n)); err != nil ||
 		page.Lost || page.Events[0].Position != int64(n)+1 || page.Last != many {
 		t.Errorf("%+v, %v", page, err)
 	}
@@ -56,7 +56,7 @@ func TestOldEventsArePruned(t *testing.T) {
 	c.exec(`UPDATE events SET occurred_at = now() - CASE position WHEN 3 THEN interval '23 hours' ELSE interval '25 hours' END`)
 	c.reconcile(busy)
 	for after, lost := range map[int64]bool{0: true, 1: true, 2: false, 3: false, 4: true} {
-		page, err := c.Events(t.Context(), product.Everything(), product.EventFilter{}, after)
+		page, err := c.events.Events(t.Context(), product.Everything(), product.EventFilter{}, after)
 		if err != nil || page.Lost != lost || page.Last != 3 {
 			t.Errorf("after %d: %+v, %v, want lost %t", after, page, err, lost)
 		}
@@ -67,7 +67,7 @@ func TestOldEventsArePruned(t *testing.T) {
 	// Where all are gone, who had the last one has lost nothing.
 	c.exec(`UPDATE events SET occurred_at = now() - interval '25 hours'`)
 	c.reconcile(busy)
-	if page, err := c.Events(t.Context(), product.Everything(), product.EventFilter{}, 3); err != nil || page.Lost || page.Position != 3 {
+	if page, err := c.events.Events(t.Context(), product.Everything(), product.EventFilter{}, 3); err != nil || page.Lost || page.Position != 3 {
 		t.Errorf("%+v, %v", page, err)
 	}
 }
@@ -84,9 +84,9 @@ func TestEventsWithoutTheListener(t *testing.T) {
 	dsn.Host = p.Addr
 	listener := product.NewListener(dsn.String(), quiet())
 	run(t, listener.Run)
-	run(t, product.NewTailer(c.Service, listener.Events(), quiet()).Run)
+	run(t, product.NewTailer(c.events, listener.Wake(product.EventChannel, ""), quiet()).Run)
 	other := c.twin()
-	run(t, product.NewSequencer(other.Service, quiet()).Run)
+	run(t, product.NewSequencer(other.events, quiet()).Run)
 
 	sub := c.subscribe(product.Everything(), product.EventFilter{})
 	p.Refuse()
@@ -100,14 +100,14 @@ func TestSubscribeWithoutTailer(t *testing.T) {
 	t.Parallel()
 	c := newCatalogue(t)
 	began := time.Now()
-	_, err := c.Subscribe(t.Context(), product.Everything(), product.EventFilter{})
+	_, err := c.events.Subscribe(t.Context(), product.Everything(), product.EventFilter{})
 	wantErr(t, err, product.ErrUnavailable)
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("took %v", took)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = c.Subscribe(ctx, product.Everything(), product.EventFilter{})
+	_, err = c.events.Subscribe(ctx, product.Everything(), product.EventFilter{})
 	wantErr(t, err, context.Canceled)
 }
 
@@ -122,7 +122,7 @@ func TestEventMetrics(t *testing.T) {
 	receive(t, sub.Events())
 	sub.Reached() // has been handed out when it gives an answer
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(c.Collector())
+	reg.MustRegister(c.events.Collector())
 	families, err := reg.Gather()
 	if err != nil {
 		t.Fatal(err)

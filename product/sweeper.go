@@ -56,15 +56,15 @@ type SweepConfig struct {
 // restored together with an older database. All replicas together go through the
 // objects once in an interval, page by page.
 type Sweeper struct {
-	service *Service
-	store   *Store
-	objects Objects
-	cfg     SweepConfig
-	log     *logrus.Logger
+	deletions deletions
+	store     *Store
+	objects   Objects
+	cfg       SweepConfig
+	log       *logrus.Logger
 }
 
 // NewSweeper makes a sweeper.
-func NewSweeper(service *Service, objects Objects, cfg SweepConfig, log *logrus.Logger) *Sweeper {
+func NewSweeper(store *Store, jobs *Jobs, objects Objects, cfg SweepConfig, log *logrus.Logger) *Sweeper {
 	if cfg.Interval <= 0 {
 		cfg.Interval = time.Hour
 	}
@@ -77,32 +77,25 @@ func NewSweeper(service *Service, objects Objects, cfg SweepConfig, log *logrus.
 	if cfg.Page <= 0 || cfg.Page > 1000 {
 		cfg.Page = 1000
 	}
-	return &Sweeper{service: service, store: service.store, objects: objects, cfg: cfg, log: log}
+	return &Sweeper{deletions: deletions{store: store, jobs: jobs, objects: objects}, store: store, objects: objects, cfg: cfg, log: log}
 }
 
 // Run looks through the objects until ctx ends.
 func (s *Sweeper) Run(ctx context.Context) error {
 	pause(ctx, s.cfg.Delay/2+rand.N(s.cfg.Delay))
-	down := false
-	for ctx.Err() == nil {
+	return poll(ctx, sweepPoll/2+rand.N(sweepPoll), s.log, "Sweep of objects cannot go on", func(ctx context.Context) (bool, error) {
 		did, err := s.Page(ctx)
-		if err != nil && ctx.Err() == nil && !down {
-			s.log.WithError(err).Warn("sweep of objects is held up")
-		}
-		down = err != nil
 		if did {
 			pause(ctx, sweepPause)
-		} else {
-			pause(ctx, sweepPoll/2+rand.N(sweepPoll))
 		}
-	}
-	return nil
+		return did, err
+	})
 }
 
 // Page looks at the next page of objects, if it is due and no other replica is at
 // it, and says whether it was.
 func (s *Sweeper) Page(ctx context.Context) (bool, error) {
-	after, err := s.store.claimSweep(ctx)
+	after, err := s.claimSweep(ctx)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return false, nil
@@ -113,26 +106,26 @@ func (s *Sweeper) Page(ctx context.Context) (bool, error) {
 	if err != nil {
 		next, wait = after, time.Minute // somebody tries again
 	}
-	return true, errors.Join(err, s.store.releaseSweep(context.WithoutCancel(ctx), after, next, wait))
+	return true, errors.Join(err, s.releaseSweep(context.WithoutCancel(ctx), after, next, wait))
 }
 
 // claimSweep takes the next page, or gives [ErrNotFound] where it is not due.
-func (s *Store) claimSweep(ctx context.Context) (after string, err error) {
+func (s *Sweeper) claimSweep(ctx context.Context) (after string, err error) {
 	const q = `
 		UPDATE object_sweep SET due_at = clock_timestamp() + $1 * interval '1 microsecond'
 		WHERE due_at <= clock_timestamp()
 		RETURNING position`
-	err = s.inTx(ctx, "claim sweep", func(ctx context.Context, tx *sqlx.Tx) error {
+	err = s.store.inTx(ctx, "claim sweep", func(ctx context.Context, tx *sqlx.Tx) error {
 		return tx.GetContext(ctx, &after, q, pageLease.Microseconds())
 	})
 	return after, err
 }
 
-func (s *Store) releaseSweep(ctx context.Context, after, next string, wait time.Duration) error {
+func (s *Sweeper) releaseSweep(ctx context.Context, after, next string, wait time.Duration) error {
 	const q = `
 		UPDATE object_sweep SET position = $2, due_at = clock_timestamp() + $3 * interval '1 microsecond'
 		WHERE position = $1`
-	return s.inTx(ctx, "release sweep", func(ctx context.Context, tx *sqlx.Tx) error {
+	return s.store.inTx(ctx, "release sweep", func(ctx context.Context, tx *sqlx.Tx) error {
 		_, err := tx.ExecContext(ctx, q, after, next, wait.Microseconds())
 		return err
 	})
@@ -181,12 +174,12 @@ func (s *Sweeper) sweepPage(
 // sweepDigests deletes what is older than a time and made from sources that no
 // image has.
 func (s *Sweeper) sweepDigests(ctx context.Context, page []Object, before time.Time) error {
-	unused, err := s.store.unused(ctx, digests(page, before))
+	unused, err := s.unused(ctx, digests(page, before))
 	if err != nil {
 		return err
 	}
 	return deleteEach(ctx, s.log, "digests", unused, func(d digest) (string, error) {
-		_, err := s.service.deleteObjects(ctx, s.objects, d.ObjectKey, d.SHA256)
+		_, err := s.deletions.delete(ctx, d.ObjectKey, d.SHA256)
 		return imaging.VariantFolder(d.ObjectKey, d.SHA256), err
 	})
 }
@@ -247,12 +240,12 @@ func digests(page []Object, before time.Time) []digest {
 
 // unused gives those that no image has at this moment. Whether that is still so
 // is found out under the lock that deleting takes.
-func (s *Store) unused(ctx context.Context, all []digest) ([]digest, error) {
+func (s *Sweeper) unused(ctx context.Context, all []digest) ([]digest, error) {
 	return s.without(ctx, "unused objects", all, usesObjects)
 }
 
 // without gives the digests o for which no image meets a condition.
-func (s *Store) without(ctx context.Context, doing string, all []digest, condition string) ([]digest, error) {
+func (s *Sweeper) without(ctx context.Context, doing string, all []digest, condition string) ([]digest, error) {
 	if len(all) == 0 {
 		return nil, nil
 	}
@@ -265,8 +258,6 @@ func (s *Store) without(ctx context.Context, doing string, all []digest, conditi
 		FROM unnest(cast($1 AS uuid[]), cast($2 AS text[])) AS o (object_key, sha256)
 		WHERE NOT EXISTS (SELECT 1 FROM images WHERE` + condition + `)`
 	var rows []digest
-	err := s.read(ctx, doing, func(ctx context.Context) error {
-		return s.db.SelectContext(ctx, &rows, q, pq.Array(keys), pq.Array(sums))
-	})
+	err := s.store.selectRows(ctx, doing, &rows, q, pq.Array(keys), pq.Array(sums))
 	return rows, err
 }

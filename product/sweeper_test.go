@@ -110,7 +110,7 @@ func (b bucket) keys() []string {
 // sweep looks at pages, without the wait for them, until a search is over.
 func (c *catalogue) sweep(objects product.Objects, cfg product.SweepConfig) (pages int) {
 	c.t.Helper()
-	s := product.NewSweeper(c.Service, objects, cfg, quiet())
+	s := product.NewSweeper(c.store, c.jobs, objects, cfg, quiet())
 	for pages = 1; ; pages++ {
 		c.exec(`UPDATE object_sweep SET due_at = now() - interval '1 second'`)
 		if did, err := s.Page(c.t.Context()); err != nil || !did {
@@ -231,7 +231,7 @@ func TestSweepTakesTurnsAndGoesOn(t *testing.T) {
 	}
 	b.put(keys...)
 	page := func(objects product.Objects) (bool, error) {
-		return product.NewSweeper(c.Service, objects, product.SweepConfig{Age: anyAge, Page: 2}, quiet()).Page(t.Context())
+		return product.NewSweeper(c.store, c.jobs, objects, product.SweepConfig{Age: anyAge, Page: 2}, quiet()).Page(t.Context())
 	}
 	due := func() { c.exec(`UPDATE object_sweep SET due_at = now() - interval '1 second'`) }
 
@@ -264,7 +264,7 @@ func TestSweepTakesTurnsAndGoesOn(t *testing.T) {
 	// The next one, by any replica, gets the rest.
 	due()
 	for range 3 {
-		run(t, product.NewSweeper(c.Service, b, product.SweepConfig{Age: anyAge, Delay: 1}, quiet()).Run)
+		run(t, product.NewSweeper(c.store, c.jobs, b, product.SweepConfig{Age: anyAge, Delay: 1}, quiet()).Run)
 	}
 	eventually(t, "all are gone", func() bool { return len(b.keys()) == 0 })
 }

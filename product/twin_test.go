@@ -62,7 +62,7 @@ func TestDuplicatesObjectsOutliveIt(t *testing.T) {
 	t.Parallel()
 	c := newCatalogue(t)
 	d := deleter{seen: make(chan string, 100), f: func() error { return nil }}
-	run(t, product.NewDeletionRelay(c.Service, d, nil, quiet()).Run)
+	run(t, product.NewDeletionRelay(c.store, c.outbox, c.jobs, d, nil, quiet()).Run)
 	for range 10 {
 		w := c.create(source, "https://a.example/2.png")
 		first, second := c.claim(w.Images[0], "w-1"), c.claim(w.Images[1], "w-2")

@@ -123,9 +123,7 @@ func (u *Uploads) Receive(ctx context.Context, scope Scope, product int64, body 
 // owner gives whose the product is.
 func (u *Uploads) owner(ctx context.Context, scope Scope, product int64) (owner int64, err error) {
 	const q = `SELECT user_id FROM products WHERE id = $1 AND (cast($2 AS bigint) IS NULL OR user_id = cast($2 AS bigint))`
-	err = u.store.read(ctx, "owner of product", func(ctx context.Context) error {
-		return u.store.db.GetContext(ctx, &owner, q, product, scope.owner())
-	})
+	err = u.store.get(ctx, "owner of product", &owner, q, product, scope.owner())
 	return owner, err
 }
 

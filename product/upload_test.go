@@ -133,7 +133,7 @@ func TestUploadsAreKeptWhileTheyAreNamed(t *testing.T) {
 	lost, named := c.receive(b, w.ID), c.receive(b, w.ID)
 	image := c.addImage(w.ID, product.NewImage{Source: named})
 	c.addImage(w.ID, product.NewImage{Source: named})
-	run(t, product.NewDeletionRelay(c.Service, b, nil, quiet()).Run)
+	run(t, product.NewDeletionRelay(c.store, c.outbox, c.jobs, b, nil, quiet()).Run)
 	pass := func() []string {
 		c.reconcile(busy)
 		eventually(t, "the deletion is done", func() bool { return c.count("outbox WHERE kind = 'delete_objects'") == 0 })
@@ -186,7 +186,7 @@ func TestPurgeHeedsALateName(t *testing.T) {
 		name := "upload:uploads/" + strconv.FormatInt(c.user, 10) + "/" + id.String()
 		c.exec(`INSERT INTO uploads (id, user_id, kept_until) VALUES ($1, $2, now() - interval '1 second')`, id, c.user)
 		purged := make(chan error, 1)
-		go func() { purged <- product.NewReconciler(c.store, busy, quiet()).Pass(t.Context()) }()
+		go func() { purged <- product.NewReconciler(c.store, product.Steps(busy), quiet()).Pass(t.Context()) }()
 		added, _, err := c.AddImageOnce(t.Context(), product.Everything(), w.ID, product.NewImage{Source: name}, product.Precondition{}, product.Idempotency{})
 		if err := receive(t, purged); err != nil {
 			t.Fatal(err)

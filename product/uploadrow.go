@@ -2,11 +2,8 @@ package product
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
@@ -18,24 +15,6 @@ import (
 
 // sqlUploadKey is [imaging.UploadKey] of a row of uploads.
 const sqlUploadKey = `'` + imaging.UploadPrefix + `' || uploads.user_id || '/' || uploads.id`
-
-// uploadSource returns the source with which an image names a user's upload.
-func uploadSource(user int64, id uuid.UUID) string {
-	return imaging.UploadScheme + imaging.UploadKey(user, id)
-}
-
-// upload is what a source names.
-type upload struct {
-	User int64     `db:"user_id"`
-	ID   uuid.UUID `db:"id"`
-}
-
-// parseUploadSource is the inverse of uploadSource. It reports false for any other
-// spelling: an upload has exactly one source.
-func parseUploadSource(source string) (upload, bool) {
-	user, id, ok := imaging.ParseUploadKey(strings.TrimPrefix(source, imaging.UploadScheme))
-	return upload{User: user, ID: id}, ok
-}
 
 // insertUpload makes a place for a file of the user's. An unknown user is a
 // [*ValidationError].
@@ -57,11 +36,11 @@ func insertUpload(ctx context.Context, tx *sqlx.Tx, u upload) error {
 // worker. It keeps those that removed images have released with them, all at once:
 // two products that exchange theirs would otherwise wait for each other.
 func nameUploads(
-	ctx context.Context, tx *sqlx.Tx, owner int64, images []pendingImage, released []uuid.UUID, field func(pendingImage) string,
+	ctx context.Context, tx *sqlx.Tx, owner int64, sources []string, released []uuid.UUID, field func(i int) string,
 ) error {
 	ids := slices.Clone(released)
-	for _, image := range images {
-		if u, ok := parseUploadSource(image.source); ok && u.User == owner {
+	for _, source := range sources {
+		if u, ok := parseUploadSource(source); ok && u.User == owner {
 			ids = append(ids, u.ID)
 		}
 	}
@@ -70,9 +49,9 @@ func nameUploads(
 		return err
 	}
 	var f faults
-	for _, image := range images {
-		if u, ok := parseUploadSource(image.source); ok && !known[u] {
-			f.unknownUpload(field(image))
+	for i, source := range sources {
+		if u, ok := parseUploadSource(source); ok && !known[u] {
+			f.unknownUpload(field(i))
 		}
 	}
 	return f.err()
@@ -103,28 +82,9 @@ func keepUploads(ctx context.Context, tx *sqlx.Tx, user int64, ids []uuid.UUID) 
 	return known, nil
 }
 
-// removeImages removes images of the product and, later, their objects. Uploads
-// that they named are kept for another day: they may be named again.
-func (e *edit) removeImages(ctx context.Context, ids []uuid.UUID) error {
-	if _, err := keepUploads(ctx, e.tx, e.product.UserID, e.uploadsOf(ids)); err != nil {
-		return err
-	}
-	return e.deleteImages(ctx, ids)
-}
-
-// uploadsOf gives the uploads that images of the product name.
-func (e *edit) uploadsOf(images []uuid.UUID) (named []uuid.UUID) {
-	for i := range e.images {
-		if u, ok := parseUploadSource(e.images[i].Source); ok && slices.Contains(images, e.images[i].ID) {
-			named = append(named, u.ID)
-		}
-	}
-	return named
-}
-
-// purgeUploads forgets uploads that no image names, and has their objects deleted.
+// PurgeUploads forgets uploads that no image names, and has their objects deleted.
 // The others are looked at again after a day.
-func purgeUploads(ctx context.Context, tx *sqlx.Tx) (int64, error) {
+func PurgeUploads(ctx context.Context, tx *sqlx.Tx) (rows int64, more bool, err error) {
 	const q = `
 		WITH due AS (
 			SELECT id, user_id, EXISTS (
@@ -149,24 +109,7 @@ func purgeUploads(ctx context.Context, tx *sqlx.Tx) (int64, error) {
 		SELECT count(*) FROM due`
 	var n int64
 	if err := tx.GetContext(ctx, &n, q, reconcileBatch); err != nil {
-		return 0, fmt.Errorf("purge uploads: %w", err)
+		return 0, false, fmt.Errorf("purge uploads: %w", err)
 	}
-	return n, nil
-}
-
-func (f *faults) unknownUpload(field string) {
-	f.add(field, "unknown_upload", "names no upload of the product's owner")
-}
-
-// inProductImages is where an image stands in a product's own list.
-func inProductImages(image pendingImage) string {
-	return "product_images/" + strconv.Itoa(image.position)
-}
-
-// optional is a column that may be null.
-func optional(s *string) sql.NullString {
-	if s == nil {
-		return sql.NullString{}
-	}
-	return sql.NullString{String: *s, Valid: true}
+	return n, n == reconcileBatch, nil
 }

@@ -19,7 +19,7 @@ func (s *Sweeper) sweepUploads(ctx context.Context, page []Object, before time.T
 			old = append(old, object.Key)
 		}
 	}
-	unknown, err := s.store.unknownUploads(ctx, old)
+	unknown, err := s.unknownUploads(ctx, old)
 	if err != nil {
 		return err
 	}
@@ -29,7 +29,7 @@ func (s *Sweeper) sweepUploads(ctx context.Context, page []Object, before time.T
 }
 
 // unknownUploads gives the keys that have no row, nor an image that names them.
-func (s *Store) unknownUploads(ctx context.Context, keys []string) ([]string, error) {
+func (s *Sweeper) unknownUploads(ctx context.Context, keys []string) ([]string, error) {
 	if len(keys) == 0 {
 		return nil, nil
 	}
@@ -42,8 +42,6 @@ func (s *Store) unknownUploads(ctx context.Context, keys []string) ([]string, er
 			AND NOT EXISTS (
 				SELECT 1 FROM images WHERE starts_with(source, 'upload:') AND source = 'upload:' || o.key)`
 	var unknown []string
-	err := s.read(ctx, "unknown uploads", func(ctx context.Context) error {
-		return s.db.SelectContext(ctx, &unknown, q, pq.Array(keys))
-	})
+	err := s.store.selectRows(ctx, "unknown uploads", &unknown, q, pq.Array(keys))
 	return unknown, err
 }

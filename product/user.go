@@ -6,10 +6,36 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/jmoiron/sqlx"
+	"github.com/sirupsen/logrus"
 )
+
+// Cache is what the accounts need of a cache; see the catalogue's.
+type accountCache interface {
+	Fetch(ctx context.Context, key, group string, load func(context.Context) ([]byte, error)) (value []byte, hit bool, err error)
+	Forbid(ctx context.Context, key string) (token string, err error)
+	Drop(ctx context.Context, key string) error
+	Lag() time.Duration
+}
+
+// Accounts is the users and their API keys. All methods are safe for concurrent use.
+type Accounts struct {
+	store  *Store
+	outbox *Outbox
+	cache  accountCache
+	log    *logrus.Logger
+	keys   *keyring
+}
+
+// NewAccounts returns the accounts in a database.
+func NewAccounts(store *Store, outbox *Outbox, cache accountCache, log *logrus.Logger) *Accounts {
+	return &Accounts{store: store, outbox: outbox, cache: cache, log: log, keys: newKeyring()}
+}
 
 // NewUser is what a user account is made of. Both fields may be empty. Name has up to
 // 200 characters; Email is unique regardless of case.
@@ -27,15 +53,10 @@ type User struct {
 	CreatedAt time.Time `db:"created_at" json:"created_at"` // UTC
 }
 
-// CreateUser stores a user. Errors: [*ValidationError], and [ErrConflict] where
-// the e-mail address is taken.
-func (s *Service) CreateUser(ctx context.Context, n NewUser) (User, error) {
-	u, _, err := s.CreateUserOnce(ctx, n, Idempotency{})
-	return u, err
-}
-
-// CreateUserOnce is to CreateUser what [Service.CreateOnce] is to Create.
-func (s *Service) CreateUserOnce(ctx context.Context, n NewUser, once Idempotency) (u User, replayed bool, err error) {
+// CreateUserOnce stores a user for a request that may be repeated: replayed reports that
+// u is the user that the first request with the key made. Errors: [*ValidationError], [ErrKeyReused],
+// [ErrKeyInProgress], and [ErrConflict] where the e-mail address is taken.
+func (s *Accounts) CreateUserOnce(ctx context.Context, n NewUser, once Idempotency) (u User, replayed bool, err error) {
 	if err := n.Validate(); err != nil {
 		return User{}, false, err
 	}
@@ -90,7 +111,7 @@ func insertUser(ctx context.Context, tx *sqlx.Tx, n NewUser) (u User, err error)
 }
 
 // User gives the user, or [ErrNotFound] where the scope has none such.
-func (s *Service) User(ctx context.Context, scope Scope, id int64) (User, error) {
+func (s *Accounts) User(ctx context.Context, scope Scope, id int64) (User, error) {
 	const q = `SELECT id, name, email, created_at FROM users
 		WHERE id = $1 AND (cast($2 AS bigint) IS NULL OR id = cast($2 AS bigint))`
 	var u User
@@ -102,4 +123,32 @@ func (s *Service) User(ctx context.Context, scope Scope, id int64) (User, error)
 	})
 	u.CreatedAt = u.CreatedAt.UTC()
 	return u, err
+}
+
+// Validate gives a [*ValidationError] that names every bad field, or nil.
+func (n NewUser) Validate() error {
+	var f faults
+	if n.Name != "" {
+		f.text("name", n.Name, 1, maxName, false)
+	}
+	if n.Email != "" {
+		f.email("email", n.Email)
+	}
+	return f.err()
+}
+
+// email checks for one @ with something on both sides and no spaces: whether the
+// mailbox exists only a message to it can tell (RFC 5321, section 4.1.2).
+func (f *faults) email(field, s string) {
+	local, domain, _ := strings.Cut(s, "@")
+	switch {
+	case s == "":
+		f.add(field, "required", "must not be empty")
+	case len(s) > maxEmailBytes:
+		f.add(field, "too_long", "must have at most %d bytes, has %d", maxEmailBytes, len(s))
+	case !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }):
+		f.add(field, "invalid_characters", "must be valid UTF-8 without spaces and control characters")
+	case local == "" || len(local) > 64 || domain == "" || strings.Contains(domain, "@"):
+		f.add(field, "invalid_email", "must be an e-mail address like name@example.org")
+	}
 }

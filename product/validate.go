@@ -77,18 +77,6 @@ func (p Patch) Validate() error {
 	return f.err()
 }
 
-// Validate gives a [*ValidationError] that names every bad field, or nil.
-func (n NewUser) Validate() error {
-	var f faults
-	if n.Name != "" {
-		f.text("name", n.Name, 1, maxName, false)
-	}
-	if n.Email != "" {
-		f.email("email", n.Email)
-	}
-	return f.err()
-}
-
 // text checks a text's length and characters. PostgreSQL cannot store NUL, and
 // other control characters are never meant, line ends and tabs in prose excepted.
 func (f *faults) text(field, s string, least, most int, prose bool) {
@@ -146,21 +134,5 @@ func (f *faults) source(field, s string) {
 		f.add(field, "invalid_url", "must be an absolute http or https URL")
 	case u.User != nil:
 		f.add(field, "invalid_url", "must not contain a user name or password")
-	}
-}
-
-// email checks for one @ with something on both sides and no spaces: whether the
-// mailbox exists only a message to it can tell (RFC 5321, section 4.1.2).
-func (f *faults) email(field, s string) {
-	local, domain, _ := strings.Cut(s, "@")
-	switch {
-	case s == "":
-		f.add(field, "required", "must not be empty")
-	case len(s) > maxEmailBytes:
-		f.add(field, "too_long", "must have at most %d bytes, has %d", maxEmailBytes, len(s))
-	case !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }):
-		f.add(field, "invalid_characters", "must be valid UTF-8 without spaces and control characters")
-	case local == "" || len(local) > 64 || domain == "" || strings.Contains(domain, "@"):
-		f.add(field, "invalid_email", "must be an e-mail address like name@example.org")
 	}
 }

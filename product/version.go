@@ -24,7 +24,7 @@ func (s *Service) GetAtLeast(ctx context.Context, scope Scope, id int64, version
 	}
 	if found.Source != FromDatabase && latest.Version > found.Version {
 		// It must not happen, and must not happen twice. A failure is counted there.
-		if key, err := s.store.cacheKey(ctx, id); err == nil {
+		if key, err := s.cacheKey(ctx, id); err == nil {
 			_ = s.cache.Drop(ctx, key)
 		}
 	}

@@ -2,26 +2,12 @@ package product
 
 import (
 	"bytes"
-	"database/sql"
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"github.com/google/uuid"
 
 	"vitrine/imaging"
-)
-
-// ImageStatus sums up the states of a product's images.
-type ImageStatus string
-
-// The states of all images together.
-const (
-	ImagesNone    ImageStatus = "none"    // there are no images
-	ImagesPending ImageStatus = "pending" // some are not settled yet
-	ImagesPartial ImageStatus = "partial" // some are ready, the others failed
-	ImagesReady   ImageStatus = "ready"   // all are ready
-	ImagesFailed  ImageStatus = "failed"  // all failed
 )
 
 // wireProduct is the JSON of a product, in the order that clients see.
@@ -77,13 +63,6 @@ type wireVariant struct {
 	Format string `json:"format"`
 }
 
-// wireTime is a time in UTC with microseconds (RFC 3339).
-type wireTime time.Time
-
-func (t wireTime) MarshalJSON() ([]byte, error) {
-	return time.Time(t).UTC().AppendFormat(nil, `"2006-01-02T15:04:05.000000Z"`), nil
-}
-
 // encode gives the JSON that clients see.
 func (s *Service) encode(p productRow, images []imageRow) ([]byte, error) {
 	w := wireProduct{
@@ -111,14 +90,6 @@ func encodeJSON(w any) ([]byte, error) {
 		return nil, fmt.Errorf("encode %T: %w", w, err)
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
-}
-
-// orNil gives what JSON shows of a column that may be null.
-func orNil(s sql.NullString) *string {
-	if !s.Valid {
-		return nil
-	}
-	return &s.String
 }
 
 func (s *Service) wireImage(r *imageRow) wireImage {

@@ -26,10 +26,6 @@ func (e *edit) reload(ctx context.Context) (err error) {
 	return err
 }
 
-// writeTimeout bounds a write with all that follows its transaction, which itself
-// ends within operationTimeout.
-const writeTimeout = operationTimeout + 2*cutGrace
-
 // write is the only way in which clients, workers and the upkeep change what clients see of
 // a product and its images: one transaction that locks the product first and puts a
 // tombstone in the cache last. The new value is in the cache before write returns.
@@ -50,7 +46,7 @@ func (s *Service) write(ctx context.Context, scope Scope, id int64, doing string
 	var e edit
 	var after Snapshot
 	var token string
-	key, err := s.store.cacheKey(ctx, id)
+	key, err := s.cacheKey(ctx, id)
 	if err != nil {
 		return Snapshot{}, err
 	}
@@ -70,7 +66,7 @@ func (s *Service) write(ctx context.Context, scope Scope, id int64, doing string
 			return err
 		}
 		if token, err = s.cache.Forbid(ctx, key); err != nil {
-			return insertOutbox(ctx, tx, []outboxRow{invalidationRow(e.product)})
+			return insertOutbox(ctx, tx, []outboxRow{invalidationRow(e.product.ObjectKey, key)})
 		}
 		return nil
 	})
@@ -81,7 +77,7 @@ func (s *Service) write(ctx context.Context, scope Scope, id int64, doing string
 	if !e.changed {
 		return after, nil
 	}
-	signal(s.changed)
+	s.events.committed()
 	return after, s.publish(ctx, e.product, key, token, after, e.deleted)
 }
 
@@ -110,39 +106,12 @@ func (s *Service) finish(ctx context.Context, e *edit) (Snapshot, error) {
 
 // publish shows a committed write of a product in the cache; see conclude.
 func (s *Service) publish(ctx context.Context, p productRow, key, token string, after Snapshot, deleted bool) error {
-	return s.conclude(ctx, invalidationRow(p), token, func(ctx context.Context) error {
+	return s.outbox.conclude(ctx, invalidationRow(p.ObjectKey, key), token, s.cache.Lag(), func(ctx context.Context) error {
 		if token == "" || deleted {
 			return s.cache.Drop(ctx, key)
 		}
 		return s.cache.Replace(ctx, key, token, cacheValue(after))
 	})
-}
-
-// conclude tells the cache of a committed write. Without a token, the write's
-// invalidation is recorded already. Where the cache fails, an invalidation is
-// recorded, unless there is one, and waited for. An error says that the caller
-// must not acknowledge the write.
-func (s *Service) conclude(ctx context.Context, invalidation outboxRow, token string, tell func(context.Context) error) error {
-	// The write is done, so its caller's end must not keep it from being seen.
-	// The end of the time for it does; a crowd at the database does not.
-	detached := patient(context.WithoutCancel(ctx))
-	if end, ok := ctx.Deadline(); ok {
-		var cancel context.CancelFunc
-		detached, cancel = context.WithDeadline(detached, end)
-		defer cancel()
-	}
-	if tell(detached) == nil {
-		return nil
-	}
-	if token != "" {
-		err := s.store.inTx(detached, "record invalidation", func(ctx context.Context, tx *sqlx.Tx) error {
-			return insertOutbox(ctx, tx, []outboxRow{invalidation})
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return s.awaitInvalidation(patient(ctx), invalidation.subject)
 }
 
 func (s *Service) snapshot(p productRow, images []imageRow) (Snapshot, error) {

@@ -112,7 +112,7 @@ func serve() (*server, error) {
 	}
 	log := logrus.New()
 	log.SetOutput(io.Discard)
-	api := web.New(web.Config{}, nil, log, nil)
+	api := web.New(web.Config{}, web.Services{}, log, nil)
 	s := &server{url: "http://" + listener.Addr().String()}
 	s.Server = admission.NewServer("", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()

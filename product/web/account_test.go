@@ -23,7 +23,7 @@ type accounts struct {
 	t       *testing.T
 	dsn     string
 	db      *sql.DB // past the API
-	service *product.Service
+	service web.Services
 }
 
 // account is a user with a key.
@@ -38,8 +38,8 @@ func newAccounts(t *testing.T) *accounts {
 	}
 	t.Cleanup(func() { _ = db.Close() })
 	store := producttest.Open(t, dsn)
-	service := product.NewService(store, newCache(t), objectURL, quiet())
-	tellChanges(t, dsn, service)
+	service := newServices(store, newCache(t), objectURL)
+	tellChanges(t, dsn, service.Events.(*product.EventLog))
 	cfg := web.Config{AdminToken: adminToken, Uploads: product.NewUploads(store, unreachableObjects(t), 1000)}
 	return &accounts{serve(t, cfg, service), t, dsn, db, service}
 }

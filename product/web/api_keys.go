@@ -59,7 +59,7 @@ func (a *api) createKey(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	key, text, err := a.service.CreateKey(r.Context(), access.CallerOf(r).Scope, id, input)
+	key, text, err := a.Accounts.CreateKey(r.Context(), access.CallerOf(r).Scope, id, input)
 	if errors.Is(err, product.ErrTooManyKeys) {
 		return problem.New("too_many_keys",
 			"the user has the maximum number of valid API keys; revoke one first")
@@ -78,7 +78,7 @@ func (a *api) listKeys(w http.ResponseWriter, r *http.Request) error {
 	if err := query.None(r); err != nil {
 		return err
 	}
-	keys, err := a.service.Keys(r.Context(), access.CallerOf(r).Scope, id)
+	keys, err := a.Accounts.Keys(r.Context(), access.CallerOf(r).Scope, id)
 	if err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func (a *api) revokeKey(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	key, err := a.service.RevokeKey(r.Context(), access.CallerOf(r).Scope, id, keyID)
+	key, err := a.Accounts.RevokeKey(r.Context(), access.CallerOf(r).Scope, id, keyID)
 	if err != nil {
 		return err
 	}

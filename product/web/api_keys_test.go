@@ -194,7 +194,7 @@ func TestLogNamesTheCaller(t *testing.T) {
 func TestRevocationOnAnotherServer(t *testing.T) {
 	t.Parallel()
 	a := newAccounts(t)
-	second := product.NewService(producttest.Open(t, a.dsn), newCache(t), objectURL, quiet())
+	second := newServices(producttest.Open(t, a.dsn), newCache(t), objectURL)
 	b := &accounts{serve(t, web.Config{AdminToken: adminToken}, second), t, a.dsn, a.db, second}
 	u := a.newAccount()
 	path := "/users/" + u.id
@@ -232,7 +232,7 @@ func TestKeysWithoutPostgreSQL(t *testing.T) {
 	dsn.Host = proxy.Addr
 	// Without Redis nothing is left: on a busy machine it may take its time.
 	patient := newCacheWith(t, cache.Config{Timeout: time.Second, Probe: time.Second})
-	service := product.NewService(producttest.Open(t, dsn.String()), patient, objectURL, quiet())
+	service := newServices(producttest.Open(t, dsn.String()), patient, objectURL)
 	b := &accounts{serve(t, web.Config{AdminToken: adminToken}, service), t, a.dsn, a.db, service}
 	path := "/products/" + fmt.Sprint(b.must(u.key, http.MethodPost, "/products", `{"product_name":"Lamp","product_price":1}`)["id"])
 	eventually(t, "the product is cached", func() bool {

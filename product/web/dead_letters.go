@@ -84,7 +84,7 @@ func (a *api) listDeadLetters(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *api) letters(r *http.Request, filter product.DeadLetterFilter) (product.Page, error) {
-	found, err := a.service.DeadLetters(r.Context(), filter)
+	found, err := a.DeadLetters.List(r.Context(), filter)
 	if err != nil {
 		return product.Page{}, err
 	}
@@ -100,7 +100,7 @@ func (a *api) letters(r *http.Request, filter product.DeadLetterFilter) (product
 }
 
 func (a *api) causes(r *http.Request, filter product.DeadLetterFilter) (product.Page, error) {
-	found, more, err := a.service.DeadLetterGroups(r.Context(), filter)
+	found, more, err := a.DeadLetters.Groups(r.Context(), filter)
 	if err != nil {
 		return product.Page{}, err
 	}
@@ -185,7 +185,7 @@ func (a *api) deleteDeadLetter(w http.ResponseWriter, r *http.Request) error {
 	if err := query.None(r); err != nil {
 		return err
 	}
-	if err := a.service.DeleteDeadLetter(r.Context(), id); err != nil {
+	if err := a.DeadLetters.Delete(r.Context(), id); err != nil {
 		return err
 	}
 	send(w, r, http.StatusOK, []byte(`{"deleted":1}`), "Dead letter deleted successfully")
@@ -204,7 +204,7 @@ func (a *api) deleteDeadLetters(w http.ResponseWriter, r *http.Request) error {
 	if err := q.Verdict(filter); err != nil {
 		return err
 	}
-	n, err := a.service.DeleteDeadLetters(r.Context(), filter, all != nil)
+	n, err := a.DeadLetters.DeleteMatching(r.Context(), filter, all != nil)
 	if err != nil {
 		return query.Error(err)
 	}

@@ -22,7 +22,7 @@ import (
 type shop struct {
 	*server
 	t       *testing.T
-	service *product.Service
+	service web.Services
 	jobs    *product.Jobs
 	letters *product.DeadLetters
 	user    string
@@ -31,10 +31,10 @@ type shop struct {
 func newShop(t *testing.T, cfg web.Config) *shop {
 	t.Helper()
 	store := producttest.DB(t)
-	service := product.NewService(store, newCache(t), objectURL, quiet())
+	service := newServices(store, newCache(t), objectURL)
 	return &shop{
 		server: serve(t, cfg, service), t: t, service: service,
-		jobs: product.NewJobs(service), letters: product.NewDeadLetters(store, quiet()),
+		jobs: service.Jobs, letters: service.DeadLetters,
 	}
 }
 

@@ -22,8 +22,8 @@ func TestStreamEndsWhenNobodyCanConfirmItsKey(t *testing.T) {
 	}
 	t.Cleanup(lost.Close)
 	proxy, dsn := proxied(t, a.dsn)
-	service := product.NewService(producttest.Open(t, dsn), lost, objectURL, quiet())
-	tellChanges(t, a.dsn, service)
+	service := newServices(producttest.Open(t, dsn), lost, objectURL)
+	tellChanges(t, a.dsn, service.Events.(*product.EventLog))
 	b := a.another(web.Config{}, service)
 	s := b.follow(t, "", auth(u.key)...).ready()
 	proxy.Refuse()

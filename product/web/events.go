@@ -63,7 +63,7 @@ func beginEvents(w http.ResponseWriter) {
 func (a *api) streamConfig(r *http.Request) (stream.Config, error) {
 	q := query.Parse(r.URL.RawQuery, eventParameters)
 	cfg := stream.Config{
-		Source: a.service, Scope: access.CallerOf(r).Scope,
+		Source: a.Events, Scope: access.CallerOf(r).Scope,
 		Filter: product.EventFilter{ProductID: q.Number("product_id"), UserID: q.Number("user_id")},
 		Check: func(r *http.Request) error {
 			_, err := a.access.Check(r)

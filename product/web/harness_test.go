@@ -54,14 +54,14 @@ type server struct {
 }
 
 // serve starts the API for one test.
-func serve(t *testing.T, cfg web.Config, service web.Service) *server {
+func serve(t *testing.T, cfg web.Config, services web.Services) *server {
 	t.Helper()
 	logs, metrics := &logBuffer{}, prometheus.NewRegistry()
 	logger := logrus.New()
 	logger.SetOutput(logs)
 	logger.SetFormatter(&logrus.JSONFormatter{})
 	logger.SetLevel(logrus.DebugLevel)
-	handler := web.New(cfg, service, logger, metrics)
+	handler := web.New(cfg, services, logger, metrics)
 	listener := httptest.NewUnstartedServer(handler)
 	limits := admission.NewServer("", handler, logger)
 	limits.Addr = listener.Config.Addr
@@ -264,10 +264,20 @@ func quiet() *logrus.Logger {
 	return log
 }
 
-// newService is the real service on a schema and a part of Redis of its own.
-func newService(t testing.TB) *product.Service {
+// newServices returns the real services over a database and a cache.
+func newServices(store *product.Store, cache product.Cache, url func(string) string) web.Services {
+	outbox, events := product.NewOutbox(store), product.NewEventLog(store)
+	catalogue := product.NewService(store, outbox, events, cache, url, quiet())
+	return web.Services{
+		Catalogue: catalogue, Accounts: product.NewAccounts(store, outbox, cache, quiet()), Events: events,
+		Jobs: product.NewJobs(store, catalogue, outbox.Free), DeadLetters: product.NewDeadLetters(store, catalogue, quiet()),
+	}
+}
+
+// newService returns the real services on a schema and a part of Redis of their own.
+func newService(t testing.TB) web.Services {
 	t.Helper()
-	return product.NewService(producttest.DB(t), newCache(t), objectURL, quiet())
+	return newServices(producttest.DB(t), newCache(t), objectURL)
 }
 
 // newCache is a running cache that trusts Redis already.

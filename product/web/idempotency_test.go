@@ -11,7 +11,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
-	"vitrine/product"
 	"vitrine/product/producttest"
 	"vitrine/product/web"
 )
@@ -228,7 +227,7 @@ func TestIdempotentAnswerLost(t *testing.T) {
 	query.Set("lock_timeout", "60000") // longer than the COMMIT is held up
 	query.Set("statement_timeout", "60000")
 	dsn.Host, dsn.RawQuery = proxy.Addr, query.Encode()
-	s := serve(t, web.Config{}, product.NewService(producttest.Open(t, dsn.String()), newCache(t), objectURL, quiet()))
+	s := serve(t, web.Config{}, newServices(producttest.Open(t, dsn.String()), newCache(t), objectURL))
 	for path, body := range map[string]string{"products": lamp(newUser(t, s)), "users": eve} {
 		gate := producttest.HoldCommits(t, direct, path)
 		post := func() answer { return s.call(t, http.MethodPost, "/"+path, body, "Idempotency-Key", "k-"+path) }

@@ -43,7 +43,7 @@ func (a *api) addImage(w http.ResponseWriter, r *http.Request) error {
 func (a *api) putImage(
 	w http.ResponseWriter, r *http.Request, id int64, input product.NewImage, pre product.Precondition, once product.Idempotency,
 ) error {
-	added, replayed, err := a.service.AddImageOnce(r.Context(), access.CallerOf(r).Scope, id, input, pre, once)
+	added, replayed, err := a.Catalogue.AddImageOnce(r.Context(), access.CallerOf(r).Scope, id, input, pre, once)
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func (a *api) getImage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	current, err := a.service.Image(r.Context(), access.CallerOf(r).Scope, id, image, version)
+	current, err := a.Catalogue.Image(r.Context(), access.CallerOf(r).Scope, id, image, version)
 	if err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func (a *api) patchImage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	updated, err := a.service.PatchImage(r.Context(), access.CallerOf(r).Scope, id, image, patch, pre)
+	updated, err := a.Catalogue.PatchImage(r.Context(), access.CallerOf(r).Scope, id, image, patch, pre)
 	if err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func (a *api) deleteImage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	left, err := a.service.DeleteImage(r.Context(), access.CallerOf(r).Scope, id, image, pre)
+	left, err := a.Catalogue.DeleteImage(r.Context(), access.CallerOf(r).Scope, id, image, pre)
 	if err != nil {
 		return err
 	}

@@ -22,11 +22,12 @@ import (
 func BenchmarkGet(b *testing.B) {
 	const reads = 50 // in a turn
 	service := newService(b)
-	user, err := service.CreateUser(b.Context(), product.NewUser{Name: "Ada", Email: uuid.NewString() + "@example.org"})
+	user, _, err := service.Accounts.CreateUserOnce(b.Context(), product.NewUser{Name: "Ada"}, product.Idempotency{})
 	if err != nil {
 		b.Fatal(err)
 	}
-	made, err := service.Create(b.Context(), product.NewProduct{UserID: user.ID, Name: "Lamp", Images: []string{}})
+	n := product.NewProduct{UserID: user.ID, Name: "Lamp", Images: []string{}}
+	made, _, err := service.Catalogue.Create(b.Context(), product.Everything(), n, product.Idempotency{})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -17,7 +17,7 @@ import (
 
 // behindProxy is the real service whose PostgreSQL can be taken away, and the
 // store for its readiness check.
-func behindProxy(t *testing.T) (*product.Service, *product.Store, *producttest.Proxy) {
+func behindProxy(t *testing.T) (web.Services, *product.Store, *producttest.Proxy) {
 	t.Helper()
 	dsn, err := url.Parse(producttest.DSN(t))
 	if err != nil {
@@ -32,7 +32,7 @@ func behindProxy(t *testing.T) (*product.Service, *product.Store, *producttest.P
 	}
 	t.Cleanup(func() { _ = store.Close() })
 	t.Cleanup(p.Refuse) // before the store is closed, which would wait for a frozen server
-	return product.NewService(store, newCache(t), objectURL, quiet()), store, p
+	return newServices(store, newCache(t), objectURL), store, p
 }
 
 // everyCall is one valid request of each route that needs the database.

@@ -17,7 +17,7 @@ import (
 )
 
 // another is a server like a's with other settings.
-func (a *accounts) another(cfg web.Config, service *product.Service) *accounts {
+func (a *accounts) another(cfg web.Config, service web.Services) *accounts {
 	a.t.Helper()
 	cfg.AdminToken = adminToken
 	return &accounts{serve(a.t, cfg, service), a.t, a.dsn, a.db, service}
@@ -132,7 +132,7 @@ func TestKeyIsAskedForAgainWhenTheDatabaseIsAway(t *testing.T) {
 	}
 	t.Cleanup(lost.Close)
 	proxy, dsn := proxied(t, a.dsn)
-	b := a.another(web.Config{}, product.NewService(producttest.Open(t, dsn), lost, objectURL, quiet()))
+	b := a.another(web.Config{}, newServices(producttest.Open(t, dsn), lost, objectURL))
 	finish, got := b.slowPatch("/products/"+ids["products"], u.key)
 	proxy.Refuse()
 	eventually(t, "the key is known no more", func() bool {

@@ -58,7 +58,7 @@ func (a *api) startReplay(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	started, err := a.service.StartReplay(r.Context(), request)
+	started, err := a.DeadLetters.StartReplay(r.Context(), request)
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (a *api) getReplay(w http.ResponseWriter, r *http.Request) error {
 	if err := query.None(r); err != nil {
 		return err
 	}
-	replay, err := a.service.Replay(r.Context(), id)
+	replay, err := a.DeadLetters.Replay(r.Context(), id)
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ func (s *shop) runReplays() {
 	s.t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- product.NewReplayer(s.service, quiet()).Run(ctx) }()
+	go func() { ended <- product.NewReplayer(s.service.DeadLetters).Run(ctx) }()
 	s.t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {

@@ -24,7 +24,7 @@ import (
 type replica struct {
 	*server
 	t        *testing.T
-	service  *product.Service
+	service  web.Services
 	database *producttest.Proxy
 	stop     chan struct{} // closed by the test when it drains
 }
@@ -43,8 +43,8 @@ func newReplicas(t *testing.T, n int, cfg web.Config) (replicas []*replica, dsn 
 		u.Host = r.database.Addr
 		store := producttest.Open(t, u.String())
 		t.Cleanup(r.database.Refuse) // before the store is closed, which would wait for a frozen server
-		r.service = product.NewService(store, c, objectURL, quiet())
-		tellChanges(t, u.String(), r.service)
+		r.service = newServices(store, c, objectURL)
+		tellChanges(t, u.String(), r.service.Events.(*product.EventLog))
 		cfg := cfg
 		cfg.Stopping = r.stop
 		r.server = serve(t, cfg, r.service)
@@ -54,11 +54,11 @@ func newReplicas(t *testing.T, n int, cfg web.Config) (replicas []*replica, dsn 
 }
 
 // tellChanges runs what wakes those who wait for changes.
-func tellChanges(t *testing.T, dsn string, service *product.Service) {
+func tellChanges(t *testing.T, dsn string, events *product.EventLog) {
 	t.Helper()
 	listener := product.NewListener(dsn, quiet())
 	for _, part := range []func(context.Context) error{
-		listener.Run, product.NewSequencer(service, quiet()).Run, product.NewTailer(service, listener.Events(), quiet()).Run,
+		listener.Run, product.NewSequencer(events, quiet()).Run, product.NewTailer(events, listener.Wake(product.EventChannel, ""), quiet()).Run,
 	} {
 		inBackground(t, part)
 	}
@@ -94,7 +94,7 @@ func (r *replica) pending(user string) (id string, image uuid.UUID) {
 // fail settles an image: it takes two versions of its product.
 func (r *replica) fail(image uuid.UUID) {
 	r.t.Helper()
-	jobs := product.NewJobs(r.service)
+	jobs := r.service.Jobs
 	claim, err := jobs.Claim(r.t.Context(), imaging.Job{ImageID: image, Generation: 1}, "worker-1", time.Minute)
 	if err == nil {
 		err = jobs.Settle(r.t.Context(), claim, imaging.Outcome{

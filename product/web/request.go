@@ -104,7 +104,7 @@ func (a *api) precondition(r *http.Request, id int64) (product.Precondition, err
 		return product.Precondition{Version: c.Versions[0]}, nil
 	}
 	// One of several: the write is bound to the current one.
-	current, err := a.service.Get(r.Context(), access.CallerOf(r).Scope, id)
+	current, err := a.Catalogue.Get(r.Context(), access.CallerOf(r).Scope, id)
 	if err != nil {
 		return product.Precondition{}, err
 	}

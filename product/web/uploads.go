@@ -18,7 +18,7 @@ import (
 
 // uploads stores files, and bounds the time and number of the requests that send one.
 type uploads struct {
-	to      Uploads
+	to      *product.Uploads
 	timeout time.Duration
 	forms   *admission.Permits
 }

@@ -34,7 +34,7 @@ type gallery struct {
 	client  *minio.Client
 	bucket  string
 	dsn     string
-	service *product.Service
+	service web.Services
 }
 
 // newGallery takes files of up to maxBytes.
@@ -71,7 +71,7 @@ func newGallery(t *testing.T, maxBytes int64, cfg web.Config) *gallery {
 	g.dsn = producttest.DSN(t)
 	store := producttest.Open(t, g.dsn)
 	cfg.Uploads = product.NewUploads(store, objects, maxBytes)
-	g.service = product.NewService(store, newCache(t), objects.URL, quiet())
+	g.service = newServices(store, newCache(t), objects.URL)
 	g.server = serve(t, cfg, g.service)
 	return g
 }
@@ -345,7 +345,7 @@ func TestCreateUpload(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", body, diff)
 		}
 	}
-	s := serve(t, web.Config{}, nil)
+	s := serve(t, web.Config{}, web.Services{})
 	wantProblem(t, s.call(t, http.MethodPost, "/uploads", `{}`), 404, "no_such_route")
 }
 
@@ -387,7 +387,7 @@ func TestWithoutTheObjectStore(t *testing.T) {
 	store := producttest.DB(t)
 	objects := unreachableObjects(t)
 	cfg := web.Config{Uploads: product.NewUploads(store, objects, 1000)}
-	g := &gallery{t: t, server: serve(t, cfg, product.NewService(store, newCache(t), objects.URL, quiet()))}
+	g := &gallery{t: t, server: serve(t, cfg, newServices(store, newCache(t), objects.URL))}
 	path, _ := newPictured(t, g.server)
 	user := fmt.Sprint(g.call(t, http.MethodGet, path, "").data()["user_id"])
 	a := g.call(t, http.MethodPost, "/uploads", `{"user_id":`+user+`}`)

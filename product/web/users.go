@@ -29,7 +29,7 @@ func (a *api) createUser(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	user, replayed, err := a.service.CreateUserOnce(r.Context(), input, once)
+	user, replayed, err := a.Accounts.CreateUserOnce(r.Context(), input, once)
 	if errors.Is(err, product.ErrConflict) {
 		return problem.Taken("email", "another user has this e-mail address")
 	}
@@ -46,7 +46,7 @@ func (a *api) getUser(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	user, err := a.service.User(r.Context(), access.CallerOf(r).Scope, id)
+	user, err := a.Accounts.User(r.Context(), access.CallerOf(r).Scope, id)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,32 @@
+package product
+
+import (
+	"context"
+
+	"github.com/jmoiron/sqlx"
+)
+
+// What the tests in package product_test see of the lists.
+const (
+	ReadLimit  = readLimit
+	CountLimit = countLimit
+)
+
+// ListThrough reads a page as List does, with its statements sent through what
+// through makes of the transaction, and gives the ids of its products.
+func (s *Service) ListThrough(
+	ctx context.Context, scope Scope, f Filter, through func(sqlx.QueryerContext) sqlx.QueryerContext,
+) (ids []int64, page Page, err error) {
+	if err := f.Validate(); err != nil {
+		return nil, Page{}, err
+	}
+	err = s.store.inSnapshot(ctx, "list products", func(ctx context.Context, tx *sqlx.Tx) error {
+		found, err := selectListing(ctx, through(tx), scope, f)
+		for i := range found.products {
+			ids = append(ids, found.products[i].ID)
+		}
+		page = found.page
+		return err
+	})
+	return ids, page, err
+}

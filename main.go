@@ -156,7 +156,7 @@ func reprocess(ctx context.Context, cfg config.Config, args []string, stdout io.
 		current = ""
 	}
 	total := 0
-	err = store.ReprocessAll(ctx, current, func(n int) { total = n })
+	err = product.ReprocessAll(ctx, store, current, func(n int) { total = n })
 	switch {
 	case errors.Is(err, context.Canceled):
 		_, err = fmt.Fprintf(stdout, "broken off: %d pictures will be reprocessed, the next call goes on\n", total)

@@ -6,9 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"vitrine/bench/testenv"
+
 	"vitrine/imaging"
 	"vitrine/product"
-	"vitrine/product/producttest"
 )
 
 // awaiting is a call of Await that goes on.
@@ -34,15 +35,15 @@ func (c *catalogue) await(id int64, limit time.Duration) awaiting {
 		a.result <- s
 		a.err <- err
 	}()
-	receive(c.t, a.looked)
+	testenv.Receive(c.t, "a value", a.looked)
 	return a
 }
 
 // settled checks that the wait ended with the product's last version.
 func (a awaiting) settled(t *testing.T, version int64) {
 	t.Helper()
-	s := receive(t, a.result)
-	if err := receive(t, a.err); err != nil || s.Version != version || !s.Settled() {
+	s := testenv.Receive(t, "a value", a.result)
+	if err := testenv.Receive(t, "a value", a.err); err != nil || s.Version != version || !s.Settled() {
 		t.Errorf("%s, %v, want version %d", s.Data, err, version)
 	}
 }
@@ -77,8 +78,8 @@ func TestAwaitEnds(t *testing.T) {
 		t.Parallel()
 		began := time.Now()
 		a := c.await(w.ID, 300*time.Millisecond)
-		s := receive(t, a.result)
-		if err := receive(t, a.err); err != nil || s.Version != 1 || s.Settled() {
+		s := testenv.Receive(t, "a value", a.result)
+		if err := testenv.Receive(t, "a value", a.err); err != nil || s.Version != 1 || s.Settled() {
 			t.Errorf("%s, %v", s.Data, err)
 		}
 		if took := time.Since(began); took < 300*time.Millisecond || took > 3*time.Second {
@@ -89,7 +90,7 @@ func TestAwaitEnds(t *testing.T) {
 		t.Parallel()
 		a := c.await(w.ID, time.Hour)
 		close(a.release)
-		if s := receive(t, a.result); s.Version != 1 || receive(t, a.err) != nil {
+		if s := testenv.Receive(t, "a value", a.result); s.Version != 1 || testenv.Receive(t, "a value", a.err) != nil {
 			t.Errorf("%s", s.Data)
 		}
 	})
@@ -97,7 +98,7 @@ func TestAwaitEnds(t *testing.T) {
 		t.Parallel()
 		a := c.await(w.ID, time.Hour)
 		a.cancel()
-		wantErr(t, receive(t, a.err), context.Canceled)
+		wantErr(t, testenv.Receive(t, "a value", a.err), context.Canceled)
 	})
 	t.Run("when the product is deleted", func(t *testing.T) {
 		t.Parallel()
@@ -106,7 +107,7 @@ func TestAwaitEnds(t *testing.T) {
 		if err := c.Delete(t.Context(), product.Everything(), w.ID, product.Precondition{}); err != nil {
 			t.Fatal(err)
 		}
-		wantErr(t, receive(t, a.err), product.ErrNotFound)
+		wantErr(t, testenv.Receive(t, "a value", a.err), product.ErrNotFound)
 	})
 	t.Run("at once where there is nothing to wait for", func(t *testing.T) {
 		t.Parallel()
@@ -125,13 +126,13 @@ func TestAwaitWhileTheListenerIsCutOff(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := producttest.NewProxy(t, dsn.Host)
+	p := testenv.NewProxy(t, dsn.Host)
 	dsn.Host = p.Addr
-	listener := product.NewListener(dsn.String(), quiet())
-	run(t, listener.Run)
-	run(t, product.NewTailer(c.events, listener.Wake(product.EventChannel, ""), quiet()).Run)
+	listener := product.NewListener(dsn.String(), testenv.Quiet())
+	testenv.Run(t, listener.Run)
+	testenv.Run(t, product.NewTailer(c.events, listener.Wake(product.EventChannel, ""), testenv.Quiet()).Run)
 	other := c.twin()
-	run(t, product.NewSequencer(other.events, quiet()).Run)
+	testenv.Run(t, product.NewSequencer(other.events, testenv.Quiet()).Run)
 
 	w := c.create(source)
 	began := time.Now()

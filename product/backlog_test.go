@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 
+	"vitrine/bench/testenv"
+
 	"github.com/google/uuid"
 
 	"vitrine/product"
@@ -22,14 +24,14 @@ func TestNewcomerDoesNotWait(t *testing.T) {
 	for range 2 {
 		i.replica(2, product.JobLimits{PerOwner: 100})
 	}
-	eventually(t, "the backlog is being worked on", func() bool { return i.doneFor(i.user) >= 50 })
+	testenv.Eventually(t, "the backlog is being worked on", func() bool { return i.doneFor(i.user) >= 50 })
 	newcomer := i.addUser()
 	_, err := i.Create(t.Context(), product.NewProduct{UserID: newcomer, Name: "x", Images: []string{source}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	before := i.doneFor(i.user)
-	eventually(t, "the newcomer's picture is done", func() bool { return i.doneFor(newcomer) == 1 })
+	testenv.Eventually(t, "the newcomer's picture is done", func() bool { return i.doneFor(newcomer) == 1 })
 	i.mu.Lock()
 	behind := slices.Index(i.done, newcomer) - before
 	i.mu.Unlock()
@@ -51,10 +53,10 @@ func TestFewJobsWait(t *testing.T) {
 	for range 2 {
 		i.replica(0, limits)
 	}
-	eventually(t, "jobs are sent", func() bool { return i.count("outbox") <= 600-32 })
+	testenv.Eventually(t, "jobs are sent", func() bool { return i.count("outbox") <= 600-32 })
 	broker := i.broker(0, i.jobs)
-	eventually(t, "there is a session", func() bool { return broker.Check(t.Context()) == nil })
-	i.pass(product.NewJobRelay(i.outbox, broker, limits, nil, quiet()))
+	testenv.Eventually(t, "there is a session", func() bool { return broker.Check(t.Context()) == nil })
+	i.pass(product.NewJobRelay(i.outbox, broker, limits, nil, testenv.Quiet()))
 	if n := 600 - i.count("outbox"); n != 32 {
 		t.Errorf("%d jobs were sent, want 32", n)
 	}
@@ -76,13 +78,13 @@ func TestJobsWithoutAnOwner(t *testing.T) {
 	c.exec(`INSERT INTO outbox (kind, subject, payload) SELECT 'image_job', id, '{"image_id": "` + uuid.NewString() +
 		`", "generation": 1}' FROM gen_random_uuid() AS id`) // of a product that was deleted
 	l := newLine(c)
-	run(t, product.NewJobRelay(c.outbox, publisher(func(ctx context.Context, messages []product.Message) []error {
+	testenv.Run(t, product.NewJobRelay(c.outbox, publisher(func(ctx context.Context, messages []product.Message) []error {
 		if errs := l.Publish(ctx, messages); !errors.Is(errors.Join(errs...), sql.ErrNoRows) {
 			return errs
 		}
 		return make([]error, len(messages))
-	}), freely, nil, quiet()).Run)
-	eventually(t, "all jobs are sent", func() bool { return c.count("outbox") == 0 && len(l.sent()) == 41 })
+	}), freely, nil, testenv.Quiet()).Run)
+	testenv.Eventually(t, "all jobs are sent", func() bool { return c.count("outbox") == 0 && len(l.sent()) == 41 })
 	if at := slices.Index(l.sent(), other); at > 2 {
 		t.Errorf("the other owner's job was number %d", at+1)
 	}

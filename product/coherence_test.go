@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"vitrine/bench/testenv"
+
 	"github.com/google/uuid"
 
 	"vitrine/cache"
@@ -16,13 +18,13 @@ import (
 )
 
 // withRedisProxy is a catalogue whose Redis is behind a proxy.
-func withRedisProxy(t *testing.T) (*catalogue, *producttest.Proxy) {
+func withRedisProxy(t *testing.T) (*catalogue, *testenv.Proxy) {
 	t.Helper()
-	u, err := url.Parse(redisURL(t))
+	u, err := url.Parse(testenv.RedisURL(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := producttest.NewProxy(t, u.Host)
+	p := testenv.NewProxy(t, u.Host)
 	u.Host = p.Addr
 	dsn := producttest.DSN(t)
 	return openCatalogue(t, dsn, producttest.Open(t, dsn), u.String()), p
@@ -30,9 +32,9 @@ func withRedisProxy(t *testing.T) (*catalogue, *producttest.Proxy) {
 
 func TestCacheDown(t *testing.T) {
 	t.Parallel()
-	for name, do := range map[string]struct{ fail, mend func(*producttest.Proxy) }{
-		"refused": {(*producttest.Proxy).Refuse, (*producttest.Proxy).Accept},
-		"frozen":  {(*producttest.Proxy).Stall, (*producttest.Proxy).Resume},
+	for name, do := range map[string]struct{ fail, mend func(*testenv.Proxy) }{
+		"refused": {(*testenv.Proxy).Refuse, (*testenv.Proxy).Accept},
+		"frozen":  {(*testenv.Proxy).Stall, (*testenv.Proxy).Resume},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -65,13 +67,13 @@ func TestCacheDown(t *testing.T) {
 
 			// It returns, and is not trusted before what it missed is done.
 			do.mend(p)
-			relay := product.NewInvalidationRelay(c.outbox, c.cache, nil, quiet())
-			run(t, relay.Run)
-			eventually(t, "the invalidations are done", func() bool {
+			relay := product.NewInvalidationRelay(c.outbox, c.cache, nil, testenv.Quiet())
+			testenv.Run(t, relay.Run)
+			testenv.Eventually(t, "the invalidations are done", func() bool {
 				pending, err := c.outbox.PendingInvalidations(t.Context())
 				return err == nil && !pending
 			})
-			eventually(t, "the cache is trusted again", c.cache.Trusted)
+			testenv.Eventually(t, "the cache is trusted again", c.cache.Trusted)
 			if got := c.get(w.ID); got.Name != title || got.Version != 4 {
 				t.Errorf("stale: %+v", got)
 			}
@@ -125,7 +127,7 @@ func TestNobodyReadsOldValues(t *testing.T) {
 	replicas := make([]*product.Service, 2)
 	for i := range replicas {
 		store := producttest.Open(t, c.dsn)
-		replicas[i] = newReplica(store, openCache(t, redisURL(t), prefix, product.NewOutbox(store).PendingInvalidations)).Service
+		replicas[i] = newReplica(store, openCache(t, testenv.RedisURL(t), prefix, product.NewOutbox(store).PendingInvalidations)).Service
 	}
 	w := c.create()
 	var acknowledged atomic.Int64

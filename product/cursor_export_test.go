@@ -3,9 +3,6 @@ package product
 // ForgeCursor makes a cursor of the filter for any position.
 func ForgeCursor(f Filter, key string, id int64) string { return f.cursor(position{key, id}) }
 
-// IDCursor makes a cursor of the lists that have one order.
-var IDCursor = cursor
-
 // Position gives what the filter's cursor says; ok is false where it is none of the
 // filter's.
 func Position(f Filter) (key string, id int64, ok bool) {

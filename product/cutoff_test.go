@@ -8,11 +8,12 @@ import (
 	"testing"
 	"time"
 
+	"vitrine/bench/testenv"
+
 	"github.com/google/uuid"
 
 	"vitrine/cache"
 	"vitrine/product"
-	"vitrine/product/producttest"
 )
 
 // TestCutOffReplicaMakesNoReadOld has one of two replicas lose its way to Redis
@@ -20,31 +21,31 @@ import (
 // whether or not it gets to do the invalidation.
 func TestCutOffReplicaMakesNoReadOld(t *testing.T) {
 	t.Parallel()
-	for name, fail := range map[string]func(*producttest.Proxy){
-		"refused": (*producttest.Proxy).Refuse,
-		"frozen":  (*producttest.Proxy).Stall,
+	for name, fail := range map[string]func(*testenv.Proxy){
+		"refused": (*testenv.Proxy).Refuse,
+		"frozen":  (*testenv.Proxy).Stall,
 	} {
 		for _, relayed := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s, relayed %t", name, relayed), func(t *testing.T) {
 				t.Parallel()
 				c := newCatalogue(t)
-				u, err := url.Parse(redisURL(t))
+				u, err := url.Parse(testenv.RedisURL(t))
 				if err != nil {
 					t.Fatal(err)
 				}
-				p := producttest.NewProxy(t, u.Host)
+				p := testenv.NewProxy(t, u.Host)
 				prefix := uuid.NewString() + ":"
 				healthy := newReplica(c.store, openCache(t, u.String(), prefix, c.outbox.PendingInvalidations))
 				u.Host = p.Addr
 				cut := newReplica(c.store, openCache(t, u.String(), prefix, c.outbox.PendingInvalidations))
 				if relayed {
-					listener := product.NewListener(c.dsn, quiet())
-					run(t, listener.Run)
-					relayCache := openCache(t, redisURL(t), prefix, c.outbox.PendingInvalidations)
-					run(t, product.NewInvalidationRelay(c.outbox, relayCache, listener.Wake(product.OutboxChannel, string(product.KindInvalidate)), quiet()).Run)
+					listener := product.NewListener(c.dsn, testenv.Quiet())
+					testenv.Run(t, listener.Run)
+					relayCache := openCache(t, testenv.RedisURL(t), prefix, c.outbox.PendingInvalidations)
+					testenv.Run(t, product.NewInvalidationRelay(c.outbox, relayCache, listener.Wake(product.OutboxChannel, string(product.KindInvalidate)), testenv.Quiet()).Run)
 				}
 				w := c.create()
-				eventually(t, "the healthy replica reads from the cache", func() bool {
+				testenv.Eventually(t, "the healthy replica reads from the cache", func() bool {
 					s, err := healthy.Get(t.Context(), product.Everything(), w.ID)
 					return err == nil && s.Source == product.FromCache
 				})
@@ -75,7 +76,7 @@ func TestCutOffReplicaMakesNoReadOld(t *testing.T) {
 // held back does not arrive: a tombstone that came late would hide the defect.
 type blinkingCache struct {
 	*cache.Cache
-	p              *producttest.Proxy
+	p              *testenv.Proxy
 	forbid, finish bool
 }
 
@@ -115,20 +116,20 @@ func TestShortFreezeMakesNoReadOld(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, deleted %t", name, deleted), func(t *testing.T) {
 				t.Parallel()
 				c := newCatalogue(t)
-				u, err := url.Parse(redisURL(t))
+				u, err := url.Parse(testenv.RedisURL(t))
 				if err != nil {
 					t.Fatal(err)
 				}
 				cfg := cache.Config{URL: u.String(), Prefix: uuid.NewString() + ":", Probe: 500 * time.Millisecond, Timeout: 50 * time.Millisecond}
 				other := newReplica(c.store, openCacheWith(t, cfg, c.outbox.PendingInvalidations))
 				b := b
-				b.p = producttest.NewProxy(t, u.Host)
+				b.p = testenv.NewProxy(t, u.Host)
 				u.Host = b.p.Addr
 				cfg.URL = u.String()
 				b.Cache = openCacheWith(t, cfg, c.outbox.PendingInvalidations)
 				frozen := newReplica(c.store, b)
 				w := c.create()
-				eventually(t, "the other replica reads from the cache", func() bool {
+				testenv.Eventually(t, "the other replica reads from the cache", func() bool {
 					s, err := other.Get(t.Context(), product.Everything(), w.ID)
 					return err == nil && s.Source == product.FromCache
 				})

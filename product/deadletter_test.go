@@ -11,22 +11,6 @@ import (
 	"vitrine/product"
 )
 
-func (c *catalogue) file(body []byte, reason string) {
-	c.t.Helper()
-	if err := c.letters.File(c.t.Context(), body, reason); err != nil {
-		c.t.Fatal(err)
-	}
-}
-
-func encode(t *testing.T, j imaging.Job) []byte {
-	t.Helper()
-	body, err := j.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return body
-}
-
 // The transaction that marks an image as failed files its dead letter: the broker has
 // nothing to do with it, and what it delivers later changes nothing.
 func TestFailureFilesItsDeadLetter(t *testing.T) {

@@ -33,7 +33,7 @@ func (q DeadLetterFilter) Validate() error {
 	if q.Limit < 0 || q.Limit > maxLimit {
 		f.add("limit", "out_of_range", "must be from 1 to %d", maxLimit)
 	}
-	if _, err := parseCursor(q.Cursor); err != nil {
+	if _, err := ParseIDCursor(q.Cursor); err != nil {
 		f.add("cursor", "invalid", "is none that a list has given")
 	}
 	return f.err()
@@ -101,7 +101,7 @@ func (s *DeadLetters) List(ctx context.Context, f DeadLetterFilter) (DeadLetterP
 	if f.Limit == 0 {
 		f.Limit = defaultLimit
 	}
-	after, err := parseCursor(f.Cursor)
+	after, err := ParseIDCursor(f.Cursor)
 	if err != nil {
 		return DeadLetterPage{}, err
 	}
@@ -121,7 +121,7 @@ func (s *DeadLetters) List(ctx context.Context, f DeadLetterFilter) (DeadLetterP
 	}
 	if len(page.Letters) > f.Limit {
 		page.Letters = page.Letters[:f.Limit]
-		page.HasMore, page.Next = true, cursor(page.Letters[f.Limit-1].ID)
+		page.HasMore, page.Next = true, IDCursor(page.Letters[f.Limit-1].ID)
 	}
 	return page, nil
 }

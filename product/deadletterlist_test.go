@@ -13,9 +13,6 @@ import (
 	"vitrine/product"
 )
 
-// someTime stands for times that a test does not look at.
-var someTime = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-
 // letters gives the sources' hosts of the dead letters that match, in order.
 func (c *catalogue) hosts(f product.DeadLetterFilter) []string {
 	c.t.Helper()

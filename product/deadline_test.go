@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"vitrine/bench/testenv"
+
 	"vitrine/product"
 )
 
@@ -53,9 +55,9 @@ func TestOneDeadlineForAWrite(t *testing.T) {
 			service := newReplica(c.store, slow)
 			ended := make(chan error, 1)
 			go func() { ended <- toTorch(service, w.ID)(t.Context()) }()
-			wantErr(t, receive(t, ended), product.ErrUnavailable)
-			begun := receive(t, slow.forbidden) // or a little later
-			if end := receive(t, slow.deadline); end.IsZero() || end.Sub(begun) > 3*time.Second {
+			wantErr(t, testenv.Receive(t, "a value", ended), product.ErrUnavailable)
+			begun := testenv.Receive(t, "a value", slow.forbidden) // or a little later
+			if end := testenv.Receive(t, "a value", slow.deadline); end.IsZero() || end.Sub(begun) > 3*time.Second {
 				t.Errorf("the write had to end %s after it was known to be under way", end.Sub(begun))
 			}
 			if n := c.count(`products WHERE version = 2`); n != 1 {

@@ -8,12 +8,13 @@ import (
 	"testing"
 	"time"
 
+	"vitrine/bench/testenv"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
 	"vitrine/imaging"
 	"vitrine/product"
-	"vitrine/product/producttest"
 )
 
 // told is what the tests read of an event's JSON.
@@ -39,23 +40,6 @@ func tell(t *testing.T, e *product.Event) told {
 	return got
 }
 
-// follow runs what the event log needs: the sequencer, the tailer and the listener.
-func (c *catalogue) follow() {
-	c.t.Helper()
-	listener := product.NewListener(c.dsn, quiet())
-	run(c.t, listener.Run)
-	run(c.t, product.NewSequencer(c.events, quiet()).Run)
-	run(c.t, product.NewTailer(c.events, listener.Wake(product.EventChannel, ""), quiet()).Run)
-}
-
-// twin is another process on the catalogue's servers.
-func (c *catalogue) twin() *catalogue {
-	c.t.Helper()
-	other := *c
-	other.replica = newReplica(producttest.Open(c.t, c.dsn), c.cache)
-	return &other
-}
-
 func (c *catalogue) subscribe(scope product.Scope, f product.EventFilter) *product.Subscription {
 	c.t.Helper()
 	s, err := c.events.Subscribe(c.t.Context(), scope, f)
@@ -70,7 +54,7 @@ func (c *catalogue) subscribe(scope product.Scope, f product.EventFilter) *produ
 func (c *catalogue) log(scope product.Scope, f product.EventFilter, after, last int64) []*product.Event {
 	c.t.Helper()
 	var all []*product.Event
-	eventually(c.t, fmt.Sprintf("event %d", last), func() bool {
+	testenv.Eventually(c.t, fmt.Sprintf("event %d", last), func() bool {
 		page, err := c.events.Events(c.t.Context(), scope, f, after)
 		if err != nil || page.Lost {
 			c.t.Fatalf("events after %d: %+v, %v", after, page, err)
@@ -124,7 +108,7 @@ func TestEveryVersionHasItsEvent(t *testing.T) {
 	}
 	live := make([]*product.Event, len(want))
 	for i := range live {
-		live[i] = receive(t, sub.Events())
+		live[i] = testenv.Receive(t, "a value", sub.Events())
 	}
 	for name, events := range map[string][]*product.Event{"live": live, "log": c.log(all, product.EventFilter{}, 0, int64(len(want)))} {
 		var got []told
@@ -177,13 +161,13 @@ func TestLateCommitIsNotSkipped(t *testing.T) {
 	}
 	// A later change has a greater id, and is not held up by the older transaction.
 	w := c.create()
-	if e := receive(t, sub.Events()); e.ProductID != w.ID || e.Position != 1 {
+	if e := testenv.Receive(t, "a value", sub.Events()); e.ProductID != w.ID || e.Position != 1 {
 		t.Fatalf("got %d, %s", e.Position, e.Data)
 	}
 	if err := late.Commit(); err != nil {
 		t.Fatal(err)
 	}
-	if e := receive(t, sub.Events()); e.ProductID != lost || e.Position != 2 {
+	if e := testenv.Receive(t, "a value", sub.Events()); e.ProductID != lost || e.Position != 2 {
 		t.Fatalf("got %d, %s", e.Position, e.Data)
 	}
 	if got := c.log(product.Everything(), product.EventFilter{}, 1, 2); len(got) != 1 || got[0].ProductID != lost {
@@ -223,7 +207,7 @@ func TestReplicasShareOneOrder(t *testing.T) {
 	for n, sub := range subs {
 		versions := map[int64]int64{}
 		for i := range total {
-			e := receive(t, sub.Events())
+			e := testenv.Receive(t, "a value", sub.Events())
 			if e.Position != int64(i)+1 {
 				t.Fatalf("replica %d: position %d, want %d", n, e.Position, i+1)
 			}
@@ -268,7 +252,7 @@ func TestEventsOfTheScopeAndFilterAlone(t *testing.T) {
 		('product.created', $1, $2, 1, now()), ('product.created', $3, $4, 1, now()), ('product.deleted', $1, $2, 2, now())`
 	c.exec(q, one, mine, other, eve)
 	for range 3 {
-		receive(t, subs["admin"].Events())
+		testenv.Receive(t, "a value", subs["admin"].Events())
 	}
 	subs["admin"].Reached() // the others have theirs when it gives an answer
 	for name, test := range cases {
@@ -283,7 +267,7 @@ func TestEventsOfTheScopeAndFilterAlone(t *testing.T) {
 			continue
 		}
 		for len(subs[name].Events()) > 0 {
-			live = append(live, receive(t, subs[name].Events()).ProductID)
+			live = append(live, testenv.Receive(t, "a value", subs[name].Events()).ProductID)
 		}
 		if diff := cmp.Diff(test.want, live); diff != "" {
 			t.Errorf("%s: live (-want +got):\n%s", name, diff)

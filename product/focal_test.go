@@ -11,18 +11,6 @@ import (
 	"vitrine/product"
 )
 
-// patchFocal gives the image another focal point; nil is the centre.
-func (c *catalogue) patchFocal(w wire, p *product.Focal) {
-	c.t.Helper()
-	patch := product.ImagePatch{Focal: p, NoFocal: p == nil}
-	if _, err := c.PatchImage(c.t.Context(), product.Everything(), w.ID, w.Images[0].ID, patch, product.Precondition{}); err != nil {
-		c.t.Fatal(err)
-	}
-}
-
-// focalWork is what is to be done round another focal point.
-const focalWork = "images WHERE 'focal' = ANY (array_append(reprocess, reprocessing))"
-
 // A point that is set before the work begins is what the work goes by; one that
 // changes during it or after it has the square made anew.
 func TestFocalPoint(t *testing.T) {

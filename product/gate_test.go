@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"vitrine/bench/testenv"
+
 	"github.com/google/uuid"
 
 	"vitrine/product"
@@ -22,7 +24,7 @@ func narrow(t *testing.T) (*catalogue, *producttest.Gate) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
-	c := openCatalogue(t, dsn, store, redisURL(t))
+	c := openCatalogue(t, dsn, store, testenv.RedisURL(t))
 	return c, producttest.HoldCommits(t, dsn, "users")
 }
 
@@ -34,7 +36,7 @@ func (c *catalogue) occupy(gate *producttest.Gate) {
 	}()
 	c.t.Cleanup(func() {
 		gate.Open()
-		if err := receive(c.t, ended); err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, product.ErrUnavailable) {
+		if err := testenv.Receive(c.t, "a value", ended); err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, product.ErrUnavailable) {
 			c.t.Error(err)
 		}
 	})
@@ -57,7 +59,7 @@ func TestClientsAreTurnedAwayAndOthersAreNot(t *testing.T) {
 		t.Errorf("a call that is no client's: %v", err)
 	}
 	gate.Open()
-	eventually(t, "the place is free again", func() bool {
+	testenv.Eventually(t, "the place is free again", func() bool {
 		return second(c.accounts.User(product.Sheddable(t.Context()), product.Everything(), c.user)) == nil
 	})
 }
@@ -84,7 +86,7 @@ func TestCommittedWriteIsNotTurnedAway(t *testing.T) {
 	service := newReplica(c.store, crowdAfterCommit{c.cache, func() { c.occupy(gate) }})
 	ended := make(chan error, 1)
 	go func() { ended <- toTorch(service, w.ID)(product.Sheddable(t.Context())) }()
-	if err := receive(t, ended); err != nil {
+	if err := testenv.Receive(t, "a value", ended); err != nil {
 		t.Errorf("the write gave %v", err)
 	}
 	if n := c.count(`outbox WHERE kind = 'invalidate'`); n != 1 {
@@ -111,7 +113,7 @@ func TestQueueIsBounded(t *testing.T) {
 	}
 	waited := 0
 	for range 3 * queue {
-		switch took := receive(t, ended); {
+		switch took := testenv.Receive(t, "a value", ended); {
 		case took < 0:
 			t.Error("a call was not turned away")
 		case took > 400*time.Millisecond:

@@ -6,23 +6,19 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"vitrine/bench/testenv"
+
 	"github.com/google/uuid"
-	"github.com/sirupsen/logrus"
 
 	"vitrine/cache"
 	"vitrine/imaging"
 	"vitrine/product"
 	"vitrine/product/producttest"
 )
-
-// patience bounds what a test waits for.
-const patience = time.Minute
 
 // catalogue is a service on servers of its own: a schema and a key prefix.
 type catalogue struct {
@@ -48,10 +44,10 @@ type replica struct {
 // newReplica returns the services over a database and a cache.
 func newReplica(store *product.Store, cache product.Cache) *replica {
 	r := &replica{store: store, outbox: product.NewOutbox(store), events: product.NewEventLog(store)}
-	r.Service = product.NewService(store, r.outbox, r.events, cache, objectURL, quiet())
-	r.accounts = product.NewAccounts(store, r.outbox, cache, quiet())
+	r.Service = product.NewService(store, r.outbox, r.events, cache, objectURL, testenv.Quiet())
+	r.accounts = product.NewAccounts(store, r.outbox, cache, testenv.Quiet())
 	r.jobs = product.NewJobs(store, r.Service, r.outbox.Free)
-	r.letters = product.NewDeadLetters(store, r.Service, quiet())
+	r.letters = product.NewDeadLetters(store, r.Service, testenv.Quiet())
 	return r
 }
 
@@ -70,7 +66,7 @@ func (r *replica) CreateUser(ctx context.Context, n product.NewUser) (product.Us
 func newCatalogue(t *testing.T) *catalogue {
 	t.Helper()
 	dsn := producttest.DSN(t)
-	return openCatalogue(t, dsn, producttest.Open(t, dsn), redisURL(t))
+	return openCatalogue(t, dsn, producttest.Open(t, dsn), testenv.RedisURL(t))
 }
 
 // openCatalogue makes a catalogue whose servers may be reached through proxies.
@@ -89,7 +85,7 @@ func openCache(t *testing.T, url, prefix string, settled func(context.Context) (
 	// A longer timeout than in production, for a busy machine; a write may meet it twice and has three seconds. Behind a
 	// proxy, which may cut it off, tests wait for it to pass.
 	timeout := 500 * time.Millisecond
-	if url == redisURL(t) {
+	if url == testenv.RedisURL(t) {
 		timeout = 1400 * time.Millisecond
 	}
 	return openCacheWith(t, cache.Config{URL: url, Prefix: prefix, Probe: 100 * time.Millisecond, Timeout: timeout}, settled)
@@ -101,23 +97,14 @@ func openCacheWith(t *testing.T, cfg cache.Config, pending func(context.Context)
 		waiting, err := pending(ctx)
 		return !waiting, err
 	}
-	c, err := cache.New(cfg, quiet())
+	c, err := cache.New(cfg, testenv.Quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	run(t, c.Run)
-	eventually(t, "the cache is trusted (is Redis up? `make up` starts it)", c.Trusted)
+	testenv.Run(t, c.Run)
+	testenv.Eventually(t, "the cache is trusted (is Redis up? `make up` starts it)", c.Trusted)
 	return c
-}
-
-func redisURL(t *testing.T) string {
-	t.Helper()
-	url := os.Getenv("REDIS_URL")
-	if url == "" {
-		t.Fatal("REDIS_URL is not set: start the servers with `make up` and run the tests with `make test`")
-	}
-	return url
 }
 
 func openDB(t *testing.T, dsn string) *sql.DB {
@@ -129,53 +116,6 @@ func openDB(t *testing.T, dsn string) *sql.DB {
 	db.SetMaxOpenConns(3)
 	t.Cleanup(func() { _ = db.Close() })
 	return db
-}
-
-// run runs something until the test ends.
-func run(t *testing.T, f func(context.Context) error) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- f(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := receive(t, done); err != nil {
-			t.Error(err)
-		}
-	})
-}
-
-// eventually waits for a condition.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	timeout := time.After(patience)
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-timeout:
-			t.Fatalf("waited in vain: %s", what)
-		}
-	}
-}
-
-// receive waits for a value.
-func receive[T any](t *testing.T, c <-chan T) T {
-	t.Helper()
-	select {
-	case v := <-c:
-		return v
-	case <-time.After(patience):
-		t.Fatal("waited in vain for a value")
-		panic("unreachable")
-	}
-}
-
-func quiet() *logrus.Logger {
-	log := logrus.New()
-	log.SetOutput(io.Discard)
-	return log
 }
 
 // unknownID is an id that no user or product has.

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 
+	"vitrine/bench/testenv"
+
 	"github.com/google/go-cmp/cmp"
 
 	"vitrine/product"
@@ -169,14 +171,14 @@ func TestIdempotentFailureIsNotKept(t *testing.T) {
 
 // patient is a catalogue behind a proxy whose sessions wait for locks longer
 // than any test does.
-func patient(t *testing.T, maxOpen int) (*catalogue, *producttest.Proxy) {
+func patient(t *testing.T, maxOpen int) (*catalogue, *testenv.Proxy) {
 	t.Helper()
 	dsn := producttest.DSN(t)
 	u, err := url.Parse(dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, q := producttest.NewProxy(t, u.Host), u.Query()
+	p, q := testenv.NewProxy(t, u.Host), u.Query()
 	q.Set("lock_timeout", "60000")
 	q.Set("statement_timeout", "60000")
 	u.Host, u.RawQuery = p.Addr, q.Encode()
@@ -185,7 +187,7 @@ func patient(t *testing.T, maxOpen int) (*catalogue, *producttest.Proxy) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
-	return openCatalogue(t, dsn, store, redisURL(t)), p
+	return openCatalogue(t, dsn, store, testenv.RedisURL(t)), p
 }
 
 // TestIdempotentInProgress shows that whoever comes with the key of a request
@@ -217,7 +219,7 @@ func TestIdempotentInProgress(t *testing.T) {
 	}
 	calls.Wait()
 	gate.Open()
-	if err := receive(t, first); err != nil {
+	if err := testenv.Receive(t, "a value", first); err != nil {
 		t.Fatal(err)
 	}
 	for range 8 { // who repeats the request does not keep others from doing so
@@ -253,7 +255,7 @@ func TestIdempotentUnknownCommit(t *testing.T) {
 			}()
 			gate.Await()
 			proxy.Cut()
-			wantErr(t, receive(t, first), product.ErrUnavailable)
+			wantErr(t, testenv.Receive(t, "a value", first), product.ErrUnavailable)
 			_, _, err := create() // the server has not noticed yet
 			wantErr(t, err, product.ErrKeyInProgress)
 
@@ -263,7 +265,7 @@ func TestIdempotentUnknownCommit(t *testing.T) {
 			gate.Open()
 			var s product.Snapshot
 			var replayed bool
-			eventually(t, "the first request is over", func() bool {
+			testenv.Eventually(t, "the first request is over", func() bool {
 				s, replayed, err = create()
 				return !errors.Is(err, product.ErrKeyInProgress)
 			})

@@ -136,12 +136,3 @@ func moveImages(ctx context.Context, tx *sqlx.Tx, positions map[uuid.UUID]int) e
 	}
 	return nil
 }
-
-// uuidArray returns ids as an array for PostgreSQL.
-func uuidArray(ids []uuid.UUID) any {
-	texts := make([]string, len(ids))
-	for i, id := range ids {
-		texts[i] = id.String()
-	}
-	return pq.Array(texts)
-}

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"testing"
 
+	"vitrine/bench/testenv"
+
 	"github.com/google/uuid"
 
 	"vitrine/cache"
@@ -44,31 +46,31 @@ func (c countedCache) Drop(ctx context.Context, key string) error {
 // Redis. It must not take what the other one can do.
 func TestCutOffReplicaLeavesInvalidations(t *testing.T) {
 	t.Parallel()
-	for name, fail := range map[string]func(*producttest.Proxy){
-		"refused": (*producttest.Proxy).Refuse,
-		"frozen":  (*producttest.Proxy).Stall,
+	for name, fail := range map[string]func(*testenv.Proxy){
+		"refused": (*testenv.Proxy).Refuse,
+		"frozen":  (*testenv.Proxy).Stall,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := newCatalogue(t)
-			u, err := url.Parse(redisURL(t))
+			u, err := url.Parse(testenv.RedisURL(t))
 			if err != nil {
 				t.Fatal(err)
 			}
-			p := producttest.NewProxy(t, u.Host)
+			p := testenv.NewProxy(t, u.Host)
 			u.Host = p.Addr
 			cut := countedCache{openCache(t, u.String(), uuid.NewString()+":", c.outbox.PendingInvalidations),
 				make(chan error, 1), make(chan error, 1000)}
 			fail(p)
-			eventually(t, "the replica is cut off", func() bool { return cut.Cache.Check(t.Context()) != nil })
+			testenv.Eventually(t, "the replica is cut off", func() bool { return cut.Cache.Check(t.Context()) != nil })
 
 			wake := make(chan struct{}, 1)
-			run(t, product.NewInvalidationRelay(product.NewOutbox(producttest.Open(t, c.dsn)), cut, wake, quiet()).Run)
+			testenv.Run(t, product.NewInvalidationRelay(product.NewOutbox(producttest.Open(t, c.dsn)), cut, wake, testenv.Quiet()).Run)
 			for range 20 {
 				c.invalidate(unknownID)
 			}
 			for range 3 { // it looks for its cache, and at nothing else
-				if err := receive(t, cut.checked); err == nil {
+				if err := testenv.Receive(t, "a value", cut.checked); err == nil {
 					t.Error("the cache can be reached")
 				}
 			}
@@ -76,8 +78,8 @@ func TestCutOffReplicaLeavesInvalidations(t *testing.T) {
 				t.Errorf("%d of 20 invalidations are untouched", n)
 			}
 
-			run(t, product.NewInvalidationRelay(c.outbox, c.cache, nil, quiet()).Run)
-			eventually(t, "the healthy replica does them", func() bool { return c.count("outbox") == 0 })
+			testenv.Run(t, product.NewInvalidationRelay(c.outbox, c.cache, nil, testenv.Quiet()).Run)
+			testenv.Eventually(t, "the healthy replica does them", func() bool { return c.count("outbox") == 0 })
 			if len(cut.dropped) != 0 {
 				t.Errorf("the replica that is cut off tried %d", len(cut.dropped))
 			}
@@ -103,13 +105,13 @@ func TestFailedInvalidationIsDueForOthers(t *testing.T) {
 	failing := fallingCache{make(chan struct{}, 1000)}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- product.NewInvalidationRelay(c.outbox, failing, nil, quiet()).Run(ctx) }()
-	receive(t, failing.used)
-	eventually(t, "it is given back", func() bool {
+	go func() { ended <- product.NewInvalidationRelay(c.outbox, failing, nil, testenv.Quiet()).Run(ctx) }()
+	testenv.Receive(t, "a value", failing.used)
+	testenv.Eventually(t, "it is given back", func() bool {
 		return c.count("outbox WHERE claim IS NULL AND attempts = 0 AND available_at <= clock_timestamp()") == 1
 	})
 	stop()
-	if err := receive(t, ended); err != nil {
+	if err := testenv.Receive(t, "a value", ended); err != nil {
 		t.Fatal(err)
 	}
 }

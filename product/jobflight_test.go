@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"vitrine/bench/testenv"
+
 	"vitrine/imaging"
 	"vitrine/product"
 	"vitrine/product/producttest"
@@ -29,7 +31,7 @@ func TestWhatIsNotInFlight(t *testing.T) {
 			}
 		},
 		"message lost for long": func(t *testing.T, c *catalogue, l *line) {
-			receive(t, l.jobs)
+			testenv.Receive(t, "a value", l.jobs)
 			c.exec(`UPDATE images SET queued_at = now() - interval '6 minutes' WHERE sent`)
 		},
 	} {
@@ -38,9 +40,9 @@ func TestWhatIsNotInFlight(t *testing.T) {
 			c := newCatalogue(t)
 			c.backlog(c.user, 2)
 			l := newLine(c)
-			run(t, product.NewJobRelay(c.outbox, l, product.JobLimits{PerOwner: 1}, nil, quiet()).Run)
+			testenv.Run(t, product.NewJobRelay(c.outbox, l, product.JobLimits{PerOwner: 1}, nil, testenv.Quiet()).Run)
 			end(t, c, l)
-			receive(t, l.jobs)
+			testenv.Receive(t, "a value", l.jobs)
 		})
 	}
 }
@@ -51,7 +53,7 @@ func TestLostJobsAreSentAgain(t *testing.T) {
 	t.Parallel()
 	for name, lose := range map[string]func(*testing.T, *catalogue, *line){
 		"message": func(t *testing.T, c *catalogue, l *line) {
-			receive(t, l.jobs)
+			testenv.Receive(t, "a value", l.jobs)
 			c.exec(`UPDATE images SET queued_at = now() - interval '31 seconds' WHERE sent`)
 		},
 		"worker": func(_ *testing.T, c *catalogue, l *line) {
@@ -65,9 +67,9 @@ func TestLostJobsAreSentAgain(t *testing.T) {
 			c := newCatalogue(t)
 			c.backlog(c.user, 1)
 			l := newLine(c)
-			run(t, product.NewJobRelay(c.outbox, l, product.JobLimits{PerOwner: 1}, nil, quiet()).Run)
+			testenv.Run(t, product.NewJobRelay(c.outbox, l, product.JobLimits{PerOwner: 1}, nil, testenv.Quiet()).Run)
 			lose(t, c, l)
-			eventually(t, "the relay is done with it", func() bool { return c.count("outbox") == 0 })
+			testenv.Eventually(t, "the relay is done with it", func() bool { return c.count("outbox") == 0 })
 			c.reconcile(empty)
 			claim := l.begin()
 			c.backlog(c.user, 1)
@@ -89,7 +91,7 @@ func TestRelayKilledBetweenClaimAndPublish(t *testing.T) {
 	err := product.NewJobRelay(product.NewOutbox(store), publisher(func(context.Context, []product.Message) []error {
 		kill()
 		return []error{store.Close(), errors.New("killed")} // so nothing is given back
-	}), product.JobLimits{PerOwner: 2}, nil, quiet()).Run(ctx)
+	}), product.JobLimits{PerOwner: 2}, nil, testenv.Quiet()).Run(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,11 +99,11 @@ func TestRelayKilledBetweenClaimAndPublish(t *testing.T) {
 		t.Fatalf("%d jobs are claimed", n)
 	}
 	l := newLine(c)
-	run(t, product.NewJobRelay(c.outbox, l, product.JobLimits{PerOwner: 3}, nil, quiet()).Run)
-	receive(t, l.jobs)
+	testenv.Run(t, product.NewJobRelay(c.outbox, l, product.JobLimits{PerOwner: 3}, nil, testenv.Quiet()).Run)
+	testenv.Receive(t, "a value", l.jobs)
 	c.exec(`UPDATE outbox SET claimed_until = now() - interval '1 second' WHERE claim IS NOT NULL`)
-	receive(t, l.jobs)
-	receive(t, l.jobs)
+	testenv.Receive(t, "a value", l.jobs)
+	testenv.Receive(t, "a value", l.jobs)
 	if n := len(l.sent()); n != 3 || c.count("images WHERE sent") != 3 {
 		t.Errorf("%d jobs in flight", n)
 	}

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"vitrine/bench/testenv"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
@@ -36,7 +38,7 @@ func TestOwnersLimitHolds(t *testing.T) {
 		return n
 	}
 	total := func(n int) func() bool { return func() bool { return len(l.sent()) >= n } }
-	eventually(t, "every owner has what it may have", total(4*most))
+	testenv.Eventually(t, "every owner has what it may have", total(4*most))
 	claims := make([]imaging.Claim, 4*most)
 	for i := range claims {
 		claims[i] = l.begin() // at work they count as before
@@ -53,7 +55,7 @@ func TestOwnersLimitHolds(t *testing.T) {
 			t.Fatal(err)
 		}
 		want[owner]++
-		eventually(t, "the owner's next job is sent", total(4*most+i+1))
+		testenv.Eventually(t, "the owner's next job is sent", total(4*most+i+1))
 		if diff := cmp.Diff(want, count()); diff != "" {
 			t.Fatal(diff)
 		}
@@ -67,8 +69,8 @@ func TestClaimsOfJobsRace(t *testing.T) {
 	c.backlog(c.user, 200)
 	l, limits := newLine(c), product.JobLimits{PerOwner: 20, Waiting: 1000}
 	l.relays(8, limits)
-	eventually(t, "the owner has what it may have", func() bool { return len(l.sent()) >= 20 })
-	c.pass(product.NewJobRelay(c.outbox, l, limits, nil, quiet()))
+	testenv.Eventually(t, "the owner has what it may have", func() bool { return len(l.sent()) >= 20 })
+	c.pass(product.NewJobRelay(c.outbox, l, limits, nil, testenv.Quiet()))
 	if n := len(l.sent()); n != 20 {
 		t.Errorf("%d jobs in flight, want 20", n)
 	}
@@ -92,14 +94,14 @@ func TestRelaysClaimInTurn(t *testing.T) {
 	}
 	l := newLine(c)
 	l.relays(2, freely)
-	eventually(t, "both relays wait", func() bool {
+	testenv.Eventually(t, "both relays wait", func() bool {
 		return c.count(`pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))`, pid) == 2
 	})
 	if n := c.count("outbox WHERE claim IS NOT NULL"); n != 0 {
 		t.Errorf("%d jobs were claimed out of turn", n)
 	}
 	_ = tx.Rollback()
-	eventually(t, "both jobs are sent, once", func() bool { return len(l.sent()) == 2 && c.count("outbox") == 0 })
+	testenv.Eventually(t, "both jobs are sent, once", func() bool { return len(l.sent()) == 2 && c.count("outbox") == 0 })
 }
 
 // pass runs a relay for long enough to look whether it finds anything to do.
@@ -121,11 +123,11 @@ func TestSettledJobWakesRelay(t *testing.T) {
 	store := producttest.Open(t, c.dsn+"&application_name="+name)
 	jobs := newReplica(store, c.cache).jobs
 	l := newLine(c)
-	run(t, product.NewJobRelay(product.NewOutbox(store), l, product.JobLimits{PerOwner: 1}, nil, quiet()).Run)
+	testenv.Run(t, product.NewJobRelay(product.NewOutbox(store), l, product.JobLimits{PerOwner: 1}, nil, testenv.Quiet()).Run)
 	var waits []time.Duration
 	for range 7 {
 		claim := l.begin()
-		eventually(t, "the relay is at rest", func() bool {
+		testenv.Eventually(t, "the relay is at rest", func() bool {
 			return c.count(`pg_stat_activity WHERE application_name = $1
 				AND (state <> 'idle' OR state_change > clock_timestamp() - interval '100 milliseconds')`, name) == 0
 		})
@@ -133,7 +135,7 @@ func TestSettledJobWakesRelay(t *testing.T) {
 		if err := jobs.Settle(t.Context(), claim, ready(claim, digest(1))); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the next job is sent", func() bool { return len(l.jobs) > 0 })
+		testenv.Eventually(t, "the next job is sent", func() bool { return len(l.jobs) > 0 })
 		waits = append(waits, time.Since(start))
 	}
 	if slices.Sort(waits); waits[3] > 400*time.Millisecond {

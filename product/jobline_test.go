@@ -1,80 +1,15 @@
 package product_test
 
 import (
-	"context"
-	"slices"
-	"sync"
 	"testing"
+
+	"vitrine/bench/testenv"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
-	"vitrine/imaging"
 	"vitrine/product"
-	"vitrine/product/producttest"
 )
-
-// line records what job relays send, and is no broker: nothing takes it from there.
-type line struct {
-	c    *catalogue
-	jobs chan imaging.Job
-
-	mu     sync.Mutex
-	owners []int64 // of the jobs, as they were sent
-}
-
-func newLine(c *catalogue) *line { return &line{c: c, jobs: make(chan imaging.Job, 5000)} }
-
-func (l *line) Depth(context.Context) (int, error)     { return 0, nil }
-func (l *line) Consumers(context.Context) (int, error) { return 1, nil }
-
-func (l *line) Publish(ctx context.Context, messages []product.Message) []error {
-	errs := make([]error, len(messages))
-	for i, m := range messages {
-		job, err := imaging.DecodeJob(m.Body)
-		if err != nil {
-			errs[i] = err
-			continue
-		}
-		var owner int64
-		const q = `SELECT user_id FROM images JOIN products ON products.id = product_id WHERE images.id = $1`
-		if errs[i] = l.c.db.QueryRowContext(ctx, q, job.ImageID).Scan(&owner); errs[i] != nil {
-			continue
-		}
-		l.mu.Lock()
-		l.owners = append(l.owners, owner)
-		l.mu.Unlock()
-		l.jobs <- job
-	}
-	return errs
-}
-
-func (l *line) sent() []int64 {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return slices.Clone(l.owners)
-}
-
-// relays runs a replica's job relay, for each of n replicas, and gives their stores.
-func (l *line) relays(n int, limits product.JobLimits) (stores []*product.Store) {
-	l.c.t.Helper()
-	for range n {
-		store := producttest.Open(l.c.t, l.c.dsn)
-		stores = append(stores, store)
-		run(l.c.t, product.NewJobRelay(product.NewOutbox(store), l, limits, nil, quiet()).Run)
-	}
-	return stores
-}
-
-// begin claims the next job that was sent.
-func (l *line) begin() imaging.Claim {
-	l.c.t.Helper()
-	claim, err := l.c.jobs.Claim(l.c.t.Context(), receive(l.c.t, l.jobs), "w", lease)
-	if err != nil {
-		l.c.t.Fatal(err)
-	}
-	return claim
-}
 
 // TestOwnersTakeTurns shows the order in which backlogs go: what gives an owner
 // the fewest jobs in flight is the next, and an owner's oldest comes first.
@@ -87,7 +22,7 @@ func TestOwnersTakeTurns(t *testing.T) {
 	}
 	l := newLine(c)
 	l.relays(1, freely)
-	eventually(t, "all jobs are sent", func() bool { return len(l.sent()) == 64 })
+	testenv.Eventually(t, "all jobs are sent", func() bool { return len(l.sent()) == 64 })
 	sent := l.sent()
 	for i, within := range []int{64, 8, 3} {
 		last := len(sent) - 1
@@ -127,7 +62,7 @@ func TestOwnersOldestFirst(t *testing.T) {
 	l.relays(1, freely)
 	var got []uuid.UUID
 	for range want {
-		got = append(got, receive(t, l.jobs).ImageID)
+		got = append(got, testenv.Receive(t, "a value", l.jobs).ImageID)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -148,7 +83,7 @@ func TestManyOwnersTakeTurns(t *testing.T) {
 	}
 	l := newLine(c)
 	l.relays(2, product.JobLimits{PerOwner: 1000, Waiting: 1000})
-	eventually(t, "all jobs are sent", func() bool { return len(l.sent()) == 580 })
+	testenv.Eventually(t, "all jobs are sent", func() bool { return len(l.sent()) == 580 })
 	for _, owner := range l.sent()[:400] {
 		delete(newcomers, owner)
 	}

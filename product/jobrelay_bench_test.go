@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"vitrine/bench/testenv"
+
 	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
@@ -55,7 +57,7 @@ func BenchmarkJobRelay(b *testing.B) {
 	b.Cleanup(func() { _ = db.Close() })
 	prefix := "bench-" + uuid.NewString() + "."
 	b.Cleanup(func() { removeQueues(b, url, prefix) })
-	broker := queue.New(queue.Config{URLs: []string{url}, Prefix: prefix, Workers: 8}, quiet())
+	broker := queue.New(queue.Config{URLs: []string{url}, Prefix: prefix, Workers: 8}, testenv.Quiet())
 	broker.Handle(func(context.Context, queue.Delivery) queue.Verdict {
 		outbox.Free()
 		return queue.Ack
@@ -71,11 +73,11 @@ func BenchmarkJobRelay(b *testing.B) {
 	})
 	to := busyBroker{broker, db}
 	byTurns := func(limits product.JobLimits) *product.Relay {
-		return product.NewJobRelay(outbox, to, limits, nil, quiet())
+		return product.NewJobRelay(outbox, to, limits, nil, testenv.Quiet())
 	}
 	oldestFirst := product.NewRelay(outbox, product.KindImageJob, 100, func(ctx context.Context, rows []product.Row) []error {
 		return product.PublishJobs(ctx, to, rows)
-	}, nil, quiet())
+	}, nil, testenv.Quiet())
 	for _, owners := range []int{1, 100} {
 		for _, way := range []struct {
 			name  string

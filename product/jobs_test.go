@@ -7,20 +7,14 @@ import (
 	"testing"
 	"time"
 
+	"vitrine/bench/testenv"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
 	"vitrine/imaging"
 	"vitrine/product"
 )
-
-const source = "https://a.example/1.png"
-
-// expire lets the lease of an image run out long ago.
-func (c *catalogue) expire(image wireImage) {
-	c.t.Helper()
-	c.exec(`UPDATE images SET lease_until = now() - interval '1 minute', queued_at = now() - interval '1 minute' WHERE id = $1`, image.ID)
-}
 
 func TestClaim(t *testing.T) {
 	t.Parallel()
@@ -82,7 +76,7 @@ func TestClaimAfterUnknownCommit(t *testing.T) {
 	if n := c.count("images WHERE status = 'processing'"); n != 1 {
 		t.Fatal("it was not committed: the test shows nothing")
 	}
-	eventually(t, "the database answers", func() bool { return c.store.Check(t.Context()) == nil })
+	testenv.Eventually(t, "the database answers", func() bool { return c.store.Check(t.Context()) == nil })
 	claim := c.claim(w.Images[0], "w")
 	if claim.Attempt != 1 {
 		t.Errorf("%+v", claim)
@@ -118,7 +112,7 @@ func TestClaimOfWhatChangesMeanwhile(t *testing.T) {
 			}
 			claimed := make(chan error, 1)
 			go func() { claimed <- second(c.jobs.Claim(t.Context(), job(w.Images[0]), "w", lease)) }()
-			eventually(t, "the claim waits", func() bool {
+			testenv.Eventually(t, "the claim waits", func() bool {
 				return c.count("pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))", pid) > 0
 			})
 			if _, err := tx.Exec(change); err != nil {
@@ -127,7 +121,7 @@ func TestClaimOfWhatChangesMeanwhile(t *testing.T) {
 			if err := tx.Commit(); err != nil {
 				t.Fatal(err)
 			}
-			wantErr(t, receive(t, claimed), imaging.ErrNothingToDo)
+			wantErr(t, testenv.Receive(t, "a value", claimed), imaging.ErrNothingToDo)
 		})
 	}
 }
@@ -205,7 +199,7 @@ func TestClaimIsWonOnce(t *testing.T) {
 		}
 		won := 0
 		for range n {
-			switch err := receive(t, errs); {
+			switch err := testenv.Receive(t, "a value", errs); {
 			case err == nil:
 				won++
 			case !errors.Is(err, imaging.ErrNothingToDo):

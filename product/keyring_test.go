@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"vitrine/bench/testenv"
+
 	"github.com/google/uuid"
 
 	"vitrine/cache"
@@ -25,26 +27,26 @@ const revocation = 5 * time.Second
 // PostgreSQL and Redis can be broken.
 type keyReplica struct {
 	*replica
-	postgres, redis *producttest.Proxy
+	postgres, redis *testenv.Proxy
 }
 
 func (c *catalogue) keyReplica(prefix string) keyReplica {
 	c.t.Helper()
-	through := func(address string) (string, *producttest.Proxy) {
+	through := func(address string) (string, *testenv.Proxy) {
 		u, err := url.Parse(address)
 		if err != nil {
 			c.t.Fatal(err)
 		}
-		p := producttest.NewProxy(c.t, u.Host)
+		p := testenv.NewProxy(c.t, u.Host)
 		u.Host = p.Addr
 		return u.String(), p
 	}
 	dsn, postgres := through(c.dsn)
-	address, redis := through(redisURL(c.t))
+	address, redis := through(testenv.RedisURL(c.t))
 	store := producttest.Open(c.t, dsn)
 	c.t.Cleanup(postgres.Refuse) // before the store is closed, which would wait for a frozen server
 	cached := openCache(c.t, address, prefix, product.NewOutbox(store).PendingInvalidations)
-	run(c.t, product.NewInvalidationRelay(product.NewOutbox(store), cached, nil, quiet()).Run)
+	testenv.Run(c.t, product.NewInvalidationRelay(product.NewOutbox(store), cached, nil, testenv.Quiet()).Run)
 	return keyReplica{newReplica(store, cached), postgres, redis}
 }
 
@@ -89,9 +91,9 @@ func TestRevocationReachesEveryReplica(t *testing.T) {
 				}
 				return err != nil
 			}
-			eventually(t, "the other replica refuses the key", refused)
+			testenv.Eventually(t, "the other replica refuses the key", refused)
 			do.mend(revoking, other)
-			eventually(t, "it knows that the key is over", func() bool {
+			testenv.Eventually(t, "it knows that the key is over", func() bool {
 				_, err := other.accounts.VerifyKey(t.Context(), text)
 				if err == nil {
 					t.Fatal("it took the key again")
@@ -109,9 +111,9 @@ func TestRevocationReachesEveryReplica(t *testing.T) {
 // takes keys unasked.
 func TestKnownKeysOutliveAnOutage(t *testing.T) {
 	t.Parallel()
-	for name, do := range map[string]struct{ fail, mend func(*producttest.Proxy) }{
-		"refused": {(*producttest.Proxy).Refuse, (*producttest.Proxy).Accept},
-		"frozen":  {(*producttest.Proxy).Stall, (*producttest.Proxy).Resume},
+	for name, do := range map[string]struct{ fail, mend func(*testenv.Proxy) }{
+		"refused": {(*testenv.Proxy).Refuse, (*testenv.Proxy).Accept},
+		"frozen":  {(*testenv.Proxy).Stall, (*testenv.Proxy).Resume},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -122,7 +124,7 @@ func TestKnownKeysOutliveAnOutage(t *testing.T) {
 			wantGrant(t, r.replica, text, key)
 			do.fail(r.postgres)
 			began := time.Now()
-			eventually(t, "three seconds have passed", func() bool {
+			testenv.Eventually(t, "three seconds have passed", func() bool {
 				wantGrant(t, r.replica, text, key)
 				return t.Failed() || time.Since(began) > 3*time.Second
 			})
@@ -136,7 +138,7 @@ func TestKnownKeysOutliveAnOutage(t *testing.T) {
 			_, err = r.accounts.VerifyKey(t.Context(), flip(unseen, 20))
 			wantErr(t, err, product.ErrInvalidKey)
 			do.mend(r.postgres)
-			eventually(t, "the unseen key is taken", func() bool {
+			testenv.Eventually(t, "the unseen key is taken", func() bool {
 				_, err := r.accounts.VerifyKey(t.Context(), unseen)
 				return err == nil
 			})
@@ -165,7 +167,7 @@ func TestCacheGrantsNothing(t *testing.T) {
 		return hit && string(got) == string(forged)
 	}
 	for _, text := range []string{text, made} {
-		eventually(t, "the forged record is there", func() bool { return forge(text) })
+		testenv.Eventually(t, "the forged record is there", func() bool { return forge(text) })
 	}
 	wantGrant(t, c.replica, text, key)
 	if got, err := c.accounts.VerifyKey(t.Context(), made); !errors.Is(err, product.ErrInvalidKey) {
@@ -219,7 +221,7 @@ func TestRevocationSurvivesItsProcess(t *testing.T) {
 	t.Parallel()
 	c := newCatalogue(t)
 	prefix := uuid.NewString() + ":"
-	killed := newReplica(c.store, speechless{openCache(t, redisURL(t), prefix, c.outbox.PendingInvalidations)})
+	killed := newReplica(c.store, speechless{openCache(t, testenv.RedisURL(t), prefix, c.outbox.PendingInvalidations)})
 	other := c.keyReplica(prefix)
 	key, text := c.newKey(product.NewAPIKey{})
 	wantGrant(t, other.replica, text, key)
@@ -228,7 +230,7 @@ func TestRevocationSurvivesItsProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	revoked, accepted := time.Now(), time.Time{}
-	eventually(t, "the key is refused", func() bool {
+	testenv.Eventually(t, "the key is refused", func() bool {
 		began := time.Now()
 		_, err := other.accounts.VerifyKey(t.Context(), text)
 		if err == nil {

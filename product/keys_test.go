@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"vitrine/bench/testenv"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
@@ -31,12 +33,6 @@ func wantGrant(t *testing.T, s *replica, text string, want product.APIKey) {
 	if diff := cmp.Diff(product.Grant{KeyID: want.ID, UserID: want.UserID, ReadOnly: want.ReadOnly}, got); err != nil || diff != "" {
 		t.Errorf("%v %s", err, diff)
 	}
-}
-
-func (c *catalogue) addUser() (id int64) {
-	c.t.Helper()
-	c.scan(&id, `INSERT INTO users (name, email) VALUES ('Eve', $1) RETURNING id`, uuid.NewString()+"@example.org")
-	return id
 }
 
 func TestKeyText(t *testing.T) {
@@ -98,7 +94,7 @@ func TestKeyExpires(t *testing.T) {
 	end := time.Now().Add(1500 * time.Millisecond)
 	key, text := c.newKey(product.NewAPIKey{ExpiresAt: &end})
 	wantGrant(t, c.replica, text, key)
-	eventually(t, "it has expired", func() bool {
+	testenv.Eventually(t, "it has expired", func() bool {
 		_, err := c.accounts.VerifyKey(t.Context(), text)
 		return errors.Is(err, product.ErrInvalidKey)
 	})
@@ -217,13 +213,13 @@ func TestKeyUseIsWritten(t *testing.T) {
 	idle, _ := c.newKey(product.NewAPIKey{})
 	began := time.Now().Add(-time.Second)
 	wantGrant(t, c.replica, text, used)
-	run(t, product.NewKeyUse(c.accounts, 10*time.Millisecond, quiet()).Run)
+	testenv.Run(t, product.NewKeyUse(c.accounts, 10*time.Millisecond, testenv.Quiet()).Run)
 	last := func(id uuid.UUID) *time.Time {
 		var at *time.Time
 		c.scan(&at, `SELECT last_used_at FROM api_keys WHERE id = $1`, id)
 		return at
 	}
-	eventually(t, "the use is written", func() bool { return last(used.ID) != nil })
+	testenv.Eventually(t, "the use is written", func() bool { return last(used.ID) != nil })
 	if at := last(used.ID); at.Before(began) || at.After(time.Now().Add(time.Second)) {
 		t.Errorf("used at %v", at)
 	}
@@ -232,7 +228,7 @@ func TestKeyUseIsWritten(t *testing.T) {
 	}
 	// An old time is brought up to date with the next use that is noted.
 	c.exec(`UPDATE api_keys SET last_used_at = now() - interval '1 hour'`)
-	eventually(t, "a later use is written", func() bool {
+	testenv.Eventually(t, "a later use is written", func() bool {
 		wantGrant(t, c.replica, text, used)
 		return last(used.ID).After(began)
 	})

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"testing"
 
+	"vitrine/bench/testenv"
+
 	"vitrine/product"
 )
 
@@ -24,13 +26,6 @@ func (k killedCache) Forbid(ctx context.Context, key string) (string, error) {
 
 func (killedCache) Replace(context.Context, string, string, []byte) error { return nil }
 func (killedCache) Drop(context.Context, string) error                    { return nil }
-
-func toTorch(s *replica, id int64) func(context.Context) error {
-	return func(ctx context.Context) error {
-		name := "Torch"
-		return second(s.Patch(ctx, product.Everything(), id, product.Patch{Name: &name}, product.Precondition{}))
-	}
-}
 
 // TestKilledAfterTheCommitOfAnother has a writer wait for the row while another
 // one commits, and be killed after its own commit. The other one publishes then.
@@ -52,7 +47,7 @@ func TestKilledAfterTheCommitOfAnother(t *testing.T) {
 	go func() {
 		killed <- toTorch(newReplica(c.store, killedCache{Cache: c.cache}), w.ID)(t.Context())
 	}()
-	eventually(t, "the write waits for the row", func() bool {
+	testenv.Eventually(t, "the write waits for the row", func() bool {
 		return c.count(`pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))`, pid) > 0
 	})
 
@@ -68,7 +63,7 @@ func TestKilledAfterTheCommitOfAnother(t *testing.T) {
 	if err := tx.Commit(); err != nil {
 		t.Fatal(err)
 	}
-	if err := receive(t, killed); err != nil {
+	if err := testenv.Receive(t, "a value", killed); err != nil {
 		t.Fatal(err)
 	}
 	candle := "3 " + fmt.Sprint(w.ID) + " " + fmt.Sprint(c.user) + ` 2` + "\n" + `{"product_name":"Candle","version":2}`

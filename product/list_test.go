@@ -10,31 +10,6 @@ import (
 	"vitrine/product"
 )
 
-func (c *catalogue) add(name, amount string) int64 {
-	c.t.Helper()
-	s, err := c.Create(c.t.Context(), product.NewProduct{UserID: c.user, Name: name, Price: price(c.t, amount)})
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return s.ID
-}
-
-func (c *catalogue) list(f product.Filter) ([]string, product.Page) {
-	c.t.Helper()
-	page, err := c.List(c.t.Context(), product.Everything(), f)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	names := []string{}
-	for _, item := range page.Items {
-		names = append(names, decode(c.t, item).Name)
-	}
-	if page.HasMore != (page.Next != "") {
-		c.t.Errorf("has more: %t, next %q", page.HasMore, page.Next)
-	}
-	return names, page
-}
-
 func TestListFilters(t *testing.T) {
 	t.Parallel()
 	c := newCatalogue(t)

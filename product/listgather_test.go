@@ -71,13 +71,3 @@ func TestRareMatchesInEveryOrder(t *testing.T) {
 		}
 	}
 }
-
-// ids are those of a page's products.
-func (c *catalogue) ids(page product.Page) []int64 {
-	c.t.Helper()
-	ids := make([]int64, len(page.Items))
-	for i, item := range page.Items {
-		ids[i] = decode(c.t, item).ID
-	}
-	return ids
-}

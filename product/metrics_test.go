@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 
+	"vitrine/bench/testenv"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"vitrine/product"
@@ -55,10 +57,10 @@ func TestJobStats(t *testing.T) {
 		c.backlog(owner, 1+2*i)
 	}
 	l := newLine(c)
-	run(t, product.NewJobRelay(c.outbox, l, product.JobLimits{PerOwner: 2}, nil, quiet()).Run)
+	testenv.Run(t, product.NewJobRelay(c.outbox, l, product.JobLimits{PerOwner: 2}, nil, testenv.Quiet()).Run)
 	for range 2 { // what is at work counts like what is not
 		l.begin()
 	}
-	eventually(t, "five are in flight", func() bool { return c.count("outbox WHERE claim IS NULL") == 4 && c.count("outbox") == 4 })
+	testenv.Eventually(t, "five are in flight", func() bool { return c.count("outbox WHERE claim IS NULL") == 4 && c.count("outbox") == 4 })
 	want(product.JobStat{OwnersWaiting: 2, InFlight: 5, InFlightMost: 2})
 }

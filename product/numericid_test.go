@@ -4,6 +4,8 @@ import (
 	"math"
 	"testing"
 
+	"vitrine/bench/testenv"
+
 	"golang.org/x/sync/errgroup"
 
 	"vitrine/product"
@@ -102,7 +104,7 @@ func TestSequenceSkipsTakenIDs(t *testing.T) {
 			}
 			created <- u
 		}()
-		eventually(t, "the insertion waits for the other transaction", func() bool {
+		testenv.Eventually(t, "the insertion waits for the other transaction", func() bool {
 			return c.count(`pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%INSERT INTO users%' AND datname = current_database()
 				AND pid IN (SELECT pid FROM pg_locks WHERE relation = 'users'::regclass)`) > 0
 		})
@@ -114,7 +116,7 @@ func TestSequenceSkipsTakenIDs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if u := receive(t, created); u.ID != want {
+		if u := testenv.Receive(t, "a value", created); u.ID != want {
 			t.Errorf("committed %t: user %d, want %d", commit, u.ID, want)
 		}
 		c.exec(`DELETE FROM users WHERE id > 1`)

@@ -5,33 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"testing"
+
+	"vitrine/bench/testenv"
 
 	"vitrine/product"
 	"vitrine/product/producttest"
 )
-
-// deleter records prefixes and keys and calls f before it answers.
-type deleter struct {
-	f    func() error
-	seen chan string
-}
-
-func (d deleter) DeletePrefix(_ context.Context, prefix string) error {
-	if err := d.f(); err != nil {
-		return err
-	}
-	d.seen <- prefix
-	return nil
-}
-
-func (d deleter) Delete(ctx context.Context, key string) error {
-	if strings.HasPrefix(key, "originals/") { // goes with the prefix
-		return nil
-	}
-	return d.DeletePrefix(ctx, key)
-}
 
 func TestDeletionRelay(t *testing.T) {
 	t.Parallel()
@@ -48,22 +28,22 @@ func TestDeletionRelay(t *testing.T) {
 		}
 		return nil
 	}}
-	run(t, product.NewDeletionRelay(c.store, c.outbox, c.jobs, d, nil, quiet()).Run)
+	testenv.Run(t, product.NewDeletionRelay(c.store, c.outbox, c.jobs, d, nil, testenv.Quiet()).Run)
 	// What another image still has stays.
 	c.setImages(w.ID, source, "https://a.example/2.png")
-	eventually(t, "the deletion is done", func() bool { return c.count("outbox WHERE kind = 'delete_objects'") == 0 })
+	testenv.Eventually(t, "the deletion is done", func() bool { return c.count("outbox WHERE kind = 'delete_objects'") == 0 })
 	if len(d.seen) != 0 {
 		t.Errorf("%s was deleted", <-d.seen)
 	}
 	c.setImages(w.ID, source)
 	prefix := "products/" + c.objectKey(w.ID).String() + "/"
-	if got := receive(t, d.seen); got != prefix+digest(1)+"/" {
+	if got := testenv.Receive(t, "a value", d.seen); got != prefix+digest(1)+"/" {
 		t.Errorf("%s was deleted", got)
 	}
 	if err := c.Delete(t.Context(), product.Everything(), w.ID, product.Precondition{}); err != nil {
 		t.Fatal(err)
 	}
-	if got := receive(t, d.seen); got != prefix+digest(0)+"/" {
+	if got := testenv.Receive(t, "a value", d.seen); got != prefix+digest(0)+"/" {
 		t.Errorf("%s was deleted", got)
 	}
 }
@@ -88,12 +68,12 @@ func TestReserveWaitsForDeletion(t *testing.T) {
 		<-end
 		return nil
 	}}
-	run(t, product.NewDeletionRelay(c.store, c.outbox, c.jobs, d, nil, quiet()).Run)
+	testenv.Run(t, product.NewDeletionRelay(c.store, c.outbox, c.jobs, d, nil, testenv.Quiet()).Run)
 	queue()
-	receive(t, begun)
+	testenv.Receive(t, "a value", begun)
 	reserved := make(chan error, 1)
 	go func() { reserved <- second(c.jobs.Reserve(t.Context(), claim, digest(1))) }()
-	eventually(t, "the reservation waits", func() bool {
+	testenv.Eventually(t, "the reservation waits", func() bool {
 		return c.count(`pg_locks AS waiting WHERE NOT granted AND locktype = 'advisory' AND
 			(classid, objid) = (hashtextextended($1, 0) >> 32 & 4294967295, hashtextextended($1, 0) & 4294967295)`,
 			fmt.Sprintf("products/%s/%s/", claim.ObjectKey, digest(1))) > 0
@@ -104,13 +84,13 @@ func TestReserveWaitsForDeletion(t *testing.T) {
 	default:
 	}
 	close(end)
-	if err := receive(t, reserved); err != nil {
+	if err := testenv.Receive(t, "a value", reserved); err != nil {
 		t.Fatal(err)
 	}
-	receive(t, d.seen)
+	testenv.Receive(t, "a value", d.seen)
 	// Once reserved it is safe: the handler would panic on a second begin.
 	queue()
-	eventually(t, "the second deletion is done", func() bool { return c.count("outbox WHERE kind = 'delete_objects'") == 0 })
+	testenv.Eventually(t, "the second deletion is done", func() bool { return c.count("outbox WHERE kind = 'delete_objects'") == 0 })
 	if len(d.seen) != 0 {
 		t.Error("reserved objects were deleted")
 	}
@@ -124,7 +104,7 @@ func (c *catalogue) reservedWhileDeleting(w wire) (lose func()) {
 		claim.ObjectKey, digest(1))
 	jobs := newReplica(producttest.Open(c.t, c.dsn), c.cache).jobs
 	return func() {
-		eventually(c.t, "the worker reserves", func() bool { return second(jobs.Reserve(c.t.Context(), claim, digest(1))) == nil })
+		testenv.Eventually(c.t, "the worker reserves", func() bool { return second(jobs.Reserve(c.t.Context(), claim, digest(1))) == nil })
 		if err := jobs.Settle(c.t.Context(), claim, ready(claim, digest(1))); err != nil {
 			c.t.Error(err)
 		}
@@ -135,15 +115,15 @@ func (c *catalogue) reservedWhileDeleting(w wire) (lose func()) {
 // everybody can see it.
 func (c *catalogue) remade(w wire) {
 	c.t.Helper()
-	eventually(c.t, "the image begins anew", func() bool {
+	testenv.Eventually(c.t, "the image begins anew", func() bool {
 		return c.count(`images WHERE status = 'pending' AND generation = 2 AND attempts = 0 AND lease_holder IS NULL`) == 1
 	})
 	if n := c.count(`outbox WHERE kind = 'image_job' AND payload ->> 'generation' = '2'`); n != 1 {
 		c.t.Errorf("%d jobs", n)
 	}
-	eventually(c.t, "the deletion is done", func() bool { return c.count("outbox WHERE kind = 'delete_objects'") == 0 })
-	run(c.t, product.NewInvalidationRelay(c.outbox, c.cache, nil, quiet()).Run)
-	eventually(c.t, "clients see it", func() bool { return c.get(w.ID).Images[0].Status == "pending" })
+	testenv.Eventually(c.t, "the deletion is done", func() bool { return c.count("outbox WHERE kind = 'delete_objects'") == 0 })
+	testenv.Run(c.t, product.NewInvalidationRelay(c.outbox, c.cache, nil, testenv.Quiet()).Run)
+	testenv.Eventually(c.t, "clients see it", func() bool { return c.get(w.ID).Images[0].Status == "pending" })
 	if got := c.get(w.ID); got.Compressed != nil || got.Images[0].URL != nil || got.Version != 4 {
 		c.t.Errorf("%+v", got)
 	}
@@ -175,8 +155,8 @@ func TestDeletionLosesItsSession(t *testing.T) {
 		c.exec(`DELETE FROM outbox WHERE kind = 'delete_objects'`)
 		return nil
 	}}
-	run(t, product.NewDeletionRelay(c.store, c.outbox, c.jobs, d, nil, quiet()).Run)
-	receive(t, d.seen)
+	testenv.Run(t, product.NewDeletionRelay(c.store, c.outbox, c.jobs, d, nil, testenv.Quiet()).Run)
+	testenv.Receive(t, "a value", d.seen)
 	c.remade(w)
 }
 
@@ -194,10 +174,10 @@ func TestDeletionLosesTheDatabase(t *testing.T) {
 	}}
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- product.NewDeletionRelay(c.store, c.outbox, c.jobs, d, nil, quiet()).Run(ctx) }()
-	receive(t, d.seen)
+	go func() { done <- product.NewDeletionRelay(c.store, c.outbox, c.jobs, d, nil, testenv.Quiet()).Run(ctx) }()
+	testenv.Receive(t, "a value", d.seen)
 	stop()
-	if err := receive(t, done); err != nil {
+	if err := testenv.Receive(t, "a value", done); err != nil {
 		t.Fatal(err)
 	}
 	p.Accept()
@@ -206,7 +186,7 @@ func TestDeletionLosesTheDatabase(t *testing.T) {
 	}
 	c.exec(`UPDATE outbox SET claimed_until = now() WHERE kind = 'delete_objects'`)
 	d.f = func() error { return errors.New("deleted what is in use") }
-	run(t, product.NewDeletionRelay(c.store, c.outbox, c.jobs, d, nil, quiet()).Run)
+	testenv.Run(t, product.NewDeletionRelay(c.store, c.outbox, c.jobs, d, nil, testenv.Quiet()).Run)
 	c.remade(w)
 }
 
@@ -224,16 +204,16 @@ func TestDeletionOfWhatIsUsedComesAgain(t *testing.T) {
 	c.exec(`CREATE TRIGGER fail BEFORE DELETE ON outbox FOR EACH ROW EXECUTE FUNCTION fail()`)
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- product.NewDeletionRelay(c.store, c.outbox, c.jobs, d, nil, quiet()).Run(ctx) }()
-	eventually(t, "the row could not be finished", func() bool { return c.count("failures WHERE is_called") == 1 })
+	go func() { done <- product.NewDeletionRelay(c.store, c.outbox, c.jobs, d, nil, testenv.Quiet()).Run(ctx) }()
+	testenv.Eventually(t, "the row could not be finished", func() bool { return c.count("failures WHERE is_called") == 1 })
 	stop()
-	if err := receive(t, done); err != nil {
+	if err := testenv.Receive(t, "a value", done); err != nil {
 		t.Fatal(err)
 	}
 	c.exec(`DROP TRIGGER fail ON outbox`)
 	c.exec(`UPDATE outbox SET claimed_until = now() WHERE kind = 'delete_objects'`)
-	run(t, product.NewDeletionRelay(c.store, c.outbox, c.jobs, d, nil, quiet()).Run)
-	eventually(t, "the deletion is done", func() bool { return c.count("outbox WHERE kind = 'delete_objects'") == 0 })
+	testenv.Run(t, product.NewDeletionRelay(c.store, c.outbox, c.jobs, d, nil, testenv.Quiet()).Run)
+	testenv.Eventually(t, "the deletion is done", func() bool { return c.count("outbox WHERE kind = 'delete_objects'") == 0 })
 	if n := c.count("images WHERE status = 'ready' AND generation = 1"); n != 1 {
 		t.Error("the image was made again")
 	}

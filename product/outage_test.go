@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"vitrine/bench/testenv"
+
 	"github.com/google/uuid"
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
@@ -16,19 +18,6 @@ import (
 	"vitrine/product"
 	"vitrine/product/producttest"
 )
-
-// proxied is a catalogue whose PostgreSQL is behind a proxy.
-func proxied(t *testing.T) (*catalogue, *producttest.Proxy) {
-	t.Helper()
-	dsn := producttest.DSN(t)
-	u, err := url.Parse(dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := producttest.NewProxy(t, u.Host)
-	u.Host = p.Addr
-	return openCatalogue(t, dsn, producttest.Open(t, u.String()), redisURL(t)), p
-}
 
 // calls are all operations that need PostgreSQL.
 func (c *catalogue) calls(id, uncached int64, image wireImage, claim imaging.Claim) map[string]func(context.Context) error {
@@ -63,8 +52,6 @@ func (c *catalogue) calls(id, uncached int64, image wireImage, claim imaging.Cla
 	}
 }
 
-func second[T any](_ T, err error) error { return err }
-
 // wantUnavailable makes all calls at once and expects each to end in time.
 func (c *catalogue) wantUnavailable(calls map[string]func(context.Context) error) {
 	c.t.Helper()
@@ -82,7 +69,7 @@ func (c *catalogue) wantUnavailable(calls map[string]func(context.Context) error
 		}()
 	}
 	for range calls {
-		r := receive(c.t, results)
+		r := testenv.Receive(c.t, "a value", results)
 		if !errors.Is(r.err, product.ErrUnavailable) {
 			c.t.Errorf("%s: %v, want ErrUnavailable", r.name, r.err)
 		}
@@ -108,7 +95,7 @@ func TestFrozenDatabase(t *testing.T) {
 		t.Errorf("a cached product: %v, %v", s.Source, err)
 	}
 	p.Resume()
-	eventually(t, "everything works again", func() bool { return c.store.Check(t.Context()) == nil })
+	testenv.Eventually(t, "everything works again", func() bool { return c.store.Check(t.Context()) == nil })
 	if got := c.get(w.ID); got.Name != "Lamp" {
 		t.Errorf("%+v", got)
 	}
@@ -174,7 +161,7 @@ func TestCallersDeadline(t *testing.T) {
 	wantErr(t, err, product.ErrUnavailable)
 	wantUnder(t, start, 1500*time.Millisecond)
 	p.Resume()
-	eventually(t, "the database answers", func() bool { return c.store.Check(t.Context()) == nil })
+	testenv.Eventually(t, "the database answers", func() bool { return c.store.Check(t.Context()) == nil })
 	p.Stall()
 	ctx, cancel = context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
@@ -209,7 +196,7 @@ func TestSessionSettings(t *testing.T) {
 	query := u.Query()
 	query.Set("statement_timeout", "700")
 	u.RawQuery = query.Encode()
-	c := openCatalogue(t, dsn, producttest.Open(t, u.String()), redisURL(t))
+	c := openCatalogue(t, dsn, producttest.Open(t, u.String()), testenv.RedisURL(t))
 	w := c.create()
 	tx, err := c.db.Begin()
 	if err != nil {
@@ -237,7 +224,7 @@ func TestPoolExhausted(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = store.Close() }()
-	c := openCatalogue(t, dsn, store, redisURL(t))
+	c := openCatalogue(t, dsn, store, testenv.RedisURL(t))
 	w := c.create()
 	tx, err := c.db.Begin()
 	if err != nil {
@@ -269,7 +256,7 @@ func TestUnknownCommit(t *testing.T) {
 	if n := c.count("products WHERE version = 2"); n != 1 {
 		t.Fatal("it was not committed: the test shows nothing")
 	}
-	eventually(t, "the database answers", func() bool { return c.store.Check(t.Context()) == nil })
+	testenv.Eventually(t, "the database answers", func() bool { return c.store.Check(t.Context()) == nil })
 	if s, err := c.Get(t.Context(), product.Everything(), w.ID); err != nil || s.Version != 2 || s.Source != product.FromDatabase {
 		t.Errorf("%+v, %v", s, err)
 	}
@@ -321,9 +308,9 @@ func TestSessionTerminated(t *testing.T) {
 	go func() {
 		patched <- second(service.Patch(t.Context(), product.Everything(), w.ID, product.Patch{Name: &name}, product.Precondition{}))
 	}()
-	eventually(t, "the session was found and ended", func() bool {
+	testenv.Eventually(t, "the session was found and ended", func() bool {
 		return c.count(`(SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 			WHERE application_name = $1 AND wait_event_type = 'Lock') AS ended`, application) > 0
 	})
-	wantErr(t, receive(t, patched), product.ErrUnavailable)
+	wantErr(t, testenv.Receive(t, "a value", patched), product.ErrUnavailable)
 }

@@ -11,32 +11,6 @@ import (
 	"vitrine/product"
 )
 
-func (c *catalogue) setImages(id int64, sources ...string) wire {
-	c.t.Helper()
-	s, err := c.Patch(c.t.Context(), product.Everything(), id, product.Patch{Images: &sources}, product.Precondition{})
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	w := decode(c.t, s.Data)
-	for i, image := range w.Images {
-		if image.Position != i || image.Source != sources[i] || w.Sources[i] != sources[i] {
-			c.t.Fatalf("%+v, want %v", w, sources)
-		}
-	}
-	if len(w.Images) != len(sources) {
-		c.t.Fatalf("%d images, want %d", len(w.Images), len(sources))
-	}
-	return w
-}
-
-func ids(images []wireImage) []uuid.UUID {
-	list := make([]uuid.UUID, len(images))
-	for i, image := range images {
-		list[i] = image.ID
-	}
-	return list
-}
-
 func TestPatchKeepsImagesByURL(t *testing.T) {
 	t.Parallel()
 	c := newCatalogue(t)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"testing"
 
+	"vitrine/bench/testenv"
+
 	"vitrine/product"
 )
 
@@ -38,7 +40,7 @@ func TestParsePriceRefuses(t *testing.T) {
 		// A power of ten that is written out takes minutes, or all memory.
 		parsed := make(chan error, 1)
 		go func() { parsed <- second(product.ParsePrice(in)) }()
-		err := receive(t, parsed)
+		err := testenv.Receive(t, "a value", parsed)
 		var f *product.FieldError
 		if !errors.As(err, &f) || f.Code != code {
 			t.Errorf("%q: %v, want %s", in, err, code)

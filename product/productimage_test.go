@@ -1,10 +1,11 @@
 package product_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
+
+	"vitrine/bench/testenv"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -13,25 +14,6 @@ import (
 	"vitrine/product"
 )
 
-// shown reads an image's JSON.
-func shown(t *testing.T, s product.ImageSnapshot) wireImage {
-	t.Helper()
-	var image wireImage
-	if err := json.Unmarshal(s.Data, &image); err != nil || image.ID != s.ID {
-		t.Fatalf("%v: %s of %s", err, s.Data, s.ID)
-	}
-	return image
-}
-
-func (c *catalogue) addImage(id int64, n product.NewImage) wireImage {
-	c.t.Helper()
-	s, _, err := c.AddImageOnce(c.t.Context(), product.Everything(), id, n, product.Precondition{}, product.Idempotency{})
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return c.sameImage(id, s)
-}
-
 func (c *catalogue) patchImage(id int64, image uuid.UUID, p product.ImagePatch) wireImage {
 	c.t.Helper()
 	s, err := c.PatchImage(c.t.Context(), product.Everything(), id, image, p, product.Precondition{})
@@ -39,20 +21,6 @@ func (c *catalogue) patchImage(id int64, image uuid.UUID, p product.ImagePatch) 
 		c.t.Fatal(err)
 	}
 	return c.sameImage(id, s)
-}
-
-// sameImage checks that the product shows what the image's own snapshot does.
-func (c *catalogue) sameImage(id int64, s product.ImageSnapshot) wireImage {
-	c.t.Helper()
-	image, w := shown(c.t, s), c.get(id)
-	if diff := cmp.Diff(w.Images[image.Position], image); diff != "" || s.Version != w.Version {
-		c.t.Fatalf("version %d in version %d (-product +image):\n%s", s.Version, w.Version, diff)
-	}
-	again, err := c.Image(c.t.Context(), product.Everything(), id, image.ID, s.Version)
-	if err != nil || string(again.Data) != string(s.Data) || again.Version != s.Version {
-		c.t.Fatalf("read %s in version %d, %v; was %s", again.Data, again.Version, err, s.Data)
-	}
-	return image
 }
 
 // places checks the order of the product's images, and that it has no gaps.
@@ -204,14 +172,14 @@ func TestDeleteImage(t *testing.T) {
 	if keys := b.keys(); len(keys) != 4 {
 		t.Errorf("two of three pictures are different: %q", keys)
 	}
-	run(t, product.NewDeletionRelay(c.store, c.outbox, c.jobs, b, nil, quiet()).Run)
+	testenv.Run(t, product.NewDeletionRelay(c.store, c.outbox, c.jobs, b, nil, testenv.Quiet()).Run)
 	remove := func(image uuid.UUID) {
 		t.Helper()
 		s, err := c.DeleteImage(t.Context(), product.Everything(), w.ID, image, product.Precondition{})
 		if err != nil || s.Version != c.get(w.ID).Version {
 			t.Fatal(s.Version, err)
 		}
-		eventually(t, "the deletion is done", func() bool { return c.count("outbox WHERE kind = 'delete_objects'") == 0 })
+		testenv.Eventually(t, "the deletion is done", func() bool { return c.count("outbox WHERE kind = 'delete_objects'") == 0 })
 	}
 	remove(i[0])
 	c.places(w.ID, i[1], i[2])

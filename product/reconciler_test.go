@@ -1,11 +1,12 @@
 package product_test
 
 import (
-	"context"
 	"encoding/json"
 	"strings"
 	"testing"
 	"time"
+
+	"vitrine/bench/testenv"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/errgroup"
@@ -13,11 +14,6 @@ import (
 	"vitrine/imaging"
 	"vitrine/product"
 )
-
-type depth func() (int, error)
-
-func (d depth) Depth(context.Context) (int, error) { return d() }
-func (d depth) Created() time.Time                 { return time.Time{} }
 
 // remade is a queue with a backlog that was made some time ago.
 type remade struct {
@@ -27,18 +23,7 @@ type remade struct {
 
 func (q remade) Created() time.Time { return time.Now().Add(-q.ago) }
 
-func (c *catalogue) reconcile(q product.Queue) {
-	c.t.Helper()
-	if err := product.NewReconciler(c.store, product.Steps(q), quiet()).Pass(c.t.Context()); err != nil {
-		c.t.Fatal(err)
-	}
-}
-
-var (
-	empty = depth(func() (int, error) { return 0, nil })
-	busy  = depth(func() (int, error) { return 7, nil })
-	gone  = depth(func() (int, error) { return 0, errDown })
-)
+var gone = depth(func() (int, error) { return 0, errDown })
 
 func TestReconcileExpiredLeases(t *testing.T) {
 	t.Parallel()
@@ -156,7 +141,9 @@ func TestReconcilersTakeTurns(t *testing.T) {
 	c.exec(`UPDATE images SET queued_at = now() - interval '1 hour'`)
 	var g errgroup.Group
 	for range 5 {
-		g.Go(func() error { return product.NewReconciler(c.store, product.Steps(empty), quiet()).Pass(t.Context()) })
+		g.Go(func() error {
+			return product.NewReconciler(c.store, product.Steps(empty), testenv.Quiet()).Pass(t.Context())
+		})
 	}
 	if err := g.Wait(); err != nil {
 		t.Fatal(err)
@@ -173,8 +160,8 @@ func TestReconcilersTakeTurns(t *testing.T) {
 		t.Errorf("%d jobs out of turn", n)
 	}
 	end()
-	run(t, product.NewReconciler(c.store, product.Steps(empty), quiet()).Run)
-	eventually(t, "all have a job", func() bool { return c.count("outbox") == 100 })
+	testenv.Run(t, product.NewReconciler(c.store, product.Steps(empty), testenv.Quiet()).Run)
+	testenv.Eventually(t, "all have a job", func() bool { return c.count("outbox") == 100 })
 }
 
 // TestReconcileAfterTheQueueWasMade has messages be lost with a queue whose
@@ -274,7 +261,7 @@ func TestReconcileGoesOnAfterAFailure(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			err = product.NewReconciler(c.store, product.Steps(empty), quiet()).Pass(t.Context())
+			err = product.NewReconciler(c.store, product.Steps(empty), testenv.Quiet()).Pass(t.Context())
 			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %v, want one of %q", err, test.want)
 			}
@@ -297,7 +284,7 @@ func TestReconcileLeavesLeasesAfterAnOutage(t *testing.T) {
 	alive := c.claim(w.Images[0], "alive")
 	c.claim(w.Images[1], "dead")
 	c.exec(`DELETE FROM outbox`)
-	r := product.NewReconciler(c.store, product.Steps(busy), quiet())
+	r := product.NewReconciler(c.store, product.Steps(busy), testenv.Quiet())
 	p.Refuse()
 	wantErr(t, r.Pass(t.Context()), product.ErrUnavailable)
 	failed := time.Now()
@@ -320,7 +307,7 @@ func TestReconcileLeavesLeasesAfterAnOutage(t *testing.T) {
 	}
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
-	for c.count("outbox") == 0 && time.Since(failed) < patience {
+	for c.count("outbox") == 0 && time.Since(failed) < time.Minute {
 		<-tick.C
 		pass()
 	}
@@ -339,8 +326,8 @@ func TestReconcilerStartsWithoutLeases(t *testing.T) {
 	c.expire(w.Images[0])
 	c.exec(`DELETE FROM outbox`)
 	c.exec(`UPDATE images SET queued_at = now() - interval '1 hour'`)
-	run(t, product.NewReconciler(c.store, product.Steps(empty), quiet()).Run)
-	eventually(t, "the lost job is requeued", func() bool { return c.count("outbox") > 0 })
+	testenv.Run(t, product.NewReconciler(c.store, product.Steps(empty), testenv.Quiet()).Run)
+	testenv.Eventually(t, "the lost job is requeued", func() bool { return c.count("outbox") > 0 })
 	if n := c.count("outbox WHERE subject = $1", w.Images[0].ID); n != 0 {
 		t.Error("a lease was taken for expired")
 	}

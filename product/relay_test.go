@@ -3,13 +3,14 @@ package product_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"vitrine/bench/testenv"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -19,12 +20,10 @@ import (
 	"vitrine/product/producttest"
 )
 
-var errDown = errors.New("down")
-
 // relay runs a relay of image jobs whose handler is f.
 func (c *catalogue) relay(wake <-chan struct{}, f product.RowHandler) {
 	c.t.Helper()
-	run(c.t, product.NewRelay(c.outbox, product.KindImageJob, 100, f, wake, quiet()).Run)
+	testenv.Run(c.t, product.NewRelay(c.outbox, product.KindImageJob, 100, f, wake, testenv.Quiet()).Run)
 }
 
 func TestRelayDoesRowsOnce(t *testing.T) {
@@ -40,16 +39,16 @@ func TestRelayDoesRowsOnce(t *testing.T) {
 	total := func() int { mu.Lock(); defer mu.Unlock(); return len(seen) }
 	for range 2 {
 		store := producttest.Open(t, c.dsn) // a replica of its own
-		run(t, product.NewRelay(product.NewOutbox(store), product.KindImageJob, 100, func(_ context.Context, rows []product.Row) []error {
+		testenv.Run(t, product.NewRelay(product.NewOutbox(store), product.KindImageJob, 100, func(_ context.Context, rows []product.Row) []error {
 			mu.Lock()
 			defer mu.Unlock()
 			for _, r := range rows {
 				seen[r.Subject]++
 			}
 			return make([]error, len(rows))
-		}, nil, quiet()).Run)
+		}, nil, testenv.Quiet()).Run)
 	}
-	eventually(t, "all rows are done", func() bool { return total() == len(want) && c.count("outbox") == 0 })
+	testenv.Eventually(t, "all rows are done", func() bool { return total() == len(want) && c.count("outbox") == 0 })
 	mu.Lock()
 	defer mu.Unlock()
 	for _, id := range want {
@@ -79,7 +78,7 @@ func TestRelayRepeatsFailures(t *testing.T) {
 	})
 	var times []time.Time
 	for n := range 3 {
-		if r := receive(t, tries); r.Attempts != n {
+		if r := testenv.Receive(t, "a value", tries); r.Attempts != n {
 			t.Errorf("attempts %d, want %d", r.Attempts, n)
 		}
 		times = append(times, time.Now())
@@ -88,7 +87,7 @@ func TestRelayRepeatsFailures(t *testing.T) {
 	if a, b := times[1].Sub(times[0]), times[2].Sub(times[1]); a < 450*time.Millisecond || b < 900*time.Millisecond {
 		t.Errorf("repeated after %s and %s", a, b)
 	}
-	eventually(t, "all rows are done", func() bool { return c.count("outbox") == 0 })
+	testenv.Eventually(t, "all rows are done", func() bool { return c.count("outbox") == 0 })
 }
 
 func TestRelayKeepsRowsOfBadHandlers(t *testing.T) {
@@ -103,7 +102,7 @@ func TestRelayKeepsRowsOfBadHandlers(t *testing.T) {
 			c := newCatalogue(t)
 			c.create(source, source)
 			c.relay(nil, f)
-			eventually(t, "both rows were tried and released", func() bool {
+			testenv.Eventually(t, "both rows were tried and released", func() bool {
 				return c.count("outbox WHERE attempts > 0 AND claim IS NULL AND available_at > created_at") == 2
 			})
 		})
@@ -116,7 +115,7 @@ func TestRelayLogsAnOutageOnce(t *testing.T) {
 	c := newCatalogue(t)
 	c.create(source)
 	var log bytes.Buffer
-	logger := quiet()
+	logger := testenv.Quiet()
 	logger.SetOutput(&log)
 	down := 4
 	relay := product.NewRelay(c.outbox, product.KindImageJob, 100, func(_ context.Context, rows []product.Row) []error {
@@ -129,9 +128,9 @@ func TestRelayLogsAnOutageOnce(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- relay.Run(ctx) }()
-	eventually(t, "the row is done", func() bool { return c.count("outbox") == 0 })
+	testenv.Eventually(t, "the row is done", func() bool { return c.count("outbox") == 0 })
 	cancel()
-	if err := receive(t, done); err != nil {
+	if err := testenv.Receive(t, "a value", done); err != nil {
 		t.Fatal(err)
 	}
 	if held, on := strings.Count(log.String(), "held up"), strings.Count(log.String(), "goes on"); held != 1 || on > 1 {
@@ -148,7 +147,7 @@ func TestRelayGivesBackWhenStopped(t *testing.T) {
 		cancel()
 		<-ctx.Done()
 		return []error{nil, ctx.Err()}
-	}, nil, quiet())
+	}, nil, testenv.Quiet())
 	if err := relay.Run(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -170,13 +169,13 @@ func TestRelayLeavesForeignClaimsAndFutureRows(t *testing.T) {
 		}
 		return make([]error, len(rows))
 	})
-	if got := receive(t, seen); got != w.Images[2].ID {
+	if got := testenv.Receive(t, "a value", seen); got != w.Images[2].ID {
 		t.Errorf("%s, want %s", got, w.Images[2].ID)
 	}
-	eventually(t, "the row is done", func() bool { return c.count("outbox") == 2 })
+	testenv.Eventually(t, "the row is done", func() bool { return c.count("outbox") == 2 })
 	// A claim whose relay vanished ends.
 	c.exec(`UPDATE outbox SET claimed_until = now() - interval '1 second' WHERE subject = $1`, w.Images[0].ID)
-	if got := receive(t, seen); got != w.Images[0].ID {
+	if got := testenv.Receive(t, "a value", seen); got != w.Images[0].ID {
 		t.Errorf("%s, want %s", got, w.Images[0].ID)
 	}
 	if len(seen) != 0 {
@@ -196,11 +195,11 @@ func TestLateFinishChangesNothing(t *testing.T) {
 		close(handled)
 		cancel()
 		return make([]error, len(rows))
-	}, nil, quiet())
+	}, nil, testenv.Quiet())
 	if err := relay.Run(ctx); err != nil {
 		t.Fatal(err)
 	}
-	receive(t, handled)
+	testenv.Receive(t, "a value", handled)
 	if n := c.count("outbox WHERE claim IS NOT NULL"); n != 1 {
 		t.Errorf("%d rows are left", n)
 	}
@@ -209,8 +208,8 @@ func TestLateFinishChangesNothing(t *testing.T) {
 func TestListenerWakesRelay(t *testing.T) {
 	t.Parallel()
 	c := newCatalogue(t)
-	listener := product.NewListener(c.dsn, quiet())
-	run(t, listener.Run)
+	listener := product.NewListener(c.dsn, testenv.Quiet())
+	testenv.Run(t, listener.Run)
 	for kind, write := range map[product.Kind]func(){
 		product.KindImageJob: func() { c.create(source) },
 		product.KindDeleteObjects: func() {
@@ -224,7 +223,7 @@ func TestListenerWakesRelay(t *testing.T) {
 		// Other tests notify on the same channel, so what is shown is that
 		// word arrives; until the first one it may not be listening yet.
 		woken := false
-		eventually(t, "word of "+string(kind)+" arrives", func() bool {
+		testenv.Eventually(t, "word of "+string(kind)+" arrives", func() bool {
 			write()
 			select {
 			case <-listener.Wake(product.OutboxChannel, string(kind)):
@@ -250,7 +249,7 @@ func TestRelayHearsAtOnce(t *testing.T) {
 		start := time.Now()
 		c.create(source)
 		wake <- struct{}{}
-		quickest = min(quickest, receive(t, seen).Sub(start))
+		quickest = min(quickest, testenv.Receive(t, "a value", seen).Sub(start))
 	}
 	if quickest > 100*time.Millisecond {
 		t.Errorf("%s at best", quickest)
@@ -266,9 +265,6 @@ func (p publisher) Publish(ctx context.Context, messages []product.Message) []er
 func (publisher) Depth(context.Context) (int, error)     { return 0, nil }
 func (publisher) Consumers(context.Context) (int, error) { return 1, nil }
 
-// freely is no limit that a test would meet.
-var freely = product.JobLimits{PerOwner: 5000, Waiting: 5000}
-
 func TestJobRelay(t *testing.T) {
 	t.Parallel()
 	c := newCatalogue(t)
@@ -280,7 +276,7 @@ func TestJobRelay(t *testing.T) {
 	images := decode(t, s.Data).Images
 	c.exec(`UPDATE images SET queued_at = now() - interval '1 hour'`)
 	sent := make(chan product.Message, 10)
-	run(t, product.NewJobRelay(c.outbox, publisher(func(_ context.Context, messages []product.Message) []error {
+	testenv.Run(t, product.NewJobRelay(c.outbox, publisher(func(_ context.Context, messages []product.Message) []error {
 		errs := make([]error, len(messages))
 		for i, m := range messages {
 			job, err := imaging.DecodeJob(m.Body)
@@ -294,8 +290,8 @@ func TestJobRelay(t *testing.T) {
 			sent <- m
 		}
 		return errs
-	}), freely, nil, quiet()).Run)
-	m := receive(t, sent)
+	}), freely, nil, testenv.Quiet()).Run)
+	m := testenv.Receive(t, "a value", sent)
 	got, err := imaging.DecodeJob(m.Body)
 	if err != nil || m.ID == "" {
 		t.Fatalf("%+v, %v", m, err)
@@ -303,7 +299,7 @@ func TestJobRelay(t *testing.T) {
 	if diff := cmp.Diff(imaging.Job{ImageID: images[0].ID, Generation: 1, RequestID: "r-7"}, got); diff != "" {
 		t.Error(diff)
 	}
-	eventually(t, "one row is left", func() bool { return c.count("outbox WHERE attempts > 0") == 1 && c.count("outbox") == 1 })
+	testenv.Eventually(t, "one row is left", func() bool { return c.count("outbox WHERE attempts > 0") == 1 && c.count("outbox") == 1 })
 	if n := c.count("images WHERE id = $1 AND queued_at > now() - interval '1 minute'", images[0].ID); n != 1 {
 		t.Error("the time of sending was not noted")
 	}
@@ -317,11 +313,11 @@ func TestKindsFlowIndependently(t *testing.T) {
 	c := newCatalogue(t)
 	w := c.create(source)
 	c.exec(`INSERT INTO outbox (kind, subject, payload) VALUES ('invalidate', $1, $2)`, c.objectKey(w.ID), fmt.Sprintf(`{"product_id":%d}`, w.ID))
-	run(t, product.NewJobRelay(c.outbox, publisher(func(_ context.Context, messages []product.Message) []error {
+	testenv.Run(t, product.NewJobRelay(c.outbox, publisher(func(_ context.Context, messages []product.Message) []error {
 		return slices.Repeat([]error{errDown}, len(messages))
-	}), freely, nil, quiet()).Run)
-	run(t, product.NewInvalidationRelay(c.outbox, c.cache, nil, quiet()).Run)
-	eventually(t, "the invalidation is done", func() bool { return c.count("outbox WHERE kind = 'invalidate'") == 0 })
+	}), freely, nil, testenv.Quiet()).Run)
+	testenv.Run(t, product.NewInvalidationRelay(c.outbox, c.cache, nil, testenv.Quiet()).Run)
+	testenv.Eventually(t, "the invalidation is done", func() bool { return c.count("outbox WHERE kind = 'invalidate'") == 0 })
 	if n := c.count("outbox WHERE kind = 'image_job'"); n != 1 {
 		t.Errorf("%d jobs", n)
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"vitrine/bench/testenv"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
@@ -351,9 +353,9 @@ func TestReplayGoesOnElsewhere(t *testing.T) {
 	ended := make(chan error, 1)
 	first := replica()
 	go func() { ended <- first.Run(ctx) }()
-	eventually(t, "the first replica has begun", func() bool { return c.replay(r.ID).Replayed > 0 })
+	testenv.Eventually(t, "the first replica has begun", func() bool { return c.replay(r.ID).Replayed > 0 })
 	stop()
-	if err := receive(t, ended); err != nil {
+	if err := testenv.Receive(t, "a value", ended); err != nil {
 		t.Fatal(err)
 	}
 	if r := c.replay(r.ID); r.State != product.ReplayRunning {
@@ -363,9 +365,9 @@ func TestReplayGoesOnElsewhere(t *testing.T) {
 	// time is over.
 	c.exec(`UPDATE dead_letter_replays SET steps = steps + 1, due_at = clock_timestamp() - interval '1 millisecond'`)
 	for range 3 {
-		run(t, replica().Run)
+		testenv.Run(t, replica().Run)
 	}
-	eventually(t, "the others end it", func() bool { return c.replay(r.ID).State == product.ReplayDone })
+	testenv.Eventually(t, "the others end it", func() bool { return c.replay(r.ID).State == product.ReplayDone })
 	c.wantRestartedOnce(20)
 }
 
@@ -396,7 +398,7 @@ func TestStalledReplicaCannotReplay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := producttest.NewProxy(t, u.Host)
+	p := testenv.NewProxy(t, u.Host)
 	u.Host = p.Addr
 	slow := product.NewReplayer(newReplica(producttest.Open(t, u.String()), c.cache).letters)
 	p.StallAfter("FROM dead_letters AS d")
@@ -405,10 +407,10 @@ func TestStalledReplicaCannotReplay(t *testing.T) {
 		_, err := slow.Step(t.Context())
 		ended <- err
 	}()
-	eventually(t, "the slow replica has the replay", func() bool { return c.count("dead_letter_replays WHERE steps = 1") == 1 })
+	testenv.Eventually(t, "the slow replica has the replay", func() bool { return c.count("dead_letter_replays WHERE steps = 1") == 1 })
 	c.exec(`UPDATE dead_letter_replays SET steps = 2`) // somebody else begins the next step
 	p.Resume()
-	if err := receive(t, ended); err != nil && !errors.Is(err, product.ErrUnavailable) { // it may have waited for too long
+	if err := testenv.Receive(t, "a value", ended); err != nil && !errors.Is(err, product.ErrUnavailable) { // it may have waited for too long
 		t.Error(err)
 	}
 	if n := c.count("images WHERE generation > 1"); n != 0 || c.count("outbox") != 0 {

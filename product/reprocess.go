@@ -58,7 +58,7 @@ const reprocessPage = 1000
 // one given, or of every one if that is empty. It calls progress with the number of images
 // asked for so far. It goes through the images in pages, each a short transaction. If it
 // ends early, the next call continues with what is left.
-func (s *Store) ReprocessAll(ctx context.Context, version string, progress func(total int)) error {
+func ReprocessAll(ctx context.Context, s *Store, version string, progress func(total int)) error {
 	// Images whose WebP variants are still to be made get the present version by that. The
 	// products are locked in one order, as every writer of images locks its product first.
 	const q = `

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"vitrine/bench/testenv"
+
 	"vitrine/imaging"
 	"vitrine/imaging/picture"
 	"vitrine/product"
@@ -54,7 +56,7 @@ func TestReprocessAddsWebP(t *testing.T) {
 	if err := s.Delete(t.Context(), product.Everything(), w.ID, product.Precondition{}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "all objects are gone", func() bool { return len(s.bucket.keys()) == 0 })
+	testenv.Eventually(t, "all objects are gone", func() bool { return len(s.bucket.keys()) == 0 })
 }
 
 // TestReprocessWithoutTheOriginal has it be lost, or the source be another by then.
@@ -69,7 +71,7 @@ func TestReprocessWithoutTheOriginal(t *testing.T) {
 	}
 	s.exec(`UPDATE outbox SET available_at = now() + interval '1 hour' WHERE subject = $1`, other.Images[0].ID)
 	s.process(s.worker)
-	eventually(t, "one has its WebP variants", func() bool { return s.webps(same.Images[0].ID) == 2 })
+	testenv.Eventually(t, "one has its WebP variants", func() bool { return s.webps(same.Images[0].ID) == 2 })
 	s.host.serve(picture.PNG(picture.Corners(240, 200)))
 	s.again()
 	s.idle()
@@ -89,7 +91,7 @@ func TestReprocessKilledInTheMiddle(t *testing.T) {
 	w := s.ready("/logo.png")
 	stored, wake := make(chan struct{}), make(chan struct{})
 	s.process(s.newWorkerOn(hooked{JobStore: s.jobs, settling: func(context.Context) { close(stored); <-wake }}, unhurried))
-	receive(t, stored)
+	testenv.Receive(t, "a value", stored)
 	if n := s.count(`images WHERE attempts = 1 AND reprocessing = 'webp' AND status = 'ready'`); n != 1 {
 		t.Error("the attempt was not counted before the work")
 	}
@@ -174,7 +176,7 @@ func TestReprocessWaitsForTheObjectStore(t *testing.T) {
 	w := s.ready("/logo.png")
 	s.s3.Refuse()
 	s.process(s.worker)
-	eventually(t, "there were six attempts", func() bool {
+	testenv.Eventually(t, "there were six attempts", func() bool {
 		s.again()
 		return s.count(`image_attempts WHERE outcome = 'handed_back'`) >= 6
 	})
@@ -204,7 +206,7 @@ func TestReprocessWaitsForTheDatabase(t *testing.T) {
 			close(cut)
 		}
 	}}, hasty))
-	receive(t, cut)
+	testenv.Receive(t, "a value", cut)
 	p.Accept()
 	s.idle()
 	if a := s.attempt(w.Images[0].ID); a.Outcome != "reprocessed" || a.Attempt != 1 {
@@ -213,13 +215,13 @@ func TestReprocessWaitsForTheDatabase(t *testing.T) {
 }
 
 // behindProxy is the service of another process, whose database can be cut off.
-func (s *studio) behindProxy(t *testing.T) (*replica, *producttest.Proxy) {
+func (s *studio) behindProxy(t *testing.T) (*replica, *testenv.Proxy) {
 	t.Helper()
 	u, err := url.Parse(s.dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := producttest.NewProxy(t, u.Host)
+	p := testenv.NewProxy(t, u.Host)
 	u.Host = p.Addr
 	store := producttest.Open(t, u.String())
 	return newReplica(store, s.cache), p
@@ -252,7 +254,7 @@ func TestReprocessOfWhatIsRemovedInTheMiddle(t *testing.T) {
 					hooks = hooked{JobStore: s.jobs, claimed: happen}
 				}
 				s.process(s.newWorkerOn(hooks, hasty))
-				eventually(t, "it has happened", once.Load)
+				testenv.Eventually(t, "it has happened", once.Load)
 				s.idle()
 				s.deletions()
 				if keys := s.bucket.keys(); len(keys) > 0 {
@@ -282,9 +284,9 @@ func TestReprocessIsHandedBack(t *testing.T) {
 	j.Reprocess = true
 	s.exec(`DELETE FROM outbox WHERE kind = 'image_job'`)
 	go func() { verdict <- worker.Handle(ctx, encode(t, j)) }()
-	receive(t, begun)
+	testenv.Receive(t, "a value", begun)
 	stop()
-	if got := receive(t, verdict); got != imaging.Ack && got != imaging.Leave {
+	if got := testenv.Receive(t, "a value", verdict); got != imaging.Ack && got != imaging.Leave {
 		t.Fatalf("verdict %d", got)
 	}
 	if n := s.count(`images WHERE reprocess = '{webp}' AND lease_holder IS NULL AND attempts = 0`); n != 1 {
@@ -344,15 +346,15 @@ func TestReprocessWaitsForFirstProcessing(t *testing.T) {
 				s.create(source)
 			}
 			q := &full{line: newLine(s.catalogue), waiting: tc.waiting, looked: make(chan struct{}, 1000)}
-			run(t, product.NewJobRelay(s.outbox, q, product.JobLimits{PerOwner: 10, Overdue: tc.overdue}, nil, quiet()).Run)
+			testenv.Run(t, product.NewJobRelay(s.outbox, q, product.JobLimits{PerOwner: 10, Overdue: tc.overdue}, nil, testenv.Quiet()).Run)
 			if tc.begins {
-				if j := receive(t, q.jobs); !j.Reprocess {
+				if j := testenv.Receive(t, "a value", q.jobs); !j.Reprocess {
 					t.Errorf("%+v was sent", j)
 				}
 				return
 			}
 			for range 3 {
-				receive(t, q.looked)
+				testenv.Receive(t, "a value", q.looked)
 			}
 			if sent := q.sent(); len(sent) != 0 {
 				t.Errorf("%d jobs were sent", len(sent))

@@ -4,6 +4,8 @@ import (
 	"context"
 	"testing"
 
+	"vitrine/bench/testenv"
+
 	"vitrine/imaging"
 	"vitrine/product"
 )
@@ -37,7 +39,7 @@ func TestFirstProcessingOvertakesReprocessing(t *testing.T) {
 	}
 	claim := begin()
 	w := c.create(source)
-	if j := receive(t, l.jobs); j.Reprocess || j.ImageID != w.Images[0].ID {
+	if j := testenv.Receive(t, "a value", l.jobs); j.Reprocess || j.ImageID != w.Images[0].ID {
 		t.Errorf("%+v was sent while an image waits to become ready", j)
 	}
 	c.settle(claim, imaging.Outcome{Result: &claim.Was, Unchanged: true, Stage: imaging.StageFetch})
@@ -140,7 +142,7 @@ func TestReprocessWithoutAPermit(t *testing.T) {
 	}
 	first := make(chan imaging.Verdict, 1)
 	go func() { first <- handle(0) }()
-	receive(t, begun)
+	testenv.Receive(t, "a value", begun)
 	if got := handle(1); got != imaging.Ack {
 		t.Errorf("verdict %d", got)
 	}
@@ -151,7 +153,7 @@ func TestReprocessWithoutAPermit(t *testing.T) {
 		t.Errorf("%d jobs", n)
 	}
 	close(wake)
-	if got := receive(t, first); got != imaging.Ack {
+	if got := testenv.Receive(t, "a value", first); got != imaging.Ack {
 		t.Errorf("verdict %d", got)
 	}
 	if s.webps(w.Images[0].ID) != 2 {
@@ -168,11 +170,11 @@ func TestReprocessingSurvivesAWipe(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.relay().Run(ctx) }()
-	receive(t, s.queue.waiting)
-	receive(t, s.queue.waiting)
-	eventually(t, "the relay is done with them", func() bool { return s.count("outbox WHERE kind = 'image_job'") == 0 })
+	testenv.Receive(t, "a value", s.queue.waiting)
+	testenv.Receive(t, "a value", s.queue.waiting)
+	testenv.Eventually(t, "the relay is done with them", func() bool { return s.count("outbox WHERE kind = 'image_job'") == 0 })
 	stop()
-	if err := receive(t, ended); err != nil {
+	if err := testenv.Receive(t, "a value", ended); err != nil {
 		t.Fatal(err)
 	}
 	s.queue.consumers.Store(0)
@@ -201,7 +203,7 @@ func TestRetryOvertakesABacklogOfReprocessing(t *testing.T) {
 	c.exec(`UPDATE outbox SET available_at = now() WHERE subject = $1`, w.Images[0].ID)
 	l := newLine(c)
 	l.relays(1, freely)
-	if j := receive(t, l.jobs); j.Reprocess || j.ImageID != w.Images[0].ID {
+	if j := testenv.Receive(t, "a value", l.jobs); j.Reprocess || j.ImageID != w.Images[0].ID {
 		t.Errorf("%+v was the first", j)
 	}
 }

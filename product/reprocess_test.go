@@ -162,7 +162,7 @@ func TestReprocessAll(t *testing.T) {
 	s.exec(`UPDATE images SET pipeline_version = 'now' WHERE id = $1`, b.Images[0].ID)
 	all := func(version string) (total int) {
 		t.Helper()
-		if err := s.store.ReprocessAll(t.Context(), version, func(n int) { total = n }); err != nil {
+		if err := product.ReprocessAll(t.Context(), s.store, version, func(n int) { total = n }); err != nil {
 			t.Fatal(err)
 		}
 		return total
@@ -201,7 +201,7 @@ func TestReprocessAllInPages(t *testing.T) {
 	t.Parallel()
 	s := newArchive(t)
 	var steps []int
-	if err := s.store.ReprocessAll(t.Context(), "", func(n int) { steps = append(steps, n) }); err != nil {
+	if err := product.ReprocessAll(t.Context(), s.store, "", func(n int) { steps = append(steps, n) }); err != nil {
 		t.Fatal(err)
 	}
 	if len(steps) < 2 || steps[0] != 1000 || steps[len(steps)-1] != 1501 || s.count(`outbox WHERE priority = 2`) != 1501 {
@@ -215,14 +215,14 @@ func TestReprocessAllBrokenOff(t *testing.T) {
 	s := newArchive(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	total := 0
-	err := s.store.ReprocessAll(ctx, "", func(n int) {
+	err := product.ReprocessAll(ctx, s.store, "", func(n int) {
 		total = n
 		cancel()
 	})
 	if wantErr(t, err, context.Canceled); total != 1000 || s.count(`outbox WHERE priority = 2`) != 1000 {
 		t.Errorf("%d were asked for before it was broken off", total)
 	}
-	if err := s.store.ReprocessAll(t.Context(), "", func(n int) { total = n }); err != nil {
+	if err := product.ReprocessAll(t.Context(), s.store, "", func(n int) { total = n }); err != nil {
 		t.Fatal(err)
 	}
 	if total != 501 || s.count(`outbox WHERE priority = 2`) != 1501 {

@@ -10,26 +10,6 @@ import (
 	"vitrine/product"
 )
 
-// letDown makes images fail and files their dead letters.
-func (c *catalogue) letDown(code imaging.Code, images ...wireImage) {
-	c.t.Helper()
-	for _, image := range images {
-		c.settle(c.claim(image, "w"), failure(code))
-		c.file(encode(c.t, job(image)), "rejected")
-	}
-}
-
-// claimAgain takes an image of the second generation for work.
-func (c *catalogue) claimAgain(image uuid.UUID) imaging.Claim {
-	c.t.Helper()
-	j := imaging.Job{ImageID: image, Generation: 2, RequestID: "r-again"}
-	claim, err := c.jobs.Claim(c.t.Context(), j, "w-again", lease)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return claim
-}
-
 func TestRetryImage(t *testing.T) {
 	t.Parallel()
 	c := newCatalogue(t)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/lib/pq"
 )
 
 // newID gives a UUIDv7: later ones of this process are greater.
@@ -67,4 +68,13 @@ func counted(result sql.Result, err error, batch int64) (rows int64, more bool, 
 	}
 	rows, err = result.RowsAffected()
 	return rows, rows == batch, err
+}
+
+// uuidArray returns ids as an array for PostgreSQL.
+func uuidArray(ids []uuid.UUID) any {
+	texts := make([]string, len(ids))
+	for i, id := range ids {
+		texts[i] = id.String()
+	}
+	return pq.Array(texts)
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"vitrine/bench/testenv"
+
 	"vitrine/imaging"
 	"vitrine/imaging/picture"
 	"vitrine/product"
@@ -117,7 +119,7 @@ func TestReprocessingOvertaken(t *testing.T) {
 		close(stored)
 		<-wake
 	}}, unhurried))
-	receive(t, stored)
+	testenv.Receive(t, "a value", stored)
 	s.patchFocal(w, &product.Focal{X: 0.1, Y: 0.2})
 	if n := s.count(focalWork); n != 1 {
 		t.Errorf("%d images wait for a square", n)

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"vitrine/bench/testenv"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
@@ -147,7 +149,7 @@ func TestWritesShowAtOnce(t *testing.T) {
 	if err != nil || s.Version != 2 {
 		t.Fatal(s, err)
 	}
-	eventually(t, "the new value comes from the cache", func() bool { // a busy machine may lose trust in Redis for a while
+	testenv.Eventually(t, "the new value comes from the cache", func() bool { // a busy machine may lose trust in Redis for a while
 		s, err = c.Get(t.Context(), product.Everything(), w.ID)
 		if err != nil || s.Version != 2 || decode(t, s.Data).Name != "Torch" {
 			t.Fatalf("version %d, %s, %v", s.Version, s.Data, err)
@@ -264,7 +266,7 @@ func TestConcurrentPatchesLoseNothing(t *testing.T) {
 		}()
 	}
 	for range n {
-		if err := receive(t, errs); err != nil {
+		if err := testenv.Receive(t, "a value", errs); err != nil {
 			t.Error(err)
 		}
 	}
@@ -283,7 +285,7 @@ func TestConcurrentPatchesLoseNothing(t *testing.T) {
 	}
 	won := 0
 	for range n {
-		switch err := receive(t, errs); {
+		switch err := testenv.Receive(t, "a value", errs); {
 		case err == nil:
 			won++
 		case !errors.Is(err, product.ErrPrecondition):

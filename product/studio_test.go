@@ -17,12 +17,13 @@ import (
 	"testing"
 	"time"
 
+	"vitrine/bench/testenv"
+
 	"github.com/google/uuid"
 
 	"vitrine/imaging"
 	"vitrine/imaging/picture"
 	"vitrine/product"
-	"vitrine/product/producttest"
 	"vitrine/storage"
 )
 
@@ -31,7 +32,7 @@ import (
 type studio struct {
 	*catalogue
 	bucket bucket
-	s3     *producttest.Proxy // between the worker and the bucket
+	s3     *testenv.Proxy // between the worker and the bucket
 	host   *host
 	queue  *messages
 	worker *imaging.Worker
@@ -103,7 +104,7 @@ func newStudio(t *testing.T) *studio {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.s3 = producttest.NewProxy(t, u.Host)
+	s.s3 = testenv.NewProxy(t, u.Host)
 	s.host.serve(picture.PNG(picture.Corners(150, 120)))
 	s.worker = s.newWorker(imaging.WorkerConfig{WebP: []string{"main", "large"}})
 	return s
@@ -134,7 +135,7 @@ func (s *studio) newWorkerOn(jobs imaging.JobStore, cfg imaging.WorkerConfig) *i
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return imaging.NewWorker(jobs, objects, fetcher, cfg, quiet(), nil)
+	return imaging.NewWorker(jobs, objects, fetcher, cfg, testenv.Quiet(), nil)
 }
 
 // ready stores a product with pictures of the host, and makes them ready.
@@ -205,12 +206,12 @@ func (m *messages) consume(ctx context.Context, worker *imaging.Worker) error {
 // process runs what reprocesses images in a process: a relay, and the consumer of worker.
 func (s *studio) process(worker *imaging.Worker) {
 	s.t.Helper()
-	run(s.t, s.relay().Run)
-	run(s.t, func(ctx context.Context) error { return s.queue.consume(ctx, worker) })
+	testenv.Run(s.t, s.relay().Run)
+	testenv.Run(s.t, func(ctx context.Context) error { return s.queue.consume(ctx, worker) })
 }
 
 func (s *studio) relay() *product.Relay {
-	return product.NewJobRelay(s.outbox, s.queue, freely, nil, quiet())
+	return product.NewJobRelay(s.outbox, s.queue, freely, nil, testenv.Quiet())
 }
 
 // hooked is a job store with something that happens when a claim is made, and before it is
@@ -239,8 +240,8 @@ func (h hooked) Settle(ctx context.Context, c imaging.Claim, o imaging.Outcome) 
 func (s *studio) deletions() {
 	s.t.Helper()
 	s.exec(`UPDATE outbox SET available_at = now() WHERE kind = 'delete_objects'`)
-	run(s.t, product.NewDeletionRelay(s.store, s.outbox, s.jobs, s.bucket, nil, quiet()).Run)
-	eventually(s.t, "the deletions are done", func() bool {
+	testenv.Run(s.t, product.NewDeletionRelay(s.store, s.outbox, s.jobs, s.bucket, nil, testenv.Quiet()).Run)
+	testenv.Eventually(s.t, "the deletions are done", func() bool {
 		s.exec(`UPDATE outbox SET available_at = now() WHERE kind = 'delete_objects' AND available_at > now() + interval '40 seconds'`)
 		return s.count("outbox WHERE kind = 'delete_objects'") == 0
 	})
@@ -252,7 +253,7 @@ const work = "images WHERE reprocess <> '{}' OR reprocessing IS NOT NULL"
 // idle waits until no image is to be reprocessed.
 func (s *studio) idle() {
 	s.t.Helper()
-	eventually(s.t, "nothing is left to reprocess", func() bool { return s.count(work) == 0 })
+	testenv.Eventually(s.t, "nothing is left to reprocess", func() bool { return s.count(work) == 0 })
 }
 
 // again makes jobs that wait due.
@@ -315,7 +316,7 @@ func (s *studio) processAll(worker *imaging.Worker) {
 	s.idle()
 	stop()
 	for range 2 {
-		if err := receive(s.t, ended); err != nil {
+		if err := testenv.Receive(s.t, "a value", ended); err != nil {
 			s.t.Fatal(err)
 		}
 	}

@@ -6,11 +6,12 @@ import (
 	"testing"
 	"time"
 
+	"vitrine/bench/testenv"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"vitrine/product"
-	"vitrine/product/producttest"
 )
 
 func TestSlowSubscriberIsCutOff(t *testing.T) {
@@ -22,12 +23,12 @@ func TestSlowSubscriberIsCutOff(t *testing.T) {
 	c.exec(`INSERT INTO event_inbox (type, product_id, user_id, version, occurred_at)
 		SELECT 'product.updated', $1, $2, n, now() FROM generate_series(1, $3) AS n`, unknownID, c.user, many)
 	for i := range many {
-		if e := receive(t, quick.Events()); e.Position != int64(i)+1 {
+		if e := testenv.Receive(t, "a value", quick.Events()); e.Position != int64(i)+1 {
 			t.Fatalf("position %d, want %d", e.Position, i+1)
 		}
 	}
 	n := 0
-	for e := receive(t, slow.Events()); e != nil; e = receive(t, slow.Events()) {
+	for e := testenv.Receive(t, "a value", slow.Events()); e != nil; e = testenv.Receive(t, "a value", slow.Events()) {
 		if n++; e.Position != int64(n) {
 			t.Fatalf("position %d, want %d", e.Position, n)
 		}
@@ -80,18 +81,18 @@ func TestEventsWithoutTheListener(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := producttest.NewProxy(t, dsn.Host)
+	p := testenv.NewProxy(t, dsn.Host)
 	dsn.Host = p.Addr
-	listener := product.NewListener(dsn.String(), quiet())
-	run(t, listener.Run)
-	run(t, product.NewTailer(c.events, listener.Wake(product.EventChannel, ""), quiet()).Run)
+	listener := product.NewListener(dsn.String(), testenv.Quiet())
+	testenv.Run(t, listener.Run)
+	testenv.Run(t, product.NewTailer(c.events, listener.Wake(product.EventChannel, ""), testenv.Quiet()).Run)
 	other := c.twin()
-	run(t, product.NewSequencer(other.events, quiet()).Run)
+	testenv.Run(t, product.NewSequencer(other.events, testenv.Quiet()).Run)
 
 	sub := c.subscribe(product.Everything(), product.EventFilter{})
 	p.Refuse()
 	w := other.create()
-	if e := receive(t, sub.Events()); e.ProductID != w.ID {
+	if e := testenv.Receive(t, "a value", sub.Events()); e.ProductID != w.ID {
 		t.Errorf("got %s", e.Data)
 	}
 }
@@ -118,8 +119,8 @@ func TestEventMetrics(t *testing.T) {
 	sub := c.subscribe(product.Everything(), product.EventFilter{})
 	c.create()
 	c.create()
-	receive(t, sub.Events())
-	receive(t, sub.Events())
+	testenv.Receive(t, "a value", sub.Events())
+	testenv.Receive(t, "a value", sub.Events())
 	sub.Reached() // has been handed out when it gives an answer
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(c.events.Collector())

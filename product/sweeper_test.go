@@ -2,128 +2,18 @@ package product_test
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
-	"net/url"
-	"os"
 	"strings"
 	"testing"
-	"time"
+
+	"vitrine/bench/testenv"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
-	"github.com/minio/minio-go/v7"
-	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"vitrine/imaging"
 	"vitrine/product"
-	"vitrine/storage"
 )
-
-// bucket is the objects of a test, in a bucket of its own.
-type bucket struct {
-	*storage.Store
-	t    *testing.T
-	name string
-}
-
-// newAnonymous is a store that nobody lets in.
-func newAnonymous(t *testing.T) *storage.Store {
-	t.Helper()
-	store, err := storage.New(storage.Config{Endpoint: os.Getenv("S3_ENDPOINT"), Bucket: "test-" + strings.ToLower(rand.Text())})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return store
-}
-
-func newBucket(t *testing.T) bucket {
-	t.Helper()
-	get := func(name string) string {
-		v := os.Getenv(name)
-		if v == "" {
-			t.Fatalf("%s is not set: start the servers with `make up` and run the tests with `make test`", name)
-		}
-		return v
-	}
-	cfg := storage.Config{
-		Endpoint: get("S3_ENDPOINT"), Region: os.Getenv("AWS_REGION"), Bucket: "test-" + strings.ToLower(rand.Text()),
-		AccessKey: get("AWS_ACCESS_KEY"), SecretKey: get("AWS_SECRET_KEY"),
-	}
-	store, err := storage.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := store.Ensure(t.Context()); err != nil {
-		t.Fatalf("S3 does not answer: start it with `make up` (%v)", err)
-	}
-	t.Cleanup(func() { removeBucket(t, cfg) })
-	return bucket{store, t, cfg.Bucket}
-}
-
-func removeBucket(t *testing.T, cfg storage.Config) {
-	u, err := url.Parse(cfg.Endpoint)
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := minio.New(u.Host, &minio.Options{Creds: credentials.NewStaticV4(cfg.AccessKey, cfg.SecretKey, ""), Region: cfg.Region})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	for object := range client.ListObjectsIter(ctx, cfg.Bucket, minio.ListObjectsOptions{Recursive: true}) {
-		if err := client.RemoveObject(ctx, cfg.Bucket, object.Key, minio.RemoveObjectOptions{}); err != nil {
-			t.Error(err)
-		}
-	}
-	if err := client.RemoveBucket(ctx, cfg.Bucket); err != nil {
-		t.Error(err)
-	}
-}
-
-func (b bucket) put(keys ...string) {
-	b.t.Helper()
-	for _, key := range keys {
-		if err := b.Put(b.t.Context(), key, "image/jpeg", []byte("x")); err != nil {
-			b.t.Fatal(err)
-		}
-	}
-}
-
-// keys gives all keys, those under a prefix in place of which name stands.
-func (b bucket) keys() []string {
-	b.t.Helper()
-	var keys []string
-	for _, prefix := range []string{"originals/", "other/", "products/", "uploads/"} {
-		objects, err := b.List(b.t.Context(), prefix, "", 1000)
-		if err != nil {
-			b.t.Fatal(err)
-		}
-		for _, o := range objects {
-			keys = append(keys, o.Key)
-		}
-	}
-	return keys
-}
-
-// sweep looks at pages, without the wait for them, until a search is over.
-func (c *catalogue) sweep(objects product.Objects, cfg product.SweepConfig) (pages int) {
-	c.t.Helper()
-	s := product.NewSweeper(c.store, c.jobs, objects, cfg, quiet())
-	for pages = 1; ; pages++ {
-		c.exec(`UPDATE object_sweep SET due_at = now() - interval '1 second'`)
-		if did, err := s.Page(c.t.Context()); err != nil || !did {
-			c.t.Fatal(did, err)
-		}
-		if c.count("object_sweep WHERE position = ''") == 1 {
-			return pages
-		}
-	}
-}
-
-// anyAge is less than the age of whatever was stored before.
-const anyAge = time.Nanosecond
 
 func TestSweepDeletesWhatNoImageHas(t *testing.T) {
 	t.Parallel()
@@ -231,7 +121,7 @@ func TestSweepTakesTurnsAndGoesOn(t *testing.T) {
 	}
 	b.put(keys...)
 	page := func(objects product.Objects) (bool, error) {
-		return product.NewSweeper(c.store, c.jobs, objects, product.SweepConfig{Age: anyAge, Page: 2}, quiet()).Page(t.Context())
+		return product.NewSweeper(c.store, c.jobs, objects, product.SweepConfig{Age: anyAge, Page: 2}, testenv.Quiet()).Page(t.Context())
 	}
 	due := func() { c.exec(`UPDATE object_sweep SET due_at = now() - interval '1 second'`) }
 
@@ -264,7 +154,7 @@ func TestSweepTakesTurnsAndGoesOn(t *testing.T) {
 	// The next one, by any replica, gets the rest.
 	due()
 	for range 3 {
-		run(t, product.NewSweeper(c.store, c.jobs, b, product.SweepConfig{Age: anyAge, Delay: 1}, quiet()).Run)
+		testenv.Run(t, product.NewSweeper(c.store, c.jobs, b, product.SweepConfig{Age: anyAge, Delay: 1}, testenv.Quiet()).Run)
 	}
-	eventually(t, "all are gone", func() bool { return len(b.keys()) == 0 })
+	testenv.Eventually(t, "all are gone", func() bool { return len(b.keys()) == 0 })
 }

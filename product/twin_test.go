@@ -4,6 +4,8 @@ import (
 	"sync"
 	"testing"
 
+	"vitrine/bench/testenv"
+
 	"github.com/google/go-cmp/cmp"
 
 	"vitrine/imaging"
@@ -62,7 +64,7 @@ func TestDuplicatesObjectsOutliveIt(t *testing.T) {
 	t.Parallel()
 	c := newCatalogue(t)
 	d := deleter{seen: make(chan string, 100), f: func() error { return nil }}
-	run(t, product.NewDeletionRelay(c.store, c.outbox, c.jobs, d, nil, quiet()).Run)
+	testenv.Run(t, product.NewDeletionRelay(c.store, c.outbox, c.jobs, d, nil, testenv.Quiet()).Run)
 	for range 10 {
 		w := c.create(source, "https://a.example/2.png")
 		first, second := c.claim(w.Images[0], "w-1"), c.claim(w.Images[1], "w-2")
@@ -73,7 +75,7 @@ func TestDuplicatesObjectsOutliveIt(t *testing.T) {
 		race.Go(func() { duplicate = c.reserve(second, digest(1)) })
 		race.Go(func() { c.setImages(w.ID, "https://a.example/2.png") })
 		race.Wait()
-		eventually(t, "the deletion is done", func() bool { return c.count("outbox WHERE kind = 'delete_objects'") == 0 })
+		testenv.Eventually(t, "the deletion is done", func() bool { return c.count("outbox WHERE kind = 'delete_objects'") == 0 })
 		if deleted := len(d.seen); duplicate != nil && deleted != 0 {
 			t.Fatalf("%s was deleted although it was found", <-d.seen)
 		}

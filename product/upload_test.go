@@ -10,6 +10,8 @@ import (
 	"testing/iotest"
 	"time"
 
+	"vitrine/bench/testenv"
+
 	"github.com/google/uuid"
 
 	"vitrine/imaging"
@@ -133,10 +135,10 @@ func TestUploadsAreKeptWhileTheyAreNamed(t *testing.T) {
 	lost, named := c.receive(b, w.ID), c.receive(b, w.ID)
 	image := c.addImage(w.ID, product.NewImage{Source: named})
 	c.addImage(w.ID, product.NewImage{Source: named})
-	run(t, product.NewDeletionRelay(c.store, c.outbox, c.jobs, b, nil, quiet()).Run)
+	testenv.Run(t, product.NewDeletionRelay(c.store, c.outbox, c.jobs, b, nil, testenv.Quiet()).Run)
 	pass := func() []string {
 		c.reconcile(busy)
-		eventually(t, "the deletion is done", func() bool { return c.count("outbox WHERE kind = 'delete_objects'") == 0 })
+		testenv.Eventually(t, "the deletion is done", func() bool { return c.count("outbox WHERE kind = 'delete_objects'") == 0 })
 		return b.keys()
 	}
 	expire := func() { c.exec(`UPDATE uploads SET kept_until = now() - interval '1 second'`) }
@@ -186,9 +188,11 @@ func TestPurgeHeedsALateName(t *testing.T) {
 		name := "upload:uploads/" + strconv.FormatInt(c.user, 10) + "/" + id.String()
 		c.exec(`INSERT INTO uploads (id, user_id, kept_until) VALUES ($1, $2, now() - interval '1 second')`, id, c.user)
 		purged := make(chan error, 1)
-		go func() { purged <- product.NewReconciler(c.store, product.Steps(busy), quiet()).Pass(t.Context()) }()
+		go func() {
+			purged <- product.NewReconciler(c.store, product.Steps(busy), testenv.Quiet()).Pass(t.Context())
+		}()
 		added, _, err := c.AddImageOnce(t.Context(), product.Everything(), w.ID, product.NewImage{Source: name}, product.Precondition{}, product.Idempotency{})
-		if err := receive(t, purged); err != nil {
+		if err := testenv.Receive(t, "a value", purged); err != nil {
 			t.Fatal(err)
 		}
 		if left := c.count("uploads WHERE id = $1", id); (left == 1) != (err == nil) {

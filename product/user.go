@@ -132,14 +132,14 @@ func (n NewUser) Validate() error {
 		f.text("name", n.Name, 1, maxName, false)
 	}
 	if n.Email != "" {
-		f.email("email", n.Email)
+		checkEmail(&f, "email", n.Email)
 	}
 	return f.err()
 }
 
-// email checks for one @ with something on both sides and no spaces: whether the
+// checkEmail checks for one @ with something on both sides and no spaces: whether the
 // mailbox exists only a message to it can tell (RFC 5321, section 4.1.2).
-func (f *faults) email(field, s string) {
+func checkEmail(f *faults, field, s string) {
 	local, domain, _ := strings.Cut(s, "@")
 	switch {
 	case s == "":

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"testing"
 
+	"vitrine/bench/testenv"
+
 	"vitrine/product"
 )
 
@@ -16,7 +18,7 @@ func TestGetAtLeastPassesOverAnOldValue(t *testing.T) {
 	w := c.create()
 	key := c.cacheKey(w.ID)
 	var old []byte
-	eventually(t, "the product is cached", func() bool {
+	testenv.Eventually(t, "the product is cached", func() bool {
 		c.get(w.ID)
 		value, hit, err := c.cache.Fetch(t.Context(), key, "", func(context.Context) ([]byte, error) { return nil, errors.New("nothing") })
 		old = value

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"vitrine/bench/testenv"
+
 	"vitrine/product"
 	"vitrine/queue"
 )
@@ -25,12 +27,12 @@ func TestQueueWiped(t *testing.T) {
 			i.count("images WHERE queued_at > cast($1 AS timestamptz)", sent) == jobs
 	}
 	i.backlog(i.user, jobs)
-	eventually(t, "all jobs are in the queue", func() bool { return inQueue("-infinity") })
+	testenv.Eventually(t, "all jobs are in the queue", func() bool { return inQueue("-infinity") })
 	var wiped string
 	i.scan(&wiped, `SELECT clock_timestamp()`)
 	start := time.Now()
 	i.remove("images")
-	eventually(t, "all jobs are in the new queue", func() bool { return inQueue(wiped) })
+	testenv.Eventually(t, "all jobs are in the new queue", func() bool { return inQueue(wiped) })
 	t.Logf("%d jobs were in the new queue after %s", jobs, time.Since(start))
 }
 
@@ -45,9 +47,9 @@ func TestQueueWipedAtWork(t *testing.T) {
 	for range 2 {
 		i.replica(2, product.JobLimits{PerOwner: 16})
 	}
-	eventually(t, "work goes on", func() bool { return i.doneFor(i.user) >= 50 })
+	testenv.Eventually(t, "work goes on", func() bool { return i.doneFor(i.user) >= 50 })
 	start := time.Now()
 	i.remove("images")
-	eventually(t, "all pictures are ready", func() bool { return i.count("images WHERE status = 'ready'") == jobs })
+	testenv.Eventually(t, "all pictures are ready", func() bool { return i.count("images WHERE status = 'ready'") == jobs })
 	t.Logf("the rest of %d jobs was done after %s", jobs, time.Since(start))
 }

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"vitrine/bench/testenv"
+
 	"github.com/google/uuid"
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
@@ -146,13 +148,13 @@ func files(content map[string][]byte) http.HandlerFunc {
 
 // behind puts a proxy in front of the server that the setting named key has the URL
 // of. It returns settings with the proxy's address, and the proxy.
-func behind(t *testing.T, settings map[string]string, key string) (map[string]string, *producttest.Proxy) {
+func behind(t *testing.T, settings map[string]string, key string) (map[string]string, *testenv.Proxy) {
 	t.Helper()
 	u, err := url.Parse(settings[key])
 	if err != nil {
 		t.Fatal(err)
 	}
-	proxy := producttest.NewProxy(t, u.Host)
+	proxy := testenv.NewProxy(t, u.Host)
 	u.Host = proxy.Addr
 	changed := maps.Clone(settings)
 	changed[key] = u.String()

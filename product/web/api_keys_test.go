@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"vitrine/bench/testenv"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
@@ -228,7 +230,7 @@ func TestKeysWithoutPostgreSQL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	proxy := producttest.NewProxy(t, dsn.Host)
+	proxy := testenv.NewProxy(t, dsn.Host)
 	dsn.Host = proxy.Addr
 	// Without Redis nothing is left: on a busy machine it may take its time.
 	patient := newCacheWith(t, cache.Config{Timeout: time.Second, Probe: time.Second})

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 
+	"vitrine/bench/testenv"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
@@ -223,7 +225,7 @@ func TestIdempotentAnswerLost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	proxy, query := producttest.NewProxy(t, dsn.Host), dsn.Query()
+	proxy, query := testenv.NewProxy(t, dsn.Host), dsn.Query()
 	query.Set("lock_timeout", "60000") // longer than the COMMIT is held up
 	query.Set("statement_timeout", "60000")
 	dsn.Host, dsn.RawQuery = proxy.Addr, query.Encode()

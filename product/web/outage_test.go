@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"vitrine/bench/testenv"
+
 	"vitrine/product"
 	"vitrine/product/producttest"
 	"vitrine/product/web"
@@ -17,13 +19,13 @@ import (
 
 // behindProxy is the real service whose PostgreSQL can be taken away, and the
 // store for its readiness check.
-func behindProxy(t *testing.T) (web.Services, *product.Store, *producttest.Proxy) {
+func behindProxy(t *testing.T) (web.Services, *product.Store, *testenv.Proxy) {
 	t.Helper()
 	dsn, err := url.Parse(producttest.DSN(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := producttest.NewProxy(t, dsn.Host)
+	p := testenv.NewProxy(t, dsn.Host)
 	dsn.Host = p.Addr
 	// A connection for every call at once, so that none is turned away as one too many.
 	store, err := product.Open(product.Config{DSN: dsn.String(), MaxOpen: 30})
@@ -53,7 +55,7 @@ func everyCall(user string) map[string]string {
 
 func TestWithoutPostgreSQL(t *testing.T) {
 	t.Parallel()
-	for name, fail := range map[string]func(*producttest.Proxy){"refusing": (*producttest.Proxy).Refuse, "frozen": (*producttest.Proxy).Stall} {
+	for name, fail := range map[string]func(*testenv.Proxy){"refusing": (*testenv.Proxy).Refuse, "frozen": (*testenv.Proxy).Stall} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			service, store, proxy := behindProxy(t)

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"vitrine/bench/testenv"
+
 	"vitrine/cache"
 	"vitrine/product"
 	"vitrine/product/producttest"
@@ -163,13 +165,13 @@ func TestSlowFormOfAUser(t *testing.T) {
 }
 
 // proxied is a database that can be taken away, and its address.
-func proxied(t *testing.T, dsn string) (*producttest.Proxy, string) {
+func proxied(t *testing.T, dsn string) (*testenv.Proxy, string) {
 	t.Helper()
 	u, err := url.Parse(dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := producttest.NewProxy(t, u.Host)
+	p := testenv.NewProxy(t, u.Host)
 	u.Host = p.Addr
 	t.Cleanup(p.Refuse)
 	return p, u.String()

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"vitrine/bench/testenv"
+
 	"github.com/google/uuid"
 
 	"vitrine/imaging"
@@ -25,7 +27,7 @@ type replica struct {
 	*server
 	t        *testing.T
 	service  web.Services
-	database *producttest.Proxy
+	database *testenv.Proxy
 	stop     chan struct{} // closed by the test when it drains
 }
 
@@ -39,7 +41,7 @@ func newReplicas(t *testing.T, n int, cfg web.Config) (replicas []*replica, dsn 
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := &replica{t: t, database: producttest.NewProxy(t, u.Host), stop: make(chan struct{})}
+		r := &replica{t: t, database: testenv.NewProxy(t, u.Host), stop: make(chan struct{})}
 		u.Host = r.database.Addr
 		store := producttest.Open(t, u.String())
 		t.Cleanup(r.database.Refuse) // before the store is closed, which would wait for a frozen server

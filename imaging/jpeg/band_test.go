@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"vitrine/imaging/jpeg"
+	"vitrine/imaging/jpeg/jpegtest"
 )
 
 // whole puts bands together.
@@ -81,7 +82,7 @@ func TestBandsMakeThePicture(t *testing.T) {
 							t.Fatal(err)
 						}
 						got, err := whole(t, src, o)
-						if err != nil || !samePixels(want, got) {
+						if err != nil || !jpegtest.SamePixels(want, got) {
 							t.Errorf("%v at scale %d: the pixels differ from those of Decode (%v)", size, scale, err)
 						}
 					}

@@ -3,6 +3,8 @@ package jpeg_test
 import (
 	"image"
 	"math"
+
+	"vitrine/imaging/jpeg/jpegtest"
 )
 
 // craft says how to write a test file: the standard library's encoder knows only 4:2:0 in one sequential scan.
@@ -65,7 +67,7 @@ func (c *craft) components() []craftComponent {
 	}
 	unitsX, unitsY := ceil(c.width, 8*maxH), ceil(c.height, 8*maxV)
 	comps := make([]craftComponent, len(sampling))
-	t := texture{float64(max(c.width, c.height))}
+	t := jpegtest.Texture{Side: float64(max(c.width, c.height))}
 	for i, s := range sampling {
 		p := craftComponent{id: byte(i + 1), h: s.X, v: s.Y, across: unitsX * s.X, down: unitsY * s.Y}
 		p.right, p.below = ceil(ceil(c.width*s.X, maxH), 8), ceil(ceil(c.height*s.Y, maxV), 8)
@@ -73,7 +75,7 @@ func (c *craft) components() []craftComponent {
 		for b := range p.blocks {
 			bx, by := b%p.across*8, b/p.across*8
 			p.blocks[b] = c.coefficients(func(x, y int) float64 {
-				return t.at(i, float64((bx+x)*maxH/s.X), float64((by+y)*maxV/s.Y)) - 128
+				return t.At(i, float64((bx+x)*maxH/s.X), float64((by+y)*maxV/s.Y)) - 128
 			})
 		}
 		comps[i] = p

@@ -3,6 +3,8 @@ package jpeg
 import (
 	"image"
 	"sync"
+
+	"vitrine/imaging/jpeg/dct"
 )
 
 // Options say how to decode. The zero value decodes at full size.
@@ -81,7 +83,7 @@ type Decoder struct {
 	slot        *slots // of the scale
 	work, limit int64  // blocks to be visited and how many may be
 
-	block   block
+	block   dct.Block
 	samples []byte // of a band
 	memory  []int16
 	masks   []uint64
@@ -133,7 +135,7 @@ func (d *Decoder) begin(src []byte, o Options) {
 	clear(d.scans[:cap(d.scans)])
 	d.scans, d.used = d.scans[:0], 0
 	d.damage, d.slot, d.work, d.limit = nil, slotsAt(o.Scale), 0, 0
-	d.block = block{}
+	d.block = dct.Block{}
 }
 
 // forget keeps neither source nor picture.

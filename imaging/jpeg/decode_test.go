@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"vitrine/imaging/jpeg"
+	"vitrine/imaging/jpeg/jpegtest"
 )
 
 func pts(list ...int) (p []image.Point) {
@@ -56,7 +57,7 @@ func judge(t *testing.T, src []byte) error {
 	case errors.Is(err, jpeg.ErrUnsupported), errors.Is(err, jpeg.ErrTooManyPasses):
 	case wantErr == nil && err != nil:
 		t.Fatalf("image/jpeg decodes it, here: %v", err)
-	case wantErr == nil && !samePixels(want, got):
+	case wantErr == nil && !jpegtest.SamePixels(want, got):
 		t.Fatalf("pixels differ from image/jpeg: %v and %v", want.Bounds(), got.Bounds())
 	case wantErr != nil && err == nil && !mayExceed(src, wantErr):
 		t.Fatalf("decoded, but image/jpeg says: %v", wantErr)
@@ -118,7 +119,7 @@ func TestDecodeRestartsOfLoneComponent(t *testing.T) {
 			got, err := jpeg.Decode(c.encode(), jpeg.Options{})
 			if err != nil {
 				t.Errorf("%s, restart %d: %v", mode, restart, err)
-			} else if !samePixels(want, got) {
+			} else if !jpegtest.SamePixels(want, got) {
 				t.Errorf("%s, restart %d: pixels differ from the file without restarts", mode, restart)
 			}
 		}
@@ -157,7 +158,7 @@ func TestDecoderIsReusable(t *testing.T) {
 				want, wantErr := jpeg.Decode(src, jpeg.Options{})
 				d.Decode(src[:len(src)/2], jpeg.Options{}) // a failure leaves nothing behind
 				got, err := d.Decode(src, jpeg.Options{})
-				if fmt.Sprint(wantErr) != fmt.Sprint(err) || err == nil && !samePixels(want, got) {
+				if fmt.Sprint(wantErr) != fmt.Sprint(err) || err == nil && !jpegtest.SamePixels(want, got) {
 					t.Errorf("%s/%s: a used decoder gives something else (%v)", name, mode, err)
 				}
 			}

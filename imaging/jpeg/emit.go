@@ -1,5 +1,7 @@
 package jpeg
 
+import "vitrine/imaging/jpeg/dct"
+
 // emit puts the samples of d.block at block bx of row y of a component's band.
 func (d *Decoder) emit(c *component, bx, y int, mask uint64) {
 	side := 8 / d.opt.Scale
@@ -22,12 +24,12 @@ func (d *Decoder) emit(c *component, bx, y int, mask uint64) {
 func (d *Decoder) transform(mask uint64, dst []byte, stride int) {
 	switch d.opt.Scale {
 	case 1:
-		idct(&d.block, mask, dst, stride)
+		dct.Inverse(&d.block, mask, dst, stride)
 	case 2:
-		idct4(&d.block, mask, dst, stride)
+		dct.Inverse4(&d.block, mask, dst, stride)
 	case 4:
-		idct2(&d.block, mask, dst, stride)
+		dct.Inverse2(&d.block, mask, dst, stride)
 	default:
-		dst[0] = rounded(d.block[0], 3)
+		dct.Inverse1(&d.block, dst)
 	}
 }

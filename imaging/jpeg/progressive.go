@@ -1,6 +1,10 @@
 package jpeg
 
-import "math/bits"
+import (
+	"math/bits"
+
+	"vitrine/imaging/jpeg/dct"
+)
 
 // slots says which coefficients of a block a scale needs and where they are kept.
 type slots struct {
@@ -13,7 +17,7 @@ var slotTables = func() (tables [4]slots) {
 	for i := range tables {
 		side := uint8(8 >> i)
 		t := &tables[i]
-		for k, z := range zigzag {
+		for k, z := range dct.ZigZag {
 			t.at[k] = 64
 			if z%8 < side && z/8 < side {
 				t.at[k] = uint8(t.kept)
@@ -155,7 +159,7 @@ func (d *Decoder) dequantise(c *component, at int) (mask uint64) {
 	if len(coef) == 64 {
 		for m := c.masks[at]; m != 0; m &= m - 1 {
 			k := bits.TrailingZeros64(m) & 63
-			z := zigzag[k] & 63
+			z := dct.ZigZag[k] & 63
 			b[z] = int32(coef[k]) * q[k]
 			mask |= 1 << z
 		}
@@ -164,7 +168,7 @@ func (d *Decoder) dequantise(c *component, at int) (mask uint64) {
 	for m := c.masks[at]; m != 0; m &= m - 1 {
 		k := bits.TrailingZeros64(m) & 63
 		if slot := int(d.slot.at[k]); slot < len(coef) {
-			z := zigzag[k] & 63
+			z := dct.ZigZag[k] & 63
 			b[z] = int32(coef[slot]) * q[k]
 			mask |= 1 << z
 		}

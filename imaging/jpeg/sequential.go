@@ -1,14 +1,10 @@
 package jpeg
 
-import "encoding/binary"
+import (
+	"encoding/binary"
 
-// zigzag maps the order in which coefficients are coded to their place in the block (T.81 figure A.6).
-var zigzag = [64]uint8{
-	0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5,
-	12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14, 21, 28,
-	35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51,
-	58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
-}
+	"vitrine/imaging/jpeg/dct"
+)
 
 // refillBelow is the number of bits that any code and its value fit in.
 const refillBelow = 32
@@ -61,7 +57,7 @@ func (s *scan) dcDifference(c *scanComponent) error {
 
 // coefficients decodes the AC coefficients of a block (T.81 F.2.2.2) into b, dequantised, and returns a mask of their
 // places.
-func (s *scan) coefficients(h *huffman, q *[64]int32, b *block) (mask uint64, err error) {
+func (s *scan) coefficients(h *huffman, q *[64]int32, b *dct.Block) (mask uint64, err error) {
 	r := &s.bits
 	acc, n := r.acc, r.n
 	for k := uint(1); k < 64; k++ {
@@ -100,7 +96,7 @@ func (s *scan) coefficients(h *huffman, q *[64]int32, b *block) (mask uint64, er
 			if k += run; k > 63 {
 				break
 			}
-			z := zigzag[k] & 63
+			z := dct.ZigZag[k] & 63
 			b[z] = extend(acc, size) * q[k]
 			mask |= 1 << z
 			acc <<= size
@@ -117,7 +113,7 @@ func (s *scan) coefficients(h *huffman, q *[64]int32, b *block) (mask uint64, er
 		}
 		acc <<= length & 63
 		n -= length
-		z := zigzag[k] & 63
+		z := dct.ZigZag[k] & 63
 		b[z] = (int32(e) >> 16) * q[k]
 		mask |= 1 << z
 	}

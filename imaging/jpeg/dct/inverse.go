@@ -1,9 +1,6 @@
-package jpeg
+package dct
 
 import "encoding/binary"
-
-// block holds 8x8 coefficients or samples, row by row.
-type block [64]int32
 
 // Multipliers of the inverse DCT: value * 2^bits, rounded.
 const (
@@ -31,19 +28,13 @@ var clamp = func() (t [1 << 14]uint8) {
 // sample is the sample for a column sum.
 func sample(v int32) uint8 { return clamp[uint32(v)>>18] }
 
-// rotate turns (x, y) by an angle of which c and s are the scaled cosine and sine.
-func rotate(x, y, c, s int32) (int32, int32) {
-	t := c * (x + y)
-	return t - (c+s)*y, t + (s-c)*x
-}
-
-// idct writes the samples of a dequantised block to dst, whose rows are stride apart, and clears the block. mask has a bit
+// Inverse writes the samples of a dequantised block to dst, whose rows are stride apart, and clears the block. mask has a bit
 // for each AC coefficient that may not be zero.
 //
 // The transform is the one of Loeffler, Ligtenberg and Moschytz (ICASSP 1989), rows first, with the word
 // lengths of image/jpeg: where bits are dropped decides about the last bit of a sample. All sums are
 // modulo 2^32, so that leaving out what is zero changes nothing.
-func idct(b *block, mask uint64, dst []byte, stride int) {
+func Inverse(b *Block, mask uint64, dst []byte, stride int) {
 	if mask == 0 {
 		level := uint64(sample((b[0]<<17 + 1<<19) >> 2))
 		fillRows(level*0x0101010101010101, dst, stride)
@@ -53,9 +44,9 @@ func idct(b *block, mask uint64, dst []byte, stride int) {
 		row := (*[8]int32)(b[8*y : 8*y+8])
 		switch set := uint8(mask >> (8 * y)); {
 		case set&0xf0 != 0:
-			idctRow(row)
+			inverseRow(row)
 		case set > 1:
-			idctRowHalf(row)
+			inverseRowHalf(row)
 		case set == 1 || y == 0:
 			v := row[0] << 17
 			*row = [8]int32{v, v, v, v, v, v, v, v}
@@ -69,11 +60,11 @@ func idct(b *block, mask uint64, dst []byte, stride int) {
 		}
 		fillRows(level, dst, stride)
 	case mask < 1<<32:
-		idctColumnsHalf(b, dst, stride)
+		inverseColumnsHalf(b, dst, stride)
 	default:
-		idctColumns(b, dst, stride)
+		inverseColumns(b, dst, stride)
 	}
-	*b = block{}
+	*b = Block{}
 }
 
 // fillRows stores the same eight samples into eight rows.
@@ -83,8 +74,8 @@ func fillRows(samples uint64, dst []byte, stride int) {
 	}
 }
 
-// idctRow transforms a row; the result has 20 fractional bits more.
-func idctRow(r *[8]int32) {
+// inverseRow transforms a row; the result has 20 fractional bits more.
+func inverseRow(r *[8]int32) {
 	a, b := r[0]<<17+r[4]<<17, r[0]<<17-r[4]<<17
 	x2, x3 := rotate(r[2], r[6], rowEvenCos, rowEvenSin)
 	e0, e1, e2, e3 := a+x3, b+x2, b-x2, a-x3
@@ -100,8 +91,8 @@ func idctRow(r *[8]int32) {
 	r[4], r[5], r[6], r[7] = e3-x4, e2-x5, e1-x6, e0-x7
 }
 
-// idctRowHalf is idctRow for a row whose last four coefficients are zero.
-func idctRowHalf(r *[8]int32) {
+// inverseRowHalf is inverseRow for a row whose last four coefficients are zero.
+func inverseRowHalf(r *[8]int32) {
 	a := r[0] << 17
 	x2, x3 := r[2]*rowEvenCos, r[2]*rowEvenSin
 	e0, e1, e2, e3 := a+x3, a+x2, a-x2, a-x3
@@ -116,8 +107,8 @@ func idctRowHalf(r *[8]int32) {
 	r[4], r[5], r[6], r[7] = e3-x4, e2-x5, e1-x6, e0-x7
 }
 
-// idctColumns transforms the columns and stores the samples.
-func idctColumns(b *block, dst []byte, stride int) {
+// inverseColumns transforms the columns and stores the samples.
+func inverseColumns(b *Block, dst []byte, stride int) {
 	d0, d1, d2, d3 := eight(dst, 0), eight(dst, stride), eight(dst, 2*stride), eight(dst, 3*stride)
 	d4, d5, d6, d7 := eight(dst, 4*stride), eight(dst, 5*stride), eight(dst, 6*stride), eight(dst, 7*stride)
 	for i := range 8 {
@@ -140,8 +131,8 @@ func idctColumns(b *block, dst []byte, stride int) {
 	}
 }
 
-// idctColumnsHalf is idctColumns for a block whose last four rows are zero.
-func idctColumnsHalf(b *block, dst []byte, stride int) {
+// inverseColumnsHalf is inverseColumns for a block whose last four rows are zero.
+func inverseColumnsHalf(b *Block, dst []byte, stride int) {
 	d0, d1, d2, d3 := eight(dst, 0), eight(dst, stride), eight(dst, 2*stride), eight(dst, 3*stride)
 	d4, d5, d6, d7 := eight(dst, 4*stride), eight(dst, 5*stride), eight(dst, 6*stride), eight(dst, 7*stride)
 	for i := range 8 {

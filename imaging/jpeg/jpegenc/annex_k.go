@@ -1,10 +1,10 @@
-package jpeg
+package jpegenc
 
 import "encoding/hex"
 
-// The example tables of T.81 annex K, which most encoders use as they are.
+// The example tables of T.81 annex K, which most encoders use unchanged.
 
-// annexKQuant are the quantisers of K.1 for luma and chroma, in zigzag order.
+// annexKQuant holds the quantisers of K.1 for luma and chroma, in zigzag order.
 var annexKQuant = [2][64]uint8{
 	{
 		16, 11, 12, 14, 12, 10, 16, 14, 13, 14, 18, 17, 16, 19, 24, 40,
@@ -20,13 +20,6 @@ var annexKQuant = [2][64]uint8{
 	},
 }
 
-// codeTable is a Huffman table as a DHT segment holds it: how many codes there are of each length, and their
-// symbols in order.
-type codeTable struct {
-	counts  [maxCode]uint8
-	symbols []byte
-}
-
 // Classes of Huffman tables: two for luma, two for chroma.
 const (
 	lumaDC = iota
@@ -35,8 +28,8 @@ const (
 	chromaAC
 )
 
-// annexKCodes are the tables of K.3. The symbols of AC codes of sixteen bits come in ascending order and are
-// made rather than listed.
+// annexKCodes holds the tables of K.3. The symbols of the 16-bit AC codes are in ascending order, so acSymbols
+// computes them.
 var annexKCodes = [4]codeTable{
 	lumaDC: {[maxCode]uint8{0, 1, 5, 1, 1, 1, 1, 1, 1}, []byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}},
 	lumaAC: {
@@ -50,7 +43,7 @@ var annexKCodes = [4]codeTable{
 	},
 }
 
-// acSymbols completes a list of AC symbols with the other runs and sizes that a baseline file can have.
+// acSymbols returns the AC symbols of a hexadecimal list, followed by all other runs and sizes of a baseline file.
 func acSymbols(frequent string) []byte {
 	list, err := hex.DecodeString(frequent)
 	if err != nil {
@@ -70,24 +63,7 @@ func acSymbols(frequent string) []byte {
 	return list
 }
 
-// code is a Huffman code: the bits, and their number in the low byte.
-type code uint32
-
-// assign gives each symbol its code (T.81 C.2).
-func (t *codeTable) assign() (codes [256]code) {
-	bits, k := uint32(0), 0
-	for n, count := range t.counts {
-		for range count {
-			codes[t.symbols[k]] = code(bits<<8 | uint32(n+1))
-			bits++
-			k++
-		}
-		bits <<= 1
-	}
-	return codes
-}
-
-// annexKAssigned are the codes of annexKCodes.
+// annexKAssigned holds the codes of annexKCodes.
 var annexKAssigned = func() (all [4][256]code) {
 	for i := range all {
 		all[i] = annexKCodes[i].assign()
@@ -95,7 +71,7 @@ var annexKAssigned = func() (all [4][256]code) {
 	return all
 }()
 
-// quantisers scales the tables of annex K to a quality of 1 to 100, as libjpeg does.
+// quantisers returns the tables of annex K scaled to a quality of 1 to 100, as libjpeg scales them.
 func quantisers(quality int) (q [2][64]uint8) {
 	percent := 200 - 2*quality
 	if quality < 50 {

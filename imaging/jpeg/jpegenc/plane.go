@@ -1,16 +1,20 @@
-package jpeg
+package jpegenc
 
-import "image"
+import (
+	"image"
 
-// plane is samples to be encoded; beyond the right and lower edges the last ones are repeated.
+	"vitrine/imaging/jpeg/dct"
+)
+
+// plane holds the samples to encode. Blocks that reach beyond the right or lower edge repeat the last samples.
 type plane struct {
 	pix           []byte
 	stride        int
 	width, height int
 }
 
-// load takes the 8x8 samples at x, y.
-func (p *plane) load(b *block, x, y int) {
+// load copies the 8x8 samples at x, y to b.
+func (p *plane) load(b *dct.Block, x, y int) {
 	if x+8 <= p.width && y+8 <= p.height {
 		for i := range 8 {
 			src := (*[8]byte)(p.pix[(y+i)*p.stride+x:])
@@ -29,8 +33,8 @@ func (p *plane) load(b *block, x, y int) {
 	}
 }
 
-// newChroma gives the two chroma planes of m at 4:2:0. They are those of m where they fit; otherwise each
-// sample is the mean, rounded up at a half, of the four samples that belong to its four pixels.
+// newChroma returns the two chroma planes of m at 4:2:0. It uses the planes of m if they are aligned; otherwise each
+// sample is the mean of the samples of its four pixels, halves rounded up.
 func newChroma(m *image.YCbCr) [2]plane {
 	r := m.Rect
 	w, h := (r.Dx()+1)/2, (r.Dy()+1)/2
@@ -38,7 +42,7 @@ func newChroma(m *image.YCbCr) [2]plane {
 		at := m.COffset(r.Min.X, r.Min.Y)
 		return [2]plane{{m.Cb[at:], m.CStride, w, h}, {m.Cr[at:], m.CStride, w, h}}
 	}
-	// The repetition beyond the edges comes before the mean, so that whole units are made.
+	// Samples beyond the edges are repeated before the mean is taken, as image/jpeg does, so the planes are padded to units.
 	w, h = (r.Dx()+15)/16*8, (r.Dy()+15)/16*8
 	chroma := [2]plane{{make([]byte, w*h), w, w, h}, {make([]byte, w*h), w, w, h}}
 	for y := range h {

@@ -1,4 +1,4 @@
-package jpeg
+package dct
 
 import "encoding/binary"
 
@@ -24,15 +24,15 @@ func rounded(v int32, fraction uint) uint8 {
 	return uint8(min(max(v, 0), 255))
 }
 
-// idct4 writes the 4x4 samples of a block to dst and clears the block.
-func idct4(b *block, mask uint64, dst []byte, stride int) {
+// Inverse4 writes the 4x4 samples of a block to dst and clears the block.
+func Inverse4(b *Block, mask uint64, dst []byte, stride int) {
 	if mask&lowFour == 0 {
 		level := uint32(rounded(b[0], 3)) * 0x01010101
 		for y := range 4 {
 			binary.LittleEndian.PutUint32(dst[y*stride:], level)
 		}
 		if mask != 0 {
-			*b = block{}
+			*b = Block{}
 		}
 		return
 	}
@@ -50,7 +50,7 @@ func idct4(b *block, mask uint64, dst []byte, stride int) {
 		p0, p1, p2, p3 := four(t[x], t[4+x], t[8+x], t[12+x])
 		d0[x], d1[x], d2[x], d3[x] = rounded(p0, 18), rounded(p1, 18), rounded(p2, 18), rounded(p3, 18)
 	}
-	*b = block{}
+	*b = Block{}
 }
 
 // four is the 4-point transform; the result has 13 fractional bits more.
@@ -60,8 +60,8 @@ func four(f0, f1, f2, f3 int32) (p0, p1, p2, p3 int32) {
 	return e0 + o0, e1 + o1, e1 - o1, e0 - o0
 }
 
-// idct2 writes the 2x2 samples of a block to dst and clears the block.
-func idct2(b *block, mask uint64, dst []byte, stride int) {
+// Inverse2 writes the 2x2 samples of a block to dst and clears the block.
+func Inverse2(b *Block, mask uint64, dst []byte, stride int) {
 	d0, d1 := (*[2]byte)(dst), (*[2]byte)(dst[stride:])
 	if mask&lowTwo == 0 {
 		level := rounded(b[0], 3)
@@ -73,6 +73,9 @@ func idct2(b *block, mask uint64, dst []byte, stride int) {
 		d1[0], d1[1] = rounded(left+right, 3), rounded(left-right, 3)
 	}
 	if mask != 0 {
-		*b = block{}
+		*b = Block{}
 	}
 }
+
+// Inverse1 writes the one sample of a block, its mean, to dst. It leaves the block as it is.
+func Inverse1(b *Block, dst []byte) { dst[0] = rounded(b[0], 3) }

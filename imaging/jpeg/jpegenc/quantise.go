@@ -1,10 +1,14 @@
-package jpeg
+package jpegenc
 
-import "math/bits"
+import (
+	"math/bits"
 
-// divisors divide by eight times the quantisers, rounding to nearest and halves away from zero, through a
-// multiplication: with d = 8q <= 2040, m = floor(2^32/d) + 1 and 0 <= n < 2^21, n*m>>32 is n/d, for m*d exceeds 2^32 by at
-// most d and n*d < 2^32.
+	"vitrine/imaging/jpeg/dct"
+)
+
+// divisors divide by eight times the quantisers by way of a multiplication, rounding to nearest and halves away from
+// zero. With d = 8q <= 2040, m = floor(2^32/d) + 1 and 0 <= n < 2^21, n*m>>32 equals n/d, because m*d exceeds 2^32 by at
+// most d, and n*d < 2^32.
 type divisors [64]struct {
 	multiplier uint64
 	half       uint32
@@ -18,15 +22,15 @@ func newDivisors(q *[64]uint8) (d divisors) {
 	return d
 }
 
-// block transforms, quantises and codes one block of component c.
-func (e *encoder) block(b *block, c int) {
-	fdct(b)
+// block transforms, quantises and codes a block of samples of component c.
+func (e *encoder) block(b *dct.Block, c int) {
+	dct.Forward(b)
 	class := min(c, 1)
 	var levels [64]int32 // by zigzag index
 	mask := uint64(0)
 	div := &e.divide[class]
 	for k := range levels {
-		v := b[zigzag[k]&63]
+		v := b[dct.ZigZag[k]&63]
 		sign := v >> 31
 		n := uint32((v^sign)-sign) + div[k].half
 		level := int32(uint64(n) * div[k].multiplier >> 32)
@@ -36,13 +40,13 @@ func (e *encoder) block(b *block, c int) {
 	difference := levels[0] - e.dc[c]
 	e.dc[c] = levels[0]
 	if e.counts != nil {
-		e.note(&levels, mask, difference, class)
+		e.addTokens(&levels, mask, difference, class)
 		return
 	}
 	e.code(&levels, mask, difference, &e.codes[2*class], &e.codes[2*class+1])
 }
 
-// code writes a block (T.81 F.1.2): the difference of the DC, then runs of zeros and what ends them.
+// code writes a block (T.81 F.1.2): the DC difference, then runs of zeros, each followed by a non-zero coefficient.
 func (e *encoder) code(levels *[64]int32, mask uint64, difference int32, dc, ac *[256]code) {
 	w := &e.out
 	acc, n := w.acc, w.n // as in put, which the compiler does not inline
@@ -81,7 +85,8 @@ func (e *encoder) code(levels *[64]int32, mask uint64, difference int32, dc, ac 
 	}
 }
 
-// magnitude splits a value into its size in bits and the bits that tell it from others of that size (F.1.2.1).
+// magnitude returns the size of a value in bits, and the bits that distinguish it from other values of that size
+// (T.81 F.1.2.1).
 func magnitude(v int32) (value uint32, size uint) {
 	sign := v >> 31
 	size = uint(bits.Len32(uint32((v ^ sign) - sign)))

@@ -1,4 +1,4 @@
-package jpeg_test
+package jpegenc_test
 
 import (
 	"image"
@@ -7,11 +7,12 @@ import (
 	"testing"
 
 	"vitrine/imaging/jpeg"
+	"vitrine/imaging/jpeg/jpegenc"
 	"vitrine/imaging/picture"
 	"vitrine/imaging/ssim"
 )
 
-// fabric has detail of one strength everywhere: the less of it, the harder it is to keep.
+// fabric returns a picture with detail of the same strength everywhere. Fainter detail is harder to keep.
 func fabric(w, h int, strength float64) *image.Gray {
 	m := image.NewGray(image.Rect(0, 0, w, h))
 	random := rand.New(rand.NewPCG(1, 2))
@@ -40,9 +41,9 @@ func TestQualityForReachesItsTarget(t *testing.T) {
 		"fabric": fabric(400, 300, 12), "coarse fabric": fabric(403, 301, 40), "wide": fabric(1000, 90, 15),
 	} {
 		for _, target := range []float64{0.93, 0.965, 0.98} {
-			q := jpeg.QualityFor(m, target, low, high)
+			q := jpegenc.QualityFor(m, target, low, high)
 			found[q] = true
-			file, err := jpeg.Append(nil, m, jpeg.EncoderOptions{Quality: q})
+			file, err := jpegenc.Append(nil, m, jpegenc.Options{Quality: q})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -52,22 +53,22 @@ func TestQualityForReachesItsTarget(t *testing.T) {
 			}
 			is := ssim.Gray(m.(*image.Gray), got.(*image.Gray))
 			if is < target-0.012 && q < high || is > target+0.012 && q > low {
-				t.Errorf("%s: quality %d gives %.4f for %.4f", name, q, is, target)
+				t.Errorf("%s: quality %d has an SSIM of %.4f, want %.4f", name, q, is, target)
 			}
 		}
 	}
 	if len(found) < 8 {
-		t.Errorf("only the qualities %v for pictures of all kinds", found)
+		t.Errorf("only qualities %v for very different pictures", found)
 	}
 }
 
-func TestQualityForGivesHardPicturesMore(t *testing.T) {
+func TestQualityForIsHigherForFaintDetail(t *testing.T) {
 	t.Parallel()
 	last := 101
 	for _, strength := range []float64{8, 16, 30, 60} {
-		q := jpeg.QualityFor(fabric(500, 400, strength), 0.965, 1, 100)
+		q := jpegenc.QualityFor(fabric(500, 400, strength), 0.965, 1, 100)
 		if q >= last {
-			t.Errorf("strength %v: quality %d, %d where the detail is fainter", strength, q, last)
+			t.Errorf("strength %v: quality %d, want less than the %d of fainter detail", strength, q, last)
 		}
 		last = q
 	}
@@ -75,16 +76,16 @@ func TestQualityForGivesHardPicturesMore(t *testing.T) {
 	for i := range flat.Pix {
 		flat.Pix[i] = 200
 	}
-	if q := jpeg.QualityFor(flat, 0.965, 40, 90); q != 40 {
-		t.Errorf("quality %d for a picture of one colour", q)
+	if q := jpegenc.QualityFor(flat, 0.965, 40, 90); q != 40 {
+		t.Errorf("quality %d for a flat picture, want 40", q)
 	}
-	if q := jpeg.QualityFor(image.NewGray(image.Rect(0, 0, 7, 300)), 0.965, 40, 90); q != 90 {
-		t.Errorf("quality %d for a picture without a whole block", q)
+	if q := jpegenc.QualityFor(image.NewGray(image.Rect(0, 0, 7, 300)), 0.965, 40, 90); q != 90 {
+		t.Errorf("quality %d for a picture without a whole block, want 90", q)
 	}
 }
 
-// Colour counts by its luma, also of a part of a picture.
-func TestQualityForTakesAPart(t *testing.T) {
+// The quality of a part of a colour picture is that of its luma alone.
+func TestQualityForPartOfPicture(t *testing.T) {
 	t.Parallel()
 	whole := image.NewYCbCr(image.Rect(0, 0, 200, 160), image.YCbCrSubsampleRatio420)
 	copy(whole.Y, fabric(200, 160, 14).Pix)
@@ -93,14 +94,14 @@ func TestQualityForTakesAPart(t *testing.T) {
 	for y := range 96 {
 		copy(alone.Pix[y*alone.Stride:][:128], whole.Y[(32+y)*whole.YStride+40:])
 	}
-	if a, b := jpeg.QualityFor(part, 0.96, 1, 100), jpeg.QualityFor(alone, 0.96, 1, 100); a != b {
-		t.Errorf("quality %d, %d alone", a, b)
+	if a, b := jpegenc.QualityFor(part, 0.96, 1, 100), jpegenc.QualityFor(alone, 0.96, 1, 100); a != b {
+		t.Errorf("quality %d for the part, %d for its luma alone", a, b)
 	}
 }
 
 func BenchmarkQualityFor(b *testing.B) {
 	m := fabric(1600, 1200, 12)
 	for b.Loop() {
-		jpeg.QualityFor(m, 0.965, 65, 90)
+		jpegenc.QualityFor(m, 0.965, 65, 90)
 	}
 }

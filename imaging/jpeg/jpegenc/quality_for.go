@@ -1,20 +1,23 @@
-package jpeg
+package jpegenc
 
 import (
 	"image"
 	"math"
 
+	"vitrine/imaging/jpeg/dct"
 	"vitrine/imaging/ssim"
 )
 
-// sampled is how many blocks a quality is looked for with, at most.
-const sampled = 2000
+// maxSampled is the maximum number of blocks that QualityFor examines.
+const maxSampled = 2000
 
-// QualityFor gives the least quality from low to high at which the luma of m, an *image.YCbCr or *image.Gray, keeps a
-// structural similarity of target, or high where none does. It writes nothing: up to 2,000 blocks, spread over the picture,
-// are transformed and quantised, and since the transform keeps sums of squares and products, the index of each block
-// follows from its coefficients (Parseval). What blocks of 8 x 8 do not see of the joints between them is allowed for: the
-// index of the whole picture in Gaussian windows is within 0.012 of the target, unless the quality is at a bound.
+// QualityFor returns the lowest quality from low to high at which the luma of m, an *image.YCbCr or *image.Gray, reaches
+// the SSIM target, or high if none does.
+//
+// It encodes nothing: it transforms and quantises up to 2,000 blocks spread over the picture. The transform preserves sums
+// of squares and products (Parseval's theorem), so the SSIM of a block follows from its coefficients. Blocks don't show the
+// loss across their borders; a measured factor accounts for it. The SSIM of the whole picture in Gaussian windows is within
+// 0.012 of the target, unless the result is low or high.
 func QualityFor(m image.Image, target float64, low, high int) int {
 	s := sampleBlocks(m)
 	if len(s) == 0 {
@@ -22,7 +25,7 @@ func QualityFor(m image.Image, target float64, low, high int) int {
 	}
 	for low < high {
 		middle := (low + high) / 2
-		if s.likeness(middle) >= target {
+		if s.ssim(middle) >= target {
 			high = middle
 		} else {
 			low = middle + 1
@@ -31,13 +34,15 @@ func QualityFor(m image.Image, target float64, low, high int) int {
 	return low
 }
 
-// joints is by how much more is lost in windows that lie across the joints of blocks: measured, 1.18 to 1.4.
-const joints = 1.22
+// borderLoss is the loss in windows across the borders of blocks, relative to the loss inside blocks. It was measured as
+// 1.18 to 1.4.
+const borderLoss = 1.22
 
-// samples are eight times the coefficients of blocks of luma, in zigzag order.
+// samples holds the luma coefficients of blocks, times eight, in zigzag order.
 type samples [][64]int16
 
-// sampleBlocks takes whole blocks only; there are none in a picture of less than 8 pixels a side.
+// sampleBlocks returns the coefficients of whole blocks spread over m. A picture with a side below 8 pixels has no such
+// blocks.
 func sampleBlocks(m image.Image) samples {
 	var p plane
 	switch m := m.(type) {
@@ -47,22 +52,22 @@ func sampleBlocks(m image.Image) samples {
 		p = plane{m.Y[m.YOffset(m.Rect.Min.X, m.Rect.Min.Y):], m.YStride, m.Rect.Dx(), m.Rect.Dy()}
 	}
 	across, down := p.width/8, p.height/8
-	n := min(across*down, sampled)
+	n := min(across*down, maxSampled)
 	list := make(samples, n)
-	var b block
+	var b dct.Block
 	for i := range list {
 		at := int(int64(i) * int64(across*down) / int64(n))
 		p.load(&b, at%across*8, at/across*8)
-		fdct(&b)
+		dct.Forward(&b)
 		for k := range b {
-			list[i][k] = int16(b[zigzag[k]])
+			list[i][k] = int16(b[dct.ZigZag[k]])
 		}
 	}
 	return list
 }
 
-// likeness is the mean index of the blocks at a quality.
-func (s samples) likeness(quality int) float64 {
+// ssim returns the estimated SSIM of the picture at a quality.
+func (s samples) ssim(quality int) float64 {
 	table := quantisers(quality)[0]
 	var steps, inverse [64]float32
 	for k, q := range table {
@@ -73,10 +78,10 @@ func (s samples) likeness(quality int) float64 {
 	for i := range s {
 		sum += float64(index(&s[i], &steps, &inverse))
 	}
-	return 1 - joints*(1-sum/float64(len(s)))
+	return 1 - borderLoss*(1-sum/float64(len(s)))
 }
 
-// index compares a block with what is left of it after quantising.
+// index returns the SSIM of a block and the same block after quantisation.
 func index(c *[64]int16, steps, inverse *[64]float32) float32 {
 	const one = 64 // the square of the 8 that the coefficients are multiplied by
 	level := func(k int) (float32, float32) {

@@ -1,16 +1,19 @@
-package jpeg_test
+// Package jpegtest draws and compares the pictures that the tests of jpeg and jpegenc share. It imports nothing of the project.
+package jpegtest
 
 import (
 	"image"
 	"math"
 )
 
-// texture is a picture that behaves like a photograph: gradients, edges and grain of several sizes. It gives the
-// value of channel c at a point, 0 to 255; x and y are in pixels of a picture whose longer side is size.
-type texture struct{ size float64 }
+// Texture draws a picture with the features of a photograph: gradients, edges and grain of several sizes.
+type Texture struct {
+	Side float64 // longer side of the picture in pixels
+}
 
-func (t texture) at(c int, x, y float64) float64 {
-	u, v := x/t.size, y/t.size
+// At returns the value of channel c at a point in pixels, from 0 to 255.
+func (t Texture) At(c int, x, y float64) float64 {
+	u, v := x/t.Side, y/t.Side
 	shift := float64(c) * 1.7
 	sky := 120 + 60*math.Sin(3*u+shift)*math.Cos(2*v-shift)
 	hill := 0.5 + 0.12*math.Sin(9*u+shift/9) + 0.04*math.Sin(31*u)
@@ -26,7 +29,7 @@ func (t texture) at(c int, x, y float64) float64 {
 	return min(max(sky, 0), 255)
 }
 
-// grain is noise that depends on the place alone, between -amount and amount.
+// grain returns noise from -amount to amount that depends on the position only.
 func grain(x, y, amount int) float64 {
 	h := uint32(x)*0x9e3779b1 ^ uint32(y)*0x85ebca6b
 	h = (h ^ h>>15) * 0x2c1b3c6d
@@ -34,32 +37,32 @@ func grain(x, y, amount int) float64 {
 	return float64(int(h>>8)%(2*amount+1) - amount)
 }
 
-// photograph is a 4:2:0 picture of the texture.
-func photograph(w, h int) *image.YCbCr {
+// Photograph returns a 4:2:0 picture of the texture.
+func Photograph(w, h int) *image.YCbCr {
 	m := image.NewYCbCr(image.Rect(0, 0, w, h), image.YCbCrSubsampleRatio420)
-	t := texture{float64(max(w, h))}
+	t := Texture{float64(max(w, h))}
 	for y := range h {
 		for x := range w {
-			m.Y[y*m.YStride+x] = uint8(t.at(0, float64(x), float64(y)))
+			m.Y[y*m.YStride+x] = uint8(t.At(0, float64(x), float64(y)))
 		}
 	}
 	for y := range (h + 1) / 2 {
 		for x := range (w + 1) / 2 {
-			m.Cb[y*m.CStride+x] = uint8(t.at(1, float64(2*x), float64(2*y)))
-			m.Cr[y*m.CStride+x] = uint8(t.at(2, float64(2*x), float64(2*y)))
+			m.Cb[y*m.CStride+x] = uint8(t.At(1, float64(2*x), float64(2*y)))
+			m.Cr[y*m.CStride+x] = uint8(t.At(2, float64(2*x), float64(2*y)))
 		}
 	}
 	return m
 }
 
-// grayPhotograph is the luma of photograph.
-func grayPhotograph(w, h int) *image.Gray {
-	m := photograph(w, h)
+// GrayPhotograph returns the luma of Photograph.
+func GrayPhotograph(w, h int) *image.Gray {
+	m := Photograph(w, h)
 	return &image.Gray{Pix: m.Y, Stride: m.YStride, Rect: m.Rect}
 }
 
-// samePixels reports whether two pictures have the same type, bounds, subsampling and visible samples.
-func samePixels(a, b image.Image) bool {
+// SamePixels reports whether two pictures have the same type, bounds, subsampling and visible samples.
+func SamePixels(a, b image.Image) bool {
 	if a.Bounds() != b.Bounds() {
 		return false
 	}

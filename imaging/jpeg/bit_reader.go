@@ -5,19 +5,19 @@ import (
 	"encoding/binary"
 )
 
-// chunkSize is how many unstuffed bytes are held at a time: well inside a first-level cache.
+// chunkSize is the number of bytes unstuffed at a time. It fits well into the first-level cache.
 const chunkSize = 2 << 10
 
-// bitReader reads the bits of one entropy-coded segment, most significant first. Past the end of the
-// segment it supplies zeros and counts them, so that the hot loops need no check: overrun tells.
+// bitReader reads the bits of an entropy-coded segment, most significant first. Past the end of the segment it supplies
+// zeros and counts them, so that the hot loops need no check. overrun reports whether any were used.
 type bitReader struct {
-	acc     uint64 // the next n bits, left-aligned; what lies below is zero or a true preview of the next byte
-	n       uint   // how many bits of acc count
-	phantom uint   // how many zero bits were added past the end since start
+	acc     uint64 // the next n bits, left-aligned; bits below are zero or already match the next byte
+	n       uint   // valid bits of acc
+	phantom uint   // zero bits added past the end since start
 	pos     int    // next byte of buf
 	end     int    // end of the bytes in buf
-	ended   bool   // next is at the marker, or at the end of src
-	next    int    // next byte of src to be unstuffed
+	ended   bool   // next is at a marker or at the end of src
+	next    int    // next byte of src to unstuff
 	src     []byte
 	buf     [chunkSize]byte
 }
@@ -29,10 +29,10 @@ func (r *bitReader) start(at int) {
 	r.ended, r.next = false, at
 }
 
-// overrun reports whether more bits were taken than the segment holds.
+// overrun reports whether more bits were read than the segment holds.
 func (r *bitReader) overrun() bool { return r.n < r.phantom }
 
-// refill tops the given register up to at least 56 bits.
+// refill returns the register acc with n valid bits filled up to at least 56 bits.
 func (r *bitReader) refill(acc uint64, n uint) (uint64, uint) {
 	if r.end-r.pos >= 8 {
 		acc |= binary.BigEndian.Uint64(r.buf[r.pos:]) >> (n & 63)
@@ -42,6 +42,7 @@ func (r *bitReader) refill(acc uint64, n uint) (uint64, uint) {
 	return r.refillSlow(acc, n)
 }
 
+// refillSlow is refill near the end of a chunk.
 func (r *bitReader) refillSlow(acc uint64, n uint) (uint64, uint) {
 	for n <= 56 {
 		if r.pos == r.end && !r.chunk() {
@@ -55,7 +56,7 @@ func (r *bitReader) refillSlow(acc uint64, n uint) (uint64, uint) {
 	return acc, n
 }
 
-// chunk unstuffs the next bytes of the segment (T.81 B.1.1.5) into buf; false means that there are none.
+// chunk unstuffs the next bytes of the segment (T.81 B.1.1.5) into buf. It returns false at the end of the segment.
 func (r *bitReader) chunk() bool {
 	if r.ended {
 		return false
@@ -88,8 +89,7 @@ func (r *bitReader) chunk() bool {
 	return r.end > 0
 }
 
-// finish skips what is left of the segment and returns the offset of the marker that ends it, or the length of
-// the source.
+// finish skips the rest of the segment and returns the offset of the marker that ends it, or the length of the source.
 func (r *bitReader) finish() int {
 	for !r.ended {
 		i := bytes.IndexByte(r.src[r.next:], 0xff)
@@ -105,8 +105,8 @@ func (r *bitReader) finish() int {
 	return r.next
 }
 
-// restart ends the segment and begins the one after the restart marker want. Bytes before the marker are
-// skipped; any other marker is an error.
+// restart skips the rest of the segment and starts the segment after the restart marker want. It returns an error if
+// another marker comes first.
 func (r *bitReader) restart(want byte) error {
 	at := r.finish()
 	for {
@@ -125,12 +125,12 @@ func (r *bitReader) restart(want byte) error {
 			r.start(at + 1)
 			return nil
 		case r.src[at] != 0:
-			return FormatError("bad RST marker")
+			return formatError("marker other than the expected RST")
 		}
 	}
 }
 
-// atMarker reports whether the restart marker want follows the last bits taken, but for padding with ones
+// atMarker reports whether the restart marker want follows the bits read so far, except for padding with ones
 // (T.81 F.1.2.3).
 func (r *bitReader) atMarker(want byte) bool {
 	if r.pos == r.end {

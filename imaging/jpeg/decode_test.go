@@ -163,7 +163,7 @@ func TestDecoderIsReusable(t *testing.T) {
 				}
 			}
 		}
-		d.Reset()
+		d = jpeg.Decoder{}
 	}
 }
 

@@ -2,8 +2,8 @@ package jpeg
 
 import "vitrine/imaging/jpeg/dct"
 
-// emit puts the samples of d.block at block bx of row y of a component's band.
-func (d *Decoder) emit(c *component, bx, y int, mask uint64) {
+// emit writes the samples of d.block to block bx in row y of the component's band.
+func (d *decoder) emit(c *component, bx, y int, mask uint64) {
 	side := 8 / d.opt.Scale
 	if c.expandH == 0 {
 		d.transform(mask, c.band[side*(y*c.stride+bx):], c.stride)
@@ -19,9 +19,9 @@ func (d *Decoder) emit(c *component, bx, y int, mask uint64) {
 	}
 }
 
-// transform is the inverse DCT of the decoder's scale. It clears the AC coefficients, but at scale 8, where
-// nothing reads them.
-func (d *Decoder) transform(mask uint64, dst []byte, stride int) {
+// transform applies the inverse DCT for the decoder's scale. It clears the AC coefficients, except at scale 8, where they
+// are never read.
+func (d *decoder) transform(mask uint64, dst []byte, stride int) {
 	switch d.opt.Scale {
 	case 1:
 		dct.Inverse(&d.block, mask, dst, stride)

@@ -1,10 +1,9 @@
 package jpeg
 
-// standardLuma is the sum of the luminance table of T.81 table K.1, which the quality scale of the IJG library
-// refers to.
+// standardLuma is the sum of the luminance quantisers of T.81 table K.1, the reference of libjpeg's quality scale.
 const standardLuma = 3688
 
-// tableSums reads the sum of each quantisation table of a DQT segment (T.81 B.2.4.1), as far as it is whole.
+// tableSums stores the sum of each complete quantisation table of a DQT segment (T.81 B.2.4.1) in sums.
 func tableSums(p []byte, sums *[4]int) {
 	for len(p) > 0 {
 		precision, id := p[0]>>4&1, p[0]&3
@@ -26,8 +25,8 @@ func tableSums(p []byte, sums *[4]int) {
 	}
 }
 
-// qualityOf takes a luma table for one of the IJG library's, which multiplies the standard one by 50/q below 50,
-// by 2-q/50 from there on.
+// qualityOf returns the libjpeg quality q of a luma table by its sum. libjpeg multiplies the standard table by 50/q if q is
+// below 50, and by 2-q/50 otherwise.
 func qualityOf(sum int) int {
 	switch {
 	case sum <= 0:

@@ -2,11 +2,11 @@ package jpeg
 
 import "math/bits"
 
-// acRefine adds one bit to each coefficient of a band and brings the ones that become non-zero (T.81 G.1.2.3).
+// acRefine adds one bit to each non-zero coefficient of a band and sets those that become non-zero (T.81 G.1.2.3).
 func (s *scan) acRefine(c *scanComponent, at int, slot *slots) error {
 	coef := c.coef[at*c.kept:][:c.kept]
 	mask := c.masks[at]
-	others := mask & s.band // coefficients from k on that are not zero so far
+	others := mask & s.band // non-zero coefficients from k on
 	k, end := uint(s.start), uint(s.end)
 	for s.eobRun == 0 && k <= end {
 		run, v, err := s.acSymbol(c.ac, 63)
@@ -17,7 +17,7 @@ func (s *scan) acRefine(c *scanComponent, at int, slot *slots) error {
 			s.eobRun++ // this block is the first of the run
 			continue
 		case v < -1 || v > 1:
-			return FormatError("unexpected Huffman code")
+			return formatError("invalid Huffman code in a refinement scan")
 		}
 		place := afterZeros(others, k+uint(run))
 		passed := others & (1<<place - 1)
@@ -25,7 +25,7 @@ func (s *scan) acRefine(c *scanComponent, at int, slot *slots) error {
 			return err
 		}
 		if place > end {
-			return FormatError("too many coefficients")
+			return formatError("more coefficients than the scan covers")
 		}
 		others ^= passed
 		k = place + 1
@@ -44,7 +44,7 @@ func (s *scan) acRefine(c *scanComponent, at int, slot *slots) error {
 	return nil
 }
 
-// afterZeros is the place of the zero coefficient that would be at the given place if there were no others before it.
+// afterZeros returns the place of a zero coefficient, given its place when only zero coefficients are counted.
 func afterZeros(others uint64, place uint) uint {
 	for at := place; ; {
 		next := place + uint(bits.OnesCount64(others&(2<<at-1)))
@@ -55,7 +55,7 @@ func afterZeros(others uint64, place uint) uint {
 	}
 }
 
-// correct reads a bit for each coefficient in the mask and where it is set moves the coefficient away from zero.
+// correct reads a bit for each coefficient in the mask and moves the coefficient away from zero if the bit is set.
 func (s *scan) correct(coef []int16, mask uint64, slot *slots) error {
 	if mask == 0 {
 		return nil
@@ -81,7 +81,7 @@ func (s *scan) correct(coef []int16, mask uint64, slot *slots) error {
 	}
 	r.acc, r.n = acc, n
 	if overflow < 0 { // a sign changed
-		return unsupported("coefficient beyond 16 bits")
+		return unsupported("coefficient exceeds 16 bits")
 	}
 	return nil
 }

@@ -6,16 +6,16 @@ import (
 	"vitrine/imaging/jpeg/dct"
 )
 
-// refillBelow is the number of bits that any code and its value fit in.
+// refillBelow is the number of bits that is enough for any code and its value.
 const refillBelow = 32
 
-// sequential decodes one block of a sequential scan and puts its samples into its band.
-func (d *Decoder) sequential(s *scan, c *scanComponent, bx, y int) error {
+// sequential decodes a block of a sequential scan and writes its samples to the band.
+func (d *decoder) sequential(s *scan, c *scanComponent, bx, y int) error {
 	if err := s.dcDifference(c); err != nil {
 		return err
 	}
 	mask := uint64(0)
-	if s.eobRun > 0 { // image/jpeg lets such codes, which only progressive files have, work here too
+	if s.eobRun > 0 { // like image/jpeg, accept this code of progressive files in sequential ones
 		s.eobRun--
 	} else {
 		var err error
@@ -28,7 +28,7 @@ func (d *Decoder) sequential(s *scan, c *scanComponent, bx, y int) error {
 	return nil
 }
 
-// dcDifference decodes the difference to the DC of the block before (T.81 F.2.2.1) and adds it.
+// dcDifference decodes the difference to the DC of the previous block (T.81 F.2.2.1) and adds it to c.pred.
 func (s *scan) dcDifference(c *scanComponent) error {
 	r := &s.bits
 	if r.n < refillBelow {
@@ -43,7 +43,7 @@ func (s *scan) dcDifference(c *scanComponent) error {
 	}
 	size, length := c.dc.long(e, r.acc)
 	if length == 0 || size > 16 {
-		return FormatError("bad Huffman code")
+		return formatError("invalid Huffman code")
 	}
 	r.acc <<= length & 63
 	r.n -= length
@@ -55,14 +55,14 @@ func (s *scan) dcDifference(c *scanComponent) error {
 	return nil
 }
 
-// coefficients decodes the AC coefficients of a block (T.81 F.2.2.2) into b, dequantised, and returns a mask of their
-// places.
+// coefficients decodes and dequantises the AC coefficients of a block (T.81 F.2.2.2) into b and returns the mask of their
+// indices.
 func (s *scan) coefficients(h *huffman, q *[64]int32, b *dct.Block) (mask uint64, err error) {
 	r := &s.bits
 	acc, n := r.acc, r.n
 	for k := uint(1); k < 64; k++ {
 		if n < refillBelow {
-			if at := r.pos; r.end-at >= 8 { // refill by hand: the compiler does not inline it
+			if at := r.pos; r.end-at >= 8 { // refill, which the compiler doesn't inline
 				acc |= binary.BigEndian.Uint64(r.buf[at:]) >> (n & 63)
 				r.pos = at + int((63-n)>>3)
 				n |= 56
@@ -75,7 +75,7 @@ func (s *scan) coefficients(h *huffman, q *[64]int32, b *dct.Block) (mask uint64
 		if length == 0 {
 			symbol, length := h.long(e, acc)
 			if length == 0 {
-				return 0, FormatError("bad Huffman code")
+				return 0, formatError("invalid Huffman code")
 			}
 			acc <<= length & 63
 			n -= length

@@ -1,7 +1,7 @@
 package jpeg
 
-// table takes in a segment that is neither a scan nor the end.
-func (d *Decoder) table(seg segment) error {
+// table reads a segment other than SOS and EOI.
+func (d *decoder) table(seg segment) error {
 	p := seg.body
 	switch seg.marker {
 	case sof0, sof1, sof2:
@@ -12,7 +12,7 @@ func (d *Decoder) table(seg segment) error {
 		return d.quantTables(p)
 	case dri:
 		if len(p) != 2 {
-			return FormatError("DRI has wrong length")
+			return formatError("DRI has wrong length")
 		}
 		d.ri = int(p[0])<<8 | int(p[1])
 		return nil
@@ -30,9 +30,10 @@ func (d *Decoder) table(seg segment) error {
 	return known(seg.marker)
 }
 
-func (d *Decoder) frameHeader(marker byte, p []byte) error {
+// frameHeader reads an SOF segment.
+func (d *decoder) frameHeader(marker byte, p []byte) error {
 	if d.frame.n != 0 {
-		return FormatError("multiple SOF markers")
+		return formatError("more than one SOF marker")
 	}
 	f, err := parseFrame(marker, p)
 	switch {
@@ -41,7 +42,7 @@ func (d *Decoder) frameHeader(marker byte, p []byte) error {
 	case f.n == 4:
 		return unsupported("four components")
 	case f.width == 0 || f.height == 0:
-		return unsupported("a dimension is zero")
+		return unsupported("width or height is zero")
 	}
 	d.frame = f
 	d.layout()
@@ -49,19 +50,19 @@ func (d *Decoder) frameHeader(marker byte, p []byte) error {
 }
 
 // quantTables reads a DQT segment (T.81 B.2.4.1).
-func (d *Decoder) quantTables(p []byte) error {
+func (d *decoder) quantTables(p []byte) error {
 	for len(p) > 0 {
 		precision, id := p[0]>>4, p[0]&15
 		size := 64 << precision
 		switch {
 		case id > 3:
-			return FormatError("bad Tq value")
+			return formatError("quantisation table number above 3")
 		case precision > 1:
-			return FormatError("bad Pq value")
+			return formatError("quantisation table precision is not 8 or 16 bits")
 		case len(p) == 1:
-			return nil // a lone byte at the end is let pass, as by image/jpeg
+			return nil // accept a single extra byte at the end, as image/jpeg does
 		case len(p) < 1+size:
-			return FormatError("DQT has wrong length")
+			return formatError("DQT has wrong length")
 		}
 		for i := range d.quant[id] {
 			if precision == 0 {
@@ -76,14 +77,14 @@ func (d *Decoder) quantTables(p []byte) error {
 }
 
 // huffmanTables reads a DHT segment (T.81 B.2.4.2).
-func (d *Decoder) huffmanTables(p []byte) error {
+func (d *decoder) huffmanTables(p []byte) error {
 	for len(p) > 0 {
 		if len(p) < 1+maxCode {
-			return FormatError("DHT has wrong length")
+			return formatError("DHT has wrong length")
 		}
 		class, id := p[0]>>4, p[0]&15
 		if class > 1 || id > 3 || d.frame.baseline && id > 1 {
-			return FormatError("bad Huffman table number")
+			return formatError("invalid Huffman table class or number")
 		}
 		h, err := d.newTable(class, id)
 		if err != nil {
@@ -96,14 +97,14 @@ func (d *Decoder) huffmanTables(p []byte) error {
 	return nil
 }
 
-// newTable gives the memory for a table: that of the one before, unless a scan goes by it.
-func (d *Decoder) newTable(class, id uint8) (*huffman, error) {
+// newTable returns the memory for a new definition of a table: the old table, unless a scan refers to it.
+func (d *decoder) newTable(class, id uint8) (*huffman, error) {
 	h := d.huff[class][id]
 	if h != &noCodes && !h.captured {
 		return h, nil
 	}
 	if d.used == maxTables {
-		return nil, unsupported("too many Huffman tables")
+		return nil, unsupported("more than 128 Huffman tables")
 	}
 	if d.used == len(d.tables) {
 		d.tables = append(d.tables, new(huffman))

@@ -1,18 +1,18 @@
 package jpeg
 
-// counting says what restart intervals count in a scan of one component that has several blocks a unit: the
-// standard counts blocks (T.81 A.2.2) and image/jpeg counts units' worth of them, coded or not. The first marker
-// found at its place decides.
+// counting is the meaning of restart intervals in a scan of one component with several blocks per unit. The standard counts
+// blocks (T.81 A.2.2). image/jpeg counts groups of blocks as large as a unit, coded or not. The position of the first
+// marker decides.
 type counting uint8
 
 const (
-	unitwise  counting = iota // also where both are the same
-	undecided                 // unitwise so far
+	unitwise  counting = iota // also used if both are the same
+	undecided                 // unitwise until a marker is found
 	blockwise
 )
 
-// row decodes the scan's part of a row of units.
-func (d *Decoder) row(s *scan, my int) error {
+// row decodes a row of units of the scan.
+func (d *decoder) row(s *scan, my int) error {
 	if s.n > 1 {
 		return d.interleaved(s)
 	}
@@ -31,8 +31,8 @@ func (d *Decoder) row(s *scan, my int) error {
 	return nil
 }
 
-// interleaved decodes a row of the units of a scan of several components (T.81 A.2.3).
-func (d *Decoder) interleaved(s *scan) error {
+// interleaved decodes a row of units of a scan of several components (T.81 A.2.3).
+func (d *decoder) interleaved(s *scan) error {
 	across, _ := d.frame.units()
 	for mx := range across {
 		for i := range s.n {
@@ -50,9 +50,9 @@ func (d *Decoder) interleaved(s *scan) error {
 	return nil
 }
 
-// alone decodes a row of the blocks of a scan of one component (T.81 A.2.2), of which those beyond the picture are
-// not coded. It is row y of its band and row by of the picture.
-func (d *Decoder) alone(s *scan, y, by int) error {
+// alone decodes a row of blocks of a scan of one component (T.81 A.2.2), which omits blocks outside the picture. The row has
+// index y in its band and by in the picture.
+func (d *decoder) alone(s *scan, y, by int) error {
 	c := &s.comps[0]
 	for bx := 0; bx < c.across; bx++ {
 		if inside := bx < c.right && by < c.below; inside {
@@ -85,8 +85,8 @@ func (d *Decoder) alone(s *scan, y, by int) error {
 	return nil
 }
 
-// coded decodes what is left from bx on of such a row where restart intervals count the coded blocks.
-func (d *Decoder) coded(s *scan, bx, y, by int) error {
+// coded decodes the rest of such a row, from bx on, if restart intervals count coded blocks.
+func (d *decoder) coded(s *scan, bx, y, by int) error {
 	c := &s.comps[0]
 	if by >= c.below {
 		return nil
@@ -102,7 +102,7 @@ func (d *Decoder) coded(s *scan, bx, y, by int) error {
 	return nil
 }
 
-// unitDone takes the restart marker that is due after a unit, if any (T.81 F.2.1.3.1).
+// unitDone counts a unit and reads the restart marker if one is due after it (T.81 F.2.1.3.1).
 func (s *scan) unitDone() error {
 	s.unitsRemaining--
 	if s.restartEvery == 0 {
@@ -126,8 +126,9 @@ func (s *scan) unitDone() error {
 	return nil
 }
 
-// skippable is how many blocks from bx on, in its row, the end-of-band run leaves untouched.
-func (d *Decoder) skippable(s *scan, c *scanComponent, bx int) int {
+// skippable returns the number of blocks in the row, from bx on, that an end-of-band run leaves unchanged, and
+// removes them from the run.
+func (d *decoder) skippable(s *scan, c *scanComponent, bx int) int {
 	if !d.frame.progressive || s.start == 0 || s.high != 0 || s.interval > 0 {
 		return 0
 	}
@@ -136,8 +137,8 @@ func (d *Decoder) skippable(s *scan, c *scanComponent, bx int) int {
 	return n
 }
 
-// visit decodes one block of the scan, in row y of its band.
-func (d *Decoder) visit(s *scan, c *scanComponent, bx, y int) error {
+// visit decodes a block of the scan, in row y of its band.
+func (d *decoder) visit(s *scan, c *scanComponent, bx, y int) error {
 	if !d.frame.progressive {
 		return d.sequential(s, c, bx, y)
 	}

@@ -18,8 +18,8 @@ const (
 	forwardRowRoot    = 23170  // √2, 14 bits
 )
 
-// Forward replaces the samples of a block, 0 to 255, by eight times their coefficients: the transform of
-// Loeffler, Ligtenberg and Moschytz (ICASSP 1989), columns first, with the word lengths of image/jpeg.
+// Forward replaces the samples of a block, from 0 to 255, with their coefficients times eight. It applies the transform of
+// Loeffler, Ligtenberg and Moschytz (ICASSP 1989) to the columns and then the rows, with the word lengths of image/jpeg.
 func Forward(b *Block) {
 	forwardColumns(b)
 	for i := range 8 {
@@ -27,7 +27,8 @@ func Forward(b *Block) {
 	}
 }
 
-// forwardColumns leaves 18 fractional bits, and takes 128 off every sample by way of their sum.
+// forwardColumns transforms the columns. The result has 18 fractional bits. Subtracting 8*128 from the sum of a column
+// subtracts 128 from each of its samples.
 func forwardColumns(b *Block) {
 	for i := range 8 {
 		x0, x7 := b[i]+b[56+i], b[i]-b[56+i]
@@ -39,7 +40,7 @@ func forwardColumns(b *Block) {
 		b[i], b[32+i] = (s+t-8*128)<<18, (s-t)<<18
 		b[48+i], b[16+i] = rotate(x0-x3, x1-x2, forwardColEvenCos, forwardColEvenSin)
 
-		// rotate turns the other way than the flow graph of the paper; swapping both pairs makes up for it.
+		// The flow graph of the paper rotates in the opposite direction; swapping both pairs compensates.
 		x7, x4 = rotate(x7, x4, forwardColCos3, forwardColSin3)
 		x6, x5 = rotate(x6, x5, forwardColCos1, forwardColSin1)
 		x4, x6 = x4+x6, x4-x6
@@ -49,7 +50,7 @@ func forwardColumns(b *Block) {
 	}
 }
 
-// forwardRow drops the fractional bits again.
+// forwardRow transforms a row and drops the fractional bits.
 func forwardRow(r *[8]int32) {
 	x0, x7 := r[0]+r[7], r[0]-r[7]
 	x1, x6 := r[1]+r[6], r[1]-r[6]

@@ -16,7 +16,7 @@ const (
 	sin1       = 799    // sin(π/16), 12 bits
 )
 
-// clamp maps bits 18 to 31 of a column sum to the sample: the sum's integer part plus 128, kept within 0 to 255.
+// clamp maps bits 18 to 31 of a column sum to the sample: the integer part of the sum plus 128, clamped to 0 to 255.
 var clamp = func() (t [1 << 14]uint8) {
 	for i := range t {
 		v := int(int32(i)<<18>>18) + 128
@@ -25,15 +25,15 @@ var clamp = func() (t [1 << 14]uint8) {
 	return t
 }()
 
-// sample is the sample for a column sum.
+// sample returns the sample for a column sum.
 func sample(v int32) uint8 { return clamp[uint32(v)>>18] }
 
-// Inverse writes the samples of a dequantised block to dst, whose rows are stride apart, and clears the block. mask has a bit
-// for each AC coefficient that may not be zero.
+// Inverse writes the 8x8 samples of a dequantised block to dst, whose rows are stride bytes apart, and sets the AC
+// coefficients to zero. mask has a bit for each AC coefficient that may be non-zero, by its index in the block.
 //
-// The transform is the one of Loeffler, Ligtenberg and Moschytz (ICASSP 1989), rows first, with the word
-// lengths of image/jpeg: where bits are dropped decides about the last bit of a sample. All sums are
-// modulo 2^32, so that leaving out what is zero changes nothing.
+// The transform is the one of Loeffler, Ligtenberg and Moschytz (ICASSP 1989), applied to the rows and then the columns. It
+// uses the word lengths of image/jpeg, because the points where bits are dropped determine the last bit of a sample. Sums
+// are modulo 2^32, so skipping zeros doesn't change them.
 func Inverse(b *Block, mask uint64, dst []byte, stride int) {
 	if mask == 0 {
 		level := uint64(sample((b[0]<<17 + 1<<19) >> 2))
@@ -67,14 +67,14 @@ func Inverse(b *Block, mask uint64, dst []byte, stride int) {
 	*b = Block{}
 }
 
-// fillRows stores the same eight samples into eight rows.
+// fillRows stores the same eight samples in eight rows.
 func fillRows(samples uint64, dst []byte, stride int) {
 	for y := range 8 {
 		binary.LittleEndian.PutUint64(dst[y*stride:], samples)
 	}
 }
 
-// inverseRow transforms a row; the result has 20 fractional bits more.
+// inverseRow transforms a row. The result has 20 more fractional bits.
 func inverseRow(r *[8]int32) {
 	a, b := r[0]<<17+r[4]<<17, r[0]<<17-r[4]<<17
 	x2, x3 := rotate(r[2], r[6], rowEvenCos, rowEvenSin)
@@ -153,5 +153,5 @@ func inverseColumnsHalf(b *Block, dst []byte, stride int) {
 	}
 }
 
-// eight is the eight samples at an offset.
+// eight returns the eight samples at an offset.
 func eight(dst []byte, at int) *[8]byte { return (*[8]byte)(dst[at:]) }

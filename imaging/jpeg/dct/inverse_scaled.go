@@ -2,9 +2,9 @@ package dct
 
 import "encoding/binary"
 
-// The transforms for smaller pictures sample the waves of the low frequencies at 4x4 or 2x2 places. With
-// Bi = F0 + √2 Σ Fk cos((2i+1)kπ/2N), applied to rows and columns, the samples are an eighth of the result; no exactness
-// is promised, so the work is arranged for few multiplications.
+// The transforms for smaller pictures evaluate the low frequencies at 4x4 or 2x2 points. With
+// Bi = F0 + √2 Σ Fk cos((2i+1)kπ/2N), applied to rows and columns, the samples are an eighth of the result. The result
+// need not match another decoder, so the steps are arranged for few multiplications.
 
 // Multipliers of the 4-point transform, 13 bits.
 const (
@@ -12,19 +12,19 @@ const (
 	sin8 = 4433  // √2 sin(π/8)
 )
 
-// The bits of a mask for the 4x4 and the 2x2 lowest frequencies.
+// Masks of the 4x4 and the 2x2 lowest frequencies.
 const (
 	lowFour = 0x0f0f0f0f
 	lowTwo  = 0x0303
 )
 
-// rounded is the sample for a sum with the given number of fractional bits.
+// rounded returns the sample for a sum with the given number of fractional bits.
 func rounded(v int32, fraction uint) uint8 {
 	v = 128 + (v+1<<(fraction-1))>>fraction
 	return uint8(min(max(v, 0), 255))
 }
 
-// Inverse4 writes the 4x4 samples of a block to dst and clears the block.
+// Inverse4 is Inverse at half the size: it writes 4x4 samples.
 func Inverse4(b *Block, mask uint64, dst []byte, stride int) {
 	if mask&lowFour == 0 {
 		level := uint32(rounded(b[0], 3)) * 0x01010101
@@ -53,14 +53,14 @@ func Inverse4(b *Block, mask uint64, dst []byte, stride int) {
 	*b = Block{}
 }
 
-// four is the 4-point transform; the result has 13 fractional bits more.
+// four computes the 4-point transform. The result has 13 more fractional bits.
 func four(f0, f1, f2, f3 int32) (p0, p1, p2, p3 int32) {
 	e0, e1 := (f0+f2)<<13, (f0-f2)<<13
 	o0, o1 := f1*cos8+f3*sin8, f1*sin8-f3*cos8
 	return e0 + o0, e1 + o1, e1 - o1, e0 - o0
 }
 
-// Inverse2 writes the 2x2 samples of a block to dst and clears the block.
+// Inverse2 is Inverse at a quarter of the size: it writes 2x2 samples.
 func Inverse2(b *Block, mask uint64, dst []byte, stride int) {
 	d0, d1 := (*[2]byte)(dst), (*[2]byte)(dst[stride:])
 	if mask&lowTwo == 0 {
@@ -77,5 +77,5 @@ func Inverse2(b *Block, mask uint64, dst []byte, stride int) {
 	}
 }
 
-// Inverse1 writes the one sample of a block, its mean, to dst. It leaves the block as it is.
+// Inverse1 writes the mean of a block, as one sample, to dst. It doesn't change the block.
 func Inverse1(b *Block, dst []byte) { dst[0] = rounded(b[0], 3) }

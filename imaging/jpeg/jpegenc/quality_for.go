@@ -12,7 +12,7 @@ import (
 const maxSampled = 2000
 
 // QualityFor returns the lowest quality from low to high at which the luma of m, an *image.YCbCr or *image.Gray, reaches
-// the SSIM target, or high if none does.
+// the SSIM target, or high if no quality does.
 //
 // It encodes nothing: it transforms and quantises up to 2,000 blocks spread over the picture. The transform preserves sums
 // of squares and products (Parseval's theorem), so the SSIM of a block follows from its coefficients. Blocks don't show the

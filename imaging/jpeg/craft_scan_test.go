@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// craftTable has a code for every symbol, of two to sixteen bits; the frequent ones come first.
+// craftTable has a code of two to sixteen bits for every symbol. Frequent symbols come first.
 var craftTable, craftCodes = func() ([]byte, [256][2]uint32) {
 	table := make([]byte, 16)
 	frequent := []byte{
@@ -119,10 +119,10 @@ func (w *craftWriter) scan(s craftScan) {
 	w.align()
 }
 
-// craftBlock is a block of a component; at is -1 for one that is counted but not coded.
+// craftBlock is a block of a component. at is -1 for a block that is counted but not coded.
 type craftBlock struct{ comp, at int }
 
-// units lists the blocks of a scan by unit.
+// units returns the blocks of a scan by unit.
 func (w *craftWriter) units(s craftScan) (units [][]craftBlock) {
 	if len(s.comps) == 1 {
 		c := &w.comps[s.comps[0]]
@@ -170,7 +170,7 @@ func (w *craftWriter) block(s craftScan, comp int, b *[64]int) {
 	}
 }
 
-// band codes AC coefficients for the first time (T.81 F.1.2.2 and G.1.2.2).
+// band writes the first scan of a band of AC coefficients (T.81 F.1.2.2 and G.1.2.2).
 func (w *craftWriter) band(s craftScan, b *[64]int) {
 	run := 0
 	for k := max(s.start, 1); k <= s.end; k++ {
@@ -194,7 +194,7 @@ func (w *craftWriter) band(s craftScan, b *[64]int) {
 	}
 }
 
-// refine codes one more bit of AC coefficients (T.81 figure G.7).
+// refine writes one more bit of a band of AC coefficients (T.81 figure G.7).
 func (w *craftWriter) refine(s craftScan, b *[64]int) {
 	last := 0
 	for k := s.start; k <= s.end; k++ {
@@ -247,7 +247,7 @@ func (w *craftWriter) corrections(list []byte) {
 	}
 }
 
-// endRun writes the end-of-band run so far and the correction bits of its blocks.
+// endRun writes the pending end-of-band run and the correction bits of its blocks.
 func (w *craftWriter) endRun() {
 	if w.eobRun > 0 {
 		extra := bits.Len(uint(w.eobRun)) - 1

@@ -39,7 +39,7 @@ const (
 	maxTags     = 200
 )
 
-// profile gives access to the tags of a profile.
+// profile is a profile with its tag table.
 type profile struct {
 	data []byte
 	tags []byte // the tag table

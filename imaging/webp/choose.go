@@ -1,19 +1,18 @@
 package webp
 
-// score is the weighted sum of error and bits, in 2^-16 squared samples.
+// score returns the weighted sum of error and bits, in 2^-16 squared samples.
 func score(distortion int64, rate int32, lambda int64) int64 {
 	return distortion<<16 + lambda*int64(rate)
 }
 
-// large is a whole macroblock's luma under one mode.
+// large holds the coefficients of a macroblock's luma predicted by one mode for all of it.
 type large struct {
-	dc     [16]int16 // first coefficients, transformed again
+	dc     [16]int16 // first coefficients after the second transform
 	coeffs [firstU][16]int16
 	score  int64
 }
 
-// chooseLarge finds the best mode for the whole of the luma, and codes it. It
-// gives the mode and what it costs.
+// chooseLarge finds the best mode for all of the luma, and codes it. It returns the mode and its score.
 func (w *work) chooseLarge(lv *levels) (mode uint8, total int64) {
 	var tries [2]large
 	best := &tries[0]
@@ -33,6 +32,7 @@ func (w *work) chooseLarge(lv *levels) (mode uint8, total int64) {
 	return mode, w.codeLarge(best, int(mode), lv)
 }
 
+// tryLarge computes the score of a mode without refining the values.
 func (w *work) tryLarge(t *large, mode int) {
 	var dc, values [16]int16
 	var block [16]byte
@@ -55,7 +55,7 @@ func (w *work) tryLarge(t *large, mode int) {
 	t.score = score(distortion+d, rate, w.lambda)
 }
 
-// codeLarge makes the final values.
+// codeLarge computes the final values and samples and returns the score.
 func (w *work) codeLarge(t *large, mode int, lv *levels) int64 {
 	var dc, restored [16]int16
 	seg, top, left := w.seg, w.top, w.left
@@ -80,6 +80,7 @@ func (w *work) codeLarge(t *large, mode int, lv *levels) int64 {
 	return score(distortion, rate, w.lambda)
 }
 
+// squares returns the sum of the squared differences.
 func squares(a, b *[16]byte) int64 {
 	sum := int32(0)
 	for i := range a {
@@ -89,8 +90,8 @@ func squares(a, b *[16]byte) int64 {
 	return int64(sum)
 }
 
-// chooseSmall finds a mode for each block of the luma, and codes them, unless that
-// costs more than limit.
+// chooseSmall finds a mode for each block of luma, and codes the blocks. It returns false, and changes nothing, if the score
+// reaches limit.
 func (w *work) chooseSmall(topModes []uint8, leftModes *[4]uint8, limit int64, lv *levels) (modes [16]uint8, ok bool) {
 	var out [firstU][16]byte
 	copy(out[:], w.out[:firstU])
@@ -130,10 +131,11 @@ func (w *work) chooseSmall(topModes []uint8, leftModes *[4]uint8, limit int64, l
 	return modes, true
 }
 
-// tried is how many modes of a block are coded to see what they cost: those whose
-// prediction is the nearest. More find little.
+// tried is the number of modes of a block that are coded to determine their score: the modes with the closest predictions.
+// More modes rarely find a better one.
 const tried = 4
 
+// chooseBlock returns the best mode of block i of luma, and its coefficients. price is the cost of each mode.
 func (w *work) chooseBlock(i int, e *edge4, ctx int, price *[modes4]int32) (mode int, coeffs [16]int16) {
 	var preds [modes4][16]byte
 	var near [tried]int
@@ -164,7 +166,7 @@ func (w *work) chooseBlock(i int, e *edge4, ctx int, price *[modes4]int32) (mode
 	return mode, coeffs
 }
 
-// chooseChroma finds the best mode for both planes of chroma, and codes them.
+// chooseChroma finds the best mode for both chroma planes, codes them, and returns the mode.
 func (w *work) chooseChroma(lv *levels) (mode uint8) {
 	var tries [2][8][16]int16
 	best, using, free := noPath, 0, 1
@@ -194,6 +196,7 @@ func (w *work) chooseChroma(lv *levels) (mode uint8) {
 	return mode
 }
 
+// tryChroma computes the coefficients of a mode and returns its score.
 func (w *work) tryChroma(coeffs *[8][16]int16, mode int) int64 {
 	var block [16]byte
 	var values [16]int16

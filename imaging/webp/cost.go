@@ -1,31 +1,30 @@
 package webp
 
-// The kinds of blocks that tokens are coded for (RFC 6386, section 13.3).
+// The kinds of blocks of tokens (RFC 6386, section 13.3).
 const (
-	lumaAfterDC = iota // of a macroblock whose first coefficients are coded apart
-	lumaDC             // those first coefficients
+	lumaAfterDC = iota // luma without first coefficients, which are coded separately
+	lumaDC             // the first coefficients
 	chroma
 	luma
 )
 
-// bands gives the band of a position, and one past the last.
+// bands is the band by position, with one more position after the last.
 var bands = [17]uint8{0, 1, 2, 3, 6, 4, 5, 6, 6, 6, 6, 6, 6, 6, 6, 7, 0}
 
-// maxLevel is the largest value that is written; no coefficient needs more.
+// maxLevel is the largest value that is written. No coefficient needs a larger one.
 const maxLevel = 2047
 
-// The tokens for values: 0 to 4, and six categories with bits of their own
-// (section 13.2).
+// tokens is the number of tokens for values: 0 to 4, and six categories with extra bits (section 13.2).
 const tokens = 11
 
+// categoryBase is the lowest value of each category, and categoryProbs the probabilities of its extra bits.
 var (
 	categoryBase  = [6]int{5, 7, 11, 19, 35, 67}
 	categoryProbs = [6][]uint8{{159}, {165, 145}, {173, 148, 140}, {176, 155, 140, 135}, {180, 157, 141, 134, 130},
 		{254, 254, 243, 230, 196, 177, 153, 140, 133, 130, 129}}
 )
 
-// tokenOf and bitsOf give the token of a value and the cost of what follows it,
-// the sign included.
+// tokenOf and bitsOf are the token of a value and the cost of its extra bits and sign.
 var tokenOf, bitsOf = func() (token [maxLevel + 1]uint8, cost256 [maxLevel + 1]int32) {
 	for v := 1; v <= maxLevel; v++ {
 		token[v], cost256[v] = uint8(min(v, 4)), 256
@@ -43,14 +42,15 @@ var tokenOf, bitsOf = func() (token [maxLevel + 1]uint8, cost256 [maxLevel + 1]i
 	return token, cost256
 }()
 
-// costs are those of tokens under some probabilities, in 1/256 bits.
+// costs holds the costs of tokens for given probabilities, in 1/256 bits.
 type costs struct {
-	// token includes, where the context is not 0, that the block has not ended.
+	// token includes the bit for a block that continues, unless the context is 0.
 	token [4][8][3][tokens]int32
-	end   [4][8][3]int32 // that it has
-	goes  [4][8]int32    // that it has not, in context 0
+	end   [4][8][3]int32 // of the bit for the end of the block
+	goes  [4][8]int32    // of the bit for a block that continues, in context 0
 }
 
+// learn computes the costs for the probabilities.
 func (c *costs) learn(probs *tokenProbs) {
 	for t := range probs {
 		for b := range probs[t] {
@@ -71,13 +71,13 @@ func (c *costs) learn(probs *tokenProbs) {
 	}
 }
 
+// treeCost returns the cost of a token, given the probabilities of the branches.
 func treeCost(p *[11]uint8, token int) (sum int32) {
 	walkToken(token, func(node int, bit bool) { sum += cost(bit, p[node]) })
 	return sum
 }
 
-// walkToken goes down the tree to a token, from where it is known that the block
-// has not ended.
+// walkToken visits the branches of the tree to a token, after the branch for the end of the block.
 func walkToken(token int, visit func(node int, bit bool)) {
 	visit(1, token > 0)
 	if token == 0 {
@@ -108,8 +108,8 @@ func walkToken(token int, visit func(node int, bit bool)) {
 	}
 }
 
-// block gives the cost of a block's values, in the order they are written, from
-// first to before last, which follows the last that is not 0.
+// block returns the cost of the values of a block from first to before last, in the order in which they are written. last is
+// one past the last non-zero value.
 func (c *costs) block(kind, ctx int, levels *[16]int16, first, last int) int32 {
 	if last <= first {
 		return c.end[kind][bands[first]][ctx]

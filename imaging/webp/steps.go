@@ -1,6 +1,6 @@
 package webp
 
-// steps are those of RFC 6386, section 14.1, by index.
+// stepsDC and stepsAC are the quantiser steps by index (RFC 6386, section 14.1).
 var (
 	stepsDC = [128]int{
 		4, 5, 6, 7, 8, 9, 10, 10, 11, 12, 13, 14, 15, 16, 17, 17,

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// tokenCounts are how often each branch of the tree was false and true.
+// tokenCounts holds how often each branch of the token tree was false and true.
 type tokenCounts [4][8][3][11][2]uint32
 
 // add counts the tokens of a block.
@@ -33,7 +33,7 @@ func (t *tokenCounts) add(kind, ctx int, values *[16]int16, first, last int) {
 	}
 }
 
-// probs gives the probabilities that save more than it costs to say so.
+// probs returns new probabilities for those branches where they save more than writing them costs, and old ones for others.
 func (t *tokenCounts) probs(old *tokenProbs) tokenProbs {
 	next := *old
 	for k := range t {
@@ -58,24 +58,24 @@ func (t *tokenCounts) probs(old *tokenProbs) tokenProbs {
 	return next
 }
 
-// errTooLarge cannot happen to pictures of less than about 10 megapixels.
-var errTooLarge = errors.New("webp: the modes of a picture this large have no room in its file")
+// errTooLarge is returned for a picture whose modes exceed the first partition. It can't occur below about 10 megapixels.
+var errTooLarge = errors.New("webp: picture is too large: its modes exceed the first partition")
 
-// write gives the frame (RFC 6386, section 9).
+// write returns the frame (RFC 6386, section 9).
 func (e *encoder) write() ([]byte, error) {
 	w := newBoolWriter()
-	w.putUint(0, 2) // the usual colours; values have to be clipped
+	w.putUint(0, 2) // the standard colour space; decoders clip values
 	e.parts.write(w)
 	w.putUint(0, 1) // the normal loop filter
 	w.putUint(uint32(e.parts.segments[segments-1].filter), 6)
-	w.putUint(0, 3) // not sharpened
-	w.putUint(0, 1) // nor changed by mode
+	w.putUint(0, 3) // no sharpness
+	w.putUint(0, 1) // no adjustment by mode
 	w.putUint(0, 2) // one partition of values
 	w.putUint(uint32(e.parts.segments[0].index), 7)
 	for range 5 {
 		w.putOptional(0, 4)
 	}
-	w.putUint(0, 1) // the probabilities serve no later frame
+	w.putUint(0, 1) // probabilities don't apply to later frames
 	probs := e.counts.probs(&defaultProbs)
 	for k := range probs {
 		for b := range probs[k] {
@@ -95,14 +95,14 @@ func (e *encoder) write() ([]byte, error) {
 	if len(first) >= 1<<19 {
 		return nil, errTooLarge
 	}
-	tag := uint32(len(first))<<5 | 1<<4 // a key frame of version 0, shown
+	tag := uint32(len(first))<<5 | 1<<4 // a shown key frame of version 0
 	head := []byte{byte(tag), byte(tag >> 8), byte(tag >> 16), 0x9d, 0x01, 0x2a}
 	head = binary.LittleEndian.AppendUint16(head, uint16(e.size.X))
 	head = binary.LittleEndian.AppendUint16(head, uint16(e.size.Y))
 	return slices.Concat(head, first, e.writeValues(&probs)), nil
 }
 
-// writeModes writes what was chosen for each macroblock (section 11).
+// writeModes writes the choices for each macroblock (section 11).
 func (e *encoder) writeModes(w *boolWriter) {
 	skipped := 0
 	for i := range e.mbs {
@@ -141,7 +141,7 @@ func (e *encoder) writeModes(w *boolWriter) {
 	}
 }
 
-// writeValues gives the partition of coefficients (section 13).
+// writeValues returns the partition of coefficients (section 13).
 func (e *encoder) writeValues(probs *tokenProbs) []byte {
 	w := newBoolWriter()
 	tops := make([]context, e.mbw)
@@ -168,6 +168,7 @@ func (e *encoder) writeValues(probs *tokenProbs) []byte {
 	return w.finish()
 }
 
+// putBlock writes the tokens of a block.
 func (w *boolWriter) putBlock(probs *tokenProbs, kind, ctx int, values *[16]int16, first, last int) {
 	n := first
 	for ; n < last; n++ {

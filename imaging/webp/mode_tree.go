@@ -1,9 +1,9 @@
 package webp
 
-// probLarge is the probability that a macroblock's blocks have modes of their own
-// (RFC 6386, section 11.2).
+// probLarge is the probability that each block of a macroblock has its own mode (RFC 6386, section 11.2).
 const probLarge = 145
 
+// walkLarge visits the branches of the tree to a macroblock's luma mode.
 func walkLarge(mode int, visit func(bit bool, prob uint8)) {
 	visit(mode == modeH || mode == modeTM, 156)
 	if mode == modeH || mode == modeTM {
@@ -13,6 +13,7 @@ func walkLarge(mode int, visit func(bit bool, prob uint8)) {
 	}
 }
 
+// walkChroma visits the branches of the tree to a macroblock's chroma mode.
 func walkChroma(mode int, visit func(bit bool, prob uint8)) {
 	visit(mode != modeDC, 142)
 	if mode == modeDC {
@@ -24,7 +25,7 @@ func walkChroma(mode int, visit func(bit bool, prob uint8)) {
 	}
 }
 
-// walkSmall goes down the tree to a small block's mode.
+// walkSmall visits the branches of the tree to a small block's mode.
 func walkSmall(mode int, visit func(node int, bit bool)) {
 	for node, m := range [...]int{modeDC, modeTM, modeV} {
 		visit(node, mode != m)
@@ -52,7 +53,7 @@ func walkSmall(mode int, visit func(node int, bit bool)) {
 	}
 }
 
-// What modes cost, in 1/256 bits.
+// The costs of modes, in 1/256 bits.
 var (
 	smallCost             = cost(false, probLarge)
 	largeCost, chromaCost = func() (large, chroma [modes16]int32) {

@@ -8,10 +8,10 @@ import (
 // boolWriter is the arithmetic encoder of RFC 6386, section 7.
 type boolWriter struct {
 	buf   []byte
-	span  uint32 // the range less one: 127 to 254
+	span  uint32 // the range minus one: 127 to 254
 	low   uint32
-	extra int // bits of low beyond the byte that is due
-	ones  int // bytes of 0xff held back, which a carry would turn into zeros
+	extra int // bits of low beyond the next byte
+	ones  int // pending bytes of 0xff, which a carry turns into zeros
 }
 
 func newBoolWriter() *boolWriter { return &boolWriter{span: 254, extra: -8} }
@@ -35,6 +35,7 @@ func (w *boolWriter) put(bit bool, prob uint8) {
 	}
 }
 
+// flush writes the next byte, or holds it back if it is 0xff.
 func (w *boolWriter) flush() {
 	shift := 8 + w.extra
 	due := w.low >> shift
@@ -46,7 +47,7 @@ func (w *boolWriter) flush() {
 	}
 	held := byte(0xff)
 	if due&0x100 != 0 {
-		w.buf[len(w.buf)-1]++ // never 0xff: such a byte is held back
+		w.buf[len(w.buf)-1]++ // not 0xff, because such a byte is held back
 		held = 0
 	}
 	for ; w.ones > 0; w.ones-- {
@@ -55,7 +56,7 @@ func (w *boolWriter) flush() {
 	w.buf = append(w.buf, byte(due))
 }
 
-// putUint writes the n low bits of v, each as likely as not.
+// putUint writes the n low bits of v with even probability.
 func (w *boolWriter) putUint(v uint32, n int) {
 	for n--; n >= 0; n-- {
 		w.put(v>>n&1 != 0, 128)
@@ -71,6 +72,7 @@ func (w *boolWriter) putOptional(v, n int) {
 	}
 }
 
+// finish returns the data.
 func (w *boolWriter) finish() []byte {
 	w.putUint(0, 9-w.extra)
 	w.extra = 0
@@ -78,7 +80,7 @@ func (w *boolWriter) finish() []byte {
 	return w.buf
 }
 
-// bitCost is what a bit costs that has a probability of i/256, in 1/256 bits.
+// bitCost is the cost of a bit by its probability of i/256, in 1/256 bits.
 var bitCost = func() (t [257]int32) {
 	for i := 1; i < len(t); i++ {
 		t[i] = int32(math.Round(-256 * math.Log2(float64(i)/256)))
@@ -87,7 +89,7 @@ var bitCost = func() (t [257]int32) {
 	return t
 }()
 
-// cost is what put would write, in 1/256 bits.
+// cost returns the length of what put writes, in 1/256 bits.
 func cost(bit bool, prob uint8) int32 {
 	if bit {
 		return bitCost[256-int(prob)]

@@ -1,7 +1,7 @@
 package webp
 
-// modeProbs are the probabilities of the tree of a small block's mode, by the modes of the blocks above and to the left
-// (RFC 6386, section 11.5).
+// modeProbs holds the probabilities of the branches of the mode tree of a small block, by the modes of the blocks above and to
+// the left (RFC 6386, section 11.5).
 var modeProbs = [modes4][modes4][9]uint8{
 	{
 		{231, 120, 48, 89, 115, 113, 120, 152, 112},

@@ -1,10 +1,10 @@
 package webp
 
-// tokenProbs are the probabilities of the branches of the tree of coefficient tokens (RFC 6386, section 13), by kind of
-// block, band of the position, and context.
+// tokenProbs holds the probabilities of the branches of the token tree (RFC 6386, section 13), by kind of block, band of the
+// position, and context.
 type tokenProbs [4][8][3][11]uint8
 
-// defaultProbs are those of section 13.5, which a key frame begins with.
+// defaultProbs holds the probabilities at the start of a key frame (section 13.5).
 var defaultProbs = tokenProbs{
 	{
 		{

@@ -1,6 +1,6 @@
 package webp
 
-// updateProbs are the probabilities that a probability is not changed by the frame (RFC 6386, section 13.4).
+// updateProbs holds the probabilities that a frame keeps a probability (RFC 6386, section 13.4).
 var updateProbs = tokenProbs{
 	{
 		{

@@ -17,7 +17,7 @@ var (
 	// ErrMalformed is returned for a damaged profile, which callers should ignore.
 	ErrMalformed = errors.New("the colour profile is damaged")
 	// ErrUnsupported is returned for a profile of a kind that this package does not support.
-	ErrUnsupported = errors.New("the colour profile is of an unsupported kind")
+	ErrUnsupported = errors.New("this kind of colour profile is not supported")
 )
 
 // MaxBytes is the maximum length of a profile. Typical profiles of printing presses have about two million bytes.

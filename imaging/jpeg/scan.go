@@ -23,8 +23,8 @@ type scan struct {
 	bits           bitReader
 	eobRun         int  // remaining blocks of an end-of-band run (T.81 G.1.2.2)
 	want           byte // next restart marker
-	untilRestart   int  // units or blocks; counts down
-	restartEvery   int  // likewise; 0 without restarts
+	untilRestart   int  // units or blocks until the next restart
+	restartEvery   int  // units or blocks; 0 without restarts
 	unitsRemaining int
 	counting       counting // in a scan of one component
 	coded          int      // coded blocks while counting is undecided

@@ -9,7 +9,7 @@ type Scaler struct {
 	stride, height int // of the destination
 	width          int // of the source, in bytes
 	channels       int
-	across, down   []window // nil where rows are copied
+	across, down   []window // nil if rows are only copied
 	done           int      // rows of dst that are written or held by plain
 
 	ring [][]byte // source rows: row y is at y modulo the length

@@ -7,7 +7,7 @@ import (
 	"image/png"
 	"sync"
 
-	"vitrine/imaging/jpeg"
+	"vitrine/imaging/jpeg/jpegenc"
 )
 
 // leastQuality and mostQuality bound the quality that is chosen for a JPEG, on the scale
@@ -86,7 +86,7 @@ func (e *encoder) encodeJPEG(img image.Image, sameSize bool) ([]byte, error) {
 	}
 	quality := e.source.output.quality
 	if quality == 0 {
-		quality = jpeg.QualityFor(img, e.source.ssimTarget, leastQuality, mostQuality)
+		quality = jpegenc.QualityFor(img, e.source.ssimTarget, leastQuality, mostQuality)
 	}
 	chroma := max(quality, leastChroma)
 	if sameSize && e.source.format == JPEG && e.source.quality > 0 {
@@ -95,7 +95,7 @@ func (e *encoder) encodeJPEG(img image.Image, sameSize bool) ([]byte, error) {
 	var out []byte
 	for {
 		var err error
-		out, err = jpeg.Append(out[:0], img, jpeg.EncoderOptions{
+		out, err = jpegenc.Append(out[:0], img, jpegenc.Options{
 			Quality: quality, ChromaQuality: chroma, Optimize: true})
 		if err != nil || len(out) <= e.bytes || quality <= minQuality {
 			return out, err

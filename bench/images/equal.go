@@ -7,7 +7,7 @@ import (
 	"math"
 	"time"
 
-	"vitrine/imaging/jpeg"
+	"vitrine/imaging/jpeg/jpegenc"
 	"vitrine/imaging/ssim"
 	"vitrine/imaging/webp"
 )
@@ -23,7 +23,7 @@ type equal struct {
 // compareWebP looks for the two neighbouring qualities of WebP that the JPEG's
 // SSIM lies between, and takes the bytes that lie between theirs.
 func compareWebP(m *image.YCbCr) (equal, error) {
-	file, err := jpeg.Append(nil, m, jpeg.EncoderOptions{Quality: quality, Optimize: true})
+	file, err := jpegenc.Append(nil, m, jpegenc.Options{Quality: quality, Optimize: true})
 	if err != nil {
 		return equal{}, err
 	}

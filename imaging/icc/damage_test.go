@@ -20,13 +20,13 @@ func small() map[string][]byte {
 	}
 }
 
-// use does with a profile all that can be done.
+// use applies every operation to a profile.
 func use(t *testing.T, data []byte) {
 	t.Helper()
 	transform, err := icc.Parse(data)
 	if err != nil {
 		if !errors.Is(err, icc.ErrMalformed) && !errors.Is(err, icc.ErrUnsupported) {
-			t.Fatalf("error is %v", err)
+			t.Fatalf("error is %v, want ErrMalformed or ErrUnsupported", err)
 		}
 		return
 	}
@@ -47,8 +47,8 @@ func use(t *testing.T, data []byte) {
 	transform.Identity()
 }
 
-// No damage makes it panic, and none of the lengths and counts in a profile make it work for long.
-func TestDamage(t *testing.T) {
+// Damage causes no panic, and large lengths and counts in a profile don't cause much work.
+func TestDamagedProfiles(t *testing.T) {
 	t.Parallel()
 	for _, profile := range small() {
 		for n := range len(profile) {
@@ -56,7 +56,7 @@ func TestDamage(t *testing.T) {
 		}
 		for at := range len(profile) {
 			for _, v := range []byte{0, 0x80, 0xff} {
-				if at > 400 && v != 0xff { // most of a table is samples
+				if at > 400 && v != 0xff { // most bytes of a table are samples
 					continue
 				}
 				damaged := bytes.Clone(profile)
@@ -67,7 +67,7 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-func TestParseRefuses(t *testing.T) {
+func TestParseRejects(t *testing.T) {
 	t.Parallel()
 	change := func(profile []byte, at int, v ...byte) []byte {
 		out := bytes.Clone(profile)

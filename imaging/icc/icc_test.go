@@ -50,7 +50,7 @@ func difference(t *testing.T, transform *icc.Transform, want func(v vec) vec) (l
 	return levels, delta
 }
 
-// Spaces of a matrix and curves come out as their definitions say, to the rounding of one level, which in the dark
+// Matrix and curve profiles convert as their colour spaces are defined, except for rounding to levels, which for dark colours
 // is a CIEDE2000 of less than 1.
 func TestMatrixProfiles(t *testing.T) {
 	t.Parallel()
@@ -87,7 +87,7 @@ func TestMatrixProfiles(t *testing.T) {
 			t.Errorf("%s: differs by %.2f levels, CIEDE2000 %.2f", test.name, levels, delta)
 		}
 		if transform.Identity() || transform.Space() != icc.RGB {
-			t.Errorf("%s is taken for sRGB", test.name)
+			t.Errorf("%s is treated as sRGB", test.name)
 		}
 	}
 }
@@ -111,7 +111,7 @@ func TestPrimaries(t *testing.T) {
 		"nothing": {}, "one point": {icc.SRGB.White, icc.SRGB.Red, icc.SRGB.Red, icc.SRGB.Red},
 		"on the edge": {icc.SRGB.White, icc.SRGB.Red, [2]float64{0.3, 0}, icc.SRGB.Blue},
 		"no white":    {[2]float64{0, 0}, icc.SRGB.Red, icc.SRGB.Green, icc.SRGB.Blue},
-		"no number":   {[2]float64{math.NaN(), 1}, icc.SRGB.Red, icc.SRGB.Green, icc.SRGB.Blue},
+		"NaN":         {[2]float64{math.NaN(), 1}, icc.SRGB.Red, icc.SRGB.Green, icc.SRGB.Blue},
 	} {
 		if _, err := icc.NewRGB(p, icc.Linear); err == nil {
 			t.Errorf("%s: no error", name)
@@ -128,7 +128,7 @@ func TestIdentity(t *testing.T) {
 	} {
 		transform := parse(t, profile)
 		if !transform.Identity() {
-			t.Errorf("%s is not taken for sRGB", name)
+			t.Errorf("%s is not recognized as sRGB", name)
 		}
 	}
 }
@@ -167,8 +167,7 @@ func TestGray(t *testing.T) {
 	}
 }
 
-// Tables are interpolated between colours of sRGB rather than of Lab, and come as close to what they were made of as
-// their points are dense.
+// Tables are interpolated between sRGB colours, not Lab colours. The error depends on the number of points.
 func TestTables(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -201,9 +200,9 @@ func TestTables(t *testing.T) {
 			}
 		}
 		mean := sum / float64(n)
-		t.Logf("%s of %d: CIEDE2000 %.2f in the mean, %.2f at most", test.form, test.size, mean, worst)
+		t.Logf("%s of %d: CIEDE2000 %.2f on average, up to %.2f", test.form, test.size, mean, worst)
 		if mean > test.mean || worst > test.most {
-			t.Errorf("%s of %d: CIEDE2000 %.2f in the mean, %.2f at most", test.form, test.size, mean, worst)
+			t.Errorf("%s of %d: CIEDE2000 %.2f on average, up to %.2f", test.form, test.size, mean, worst)
 		}
 		if transform.Identity() || transform.Space() != icc.CMYK {
 			t.Errorf("%s: space %v", test.form, transform.Space())
@@ -219,7 +218,7 @@ func TestTables(t *testing.T) {
 	}
 }
 
-// What 16 bits hold is not lost on the way to 8, even where the samples are linear.
+// Converting 16-bit samples to 8 bits loses no visible detail, even if the samples are linear.
 func TestDeep(t *testing.T) {
 	t.Parallel()
 	transform := parse(t, picture.MatrixProfile(picture.DisplayP3, picture.SampledCurve(0, nil)))
@@ -240,11 +239,11 @@ func TestDeep(t *testing.T) {
 		}
 	}
 	if tables, rest := parse(t, picture.GrayProfile(picture.GammaCurve(1))).Deep(); tables == nil || rest != nil {
-		t.Error("linear gray is not done with its tables")
+		t.Error("linear gray needs more than its tables")
 	} else if got := tables[0][20]; got != 1 { // of 65,535: 1.0 of 255 in sRGB
 		t.Errorf("dark gray becomes %d", got)
 	}
 	if tables, _ := parse(t, picture.TableProfile("RGB ", "mft1", 3, displayLab)).Deep(); tables != nil {
-		t.Error("a table has curves for 16 bits")
+		t.Error("a table profile returns curves for 16 bits")
 	}
 }

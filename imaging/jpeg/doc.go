@@ -1,34 +1,30 @@
-// Package jpeg is a fast JPEG (ITU-T T.81) decoder and encoder in plain Go. It reproduces the pixels and bytes of the
-// standard library's image/jpeg, and its tests compare it with that package.
+// Package jpeg decodes the JPEG files of ITU-T T.81 to the pixels of the standard library's image/jpeg, faster, at reduced
+// sizes and in bands.
 //
-// It imports no other package of the project. Begin reading with decode.go and encode.go.
+// The package imports only jpeg/dct. Begin with decode.go for pictures and header.go for headers; plan.go and band.go have
+// the two phases of decoding. The encoder is in jpeg/jpegenc.
 //
-// # Decoder
+// # Design
 //
-// The source is one byte slice. Entropy-coded data is unstuffed in chunks into a small buffer, from which a
-// 64-bit register is filled eight bytes at a time. One lookup of ten bits decodes a short Huffman code together
-// with the value that follows it. Coefficients are dequantised as they are read and marked in a bit mask, so that the
-// inverse DCT only processes rows and columns that are not zero.
+// The source is one byte slice. Entropy-coded data is unstuffed in chunks into a small buffer, from which a 64-bit register
+// is filled eight bytes at a time. A look-up of ten bits decodes a short Huffman code together with the value that follows
+// it. Coefficients are dequantised as they are read and noted in a bit mask, so that the inverse DCT processes only rows
+// and columns with non-zero coefficients.
 //
-// The segments of the whole file are parsed first. Then all scans, each with its own reader at its position in the
-// source, are decoded in step, one row of units at a time. So only one row of units, a band, has to be in memory,
-// and Bands passes it to a resampler. Sequential scans write samples directly. Progressive scans write coefficients,
-// stored as int16 with one mask per block, which also shows which coefficients a refinement scan has to visit. If
-// several scans fail, the error is that of the first one.
+// First, plan reads the segments of the whole file. Then all scans advance through the picture together, one row of units
+// (a band) after another, each with a reader at its own position in the source. A band is complete before the next one
+// begins, so only one band must be in memory: Bands passes each one to a resampler. Sequential scans write their samples
+// directly to the band. Progressive scans fill in coefficients, kept as int16 with one mask per block, which also tells a
+// refinement scan which coefficients to visit. If several scans are damaged, the error is that of the first one.
 //
-// At scale 1 the inverse DCT follows the fixed-point arithmetic of image/jpeg exactly and so produces the same
-// pixels. At scales 2, 4 and 8 a 4, 2 or 1-point transform of the low frequencies produces a picture of
-// ceil(size/scale) pixels with a fraction of the work and memory.
+// At scale 1 the inverse DCT repeats the fixed-point arithmetic of image/jpeg and so returns the same pixels. At scales 2, 4
+// and 8 a 4, 2 or 1-point transform of the low frequencies returns a picture of ceil(size/scale) for a fraction of the time
+// and memory.
 //
-// At scale 1, for a file that image/jpeg decodes, Decode returns the same pixels, ErrUnsupported or, if the file needs
-// more passes than Options.MaxPasses, ErrTooManyPasses. A file that image/jpeg rejects is rejected here too, with two
-// exceptions that are valid: unusual sampling factors, which image/jpeg accepts since Go 1.27, and restart intervals
-// in a scan of one subsampled component (T.81 A.2.2 counts its blocks, image/jpeg groups of them).
+// # Compatibility
 //
-// # Encoder
-//
-// Append writes a baseline file, 4:2:0 for colour, with the same bytes as image/jpeg at the same quality. It uses the
-// same forward DCT arithmetic and the tables of T.81 annex K, replaces divisions by exact multiplications, and reads
-// planes without converting pixels. With EncoderOptions.Optimize it computes Huffman tables for the picture: the same
-// pixels in fewer bytes.
+// At scale 1, a file that image/jpeg decodes results in the same pixels, in ErrUnsupported or, if it needs more passes than
+// Options.MaxPasses, in ErrTooManyPasses. A file that image/jpeg rejects is rejected here too, with two exceptions, which
+// are valid: unusual sampling factors, which image/jpeg accepts since Go 1.27, and restart intervals in a scan of one
+// subsampled component (T.81 A.2.2 counts its blocks; image/jpeg counts groups of blocks).
 package jpeg

@@ -1,8 +1,9 @@
-// Package webp encodes WebP files (RFC 9649) in plain Go: lossless ones, and lossy ones
-// with and without transparency. The lossy encoder writes VP8 key frames (RFC 6386) and
-// spends bytes where they improve the picture's structural similarity most.
+// Package webp writes WebP files (RFC 9649).
 //
-// It imports no other package of the project. Begin reading with [Append] and encoder.go.
+// Lossy files, with or without transparency, come from an encoder of VP8 key frames (RFC 6386) that spends bytes where they
+// improve the SSIM of the picture most. Lossless files come from nativewebp. The package is pure Go and starts no goroutines.
+//
+// It imports nothing of the project. Begin with Append; encoder.go has the steps of the lossy encoder.
 package webp
 
 import (
@@ -13,35 +14,28 @@ import (
 	"runtime/debug"
 )
 
-// MaxSide is the maximum width and height of a WebP in pixels.
-const MaxSide = 1<<14 - 1
+// maxSide is the longest side, in pixels, of a VP8 or VP8L picture.
+const maxSide = 1<<14 - 1
 
-// DefaultQuality is the quality used for 0.
-const DefaultQuality = 75
+// defaultQuality is the quality that an Options.Quality of 0 selects.
+const defaultQuality = 75
 
-// Options configure encoding.
+// Options configure Append.
 type Options struct {
-	// Quality is 1 to 100. Values outside are clamped; 0 means DefaultQuality. It has
-	// no effect on lossless files.
+	// Quality ranges from 1 to 100. Values outside are clamped; 0 means 75. Lossless files ignore it.
 	Quality int
 
-	// Lossless encodes without loss. Pictures with a palette are always lossless.
+	// Lossless keeps every pixel unchanged. Pictures with a palette are always lossless.
 	Lossless bool
 }
 
-var (
-	// ErrSize means that the picture is empty or has a side longer than MaxSide.
-	ErrSize = errors.New("webp: picture must have sides of 1 to 16383 pixels")
-	// ErrType means that Append does not support the picture's type.
-	ErrType = errors.New("webp: picture type is not supported")
-	// ErrLossless means that the lossless encoder cannot encode the picture, which is rare.
-	ErrLossless = errors.New("webp: picture cannot be encoded losslessly")
-)
+// ErrLossless is returned for the few pictures that nativewebp fails to encode.
+var ErrLossless = errors.New("webp: lossless encoding failed")
 
-// Append appends m to dst as a WebP file. m is an *image.YCbCr in 4:2:0 or 4:4:4 with
-// samples of the full range (JFIF), an *image.Gray, an *image.RGBA, whose
-// transparency is kept as it is, or an *image.Paletted. A panic of an
-// encoder is returned as an error. It is safe for concurrent use.
+// Append appends a file of m to dst. m is an *image.YCbCr in 4:2:0 or 4:4:4 with samples of the full range (JFIF), an
+// *image.Gray, an *image.RGBA, whose transparency is kept without loss, or an *image.Paletted. Append returns dst and an error
+// for an empty picture, for one with a side above 16,383 pixels, for other types, which wraps errors.ErrUnsupported, and if
+// an encoder panics. It is safe for concurrent use.
 func Append(dst []byte, m image.Image, o Options) (out []byte, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -49,17 +43,17 @@ func Append(dst []byte, m image.Image, o Options) (out []byte, err error) {
 		}
 	}()
 	size := m.Bounds().Size()
-	if size.X < 1 || size.Y < 1 || size.X > MaxSide || size.Y > MaxSide {
-		return dst, fmt.Errorf("%w: %dx%d", ErrSize, size.X, size.Y)
+	if size.X < 1 || size.Y < 1 || size.X > maxSide || size.Y > maxSide {
+		return dst, fmt.Errorf("webp: cannot encode %dx%d pixels: sides must be 1 to %d", size.X, size.Y, maxSide)
 	}
-	quality := DefaultQuality
+	quality := defaultQuality
 	if o.Quality != 0 {
 		quality = min(max(o.Quality, 1), 100)
 	}
 	switch m := m.(type) {
 	case *image.YCbCr:
 		if m.SubsampleRatio != image.YCbCrSubsampleRatio420 && m.SubsampleRatio != image.YCbCrSubsampleRatio444 {
-			return dst, fmt.Errorf("%w: %v", ErrType, m.SubsampleRatio)
+			return dst, fmt.Errorf("webp: cannot encode %v: %w", m.SubsampleRatio, errors.ErrUnsupported)
 		}
 	case *image.RGBA:
 		if !o.Lossless {
@@ -69,7 +63,7 @@ func Append(dst []byte, m image.Image, o Options) (out []byte, err error) {
 	case *image.Paletted:
 		o.Lossless = true
 	default:
-		return dst, fmt.Errorf("%w: %T", ErrType, m)
+		return dst, fmt.Errorf("webp: cannot encode %T: %w", m, errors.ErrUnsupported)
 	}
 	id, encode := "VP8 ", func() ([]byte, error) { return encodeVP8(m, quality) }
 	if o.Lossless {
@@ -82,13 +76,13 @@ func Append(dst []byte, m image.Image, o Options) (out []byte, err error) {
 	return appendFile(dst, chunk{id, body}), nil
 }
 
-// chunk is a part of a file.
+// chunk is a chunk of a file.
 type chunk struct {
 	id   string
 	body []byte
 }
 
-// appendFile appends the container of RFC 9649, section 2.4.
+// appendFile appends a file of the chunks (RFC 9649, section 2.4).
 func appendFile(dst []byte, chunks ...chunk) []byte {
 	length := len("WEBP")
 	for _, c := range chunks {

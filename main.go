@@ -26,7 +26,15 @@ import (
 	"vitrine/cache"
 	"vitrine/config"
 	"vitrine/imaging"
-	"vitrine/product"
+	"vitrine/product/account"
+	"vitrine/product/catalogue"
+	"vitrine/product/deadletter"
+	"vitrine/product/event"
+	"vitrine/product/job"
+	"vitrine/product/maintenance"
+	"vitrine/product/outbox"
+	"vitrine/product/postgres"
+	"vitrine/product/upload"
 	"vitrine/product/web"
 	"vitrine/product/web/admission"
 	"vitrine/product/web/health"
@@ -146,7 +154,7 @@ func reprocess(ctx context.Context, cfg config.Config, args []string, stdout io.
 	if flags.NArg() > 0 {
 		return fmt.Errorf("reprocess: %q is not an argument", flags.Arg(0))
 	}
-	store, err := product.Open(product.Config{DSN: cfg.DatabaseURL, MaxOpen: 2})
+	store, err := postgres.Open(postgres.Config{DSN: cfg.DatabaseURL, MaxOpen: 2})
 	if err != nil {
 		return fmt.Errorf("DATABASE_URL: %w", err)
 	}
@@ -156,7 +164,7 @@ func reprocess(ctx context.Context, cfg config.Config, args []string, stdout io.
 		current = ""
 	}
 	total := 0
-	err = product.ReprocessAll(ctx, store, current, func(n int) { total = n })
+	err = job.ReprocessAll(ctx, store, current, func(n int) { total = n })
 	switch {
 	case errors.Is(err, context.Canceled):
 		_, err = fmt.Fprintf(stdout, "broken off: %d pictures will be reprocessed, the next call goes on\n", total)
@@ -170,7 +178,7 @@ func reprocess(ctx context.Context, cfg config.Config, args []string, stdout io.
 type app struct {
 	cfg    config.Config
 	log    *logrus.Logger
-	store  *product.Store
+	store  *postgres.DB
 	cache  *cache.Cache
 	broker *queue.Broker
 	fetch  *imaging.Fetcher
@@ -191,16 +199,16 @@ type app struct {
 func newApp(cfg config.Config, log *logrus.Logger) (*app, error) {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	store, err := product.Open(product.Config{DSN: cfg.DatabaseURL, MaxOpen: cfg.DBMaxConns})
+	store, err := postgres.Open(postgres.Config{DSN: cfg.DatabaseURL, MaxOpen: cfg.DBMaxConns})
 	if err != nil {
 		return nil, fmt.Errorf("DATABASE_URL: %w", err)
 	}
-	outbox, events := product.NewOutbox(store), product.NewEventLog(store)
-	reg.MustRegister(store.Collector(), outbox.Collector(), events.Collector())
+	box, events := outbox.New(store), event.NewLog(store)
+	reg.MustRegister(store.Collector(), box.Collector(), events.Collector())
 	redis, err := cache.New(cache.Config{
 		URL: cfg.RedisURL, Registerer: reg,
 		Settled: func(ctx context.Context) (bool, error) {
-			pending, err := outbox.PendingInvalidations(ctx)
+			pending, err := box.PendingInvalidations(ctx)
 			return !pending, err
 		},
 	}, log)
@@ -219,10 +227,10 @@ func newApp(cfg config.Config, log *logrus.Logger) (*app, error) {
 		return nil, fmt.Errorf("RABBITMQ_URL: %w", err)
 	}
 	broker := queue.New(brokerConfig, log)
-	catalogue := product.NewService(store, outbox, events, redis, objects.URL, log)
-	accounts := product.NewAccounts(store, outbox, redis, log)
-	jobs := product.NewJobs(store, catalogue, outbox.Free)
-	letters := product.NewDeadLetters(store, catalogue, log)
+	catalogue := catalogue.New(store, box, events, redis, objects.URL, log)
+	accounts := account.New(store, box, redis, log)
+	jobs := job.New(store, catalogue, box.Free)
+	letters := deadletter.New(store, catalogue, log)
 	a := &app{
 		cfg: cfg, log: log, store: store, cache: redis, broker: broker,
 		fetch:    imaging.NewFetcher(fetchConfig(cfg)),
@@ -233,30 +241,30 @@ func newApp(cfg config.Config, log *logrus.Logger) (*app, error) {
 	broker.Handle(func(ctx context.Context, d queue.Delivery) queue.Verdict {
 		return verdicts[worker.Handle(ctx, d.Body)]
 	})
-	listener := product.NewListener(cfg.DatabaseURL, log)
+	listener := postgres.NewListener(cfg.DatabaseURL, log)
 	if cfg.Workers > 0 {
 		broker.HandleDead(fileDeadLetters(letters, log))
 	}
 	a.upkeep = []func(context.Context) error{
 		listener.Run,
-		product.NewJobRelay(outbox, broker, product.JobLimits{PerOwner: cfg.OwnerJobs, Waiting: 2 * cfg.Workers, Reprocess: reprocessing},
-			listener.Wake(product.OutboxChannel, string(product.KindImageJob)), log).Run,
-		product.NewDeletionRelay(store, outbox, jobs, objects, listener.Wake(product.OutboxChannel, string(product.KindDeleteObjects)), log).Run,
-		product.NewInvalidationRelay(outbox, redis, listener.Wake(product.OutboxChannel, string(product.KindInvalidate)), log).Run,
-		product.NewSequencer(events, log).Run,
-		product.NewTailer(events, listener.Wake(product.EventChannel, ""), log).Run,
-		product.NewReconciler(store, product.Steps(broker), log).Run,
-		product.NewReplayer(letters).Run,
-		product.NewKeyUse(accounts, time.Minute, log).Run,
+		outbox.NewJobRelay(box, broker, outbox.Limits{PerOwner: cfg.OwnerJobs, Waiting: 2 * cfg.Workers, Reprocess: reprocessing},
+			listener.Wake(outbox.Channel, string(outbox.KindImageJob)), log).Run,
+		maintenance.NewDeletionRelay(store, box, jobs, objects, listener.Wake(outbox.Channel, string(outbox.KindDeleteObjects)), log).Run,
+		outbox.NewInvalidationRelay(box, redis, listener.Wake(outbox.Channel, string(outbox.KindInvalidate)), log).Run,
+		event.NewSequencer(events, log).Run,
+		event.NewTailer(events, listener.Wake(event.Channel, ""), log).Run,
+		maintenance.NewReconciler(store, maintenance.Steps(broker), log).Run,
+		deadletter.NewReplayer(letters).Run,
+		account.NewKeyUse(accounts, time.Minute, log).Run,
 		func(ctx context.Context) error { return prepareBucket(ctx, objects, log) },
 	}
 	if cfg.S3Sweep {
-		a.upkeep = append(a.upkeep, product.NewSweeper(store, jobs, objects, product.SweepConfig{}, log).Run)
+		a.upkeep = append(a.upkeep, maintenance.NewSweeper(store, jobs, objects, maintenance.SweepConfig{}, log).Run)
 	}
 
 	a.api = admission.NewServer(cfg.HTTPAddr, web.New(web.Config{
 		AdminToken: cfg.AdminToken,
-		Uploads:    product.NewUploads(store, objects, int64(cfg.FetchMaxBytes)),
+		Uploads:    upload.New(store, objects, int64(cfg.FetchMaxBytes)),
 		Draining:   a.draining.Load, Stopping: a.stopping, EventStreams: cfg.EventStreams,
 		Limits: admission.Limits{
 			PerKey: cfg.RateLimit, PerAddress: cfg.RateLimitAddress, Counter: redis, Prefix: cfg.Installation() + ":",
@@ -313,7 +321,7 @@ var verdicts = map[imaging.Verdict]queue.Verdict{
 
 // fileDeadLetters gives the handler of the dead-letter queue. What cannot be
 // filed now stays in the queue.
-func fileDeadLetters(dead *product.DeadLetters, log *logrus.Logger) queue.Handler {
+func fileDeadLetters(dead *deadletter.Service, log *logrus.Logger) queue.Handler {
 	return func(ctx context.Context, d queue.Delivery) queue.Verdict {
 		if err := dead.File(ctx, d.Body, d.Reason); err != nil {
 			log.WithError(err).WithField("message_id", d.MessageID).Warn("Dead letter not filed yet")
@@ -392,7 +400,7 @@ func (a *app) start() {
 	a.background.run(a.cache.Run)
 	a.background.run(func(ctx context.Context) error {
 		if err := persist(ctx, a.log, "Schema is not applied", func(ctx context.Context) error {
-			return product.Migrate(ctx, a.cfg.DatabaseURL, schema)
+			return postgres.Migrate(ctx, a.cfg.DatabaseURL, schema)
 		}); err != nil || ctx.Err() != nil {
 			return err
 		}

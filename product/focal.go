@@ -8,13 +8,13 @@ type Focal struct {
 }
 
 // focal checks a point.
-func (f *faults) focal(p *Focal) {
+func (f *FieldErrors) focal(p *Focal) {
 	if p == nil {
 		return
 	}
 	for i, v := range []float64{p.X, p.Y} {
 		if v < 0 || v > 1 {
-			f.add([]string{"focal/x", "focal/y"}[i], "out_of_range", "must be from 0 to 1")
+			f.Add([]string{"focal/x", "focal/y"}[i], "out_of_range", "must be from 0 to 1")
 		}
 	}
 }

@@ -1,11 +1,11 @@
 // Package product is the catalogue: its products, their images and users, kept
 // in PostgreSQL and shown through a cache.
 //
-// Every change of a product goes through one write path (see [Service]) that
+// Every change of a product goes through one write path (see [catalogue.Service]) that
 // keeps the cache from showing anything older than the last acknowledged write.
 // What has to happen outside the database (queue messages, deletions of objects,
 // late cache invalidations) is written to an outbox in the same transaction and
-// done by a [Relay]. Workers see the images through [Jobs], and a [Reconciler]
+// done by a [outbox.Relay]. Workers see the images through [job.Store], and a [maintenance.Reconciler]
 // puts back what got lost on the way.
 package product
 
@@ -79,7 +79,7 @@ type Total struct {
 }
 
 // check compares the version that was asked for with the product's.
-func (p Precondition) check(version int64) error {
+func (p Precondition) Check(version int64) error {
 	if p.Version != 0 && p.Version != version {
 		return fmt.Errorf("version %d, not %d: %w", version, p.Version, ErrPrecondition)
 	}

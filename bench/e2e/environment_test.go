@@ -12,14 +12,12 @@ import (
 	"testing"
 	"time"
 
-	"vitrine/bench/testenv"
-
 	"github.com/google/uuid"
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"vitrine/product/producttest"
+	"vitrine/bench/testenv"
 )
 
 // servers returns the settings of a new installation on the real servers, with an
@@ -28,7 +26,7 @@ func servers(t *testing.T) map[string]string {
 	t.Helper()
 	name := "test-" + uuid.NewString()
 	settings := map[string]string{
-		"DATABASE_URL":   producttest.EmptyDSN(t),
+		"DATABASE_URL":   testenv.EmptyDSN(t),
 		"QUEUE_PREFIX":   name + ".",
 		"S3_BUCKET_NAME": name,
 		"HTTP_ADDR":      "127.0.0.1:0",

@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"vitrine/product"
+	"vitrine/product/deadletter"
 	"vitrine/product/web/query"
 )
 
@@ -83,7 +84,7 @@ func (a *api) listDeadLetters(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (a *api) letters(r *http.Request, filter product.DeadLetterFilter) (product.Page, error) {
+func (a *api) letters(r *http.Request, filter deadletter.Filter) (product.Page, error) {
 	found, err := a.DeadLetters.List(r.Context(), filter)
 	if err != nil {
 		return product.Page{}, err
@@ -99,7 +100,7 @@ func (a *api) letters(r *http.Request, filter product.DeadLetterFilter) (product
 	return page, nil
 }
 
-func (a *api) causes(r *http.Request, filter product.DeadLetterFilter) (product.Page, error) {
+func (a *api) causes(r *http.Request, filter deadletter.Filter) (product.Page, error) {
 	found, more, err := a.DeadLetters.Groups(r.Context(), filter)
 	if err != nil {
 		return product.Page{}, err
@@ -120,7 +121,7 @@ func (a *api) causes(r *http.Request, filter product.DeadLetterFilter) (product.
 	return page, nil
 }
 
-func letterOf(l product.DeadLetter) letterBody {
+func letterOf(l deadletter.Record) letterBody {
 	body := letterBody{
 		ID: l.ID, ImageID: l.ImageID, ProductID: l.ProductID, Generation: l.Generation, Reason: l.Reason,
 		Code: l.Code, Stage: l.Stage, Host: l.Host, Detail: l.Detail, Fingerprint: l.Fingerprint, RequestID: l.RequestID,

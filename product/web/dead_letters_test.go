@@ -12,9 +12,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
+	"vitrine/bench/testenv"
 	"vitrine/imaging"
-	"vitrine/product"
-	"vitrine/product/producttest"
+	"vitrine/product/deadletter"
+	"vitrine/product/job"
 	"vitrine/product/web"
 )
 
@@ -23,14 +24,14 @@ type shop struct {
 	*server
 	t       *testing.T
 	service web.Services
-	jobs    *product.Jobs
-	letters *product.DeadLetters
+	jobs    *job.Store
+	letters *deadletter.Service
 	user    string
 }
 
 func newShop(t *testing.T, cfg web.Config) *shop {
 	t.Helper()
-	store := producttest.DB(t)
+	store := testenv.DB(t)
 	service := newServices(store, newCache(t), objectURL)
 	return &shop{
 		server: serve(t, cfg, service), t: t, service: service,

@@ -19,9 +19,15 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"vitrine/bench/contract/conform"
+	"vitrine/bench/testenv"
 	"vitrine/cache"
-	"vitrine/product"
-	"vitrine/product/producttest"
+	"vitrine/product/account"
+	"vitrine/product/catalogue"
+	"vitrine/product/deadletter"
+	"vitrine/product/event"
+	"vitrine/product/job"
+	"vitrine/product/outbox"
+	"vitrine/product/postgres"
 	"vitrine/product/web"
 	"vitrine/product/web/admission"
 	"vitrine/product/web/contract"
@@ -265,19 +271,19 @@ func quiet() *logrus.Logger {
 }
 
 // newServices returns the real services over a database and a cache.
-func newServices(store *product.Store, cache product.Cache, url func(string) string) web.Services {
-	outbox, events := product.NewOutbox(store), product.NewEventLog(store)
-	catalogue := product.NewService(store, outbox, events, cache, url, quiet())
+func newServices(store *postgres.DB, cache catalogue.Cache, url func(string) string) web.Services {
+	outbox, events := outbox.New(store), event.NewLog(store)
+	catalogue := catalogue.New(store, outbox, events, cache, url, quiet())
 	return web.Services{
-		Catalogue: catalogue, Accounts: product.NewAccounts(store, outbox, cache, quiet()), Events: events,
-		Jobs: product.NewJobs(store, catalogue, outbox.Free), DeadLetters: product.NewDeadLetters(store, catalogue, quiet()),
+		Catalogue: catalogue, Accounts: account.New(store, outbox, cache, quiet()), Events: events,
+		Jobs: job.New(store, catalogue, outbox.Free), DeadLetters: deadletter.New(store, catalogue, quiet()),
 	}
 }
 
 // newService returns the real services on a schema and a part of Redis of their own.
 func newService(t testing.TB) web.Services {
 	t.Helper()
-	return newServices(producttest.DB(t), newCache(t), objectURL)
+	return newServices(testenv.DB(t), newCache(t), objectURL)
 }
 
 // newCache is a running cache that trusts Redis already.

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"vitrine/imaging"
-	"vitrine/product"
+	"vitrine/product/catalogue"
 	"vitrine/product/web/access"
 	"vitrine/product/web/problem"
 	"vitrine/product/web/query"
@@ -39,7 +39,7 @@ func (a *api) retryImage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	updated, err := a.Catalogue.RetryImage(r.Context(), access.CallerOf(r).Scope, id, image, pre)
-	if errors.Is(err, product.ErrNotFailed) {
+	if errors.Is(err, catalogue.ErrNotFailed) {
 		return problem.New("image_not_failed", "the image has not failed, so it cannot be retried")
 	}
 	if err != nil {

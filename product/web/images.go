@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"vitrine/product"
+	"vitrine/product/postgres"
 	"vitrine/product/web/access"
 	"vitrine/product/web/body"
 	"vitrine/product/web/header"
@@ -41,7 +42,7 @@ func (a *api) addImage(w http.ResponseWriter, r *http.Request) error {
 
 // putImage adds the image and answers.
 func (a *api) putImage(
-	w http.ResponseWriter, r *http.Request, id int64, input product.NewImage, pre product.Precondition, once product.Idempotency,
+	w http.ResponseWriter, r *http.Request, id int64, input product.NewImage, pre product.Precondition, once postgres.Idempotency,
 ) error {
 	added, replayed, err := a.Catalogue.AddImageOnce(r.Context(), access.CallerOf(r).Scope, id, input, pre, once)
 	if err != nil {

@@ -10,25 +10,23 @@ import (
 	"time"
 
 	"vitrine/bench/testenv"
-
-	"vitrine/product"
-	"vitrine/product/producttest"
+	"vitrine/product/postgres"
 	"vitrine/product/web"
 	"vitrine/product/web/health"
 )
 
 // behindProxy is the real service whose PostgreSQL can be taken away, and the
 // store for its readiness check.
-func behindProxy(t *testing.T) (web.Services, *product.Store, *testenv.Proxy) {
+func behindProxy(t *testing.T) (web.Services, *postgres.DB, *testenv.Proxy) {
 	t.Helper()
-	dsn, err := url.Parse(producttest.DSN(t))
+	dsn, err := url.Parse(testenv.DSN(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := testenv.NewProxy(t, dsn.Host)
 	dsn.Host = p.Addr
 	// A connection for every call at once, so that none is turned away as one too many.
-	store, err := product.Open(product.Config{DSN: dsn.String(), MaxOpen: 30})
+	store, err := postgres.Open(postgres.Config{DSN: dsn.String(), MaxOpen: 30})
 	if err != nil {
 		t.Fatal(err)
 	}

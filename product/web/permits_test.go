@@ -11,10 +11,8 @@ import (
 	"time"
 
 	"vitrine/bench/testenv"
-
 	"vitrine/cache"
-	"vitrine/product"
-	"vitrine/product/producttest"
+	"vitrine/product/upload"
 	"vitrine/product/web"
 )
 
@@ -36,7 +34,7 @@ func TestUploadFormsAreBounded(t *testing.T) {
 	a := newAccounts(t)
 	ada, adas := a.shelf()
 	eve, eves := a.shelf()
-	uploads := product.NewUploads(producttest.Open(t, a.dsn), unreachableObjects(t), 1000)
+	uploads := upload.New(testenv.Open(t, a.dsn), unreachableObjects(t), 1000)
 	b := a.another(web.Config{Uploads: uploads, UploadForms: 4}, a.service)
 	under := func(n float64) {
 		t.Helper()
@@ -134,7 +132,7 @@ func TestKeyIsAskedForAgainWhenTheDatabaseIsAway(t *testing.T) {
 	}
 	t.Cleanup(lost.Close)
 	proxy, dsn := proxied(t, a.dsn)
-	b := a.another(web.Config{}, newServices(producttest.Open(t, dsn), lost, objectURL))
+	b := a.another(web.Config{}, newServices(testenv.Open(t, dsn), lost, objectURL))
 	finish, got := b.slowPatch("/products/"+ids["products"], u.key)
 	proxy.Refuse()
 	eventually(t, "the key is known no more", func() bool {

@@ -11,13 +11,12 @@ import (
 	"testing"
 	"time"
 
-	"vitrine/bench/testenv"
-
 	"github.com/google/uuid"
 
+	"vitrine/bench/testenv"
 	"vitrine/imaging"
-	"vitrine/product"
-	"vitrine/product/producttest"
+	"vitrine/product/event"
+	"vitrine/product/postgres"
 	"vitrine/product/web"
 )
 
@@ -34,7 +33,7 @@ type replica struct {
 // newReplicas starts n of them on a schema of their own, which dsn names.
 func newReplicas(t *testing.T, n int, cfg web.Config) (replicas []*replica, dsn string) {
 	t.Helper()
-	dsn = producttest.DSN(t)
+	dsn = testenv.DSN(t)
 	c := newCache(t)
 	for range n {
 		u, err := url.Parse(dsn)
@@ -43,10 +42,10 @@ func newReplicas(t *testing.T, n int, cfg web.Config) (replicas []*replica, dsn 
 		}
 		r := &replica{t: t, database: testenv.NewProxy(t, u.Host), stop: make(chan struct{})}
 		u.Host = r.database.Addr
-		store := producttest.Open(t, u.String())
+		store := testenv.Open(t, u.String())
 		t.Cleanup(r.database.Refuse) // before the store is closed, which would wait for a frozen server
 		r.service = newServices(store, c, objectURL)
-		tellChanges(t, u.String(), r.service.Events.(*product.EventLog))
+		tellChanges(t, u.String(), r.service.Events.(*event.Log))
 		cfg := cfg
 		cfg.Stopping = r.stop
 		r.server = serve(t, cfg, r.service)
@@ -56,11 +55,11 @@ func newReplicas(t *testing.T, n int, cfg web.Config) (replicas []*replica, dsn 
 }
 
 // tellChanges runs what wakes those who wait for changes.
-func tellChanges(t *testing.T, dsn string, events *product.EventLog) {
+func tellChanges(t *testing.T, dsn string, events *event.Log) {
 	t.Helper()
-	listener := product.NewListener(dsn, quiet())
+	listener := postgres.NewListener(dsn, quiet())
 	for _, part := range []func(context.Context) error{
-		listener.Run, product.NewSequencer(events, quiet()).Run, product.NewTailer(events, listener.Wake(product.EventChannel, ""), quiet()).Run,
+		listener.Run, event.NewSequencer(events, quiet()).Run, event.NewTailer(events, listener.Wake(event.Channel, ""), quiet()).Run,
 	} {
 		inBackground(t, part)
 	}

@@ -20,9 +20,9 @@ import (
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
+	"vitrine/bench/testenv"
 	"vitrine/imaging/picture"
-	"vitrine/product"
-	"vitrine/product/producttest"
+	"vitrine/product/upload"
 	"vitrine/product/web"
 	"vitrine/storage"
 )
@@ -68,9 +68,9 @@ func newGallery(t *testing.T, maxBytes int64, cfg web.Config) *gallery {
 		t.Fatal(err)
 	}
 	t.Cleanup(g.remove)
-	g.dsn = producttest.DSN(t)
-	store := producttest.Open(t, g.dsn)
-	cfg.Uploads = product.NewUploads(store, objects, maxBytes)
+	g.dsn = testenv.DSN(t)
+	store := testenv.Open(t, g.dsn)
+	cfg.Uploads = upload.New(store, objects, maxBytes)
 	g.service = newServices(store, newCache(t), objects.URL)
 	g.server = serve(t, cfg, g.service)
 	return g
@@ -384,9 +384,9 @@ func TestUploadsAreTheirUsers(t *testing.T) {
 // TestWithoutTheObjectStore has only forms fail: naming and preparing need none.
 func TestWithoutTheObjectStore(t *testing.T) {
 	t.Parallel()
-	store := producttest.DB(t)
+	store := testenv.DB(t)
 	objects := unreachableObjects(t)
-	cfg := web.Config{Uploads: product.NewUploads(store, objects, 1000)}
+	cfg := web.Config{Uploads: upload.New(store, objects, 1000)}
 	g := &gallery{t: t, server: serve(t, cfg, newServices(store, newCache(t), objects.URL))}
 	path, _ := newPictured(t, g.server)
 	user := fmt.Sprint(g.call(t, http.MethodGet, path, "").data()["user_id"])

@@ -19,7 +19,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 
-	"vitrine/product"
+	"vitrine/product/account"
+	"vitrine/product/catalogue"
+	"vitrine/product/deadletter"
+	"vitrine/product/job"
+	"vitrine/product/upload"
 	"vitrine/product/web/access"
 	"vitrine/product/web/admission"
 	"vitrine/product/web/header"
@@ -29,11 +33,11 @@ import (
 
 // Services is what the API calls.
 type Services struct {
-	Catalogue   *product.Service
-	Accounts    *product.Accounts
+	Catalogue   *catalogue.Service
+	Accounts    *account.Service
 	Events      stream.Source
-	Jobs        *product.Jobs
-	DeadLetters *product.DeadLetters
+	Jobs        *job.Store
+	DeadLetters *deadletter.Service
 }
 
 // Config configures the API. The zero value is an open API without readiness checks.
@@ -46,7 +50,7 @@ type Config struct {
 	RequestTimeout time.Duration
 	// Uploads stores the files that clients send. If it is nil, images can be added by
 	// URL only.
-	Uploads *product.Uploads
+	Uploads *upload.Service
 	// UploadTimeout bounds each request with a file; 60 s if zero.
 	UploadTimeout time.Duration
 	// UploadForms bounds the concurrent requests with a file, and with them the parts

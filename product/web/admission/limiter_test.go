@@ -11,12 +11,11 @@ import (
 	"testing"
 	"time"
 
-	"vitrine/bench/testenv"
-
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"github.com/sirupsen/logrus"
 
+	"vitrine/bench/testenv"
 	"vitrine/cache"
 	"vitrine/product/web/admission"
 )

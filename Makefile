@@ -33,7 +33,7 @@ freshness: ## write through one replica and read through another, PAIRS=1000000 
 bench-images: ## compare the picture pipeline with x/image and libvips; DIR=folder adds your own
 	@go run ./bench/images -dir "$(DIR)"
 
-fuzz: up ## run every fuzz target for FUZZTIME=1m each; TARGET=imaging.FuzzPNG names one
+fuzz: up ## run every fuzz target for FUZZTIME=1m each; TARGET=process.FuzzPNG names one
 	@$(WITH_SERVERS) go run ./bench/fuzz $(if $(FUZZTIME),-time $(FUZZTIME)) $(if $(TARGET),-target '$(TARGET)')
 
 fuzz-api: ## send REQUESTS=50000 valid and invalid requests generated from the OpenAPI document; SEED=n repeats a run

@@ -26,6 +26,9 @@ import (
 	"vitrine/cache"
 	"vitrine/config"
 	"vitrine/imaging"
+	"vitrine/imaging/fetch"
+	"vitrine/imaging/process"
+	"vitrine/imaging/worker"
 	"vitrine/product/account"
 	"vitrine/product/catalogue"
 	"vitrine/product/deadletter"
@@ -181,7 +184,7 @@ type app struct {
 	store  *postgres.DB
 	cache  *cache.Cache
 	broker *queue.Broker
-	fetch  *imaging.Fetcher
+	fetch  *fetch.Fetcher
 	// upkeep is what runs beside the API and the workers once the schema is there.
 	upkeep []func(context.Context) error
 
@@ -233,11 +236,11 @@ func newApp(cfg config.Config, log *logrus.Logger) (*app, error) {
 	letters := deadletter.New(store, catalogue, log)
 	a := &app{
 		cfg: cfg, log: log, store: store, cache: redis, broker: broker,
-		fetch:    imaging.NewFetcher(fetchConfig(cfg)),
+		fetch:    fetch.New(fetchConfig(cfg)),
 		stopping: make(chan struct{}), broken: make(chan error, 1),
 	}
 
-	worker := imaging.NewWorker(jobs, objects, a.fetch, workerConfig(cfg), log, reg)
+	worker := worker.New(jobs, objects, a.fetch, workerConfig(cfg), log, reg)
 	broker.Handle(func(ctx context.Context, d queue.Delivery) queue.Verdict {
 		return verdicts[worker.Handle(ctx, d.Body)]
 	})
@@ -282,23 +285,23 @@ func newApp(cfg config.Config, log *logrus.Logger) (*app, error) {
 	return a, nil
 }
 
-func fetchConfig(cfg config.Config) imaging.FetchConfig {
+func fetchConfig(cfg config.Config) fetch.Config {
 	ports := make([]int, len(cfg.FetchAllowPorts))
 	for i, p := range cfg.FetchAllowPorts {
 		ports[i] = int(p)
 	}
-	return imaging.FetchConfig{
+	return fetch.Config{
 		Timeout: cfg.FetchTimeout, MaxBytes: int64(cfg.FetchMaxBytes), AllowCIDRs: cfg.FetchAllowCIDRs, AllowPorts: ports,
 		RootCAs: cfg.FetchCAs.Pool, HostConnections: cfg.FetchPerHost,
 	}
 }
 
-func workerConfig(cfg config.Config) imaging.WorkerConfig {
-	return imaging.WorkerConfig{
+func workerConfig(cfg config.Config) worker.Config {
+	return worker.Config{
 		MaxAttempts: cfg.MaxAttempts, WebP: cfg.WebPSizes, Reprocess: reprocessing, // "off" is the name of no size
-		Process: imaging.ProcessConfig{
-			Limits:       imaging.Limits{MaxPixels: int64(cfg.MaxPixels), MaxSide: cfg.MaxSide},
-			MemoryBudget: int64(cfg.MemBudget), DecodeTimeout: cfg.DecodeTimeout, Likeness: cfg.Likeness,
+		Process: process.Config{
+			Limits:       process.Limits{MaxPixels: int64(cfg.MaxPixels), MaxSide: cfg.MaxSide},
+			MemoryBudget: int64(cfg.MemBudget), DecodeTimeout: cfg.DecodeTimeout, SSIMTarget: cfg.Likeness,
 		},
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"vitrine/imaging/picture"
+	"vitrine/imaging/imagingtest"
 )
 
 // TestKillLosesNothing kills a process in the middle of its work. The next process
@@ -18,7 +18,7 @@ func TestKillLosesNothing(t *testing.T) {
 	const pictures = 50
 	content := map[string][]byte{}
 	for i := range pictures {
-		content[fmt.Sprintf("/%d.jpg", i)] = picture.JPEG(picture.Photo(640, 480, int64(i)), 85, 1)
+		content[fmt.Sprintf("/%d.jpg", i)] = imagingtest.JPEG(imagingtest.Photo(640, 480, int64(i)), 85, 1)
 	}
 	var served atomic.Int32
 	halfway := make(chan struct{})
@@ -65,7 +65,7 @@ func TestTerminationHandsJobsBack(t *testing.T) {
 	t.Parallel()
 	settings := servers(t)
 	settings["FETCH_TIMEOUT"] = "60s"
-	file := picture.PNG(picture.Graphic(400, 300))
+	file := imagingtest.PNG(imagingtest.Graphic(400, 300))
 	asked := make(chan struct{}, 10)
 	var open atomic.Bool
 	from := source(t, settings, func(w http.ResponseWriter, r *http.Request) {
@@ -104,7 +104,7 @@ func TestTerminationHandsJobsBack(t *testing.T) {
 func TestReplicaWithoutWorkers(t *testing.T) {
 	t.Parallel()
 	settings := servers(t)
-	from := source(t, settings, files(map[string][]byte{"/a.png": picture.PNG(picture.Logo(100, 100))}))
+	from := source(t, settings, files(map[string][]byte{"/a.png": imagingtest.PNG(imagingtest.Logo(100, 100))}))
 	settings["WORKERS"] = "0"
 	api := start(t, settings)
 	p := api.newProduct(api.newUser(), from+"/a.png")

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"vitrine/imaging/picture"
+	"vitrine/imaging/imagingtest"
 )
 
 // requestGrace is how long a stopping service waits for requests before it cuts them
@@ -23,7 +23,7 @@ func TestFollowing(t *testing.T) {
 	t.Parallel()
 	settings := servers(t)
 	settings["FETCH_TIMEOUT"] = "60s"
-	file := picture.PNG(picture.Logo(100, 100))
+	file := imagingtest.PNG(imagingtest.Logo(100, 100))
 	from := source(t, settings, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/never.png" {
 			<-r.Context().Done()

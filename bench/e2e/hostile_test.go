@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"vitrine/imaging/picture"
+	"vitrine/imaging/imagingtest"
 )
 
 // TestHostileSources has the service fetch from sources that misbehave. Each image
@@ -24,14 +24,14 @@ func TestHostileSources(t *testing.T) {
 	settings["IMAGE_MAX_ATTEMPTS"] = "2"
 	settings["IMAGE_DECODE_TIMEOUT"] = "2s"
 	content := map[string][]byte{
-		"/page.html": picture.HTML(),
-		"/bomb.png":  picture.PNGBomb(30000, 30000),
-		"/bomb.gif":  picture.GIFBomb(),
-		"/bomb.webp": picture.WebPBomb(),
-		"/scans.jpg": picture.ScanBomb(1000, 30000),
-		"/half.jpg":  picture.Truncated(picture.JPEG(picture.Photo(800, 600, 1), 85, 1)),
+		"/page.html": imagingtest.HTML(),
+		"/bomb.png":  imagingtest.PNGBomb(30000, 30000),
+		"/bomb.gif":  imagingtest.GIFBomb(),
+		"/bomb.webp": imagingtest.WebPBomb(),
+		"/scans.jpg": imagingtest.ScanBomb(1000, 30000),
+		"/half.jpg":  imagingtest.Truncated(imagingtest.JPEG(imagingtest.Photo(800, 600, 1), 85, 1)),
 		"/empty":     {},
-		"/good.jpg":  picture.JPEG(picture.Photo(4000, 3000, 1), 90, 1),
+		"/good.jpg":  imagingtest.JPEG(imagingtest.Photo(4000, 3000, 1), 90, 1),
 	}
 	from := source(t, settings, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {

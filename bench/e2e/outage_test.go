@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"vitrine/imaging/picture"
+	"vitrine/imaging/imagingtest"
 )
 
 // TestOutages holds the table of failures in the documentation: what still works while
@@ -30,7 +30,7 @@ func TestOutages(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				settings := servers(t)
-				from := source(t, settings, files(map[string][]byte{"/a.png": picture.PNG(picture.Logo(200, 200))}))
+				from := source(t, settings, files(map[string][]byte{"/a.png": imagingtest.PNG(imagingtest.Logo(200, 200))}))
 				settings["S3_PUBLIC_URL"] = settings["S3_ENDPOINT"] + "/" + settings["S3_BUCKET_NAME"]
 				through, proxy := behind(t, settings, tt.variable)
 				v := start(t, through)

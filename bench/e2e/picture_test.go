@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"vitrine/imaging/picture"
+	"vitrine/imaging/imagingtest"
 )
 
 // TestPicture follows pictures from the POST to the objects in S3, and to their
@@ -22,9 +22,9 @@ func TestPicture(t *testing.T) {
 	t.Parallel()
 	settings := servers(t)
 	content := map[string][]byte{
-		"/turned.jpg": picture.JPEG(picture.Stored(picture.Photo(2400, 1800, 1), 6), 90, 6),
-		"/logo.png":   picture.PNG(picture.Logo(900, 900)),
-		"/small.webp": picture.WebP(picture.Photo(300, 200, 2)),
+		"/turned.jpg": imagingtest.JPEG(imagingtest.Stored(imagingtest.Photo(2400, 1800, 1), 6), 90, 6),
+		"/logo.png":   imagingtest.PNG(imagingtest.Logo(900, 900)),
+		"/small.webp": imagingtest.WebP(imagingtest.Photo(300, 200, 2)),
 	}
 	from := source(t, settings, files(content))
 	v := start(t, settings)
@@ -108,7 +108,7 @@ func TestPicture(t *testing.T) {
 func TestOriginalRequest(t *testing.T) {
 	t.Parallel()
 	settings := servers(t)
-	from := source(t, settings, files(map[string][]byte{"/image1.jpg": picture.JPEG(picture.Photo(800, 600, 3), 95, 1)}))
+	from := source(t, settings, files(map[string][]byte{"/image1.jpg": imagingtest.JPEG(imagingtest.Photo(800, 600, 3), 95, 1)}))
 	v := start(t, settings)
 	v.waitReady()
 	var p product

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"vitrine/imaging/picture"
+	"vitrine/imaging/imagingtest"
 )
 
 // TestReprocessing kills the process while it makes the WebP variants of a ready image.
@@ -18,7 +18,7 @@ func TestReprocessing(t *testing.T) {
 	t.Parallel()
 	settings := servers(t)
 	settings["WEBP_SIZES"] = "main,large"
-	from := source(t, settings, files(map[string][]byte{"/logo.png": picture.PNG(picture.Logo(1200, 1200))}))
+	from := source(t, settings, files(map[string][]byte{"/logo.png": imagingtest.PNG(imagingtest.Logo(1200, 1200))}))
 	db, err := sql.Open("postgres", settings["DATABASE_URL"])
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +101,7 @@ func TestTerminationHandsReprocessingBack(t *testing.T) {
 	t.Parallel()
 	settings := servers(t)
 	settings["WEBP_SIZES"] = "main,large,small"
-	photo := picture.JPEG(picture.Photo(2400, 1800, 1), 92, 1)
+	photo := imagingtest.JPEG(imagingtest.Photo(2400, 1800, 1), 92, 1)
 	from := source(t, settings, files(map[string][]byte{"/photo.jpg": photo}))
 	db, err := sql.Open("postgres", settings["DATABASE_URL"])
 	if err != nil {

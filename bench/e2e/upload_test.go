@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"vitrine/imaging/picture"
+	"vitrine/imaging/imagingtest"
 )
 
 // form sends a multipart form whose last field is a file.
@@ -48,7 +48,7 @@ func TestUpload(t *testing.T) {
 	v := start(t, settings)
 	user := v.newUser()
 	p := v.newProduct(user)
-	photo := picture.JPEG(picture.Photo(1200, 900, 3), 90, 1)
+	photo := imagingtest.JPEG(imagingtest.Photo(1200, 900, 3), 90, 1)
 
 	sent := form(t, v.url+p.path()+"/images", map[string]string{"alt": "A photo", "position": "0"}, photo)
 	if sent.StatusCode != http.StatusCreated {
@@ -65,7 +65,7 @@ func TestUpload(t *testing.T) {
 	if accepted := form(t, upload.URL, upload.Fields, photo); accepted.StatusCode != http.StatusNoContent {
 		t.Fatalf("presigned: %s", accepted.Status)
 	}
-	logo := v.upload(user, picture.PNG(picture.Logo(300, 300)))
+	logo := v.upload(user, imagingtest.PNG(imagingtest.Logo(300, 300)))
 	var nothing struct{ Source string }
 	v.must(201, "POST", "/uploads", map[string]any{"user_id": user}, &nothing)
 	for _, source := range []string{upload.Source, logo, nothing.Source} {

@@ -26,7 +26,7 @@ func main() {
 	var o options
 	flag.DurationVar(&o.time, "time", time.Minute, "time for each target")
 	flag.IntVar(&o.parallel, "parallel", 1, "inputs tried in parallel")
-	pattern := flag.String("target", "", "only targets whose package and name match, such as imaging.FuzzPNG")
+	pattern := flag.String("target", "", "only targets whose package and name match, such as process.FuzzPNG")
 	flag.Parse()
 	if o.packages = flag.Args(); len(o.packages) == 0 {
 		o.packages = []string{"./..."}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"vitrine/imaging/picture"
+	"vitrine/imaging/imagingtest"
 )
 
 // sources serves what the products' pictures are made of.
@@ -22,7 +22,7 @@ func serveSources() (*sources, error) {
 	if err != nil {
 		return nil, err
 	}
-	good := picture.PNG(picture.Logo(64, 64))
+	good := imagingtest.PNG(imagingtest.Logo(64, 64))
 	s := &sources{url: "http://" + listener.Addr().String()}
 	_, s.port, _ = strings.Cut(listener.Addr().String(), ":")
 	s.Server = &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

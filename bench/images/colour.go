@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/image/webp"
 
-	"vitrine/imaging/deltae"
+	"vitrine/imaging/imagingtest"
 )
 
 // colours are the planes of red, green and blue of a picture.
@@ -36,8 +36,8 @@ func (c colours) scaled(size image.Point) (out colours) {
 	return out
 }
 
-func (c colours) lab(i int) deltae.Lab {
-	return deltae.FromSRGB(float64(c[0].Pix[i]), float64(c[1].Pix[i]), float64(c[2].Pix[i]))
+func (c colours) lab(i int) imagingtest.Lab {
+	return imagingtest.LabFromSRGB(float64(c[0].Pix[i]), float64(c[1].Pix[i]), float64(c[2].Pix[i]))
 }
 
 // apart returns the mean and the 95th percentile of CIEDE2000 between two pictures
@@ -45,7 +45,7 @@ func (c colours) lab(i int) deltae.Lab {
 func (c colours) apart(other colours) (mean, high float64) {
 	var list []float64
 	for i := 0; i < len(c[0].Pix); i += 7 {
-		d := deltae.CIEDE2000(c.lab(i), other.lab(i))
+		d := imagingtest.CIEDE2000(c.lab(i), other.lab(i))
 		list = append(list, d)
 		mean += d
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"vitrine/imaging"
+	"vitrine/imaging/process"
 	"vitrine/imaging/ssim"
 )
 
@@ -90,7 +91,7 @@ func (b *bench) compare(ctx context.Context, s subject) (rows []row, equals []eq
 // folder says what becomes of each file of a folder, and compares the ways on its
 // JPEGs.
 func (b *bench) folder(ctx context.Context, name string, table *table) (lines []string, err error) {
-	p := imaging.NewProcessor(imaging.ProcessConfig{})
+	p := process.New(process.Config{})
 	err = filepath.WalkDir(name, func(file string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() {
 			return err
@@ -103,7 +104,7 @@ func (b *bench) folder(ctx context.Context, name string, table *table) (lines []
 		if err != nil {
 			return err
 		}
-		got, err := p.Process(ctx, src, imaging.Options{})
+		got, err := p.Process(ctx, src, process.Options{})
 		if err != nil {
 			lines = append(lines, fmt.Sprintf("%s: %v", short, err))
 			return ctx.Err()

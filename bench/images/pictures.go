@@ -7,7 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 
-	"vitrine/imaging/picture"
+	"vitrine/imaging/imagingtest"
 )
 
 // subject is a picture to compare the ways with.
@@ -23,11 +23,11 @@ func drawn(ctx context.Context, folder string, withVips bool) ([]subject, error)
 		width, height int
 	}{{"12 MP", 4000, 3000}, {"3 MP", 2048, 1536}, {"0.5 MP", 816, 612}, {"6 MP progressive", 3000, 2000}} {
 		fmt.Fprintf(os.Stderr, "images: drawing %s\n", s.name)
-		photo := picture.Leaves(s.width, s.height, int64(i+1))
-		body := picture.JPEG(photo, 90, 1)
+		photo := imagingtest.Leaves(s.width, s.height, int64(i+1))
+		body := imagingtest.JPEG(photo, 90, 1)
 		progressive := i == 3
 		if progressive && !withVips {
-			body = picture.RareJPEG(photo, picture.Coding{Progressive: true, Sampling: []byte{0x22, 0x11, 0x11}, Transform: -1})
+			body = imagingtest.RareJPEG(photo, imagingtest.Coding{Progressive: true, Sampling: []byte{0x22, 0x11, 0x11}, Transform: -1})
 		}
 		file := filepath.Join(folder, fmt.Sprintf("drawn%d.jpg", i))
 		if err := os.WriteFile(file, body, 0o600); err != nil {

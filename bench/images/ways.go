@@ -13,6 +13,7 @@ import (
 	"golang.org/x/image/draw"
 
 	"vitrine/imaging"
+	"vitrine/imaging/process"
 )
 
 // quality is that of the JPEGs which are compared.
@@ -21,14 +22,14 @@ const quality = 80
 // vitrine is the pipeline itself, with JPEGs of one quality or, for 0, as it is
 // shipped; with the names of sizes, in WebP besides.
 func vitrine(quality int, sizes ...string) way {
-	p := imaging.NewProcessor(imaging.ProcessConfig{Quality: quality})
+	p := process.New(process.Config{Quality: quality})
 	return func(ctx context.Context, src, folder string) (time.Duration, error) {
 		body, err := os.ReadFile(src)
 		if err != nil {
 			return 0, err
 		}
 		began := spent()
-		got, err := p.Process(ctx, body, imaging.Options{WebP: sizes})
+		got, err := p.Process(ctx, body, process.Options{WebP: sizes})
 		if err != nil {
 			return 0, err
 		}

@@ -20,7 +20,9 @@ import (
 	"github.com/google/uuid"
 
 	"vitrine/imaging"
-	"vitrine/imaging/picture"
+	"vitrine/imaging/fetch"
+	"vitrine/imaging/imagingtest"
+	"vitrine/imaging/worker"
 	"vitrine/product"
 	"vitrine/product/job"
 	"vitrine/product/maintenance"
@@ -36,7 +38,7 @@ type Pipeline struct {
 	S3     *Proxy // between the worker and the bucket
 	Host   *SourceServer
 	Queue  *messages
-	Worker *imaging.Worker
+	Worker *worker.Worker
 }
 
 // host serves pictures that can change. An empty one is not found.
@@ -106,18 +108,18 @@ func NewPipeline(t *testing.T) *Pipeline {
 		t.Fatal(err)
 	}
 	s.S3 = NewProxy(t, u.Host)
-	s.Host.Serve(picture.PNG(picture.Corners(150, 120)))
-	s.Worker = s.NewWorker(imaging.WorkerConfig{WebP: []string{"main", "large"}})
+	s.Host.Serve(imagingtest.PNG(imagingtest.Corners(150, 120)))
+	s.Worker = s.NewWorker(worker.Config{WebP: []string{"main", "large"}})
 	return s
 }
 
-func (s *Pipeline) NewWorker(cfg imaging.WorkerConfig) *imaging.Worker {
+func (s *Pipeline) NewWorker(cfg worker.Config) *worker.Worker {
 	s.T.Helper()
 	return s.NewWorkerOn(s.Jobs, cfg)
 }
 
 // newWorkerOn returns a worker with a job store of its own.
-func (s *Pipeline) NewWorkerOn(jobs imaging.JobStore, cfg imaging.WorkerConfig) *imaging.Worker {
+func (s *Pipeline) NewWorkerOn(jobs imaging.JobStore, cfg worker.Config) *worker.Worker {
 	s.T.Helper()
 	u, err := url.Parse(s.Host.URL)
 	if err != nil {
@@ -127,7 +129,7 @@ func (s *Pipeline) NewWorkerOn(jobs imaging.JobStore, cfg imaging.WorkerConfig) 
 	if err != nil {
 		s.T.Fatal(err)
 	}
-	fetcher := imaging.NewFetcher(imaging.FetchConfig{AllowCIDRs: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, AllowPorts: []int{port}})
+	fetcher := fetch.New(fetch.Config{AllowCIDRs: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, AllowPorts: []int{port}})
 	s.T.Cleanup(fetcher.Close)
 	objects, err := storage.New(storage.Config{
 		Endpoint: "http://" + s.S3.Addr, Region: os.Getenv("AWS_REGION"), Bucket: s.Bucket.name,
@@ -136,7 +138,7 @@ func (s *Pipeline) NewWorkerOn(jobs imaging.JobStore, cfg imaging.WorkerConfig) 
 	if err != nil {
 		s.T.Fatal(err)
 	}
-	return imaging.NewWorker(jobs, objects, fetcher, cfg, Quiet(), nil)
+	return worker.New(jobs, objects, fetcher, cfg, Quiet(), nil)
 }
 
 // ready stores a product with pictures of the host, and makes them ready.
@@ -153,7 +155,7 @@ func (s *Pipeline) Ready(paths ...string) Product {
 }
 
 // first makes one of a product's images ready.
-func (s *Pipeline) First(worker *imaging.Worker, image Image) {
+func (s *Pipeline) First(worker *worker.Worker, image Image) {
 	s.T.Helper()
 	body, err := JobOf(image).Encode()
 	if err != nil {
@@ -166,10 +168,10 @@ func (s *Pipeline) First(worker *imaging.Worker, image Image) {
 }
 
 // unhurried is a configuration under which a test decides when an attempt is made again.
-var Unhurried = imaging.WorkerConfig{WebP: []string{"main", "large"}, Lease: time.Hour, RetryBase: time.Hour, RetryCap: time.Hour}
+var Unhurried = worker.Config{WebP: []string{"main", "large"}, Lease: time.Hour, RetryBase: time.Hour, RetryCap: time.Hour}
 
 // hasty is one under which failed attempts are repeated at once.
-var Hasty = imaging.WorkerConfig{WebP: []string{"main", "large"}, RetryBase: time.Millisecond, RetryCap: time.Millisecond}
+var Hasty = worker.Config{WebP: []string{"main", "large"}, RetryBase: time.Millisecond, RetryCap: time.Millisecond}
 
 // messages is a queue in memory. It drops jobs of images that are not ready: those are
 // worked on by the tests themselves.
@@ -189,7 +191,7 @@ func (m *messages) Publish(_ context.Context, all []outbox.Message) []error {
 }
 
 // consume handles messages until ctx ends.
-func (m *messages) consume(ctx context.Context, worker *imaging.Worker) error {
+func (m *messages) consume(ctx context.Context, worker *worker.Worker) error {
 	m.Consuming.Add(1)
 	defer m.Consuming.Add(-1)
 	for {
@@ -205,7 +207,7 @@ func (m *messages) consume(ctx context.Context, worker *imaging.Worker) error {
 }
 
 // process runs what reprocesses images in a process: a relay, and the consumer of worker.
-func (s *Pipeline) Process(worker *imaging.Worker) {
+func (s *Pipeline) Process(worker *worker.Worker) {
 	s.T.Helper()
 	Run(s.T, s.Relay().Run)
 	Run(s.T, func(ctx context.Context) error { return s.Queue.consume(ctx, worker) })
@@ -308,7 +310,7 @@ func (s *Pipeline) Attempt(image uuid.UUID) (a job.Attempt) {
 }
 
 // processAll runs a process until nothing is left to reprocess, and ends it.
-func (s *Pipeline) ProcessAll(worker *imaging.Worker) {
+func (s *Pipeline) ProcessAll(worker *worker.Worker) {
 	s.T.Helper()
 	ctx, stop := context.WithCancel(s.T.Context())
 	ended := make(chan error, 2)

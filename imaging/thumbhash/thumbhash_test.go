@@ -7,7 +7,7 @@ import (
 	"image/draw"
 	"testing"
 
-	"vitrine/imaging/picture"
+	"vitrine/imaging/imagingtest"
 	"vitrine/imaging/thumbhash"
 )
 
@@ -26,11 +26,11 @@ func TestEncode(t *testing.T) {
 		m    image.Image
 		want string
 	}{
-		{"landscape", picture.Photo(32, 24, 1), "36cVRYJ3eIh/h4d3iGeIh3dwZvZ2"},
-		{"portrait", picture.Photo(21, 32, 2), "nqcRTQKHh394eIdnd4eHiIdwdvkl"},
-		{"square", picture.Graphic(32, 32), "sggKHwa2Z4iPl2d0ZamIeHeHd1BJBpkD"},
-		{"transparency", picture.Paletted(picture.Logo(61, 43).SubImage(image.Rect(0, 0, 32, 20))), "nKSBC4Ilk93CSuD14k8e70C5VoykSHs="},
-		{"line", picture.Photo(32, 1, 3), "rLVZmZJ3eIiIiAiId4d/d/g="},
+		{"landscape", imagingtest.Photo(32, 24, 1), "36cVRYJ3eIh/h4d3iGeIh3dwZvZ2"},
+		{"portrait", imagingtest.Photo(21, 32, 2), "nqcRTQKHh394eIdnd4eHiIdwdvkl"},
+		{"square", imagingtest.Graphic(32, 32), "sggKHwa2Z4iPl2d0ZamIeHeHd1BJBpkD"},
+		{"transparency", imagingtest.Paletted(imagingtest.Logo(61, 43).SubImage(image.Rect(0, 0, 32, 20))), "nKSBC4Ilk93CSuD14k8e70C5VoykSHs="},
+		{"line", imagingtest.Photo(32, 1, 3), "rLVZmZJ3eIiIiAiId4d/d/g="},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

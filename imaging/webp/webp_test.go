@@ -13,8 +13,7 @@ import (
 
 	xwebp "golang.org/x/image/webp"
 
-	"vitrine/imaging/deltae"
-	"vitrine/imaging/picture"
+	"vitrine/imaging/imagingtest"
 	"vitrine/imaging/webp"
 )
 
@@ -86,7 +85,7 @@ func psnr(a, b *image.YCbCr) float64 {
 func TestLossyReconstruction(t *testing.T) {
 	t.Parallel()
 	for _, size := range []image.Point{{1, 1}, {1, 40}, {40, 1}, {15, 17}, {16, 16}, {33, 31}, {200, 133}, {257, 300}} {
-		m := planar(picture.Photo(size.X, size.Y, 3))
+		m := planar(imagingtest.Photo(size.X, size.Y, 3))
 		last := 0.0
 		for _, q := range []int{20, 60, 75, 90, 100} {
 			t.Run(fmt.Sprint(size, q), func(t *testing.T) {
@@ -114,8 +113,8 @@ func TestLossyKeepsColours(t *testing.T) {
 		m := image.NewNRGBA(image.Rect(0, 0, 48, 48))
 		draw.Draw(m, m.Rect, image.NewUniform(c), image.Point{}, draw.Src)
 		got := look(decode(t, encode(t, planar(m), webp.Options{Quality: 85})), 20, 20)
-		want := deltae.FromSRGB(float64(c.R), float64(c.G), float64(c.B))
-		if d := deltae.CIEDE2000(want, deltae.FromSRGB(got[0], got[1], got[2])); d > 1.2 {
+		want := imagingtest.LabFromSRGB(float64(c.R), float64(c.G), float64(c.B))
+		if d := imagingtest.CIEDE2000(want, imagingtest.LabFromSRGB(got[0], got[1], got[2])); d > 1.2 {
 			t.Errorf("%v became %.0f: %.2f apart", c, got, d)
 		}
 	}
@@ -123,7 +122,7 @@ func TestLossyKeepsColours(t *testing.T) {
 
 func TestLossyGray(t *testing.T) {
 	t.Parallel()
-	src := planar(picture.Photo(120, 90, 2))
+	src := planar(imagingtest.Photo(120, 90, 2))
 	m := &image.Gray{Pix: src.Y, Stride: src.YStride, Rect: src.Rect}
 	got := decode(t, encode(t, m, webp.Options{Quality: 90})).(*image.YCbCr)
 	if like := psnr(src, got); like < 36 {
@@ -138,7 +137,7 @@ func TestLossyGray(t *testing.T) {
 
 func TestTransparencyIsKept(t *testing.T) {
 	t.Parallel()
-	photo, logo := picture.Photo(203, 151, 4), picture.Logo(203, 151)
+	photo, logo := imagingtest.Photo(203, 151, 4), imagingtest.Logo(203, 151)
 	m := image.NewRGBA(logo.Rect)
 	for y := range m.Rect.Dy() {
 		for x := range m.Rect.Dx() {
@@ -194,7 +193,7 @@ func TestLosslessFailure(t *testing.T) {
 
 func TestPaletteIsLossless(t *testing.T) {
 	t.Parallel()
-	m := picture.Paletted(picture.Graphic(211, 97))
+	m := imagingtest.Paletted(imagingtest.Graphic(211, 97))
 	got := decode(t, encode(t, m, webp.Options{}))
 	for y := range m.Rect.Dy() {
 		for x := range m.Rect.Dx() {
@@ -254,7 +253,7 @@ func TestAppendLongestSides(t *testing.T) {
 // A part of a picture is encoded like a picture of the same pixels.
 func TestAppendPartOfPicture(t *testing.T) {
 	t.Parallel()
-	whole := planar(picture.Photo(100, 80, 5))
+	whole := planar(imagingtest.Photo(100, 80, 5))
 	part := whole.SubImage(image.Rect(20, 10, 68, 58)).(*image.YCbCr)
 	alone := image.NewYCbCr(image.Rect(0, 0, 48, 48), image.YCbCrSubsampleRatio420)
 	for y := range 48 {

@@ -11,7 +11,7 @@ import (
 
 	"vitrine/bench/testenv"
 	"vitrine/imaging"
-	"vitrine/imaging/picture"
+	"vitrine/imaging/imagingtest"
 	"vitrine/product"
 	"vitrine/product/maintenance"
 	"vitrine/product/outbox"
@@ -72,7 +72,7 @@ func TestReprocessWithoutTheOriginal(t *testing.T) {
 	s.Exec(`UPDATE outbox SET available_at = now() + interval '1 hour' WHERE subject = $1`, other.Images[0].ID)
 	s.Process(s.Worker)
 	testenv.Eventually(t, "one has its WebP variants", func() bool { return s.Webps(same.Images[0].ID) == 2 })
-	s.Host.Serve(picture.PNG(picture.Corners(240, 200)))
+	s.Host.Serve(imagingtest.PNG(imagingtest.Corners(240, 200)))
 	s.Again()
 	s.Idle()
 	if a := s.Attempt(other.Images[0].ID); a.Outcome != "kept" || a.Code != "source_changed" {

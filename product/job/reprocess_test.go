@@ -8,7 +8,8 @@ import (
 
 	"vitrine/bench/testenv"
 	"vitrine/imaging"
-	"vitrine/imaging/picture"
+	"vitrine/imaging/imagingtest"
+	"vitrine/imaging/worker"
 	"vitrine/product"
 	"vitrine/product/job"
 )
@@ -34,9 +35,11 @@ func TestReprocessOfASource(t *testing.T) {
 	}{
 		"the same":         {func(*testenv.Pipeline) {}, "unchanged", "", false, 0},
 		"with another tag": {func(s *testenv.Pipeline) { s.Exec(`UPDATE images SET source_etag = '"old"'`) }, "unchanged", "", false, 1},
-		"another":          {func(s *testenv.Pipeline) { s.Host.Serve(picture.PNG(picture.Corners(240, 200))) }, "reprocessed", "", true, 1},
+		"another":          {func(s *testenv.Pipeline) { s.Host.Serve(imagingtest.PNG(imagingtest.Corners(240, 200))) }, "reprocessed", "", true, 1},
 		"gone":             {func(s *testenv.Pipeline) { s.Host.Serve(nil) }, "kept", "source_not_found", false, 0},
-		"damaged": {func(s *testenv.Pipeline) { s.Host.Serve(picture.Truncated(picture.PNG(picture.Logo(100, 100)))) },
+		"damaged": {func(s *testenv.Pipeline) {
+			s.Host.Serve(imagingtest.Truncated(imagingtest.PNG(imagingtest.Logo(100, 100))))
+		},
 			"kept", "corrupt_image", false, 1},
 		"refused": {func(s *testenv.Pipeline) { s.Host.Answer(http.StatusForbidden) }, "kept", "source_denied", false, 0},
 	} {
@@ -127,14 +130,14 @@ func TestReprocessWithAnotherPipelineVersion(t *testing.T) {
 	s.ProcessAll(s.Worker)
 	steps := []struct {
 		name    string
-		worker  imaging.WorkerConfig
+		worker  worker.Config
 		version string // what the image is said to be made by, unless empty
 		webp    int
 		keeps   bool // the variants that are no WebP
 	}{
-		{"one size", imaging.WorkerConfig{WebP: []string{"small"}}, "", 1, true},
-		{"none", imaging.WorkerConfig{}, "", 0, true},
-		{"another release's", imaging.WorkerConfig{WebP: []string{"main"}}, "0 of old", 1, false},
+		{"one size", worker.Config{WebP: []string{"small"}}, "", 1, true},
+		{"none", worker.Config{}, "", 0, true},
+		{"another release's", worker.Config{WebP: []string{"main"}}, "0 of old", 1, false},
 	}
 	for _, step := range steps {
 		before := *s.Product(w.ID).Images[0].URL

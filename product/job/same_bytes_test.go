@@ -10,7 +10,9 @@ import (
 
 	"vitrine/bench/testenv"
 	"vitrine/imaging"
-	"vitrine/imaging/picture"
+	"vitrine/imaging/imagingtest"
+	"vitrine/imaging/process"
+	"vitrine/imaging/worker"
 	"vitrine/product"
 )
 
@@ -39,10 +41,10 @@ func keysOf(s *testenv.Pipeline, image testenv.Image) []string {
 func TestDuplicatesOfTwoPipelineVersions(t *testing.T) {
 	t.Parallel()
 	s := testenv.NewPipeline(t)
-	s.Host.Serve(picture.JPEG(picture.Photo(400, 300, 5), 95, 1))
+	s.Host.Serve(imagingtest.JPEG(imagingtest.Photo(400, 300, 5), 95, 1))
 	w := s.NewProduct(s.Host.URL+"/logo.png", s.Host.URL+"/logo.png")
-	s.First(s.NewWorker(imaging.WorkerConfig{Process: imaging.ProcessConfig{Likeness: 0.81}}), w.Images[0])
-	s.First(s.NewWorker(imaging.WorkerConfig{Process: imaging.ProcessConfig{Likeness: 0.998}}), w.Images[1])
+	s.First(s.NewWorker(worker.Config{Process: process.Config{SSIMTarget: 0.81}}), w.Images[0])
+	s.First(s.NewWorker(worker.Config{Process: process.Config{SSIMTarget: 0.998}}), w.Images[1])
 	old := keysOf(s, w.Images[0])
 	for _, key := range keysOf(s, w.Images[1]) {
 		if slices.Contains(old, key) {

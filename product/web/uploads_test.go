@@ -21,7 +21,7 @@ import (
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"vitrine/bench/testenv"
-	"vitrine/imaging/picture"
+	"vitrine/imaging/imagingtest"
 	"vitrine/product/upload"
 	"vitrine/product/web"
 	"vitrine/storage"
@@ -185,7 +185,7 @@ func TestFormsAreRefused(t *testing.T) {
 		code   string
 		faults map[string]string
 	}{
-		"a page":             {[]field{{"file", "a.jpg", string(picture.HTML())}}, 422, "validation_failed", map[string]string{"/file": "unsupported_format"}},
+		"a page":             {[]field{{"file", "a.jpg", string(imagingtest.HTML())}}, 422, "validation_failed", map[string]string{"/file": "unsupported_format"}},
 		"an empty file":      {[]field{{"file", "a.jpg", ""}}, 422, "validation_failed", map[string]string{"/file": "unsupported_format"}},
 		"no file":            {[]field{{"alt", "", "a"}}, 422, "validation_failed", map[string]string{"/file": "required"}},
 		"nothing":            {nil, 422, "validation_failed", map[string]string{"/file": "required"}},

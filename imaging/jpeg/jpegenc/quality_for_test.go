@@ -6,9 +6,9 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"vitrine/imaging/imagingtest"
 	"vitrine/imaging/jpeg"
 	"vitrine/imaging/jpeg/jpegenc"
-	"vitrine/imaging/picture"
 	"vitrine/imaging/ssim"
 )
 
@@ -27,7 +27,7 @@ func fabric(w, h int, strength float64) *image.Gray {
 func TestQualityForReachesItsTarget(t *testing.T) {
 	t.Parallel()
 	photo := func(w, h int) image.Image {
-		m := picture.Photo(w, h, 7)
+		m := imagingtest.Photo(w, h, 7)
 		out := image.NewGray(m.Rect)
 		for i := range out.Pix {
 			out.Pix[i] = byte((299*int(m.Pix[4*i]) + 587*int(m.Pix[4*i+1]) + 114*int(m.Pix[4*i+2])) / 1000)

@@ -37,7 +37,7 @@ type Servers struct {
 	Disk string
 }
 
-// commandLimit bounds one verb of deploy/local: a first "up" installs and builds.
+// commandLimit bounds one command of deploy/local: the first "up" installs and builds.
 const commandLimit = 20 * time.Minute
 
 // StartServers starts empty servers and deletes what an earlier run left in the folder.

@@ -19,14 +19,14 @@ func Matrix(disk bool) []Fault {
 		{Name: "all replicas: kill -9", Hold: time.Second, inject: killAll},
 		{Name: "picture hosts: fail", Hold: short, inject: breakSource},
 		{Name: "redis: comes back with old data", Hold: time.Second, Smoke: true, inject: rollBack},
-		{Name: "redis: restarted", Hold: short, inject: verb("stop", cluster.Redis)},
+		{Name: "redis: restarted", Hold: short, inject: runCommand("stop", cluster.Redis)},
 		{Name: "rabbitmq: wiped", Hold: short, Smoke: true, Surge: backlog, inject: wipeQueue},
 		{Name: "rabbitmq: memory alarm", Hold: long, inject: alarm},
 	}
 	for _, server := range cluster.AllServers {
 		faults = append(faults,
 			Fault{
-				Name: string(server) + ": kill -9", Hold: short, inject: verb("kill", server),
+				Name: string(server) + ": kill -9", Hold: short, inject: runCommand("kill", server),
 				Smoke: server != cluster.RabbitMQ, // "wiped" includes it
 			},
 			Fault{

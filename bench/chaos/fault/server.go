@@ -18,11 +18,11 @@ import (
 
 type injector = func(context.Context, *Stage) (func(context.Context) error, error)
 
-// verb returns an injector that runs a command of deploy/local on a server and starts
+// runCommand returns an injector that runs a command of deploy/local on a server and starts
 // the server afterwards.
-func verb(verb string, server cluster.Server) injector {
+func runCommand(command string, server cluster.Server) injector {
 	return func(ctx context.Context, s *Stage) (func(context.Context) error, error) {
-		_, err := s.Cluster.Servers.Do(ctx, verb, string(server))
+		_, err := s.Cluster.Servers.Do(ctx, command, string(server))
 		return start(s, server), err
 	}
 }
@@ -80,7 +80,7 @@ func wipeQueue(ctx context.Context, s *Stage) (func(context.Context) error, erro
 	if _, err := s.Cluster.Servers.Do(ctx, "kill", string(cluster.RabbitMQ)); err != nil {
 		return nil, err
 	}
-	return verb("wipe", cluster.RabbitMQ)(ctx, s)
+	return runCommand("wipe", cluster.RabbitMQ)(ctx, s)
 }
 
 // alarm makes RabbitMQ believe that it has no memory left, so that it blocks all

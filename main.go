@@ -28,6 +28,8 @@ import (
 	"vitrine/imaging"
 	"vitrine/product"
 	"vitrine/product/web"
+	"vitrine/product/web/admission"
+	"vitrine/product/web/health"
 	"vitrine/queue"
 	"vitrine/storage"
 )
@@ -254,22 +256,22 @@ func newApp(cfg config.Config, log *logrus.Logger) (*app, error) {
 		a.upkeep = append(a.upkeep, product.NewSweeper(store, objects, product.SweepConfig{}, log).Run)
 	}
 
-	a.api = web.NewServer(cfg.HTTPAddr, web.New(web.Config{
+	a.api = admission.NewServer(cfg.HTTPAddr, web.New(web.Config{
 		AdminToken: cfg.AdminToken,
 		Uploads:    product.NewUploads(store, objects, int64(cfg.FetchMaxBytes)),
 		Draining:   a.draining.Load, Stopping: a.stopping, EventStreams: cfg.EventStreams,
-		Limits: web.Limits{
+		Limits: admission.Limits{
 			PerKey: cfg.RateLimit, PerAddress: cfg.RateLimitAddress, Counter: redis, Prefix: cfg.Installation() + ":",
 			TrustedProxies: cfg.TrustedProxies, ProxyHeader: cfg.ProxyHeader, MaxRequests: cfg.MaxRequests,
 		},
-		Checks: []web.Check{
+		Checks: []health.Check{
 			{Name: "postgresql", Required: true, Check: a.checkDatabase},
 			{Name: "redis", Check: redis.Check},
 			{Name: "rabbitmq", Check: broker.Check},
 			{Name: "s3", Check: objects.Check},
 		},
 	}, service, log, reg), log)
-	a.admin = web.NewServer(cfg.AdminAddr, web.NewAdmin(reg), log)
+	a.admin = admission.NewServer(cfg.AdminAddr, web.NewAdmin(reg), log)
 	a.admin.WriteTimeout = 5 * time.Minute // a profile takes as long as it was asked for
 	return a, nil
 }

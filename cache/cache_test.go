@@ -3,9 +3,7 @@ package cache_test
 import (
 	"context"
 	"crypto/rand"
-	"io"
 	"net/url"
-	"os"
 	"testing"
 	"time"
 
@@ -13,6 +11,7 @@ import (
 	"github.com/sirupsen/logrus"
 	"go.uber.org/goleak"
 
+	"vitrine/bench/testenv"
 	"vitrine/cache"
 )
 
@@ -22,12 +21,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // its own, short probes, and a call timeout that a loaded machine keeps.
 func settings(t *testing.T) cache.Config {
 	t.Helper()
-	server := os.Getenv("REDIS_URL")
-	if server == "" {
-		t.Fatal("REDIS_URL is not set: start the servers with make up and run make test")
-	}
 	return cache.Config{
-		URL:     server,
+		URL:     testenv.RedisURL(t),
 		Prefix:  "test:" + rand.Text() + ":",
 		Timeout: 2 * time.Second,
 		TTL:     time.Minute,
@@ -39,30 +34,22 @@ func settings(t *testing.T) cache.Config {
 func open(t *testing.T, cfg cache.Config) *cache.Cache {
 	t.Helper()
 	c := start(t, cfg)
-	eventually(t, "Redis is not trusted; start the servers with make up", c.Trusted)
+	testenv.Eventually(t, "Redis to be trusted; start the servers with `make up`", c.Trusted)
 	return c
 }
 
 // start runs a cache until the test ends.
 func start(t *testing.T, cfg cache.Config) *cache.Cache {
 	t.Helper()
-	log := logrus.New()
-	log.SetOutput(io.Discard)
-	c, err := cache.New(cfg, log)
+	c, err := cache.New(cfg, testenv.Quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- c.Run(ctx) }()
 	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("Run: %v", err)
-		}
 		c.Close()
 		c.Close()
 	})
+	testenv.Run(t, c.Run)
 	return c
 }
 
@@ -87,7 +74,7 @@ func redis(t *testing.T, cfg cache.Config) rueidis.Client {
 	return client
 }
 
-// keys gives what Redis holds under a prefix.
+// keys returns what Redis holds under a prefix.
 func keys(t *testing.T, client rueidis.Client, prefix string) []string {
 	t.Helper()
 	var found []string
@@ -99,18 +86,6 @@ func keys(t *testing.T, client rueidis.Client, prefix string) []string {
 		found = append(found, page.Elements...)
 		if cursor = page.Cursor; cursor == 0 {
 			return found
-		}
-	}
-}
-
-// eventually waits for a condition that nothing announces.
-func eventually(t *testing.T, complaint string, holds func() bool) {
-	t.Helper()
-	ticker := time.NewTicker(time.Millisecond)
-	defer ticker.Stop()
-	for deadline := time.Now().Add(10 * time.Second); !holds(); <-ticker.C {
-		if time.Now().After(deadline) {
-			t.Fatal(complaint)
 		}
 	}
 }

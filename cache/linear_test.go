@@ -47,7 +47,7 @@ func (r *register) ack(n int64) {
 	}
 }
 
-// pause gives way for 0 to 300 µs, most often for none.
+// pause yields for 0 to 300 µs, most often not at all.
 func pause() {
 	if d := rand.N(600*time.Microsecond) - 300*time.Microsecond; d > 0 {
 		<-time.After(d)
@@ -184,7 +184,7 @@ func TestNaiveCacheReadsStale(t *testing.T) {
 	}
 }
 
-// closedPort gives an address where nobody listens.
+// closedPort returns an address where nobody listens.
 func closedPort(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -6,8 +6,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics of one cache. Labels: result is hit, miss, bypass (not asked because
-// not trusted) or error; call is the name of a call to Redis.
+// metrics are the metrics of one cache. The label result is hit, miss, bypass (Redis
+// is not trusted) or error; call is the name of a call to Redis.
 type metrics struct {
 	reads    *prometheus.CounterVec
 	failures *prometheus.CounterVec
@@ -19,7 +19,7 @@ func newMetrics(reg prometheus.Registerer, trusted func() bool) (metrics, error)
 			Name: "vitrine_cache_reads_total", Help: "Reads by result: hit, miss, bypass or error.",
 		}, []string{"result"}),
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "vitrine_cache_failures_total", Help: "Calls that Redis did not answer, or was not asked because it had been failing.",
+			Name: "vitrine_cache_failures_total", Help: "Calls to Redis that failed, or were not made because the breaker was open.",
 		}, []string{"call"}),
 	}
 	if reg == nil {

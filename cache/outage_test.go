@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"vitrine/bench/testenv"
 	"vitrine/cache"
 )
 
@@ -32,9 +33,9 @@ func calls(c *cache.Cache) map[string]func(context.Context) error {
 func TestOutage(t *testing.T) {
 	t.Parallel()
 	const timeout = 200 * time.Millisecond
-	for name, kind := range map[string]struct{ fail, mend func(*proxy) }{
-		"black hole": {(*proxy).stall, (*proxy).resume},
-		"refused":    {(*proxy).refuse, (*proxy).listen},
+	for name, kind := range map[string]struct{ fail, mend func(*testenv.Proxy) }{
+		"black hole": {(*testenv.Proxy).Stall, (*testenv.Proxy).Resume},
+		"refused":    {(*testenv.Proxy).Refuse, (*testenv.Proxy).Accept},
 	} {
 		for call := range calls(nil) {
 			t.Run(name+"/"+call, func(t *testing.T) {
@@ -53,10 +54,10 @@ func TestOutage(t *testing.T) {
 				if !errors.Is(err, cache.ErrUnavailable) && !errors.Is(err, cache.ErrDistrusted) {
 					t.Errorf("gave %v", err)
 				}
-				eventually(t, "the outage goes unnoticed", func() bool { return !c.Trusted() })
+				testenv.Eventually(t, "the outage to be noticed", func() bool { return !c.Trusted() })
 				// Every call is refused at once when the breaker has opened,
 				// which the probes alone bring about.
-				eventually(t, "the breaker does not open", func() bool {
+				testenv.Eventually(t, "the breaker to open", func() bool {
 					began := time.Now()
 					_, err := c.Forbid(t.Context(), "k")
 					return errors.Is(err, cache.ErrUnavailable) && time.Since(began) < timeout/10
@@ -65,8 +66,8 @@ func TestOutage(t *testing.T) {
 					t.Errorf("Get gave %v", err)
 				}
 				kind.mend(p)
-				eventually(t, "trust does not come back", c.Trusted)
-				eventually(t, "calls do not work again", func() bool { return c.Check(t.Context()) == nil })
+				testenv.Eventually(t, "trust to come back", c.Trusted)
+				testenv.Eventually(t, "calls to work again", func() bool { return c.Check(t.Context()) == nil })
 				key{T: t, c: c}.forbid()
 			})
 		}
@@ -77,14 +78,14 @@ func TestRedisIsDownAtTheStart(t *testing.T) {
 	t.Parallel()
 	cfg := settings(t)
 	p := through(t, &cfg)
-	p.refuse()
+	p.Refuse()
 	c := start(t, cfg)
 	value, hit, err := c.Fetch(t.Context(), "k", "", func(context.Context) ([]byte, error) { return []byte("v"), nil })
 	if string(value) != "v" || hit || err != nil {
 		t.Errorf("Fetch gave %q, %v, %v", value, hit, err)
 	}
-	p.listen()
-	eventually(t, "Redis is not found when it comes", c.Trusted)
+	p.Accept()
+	testenv.Eventually(t, "Redis to be found once it is up", c.Trusted)
 }
 
 // TestNewConnectionIsDoubted: who answers on it may have been restarted.
@@ -96,10 +97,10 @@ func TestNewConnectionIsDoubted(t *testing.T) {
 	p := through(t, &cfg)
 	k := key{T: t, c: open(t, cfg)}
 	k.replace(k.forbid(), "v1")
-	before := p.dialled()
-	p.cut()
-	eventually(t, "there is no new connection", func() bool { return p.dialled() > before })
-	eventually(t, "the new connection is not trusted", k.c.Trusted)
+	before := p.Dials()
+	p.Cut()
+	testenv.Eventually(t, "a new connection", func() bool { return p.Dials() > before })
+	testenv.Eventually(t, "the new connection to be trusted", k.c.Trusted)
 	if asked.Load() != 2 {
 		t.Errorf("Settled was asked %d times, want 2", asked.Load())
 	}
@@ -122,8 +123,8 @@ func TestAnswerOnANewConnection(t *testing.T) {
 		}
 		refused := false
 		for range 3 { // since a probe may have found out in time that it is the same server
-			eventually(t, "trust does not come back", c.Trusted)
-			p.cut()
+			testenv.Eventually(t, "trust to come back", c.Trusted)
+			p.Cut()
 			<-time.After(5 * time.Millisecond) // for the client to see the end of its connection
 			err := do(t.Context())
 			if refused = errors.Is(err, cache.ErrUnavailable) || errors.Is(err, cache.ErrDistrusted); refused {
@@ -163,7 +164,7 @@ func TestTrustWaitsForInvalidations(t *testing.T) {
 	k.replace(k.forbid(), "old")
 
 	down.Store(true)
-	p.stall()
+	p.Stall()
 	token, err := k.c.Forbid(t.Context(), "k")
 	if token != "" || !errors.Is(err, cache.ErrUnavailable) {
 		t.Fatalf("Forbid gave %q, %v", token, err)
@@ -174,7 +175,7 @@ func TestTrustWaitsForInvalidations(t *testing.T) {
 	}
 	drain(asked)
 	down.Store(false)
-	p.resume()
+	p.Resume()
 	<-asked
 	<-asked // the first answer has been acted upon
 	if k.c.Trusted() {
@@ -192,7 +193,7 @@ func TestTrustWaitsForInvalidations(t *testing.T) {
 	}
 	k.drop() // writes work while reads are not trusted
 	pending.Store(0)
-	eventually(t, "trust does not come back", k.c.Trusted)
+	testenv.Eventually(t, "trust to come back", k.c.Trusted)
 	if e := k.get(); e.Hit {
 		t.Errorf("found %q", e.Value)
 	}
@@ -229,13 +230,13 @@ func TestFailureDuringQuestion(t *testing.T) {
 	p := through(t, &cfg)
 	c := start(t, cfg)
 	<-question
-	p.stall()
+	p.Stall()
 	if _, err := c.Forbid(t.Context(), "k"); !errors.Is(err, cache.ErrUnavailable) {
 		t.Fatalf("Forbid gave %v", err)
 	}
-	p.resume()
+	p.Resume()
 	answer <- true
-	eventually(t, "the question is not asked again", func() bool {
+	testenv.Eventually(t, "the question to be asked again", func() bool {
 		if c.Trusted() {
 			t.Fatal("an answer from before the failure was taken")
 		}
@@ -247,7 +248,7 @@ func TestFailureDuringQuestion(t *testing.T) {
 		}
 	})
 	answer <- true
-	eventually(t, "trust does not come back", c.Trusted)
+	testenv.Eventually(t, "trust to come back", c.Trusted)
 }
 
 // TestQuarantine: trust waits until every replica has had the time to
@@ -258,12 +259,12 @@ func TestQuarantine(t *testing.T) {
 	cfg.Probe = 100 * time.Millisecond
 	p := through(t, &cfg)
 	c := open(t, cfg)
-	p.refuse()
-	eventually(t, "the outage goes unnoticed", func() bool { return !c.Trusted() })
-	eventually(t, "the breaker does not open", func() bool { _, err := c.Forbid(t.Context(), "k"); return err != nil })
+	p.Refuse()
+	testenv.Eventually(t, "the outage to be noticed", func() bool { return !c.Trusted() })
+	testenv.Eventually(t, "the breaker to open", func() bool { _, err := c.Forbid(t.Context(), "k"); return err != nil })
 	back := time.Now()
-	p.listen()
-	eventually(t, "trust does not come back", c.Trusted)
+	p.Accept()
+	testenv.Eventually(t, "trust to come back", c.Trusted)
 	if took := time.Since(back); took < 3*cfg.Probe {
 		t.Errorf("Redis was trusted %s after it was back", took)
 	}

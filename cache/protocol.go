@@ -11,7 +11,7 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// What Redis holds under a key begins with one of these bytes.
+// The first byte of what Redis holds under a key.
 const (
 	kindValue     = 'v' // then the value
 	kindLease     = 'l' // then a random token
@@ -28,10 +28,9 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return 1`)
 	// replaceScript stores a value while the writer's tombstone is still there.
-	// Another tombstone stays: a value that it hides may be older than the one at
-	// hand, but is not shown, and whose it is does not matter. A later writer's
-	// ends with that writer's own newer value; any other's, by itself. Anything
-	// else was put there after the tombstone was lost, and may be old.
+	// Another tombstone stays: if a later writer put it there, that writer will
+	// replace it by a newer value; otherwise it expires. Anything else was stored
+	// after this writer's tombstone was lost, may be old, and is removed.
 	replaceScript = rueidis.NewLuaScript(`
 local held = redis.call('GET', KEYS[1])
 if held == ARGV[1] then
@@ -40,14 +39,14 @@ if held == ARGV[1] then
 end
 if held and string.sub(held, 1, 1) ~= 't' then redis.call('DEL', KEYS[1]) end
 return 0`)
-	// dropScript removes a value or a lease, and puts a tombstone of nobody in
-	// the place of a tombstone. To remove it would be wrong: its writer may be
-	// about to commit, and a reader could then fill the value before, which stayed
-	// if that writer were killed before its Replace. To leave it would be wrong
-	// too: its writer may have committed before the write that this call stands
-	// for, and its Replace, held up on the way, would then publish what is older.
-	// Nobody's tombstone does neither: no Replace has its token, and it ends later
-	// than the commit of every tombstone before it.
+	// dropScript removes a value or a lease, and replaces a tombstone by one that
+	// no writer has the token of. Removing the tombstone would be wrong: its writer
+	// may be about to commit, a reader could then fill the value from before the
+	// commit, and that value would stay if the writer were killed before its
+	// Replace. Keeping the tombstone would be wrong too: its writer may have
+	// committed before the write that Drop is called for, and its delayed Replace
+	// would publish the older value. The new tombstone prevents both: no Replace
+	// has its token, and it expires after the commits of all earlier tombstones.
 	dropScript = rueidis.NewLuaScript(`
 local held = redis.call('GET', KEYS[1])
 if held and string.sub(held, 1, 1) == 't' then
@@ -57,16 +56,16 @@ end
 return redis.call('DEL', KEYS[1])`)
 )
 
-// Entry is the answer to a read. Without Hit there is no Value, and Lease is the
-// token to fill the key with, or empty when the key must not be filled now:
-// another reader is about to, or a write is going on.
+// Entry is the result of a read. Without Hit, Value is nil and Lease is the token to
+// fill the key with. Lease is empty if the key must not be filled now: another reader
+// has the lease, or a write is in progress.
 type Entry struct {
 	Value []byte
 	Hit   bool
 	Lease string
 }
 
-// Get reads key in one round trip, and takes a lease on it if nothing is there.
+// Get reads key in one round trip, and takes a lease on it if the key is absent.
 // Errors: [ErrDistrusted], [ErrUnavailable], or that of ctx.
 func (c *Cache) Get(ctx context.Context, key string) (Entry, error) {
 	now := c.trust.now()
@@ -75,8 +74,8 @@ func (c *Cache) Get(ctx context.Context, key string) (Entry, error) {
 		return Entry{}, ErrDistrusted
 	}
 	e, err := c.get(ctx, now, key)
-	// A change of trust while the call was under way means that the answer may
-	// come from another server than the one that was trusted.
+	// If trust changed during the call, the response may come from another server
+	// than the trusted one.
 	if err == nil && c.trust.now() != now {
 		e, err = Entry{}, ErrDistrusted
 	}
@@ -109,9 +108,9 @@ func (c *Cache) get(ctx context.Context, now *standing, key string) (Entry, erro
 	return Entry{}, nil
 }
 
-// Fill stores what was read from the database after lease was given, unless a
-// write or another reader has come between; that is no error. An empty lease and
-// a value above 1 MiB are left alone.
+// Fill stores value, which was read from the database after lease was taken. It stores
+// nothing, and returns no error, if a write or another reader has ended the lease, if
+// lease is empty, or if value is larger than 1 MiB.
 func (c *Cache) Fill(ctx context.Context, key, lease string, value []byte) error {
 	now := c.trust.now()
 	if lease == "" || len(value) > maxValue {
@@ -125,19 +124,18 @@ func (c *Cache) Fill(ctx context.Context, key, lease string, value []byte) error
 	})
 }
 
-// Forbid puts a tombstone on key, before a write commits: until [Cache.Replace]
-// or Config.Tombstone, nobody reads or fills the key, also if the writer is killed
-// after its commit. Writes of a key must call it in the order of their commits,
-// that is, while they hold what keeps the key's other writers from committing:
-// Replace relies on it that a tombstone which came after its own belongs to a
-// later write. The tombstone of a write that did not commit, or may not have, is
-// to be left alone.
+// Forbid puts a tombstone on key before a write commits. Until [Cache.Replace], or for
+// Config.Tombstone, no reader sees or fills the key, even if the writer is killed
+// after its commit. The writers of a key must call Forbid in the order of their
+// commits, that is, while they hold the lock that keeps other writers of the key from
+// committing: Replace assumes that a tombstone put after its own belongs to a later
+// write. Leave the tombstone in place if the write did not commit, or may not have.
 //
-// After an error the write may still commit if it leaves a record, in the same
-// transaction, that makes somebody call [Cache.Drop] later, and that
-// Config.Settled sees; it is then acknowledged as [Cache.Lag] says. Replace or
-// Drop must follow the commit in any case, before the write is acknowledged; the
-// token is empty after an error, which Replace accepts.
+// After an error the write may still commit if it records, in the same transaction,
+// an invalidation that leads to a later [Cache.Drop] and that Config.Settled takes
+// into account; [Cache.Lag] says when such a write may be acknowledged. Replace or
+// Drop must always follow the commit, before the write is acknowledged. After an
+// error the token is empty, which Replace accepts.
 func (c *Cache) Forbid(ctx context.Context, key string) (token string, err error) {
 	token = newToken(kindTombstone)
 	err = c.write(ctx, "forbid", func(ctx context.Context, now *standing) error {
@@ -150,15 +148,14 @@ func (c *Cache) Forbid(ctx context.Context, key string) (token string, err error
 	return token, nil
 }
 
-// Replace puts the committed value in the place of the write's tombstone. Where
-// another tombstone is there it stays, and the value is not stored: it is a later
-// write's, which will replace it, or nobody's and ends by itself. Anything else
-// is removed. A value above 1 MiB, and one without a token, is not stored: the
-// call is then one of [Cache.Drop].
+// Replace replaces the write's tombstone by the committed value. If the key holds
+// another tombstone, that one stays and the value is not stored; the tombstone's
+// writer replaces it, or it expires. Anything else is removed. With an empty token,
+// or a value larger than 1 MiB, Replace does what [Cache.Drop] does.
 //
-// It does not heed the end of ctx, since the write it belongs to has happened.
-// After an error the invalidation must be recorded before the write is
-// acknowledged, as with [Cache.Forbid], unless it is already.
+// Replace ignores the end of ctx, because the write has been committed. After an
+// error the invalidation must be recorded, as described at [Cache.Forbid], before the
+// write is acknowledged.
 func (c *Cache) Replace(ctx context.Context, key, token string, value []byte) error {
 	if token == "" || len(value) > maxValue {
 		return c.Drop(ctx, key)
@@ -168,12 +165,12 @@ func (c *Cache) Replace(ctx context.Context, key, token string, value []byte) er
 	})
 }
 
-// Drop removes the value or the lease under key, after a write, for a recorded
-// invalidation, which is done when Drop gives no error, or for a value that is
-// unfit. A tombstone is disowned: the key cannot be read or filled for another
-// Config.Tombstone, and the write that put it there cannot store its value, which
-// may be older than the one that Drop is called for. So Drop is right at any time,
-// whoever else writes or is killed meanwhile. It does not heed the end of ctx.
+// Drop removes the value or the lease under key: after a write, for a recorded
+// invalidation (which is complete once Drop returns nil), or because the value is
+// unusable. A tombstone is replaced by one that no writer owns: the key cannot be
+// read or filled for another Config.Tombstone, and the writer of the old tombstone
+// cannot store its value, which may be older than the write that Drop is called for.
+// So Drop is safe at any time, whatever other writers do. It ignores the end of ctx.
 func (c *Cache) Drop(ctx context.Context, key string) error {
 	return c.write(context.WithoutCancel(ctx), "drop", func(ctx context.Context, now *standing) error {
 		return dropScript.Exec(ctx, c.client, []string{c.name(now, key)},
@@ -181,7 +178,7 @@ func (c *Cache) Drop(ctx context.Context, key string) error {
 	})
 }
 
-// write is a call whose effect must have reached the server that is in use now.
+// write makes a call whose effect must reach the server that is in use now.
 func (c *Cache) write(ctx context.Context, op string, do func(context.Context, *standing) error) error {
 	now := c.trust.now()
 	if now.server == "" {
@@ -196,8 +193,8 @@ func (c *Cache) write(ctx context.Context, op string, do func(context.Context, *
 	return err
 }
 
-// call bounds one exchange with Redis and counts its failure, unless it is the
-// caller who has given up.
+// call limits the duration of one call to Redis and counts a failure, unless the
+// caller's context ended.
 func (c *Cache) call(ctx context.Context, op string, do func(context.Context) error) error {
 	bounded, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
@@ -212,21 +209,21 @@ func (c *Cache) call(ctx context.Context, op string, do func(context.Context) er
 	c.trust.failed()
 	c.metrics.failed(op)
 	if errors.Is(err, context.DeadlineExceeded) {
-		// Not wrapped: the deadline is the cache's, not that of the caller's context.
-		return fmt.Errorf("%w: %s: no answer in %s", ErrUnavailable, op, c.cfg.Timeout)
+		// Not wrapped: the deadline is the cache's, not the caller's.
+		return fmt.Errorf("%w: %s: no response within %s", ErrUnavailable, op, c.cfg.Timeout)
 	}
 	return fmt.Errorf("%w: %s: %w", ErrUnavailable, op, err)
 }
 
-// name is the key in Redis. It ends with the server's run id: a server that was
-// restored from an old snapshot has a new one, so that what it held before its
-// restart is never read again and expires.
+// name returns the key in Redis. It ends with the server's run id: a server restored
+// from an old snapshot has a new run id, so keys from before its restart are never
+// read again and expire.
 func (c *Cache) name(now *standing, key string) string {
 	return c.cfg.Prefix + key + "@" + now.server
 }
 
-// ttl gives the milliseconds that a value may live. The jitter keeps keys that
-// were filled together from expiring together.
+// ttl returns the lifetime of a value in milliseconds. Its jitter keeps keys that were
+// filled together from expiring together.
 func (c *Cache) ttl() string {
 	return strconv.FormatInt((c.cfg.TTL - mathrand.N(c.cfg.TTL/5)).Milliseconds(), 10)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"vitrine/bench/testenv"
 	"vitrine/cache"
 )
 
@@ -188,12 +189,12 @@ func TestTokensExpire(t *testing.T) {
 	k := key{T: t, c: open(t, cfg)}
 	first := k.get().Lease
 	var second string
-	eventually(t, "the lease does not expire", func() bool { second = k.get().Lease; return second != "" })
+	testenv.Eventually(t, "the lease to expire", func() bool { second = k.get().Lease; return second != "" })
 	if first == second {
 		t.Error("two leases have the same token")
 	}
 	token := k.forbid()
-	eventually(t, "the tombstone does not expire", func() bool { return k.get().Lease != "" })
+	testenv.Eventually(t, "the tombstone to expire", func() bool { return k.get().Lease != "" })
 	k.replace(token, "late")
 	if e := k.get(); e.Hit {
 		t.Error("a write published after its tombstone had expired")

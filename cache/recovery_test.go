@@ -98,7 +98,7 @@ func TestNobodyReadsStaleAcrossOutages(t *testing.T) {
 	})
 	wg.Go(func() {
 		defer stop()
-		for _, fail := range []func(){p.cut, p.stall, p.cut, p.stall} {
+		for _, fail := range []func(){p.Cut, p.Stall, p.Cut, p.Stall} {
 			// An outage is long enough for the breaker, business for some hits.
 			if !trusted(one, two) {
 				t.Error("trust does not come back")
@@ -107,7 +107,7 @@ func TestNobodyReadsStaleAcrossOutages(t *testing.T) {
 			<-time.After(100 * time.Millisecond)
 			fail()
 			<-time.After(400 * time.Millisecond)
-			p.resume()
+			p.Resume()
 		}
 		if !trusted(one, two) {
 			t.Error("trust does not come back")

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/redis/rueidis"
+
+	"vitrine/bench/testenv"
 )
 
 // server is a Redis process of the test's own, on a socket.
@@ -56,8 +58,8 @@ func TestRestoredSnapshot(t *testing.T) {
 
 	s.kill()
 	s.serve()
-	eventually(t, "the restart goes unnoticed", func() bool { return !k.c.Trusted() })
-	eventually(t, "trust does not come back", k.c.Trusted)
+	testenv.Eventually(t, "the restart to be noticed", func() bool { return !k.c.Trusted() })
+	testenv.Eventually(t, "trust to come back", k.c.Trusted)
 	if e := k.get(); e.Hit || e.Lease == "" {
 		t.Errorf("found %q, lease %q", e.Value, e.Lease)
 	}

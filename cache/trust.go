@@ -11,40 +11,39 @@ import (
 )
 
 const (
-	// maxFailures in a row open the breaker: no call goes to Redis until a
-	// probe has got an answer.
+	// maxFailures is the number of consecutive failures that open the breaker: then
+	// no call is made until a probe succeeds.
 	maxFailures = 3
-	// quarantine, in probes, is the time after which all replicas have seen
-	// that Redis is back: one probe may have to wait for the next, the next may
-	// take its whole time, and one is spare.
+	// quarantine, in probes, is the time after which every replica has noticed
+	// that Redis is back: up to one probe until the next begins, up to one for it
+	// to finish, and one to spare.
 	quarantine = 3
-	// vouching, in probes, is how long a look at Config.Settled speaks for what
-	// is read: the next look comes a probe later and may take another one.
+	// vouching, in probes, is how long a result of Config.Settled is valid for
+	// reads: the next call begins a probe later and may take another probe.
 	vouching = 3
 )
 
-// Why a Redis that answers is not trusted yet.
+// Reasons why a Redis that responds is not trusted yet.
 var (
-	errRecent    = errors.New("it has answered for a short time only")
-	errUnsettled = errors.New("invalidations are waiting")
+	errRecent    = errors.New("it has been up for too short a time")
+	errUnsettled = errors.New("invalidations are pending")
 )
 
-// standing is what is known of the server at one moment. It is never changed:
-// an event makes a new one, so that comparing pointers tells whether anything
-// has happened in between.
+// standing is what is known about the server at one moment. It is immutable: every
+// event replaces it, so comparing pointers shows whether anything happened in between.
 type standing struct {
 	server  string    // short run id; empty while unknown or while the breaker is open
-	trusted bool      // reads may be answered; implies server
-	since   time.Time // server has answered and no call has failed since then; zero before
+	trusted bool      // reads may be served; implies server
+	since   time.Time // server has responded since then and no call has failed; zero before
 }
 
 type trust struct {
 	current  atomic.Pointer[standing]
-	mu       sync.Mutex // held where current changes
+	mu       sync.Mutex // held while current changes
 	failures atomic.Int32
-	wake     chan struct{} // tells Run that trust was lost
-	begin    time.Time     // of the clock that vouched shows
-	vouched  atomic.Int64  // when the last good look at Config.Settled began
+	wake     chan struct{} // signals Run that trust was lost
+	begin    time.Time     // the zero of vouched
+	vouched  atomic.Int64  // when the last successful call of Config.Settled began
 }
 
 func newTrust() *trust {
@@ -55,16 +54,16 @@ func newTrust() *trust {
 
 func (t *trust) now() *standing { return t.current.Load() }
 
-// vouch notes a look at Config.Settled that began at that time.
+// vouch records a successful call of Config.Settled that began at that time.
 func (t *trust) vouch(begun time.Time) { t.vouched.Store(int64(begun.Sub(t.begin))) }
 
-// fresh says whether the last look began less than limit ago. A process that was
-// frozen finds on waking that it did not.
+// fresh reports whether the last recorded call of Config.Settled began less than limit
+// ago. In a process that was frozen it is false on waking.
 func (t *trust) fresh(limit time.Duration) bool {
 	return time.Since(t.begin)-time.Duration(t.vouched.Load()) < limit
 }
 
-// dialled forgets the server: who answers on a new connection is to be found out.
+// dialled forgets the server, because a new connection may lead to another one.
 func (t *trust) dialled() {
 	t.mu.Lock()
 	t.current.Store(&standing{})
@@ -72,7 +71,7 @@ func (t *trust) dialled() {
 	t.lost()
 }
 
-// failed ends trust. A write of this or another replica may have failed as well.
+// failed ends trust, because writes of this or another replica may have failed too.
 func (t *trust) failed() {
 	t.mu.Lock()
 	next := &standing{}
@@ -97,33 +96,33 @@ func (t *trust) lost() {
 	}
 }
 
-// change replaces from by to, unless something has happened since from.
+// change replaces from by to and reports true, unless current is no longer from.
 func (t *trust) change(from, to *standing) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.current.CompareAndSwap(from, to)
 }
 
-// Run looks at Redis every Config.Probe and decides whether it is trusted. It
-// blocks until ctx ends.
+// Run probes Redis every Config.Probe and decides whether it is trusted. It blocks
+// until ctx ends, and then returns nil.
 //
-// Trust is lost with any failed call and any new connection. It comes back when
-// Redis has answered without a failure for three probes and then Config.Settled
-// says yes. The order matters: a write that cannot reach Redis has its
-// invalidation recorded before it is acknowledged, and after three probes every
-// replica knows that Redis is back. So each such write either has been recorded,
-// and Settled sees it, or is going to remove its key from the Redis that is back.
+// Trust is lost with every failed call and every new connection. It returns when
+// Redis has responded without a failure for three probes and Config.Settled then
+// reports true. The order matters: a write that cannot reach Redis records its
+// invalidation before it is acknowledged, and after three probes every replica knows
+// that Redis is back. So each such write has either been recorded, and Settled takes
+// it into account, or it will remove its key from Redis itself.
 //
-// Settled is asked with every probe, and trust ends as soon as it says no, or
-// when it was not asked for three probes. So a replica which alone cannot reach
-// Redis has only to wait before it acknowledges its writes: see [Cache.Lag].
-// While Settled gives errors the database is out of reach, and trust stays: what
-// is cached can still be read then. Only where one replica is cut off from Redis
-// while another is cut off from the database may the latter read old values.
+// Run calls Settled in every probe. Trust ends as soon as Settled reports false, or
+// has not been called for three probes. So a replica that alone cannot reach Redis
+// only has to wait before it acknowledges its writes: see [Cache.Lag]. While Settled
+// returns errors the database is unreachable and trust stays, so cached values can
+// still be read. Only if one replica cannot reach Redis while another cannot reach
+// the database may the latter read old values.
 //
-// A server with another run id begins without keys, and may lack the tombstones
-// of writes that are going on. The three probes are for them, too: by then they
-// have committed, or end with a call to the new server.
+// A server with a new run id begins without keys, and may lack the tombstones of
+// writes in progress. The three probes cover those too: by then such writes have
+// committed, or will end with a call to the new server.
 func (c *Cache) Run(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -131,19 +130,19 @@ func (c *Cache) Run(ctx context.Context) error {
 	for first := true; ; first = false {
 		var woken <-chan struct{}
 		if last == nil {
-			woken = c.trust.wake // while Redis fails, each probe would wake the next
+			woken = c.trust.wake // while Redis fails, every probe would wake the next
 		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-timer.C:
 		case <-woken:
-			if !pause(ctx, c.cfg.Probe/10) { // many calls fail together
+			if !pause(ctx, c.cfg.Probe/10) { // many calls fail at the same time
 				return nil
 			}
 		}
 		select {
-		case <-c.trust.wake: // this probe answers it
+		case <-c.trust.wake: // this probe handles it
 		default:
 		}
 		err := c.probe(ctx)
@@ -156,14 +155,14 @@ func (c *Cache) Run(ctx context.Context) error {
 	}
 }
 
-// Lag is how long a replica may go on reading from the cache after an
-// invalidation was recorded that nobody has done yet. A write whose Forbid,
-// Replace or Drop failed is acknowledged when its invalidation was done, or after
-// that time: from then on every replica has done without the cache, or will see
-// the record before it trusts the cache again.
+// Lag returns how long a replica may still read from the cache after an invalidation
+// has been recorded but not made. A write whose Forbid, Replace or Drop failed may be
+// acknowledged once its invalidation is made, or after this time: by then every
+// replica has stopped reading from the cache, and will take the record into account
+// before it trusts the cache again.
 func (c *Cache) Lag() time.Duration { return vouching * c.cfg.Probe }
 
-// probe gives nil when Redis is trusted at its end.
+// probe checks Redis once and returns nil if Redis is trusted afterwards.
 func (c *Cache) probe(ctx context.Context) error {
 	now, err := c.identify(ctx)
 	if err != nil {
@@ -172,15 +171,15 @@ func (c *Cache) probe(ctx context.Context) error {
 	if !now.trusted && time.Since(now.since) < quarantine*c.cfg.Probe {
 		return errRecent
 	}
-	begun := time.Now() // after Redis was seen to answer
+	begun := time.Now() // after Redis has responded
 	limit := c.cfg.LoadTimeout
 	if now.trusted {
-		limit = c.cfg.Probe // so that the next look is not late
+		limit = c.cfg.Probe // the next probe must not be late
 	}
 	settled, err := c.settled(ctx, limit)
 	switch {
 	case err != nil && !now.trusted:
-		return fmt.Errorf("waiting invalidations: %w", err)
+		return fmt.Errorf("look for pending invalidations: %w", err)
 	case err == nil && !settled:
 		c.trust.change(now, &standing{server: now.server, since: now.since})
 		return errUnsettled
@@ -201,10 +200,10 @@ func (c *Cache) settled(ctx context.Context, limit time.Duration) (bool, error) 
 	return c.cfg.Settled(ctx)
 }
 
-// trusts says whether what a call that begins now reads may be shown.
+// trusts reports whether a read that begins now may be served from Redis.
 func (c *Cache) trusts(now *standing) bool { return now.trusted && c.trust.fresh(c.Lag()) }
 
-// identify finds out which server answers.
+// identify finds out which server responds.
 func (c *Cache) identify(ctx context.Context) (*standing, error) {
 	for {
 		before := c.trust.now()
@@ -219,7 +218,7 @@ func (c *Cache) identify(ctx context.Context) (*standing, error) {
 			return before, nil
 		}
 		found := &standing{server: server, since: time.Now()}
-		// The question is asked again if it has itself opened a new connection.
+		// Ask again if the call itself opened a new connection.
 		if c.trust.change(before, found) {
 			c.trust.succeeded()
 			return found, nil
@@ -227,12 +226,12 @@ func (c *Cache) identify(ctx context.Context) (*standing, error) {
 	}
 }
 
-// runID gives the first 12 of the 40 hexadecimal digits that a Redis process
-// makes up when it starts.
+// runID returns the first 12 of the 40 random hexadecimal digits that identify a run
+// of the Redis server.
 func (c *Cache) runID(ctx context.Context) (string, error) {
 	limit := c.cfg.Timeout
 	if c.trust.now().server == "" {
-		limit = max(limit, c.cfg.Probe) // there may be a connection to open
+		limit = max(limit, c.cfg.Probe) // a connection may have to be opened
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -245,19 +244,19 @@ func (c *Cache) runID(ctx context.Context) (string, error) {
 			return id[:12], nil
 		}
 	}
-	return "", fmt.Errorf("%w: the server does not tell its run_id", ErrUnavailable)
+	return "", fmt.Errorf("%w: INFO has no run_id", ErrUnavailable)
 }
 
-// logChange logs when trust comes and goes, and each new reason, once.
+// logChange logs each change of trust, and each new reason, once.
 func (c *Cache) logChange(first bool, last, err error) {
 	switch {
 	case err == nil && (first || last != nil):
-		c.log.WithField("server", c.trust.now().server).Info("cache is trusted")
+		c.log.WithField("server", c.trust.now().server).Info("Cache is trusted")
 	case err == nil || !first && last != nil && errors.Is(reason(err), reason(last)):
 	case errors.Is(err, errRecent):
-		c.log.Info("cache answers and is not trusted yet")
+		c.log.Info("Cache responds and is not trusted yet")
 	default:
-		c.log.WithError(err).Warn("cache is not trusted")
+		c.log.WithError(err).Warn("Cache is not trusted")
 	}
 }
 
@@ -270,7 +269,7 @@ func reason(err error) error {
 	return nil
 }
 
-// pause waits for d and says whether ctx still lives.
+// pause waits for d and reports whether ctx is still alive.
 func pause(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return ctx.Err() == nil

@@ -7,14 +7,14 @@ import (
 	"os"
 )
 
-// Authorities are the system's certificate authorities and those of a file, whose
-// path is its text. The zero value has no Pool.
+// Authorities are the system's certificate authorities and those of a file. Its text form
+// is the path of the file. The zero value has a nil Pool.
 type Authorities struct {
 	Pool *x509.CertPool
 	path string
 }
 
-// UnmarshalText reads the file of PEM blocks at a path.
+// UnmarshalText reads PEM certificates from the file at path.
 func (a *Authorities) UnmarshalText(path []byte) error {
 	content, err := os.ReadFile(string(path))
 	if err != nil {
@@ -22,14 +22,14 @@ func (a *Authorities) UnmarshalText(path []byte) error {
 	}
 	pool, err := x509.SystemCertPool()
 	if err != nil {
-		return fmt.Errorf("the system's certificate authorities: %w", err)
+		return fmt.Errorf("read the system's certificate authorities: %w", err)
 	}
 	if !pool.AppendCertsFromPEM(content) {
-		return errors.New("the file holds no certificate in PEM")
+		return errors.New("the file has no PEM certificate")
 	}
 	a.Pool, a.path = pool, string(path)
 	return nil
 }
 
-// String gives the path of the file.
+// String returns the path of the file.
 func (a Authorities) String() string { return a.path }

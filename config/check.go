@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// problems collects what is wrong, one error a variable: the first says enough.
+// problems collects errors, only the first for each variable.
 type problems struct {
 	errs  []error
 	named map[string]bool
@@ -31,7 +31,7 @@ func (p *problems) add(name string, err error) {
 	p.errs = append(p.errs, fmt.Errorf("%s: %w", name, err))
 }
 
-// check adds a problem for every value that could be read but makes no sense.
+// check adds a problem for every value that parses but is not valid.
 func (c *Config) check(p *problems) {
 	p.add("DATABASE_URL", checkURL(c.DatabaseURL, "postgres", "postgresql"))
 	p.add("DB_SSLMODE", oneOf(c.DBSSLMode, "disable", "allow", "prefer", "require", "verify-ca", "verify-full"))
@@ -42,7 +42,7 @@ func (c *Config) check(p *problems) {
 		p.add("RABBITMQ_URLS", checkURL(u, "amqp", "amqps"))
 	}
 	if !queueName.MatchString(c.QueuePrefix) {
-		p.add("QUEUE_PREFIX", errors.New("may have letters, digits, dots, dashes and underscores, 100 at most"))
+		p.add("QUEUE_PREFIX", errors.New("may contain only letters, digits, dots, dashes and underscores, at most 100 of them"))
 	}
 	p.add("S3_ENDPOINT", checkURL(c.S3Endpoint, "http", "https"))
 	p.add("S3_PUBLIC_URL", checkURL(c.S3PublicURL, "http", "https"))
@@ -56,7 +56,7 @@ func (c *Config) check(p *problems) {
 		p.add("ADMIN_ADDR", checkAddr(c.AdminAddr))
 	}
 	if c.AdminToken != "" && len(c.AdminToken) < 16 {
-		p.add("ADMIN_TOKEN", errors.New("has fewer than 16 characters"))
+		p.add("ADMIN_TOKEN", errors.New("must have at least 16 characters"))
 	}
 	p.add("EVENT_STREAMS", between(c.EventStreams, 1, 100_000))
 	p.add("DRAIN_DELAY", between(c.DrainDelay, 0, 5*time.Second))
@@ -66,7 +66,7 @@ func (c *Config) check(p *problems) {
 	p.add("RATE_LIMIT_ADDRESS", between(c.RateLimitAddress, 0, 1e6))
 	for _, network := range c.TrustedProxies {
 		if network.Bits() == 0 {
-			p.add("TRUSTED_PROXIES", fmt.Errorf("%s trusts everybody, so that clients could name any address as theirs", network))
+			p.add("TRUSTED_PROXIES", fmt.Errorf("%s trusts every address, so clients could claim any address; list only your proxies", network))
 		}
 	}
 	p.add("TRUSTED_PROXY_HEADER", oneOf(c.ProxyHeader, "X-Forwarded-For", "Forwarded"))
@@ -76,7 +76,7 @@ func (c *Config) check(p *problems) {
 	p.add("IMAGE_MAX_ATTEMPTS", between(c.MaxAttempts, 1, 20))
 	p.add("IMAGE_OWNER_INFLIGHT", between(c.OwnerJobs, 1, 100000))
 	p.add("IMAGE_MEMORY_BUDGET", between(c.MemBudget, minBudget, 1<<40))
-	if !(c.Likeness >= 0.8 && c.Likeness <= 0.999) { // a NaN neither
+	if !(c.Likeness >= 0.8 && c.Likeness <= 0.999) { // false for NaN too
 		p.add("IMAGE_QUALITY", errors.New("must be from 0.8 to 0.999"))
 	}
 	p.add("IMAGE_MAX_PIXELS", between(c.MaxPixels, 1, 1<<30))
@@ -89,7 +89,7 @@ func (c *Config) check(p *problems) {
 	p.add("IMAGE_DECODE_TIMEOUT", between(c.DecodeTimeout, 100*time.Millisecond, time.Minute))
 	p.add("FETCH_TIMEOUT", between(c.FetchTimeout, 100*time.Millisecond, 5*time.Minute))
 	p.add("FETCH_PER_HOST", between(c.FetchPerHost, 0, 256))
-	if !p.named["IMAGE_MEMORY_BUDGET"] { // a quarter of it is for sources, see imaging.Processor
+	if !p.named["IMAGE_MEMORY_BUDGET"] { // sources may use a quarter of it, see imaging.Processor
 		p.add("FETCH_MAX_BYTES", between(c.FetchMaxBytes, 1, c.MemBudget/4))
 	}
 }
@@ -110,18 +110,18 @@ func oneOf(value string, allowed ...string) error {
 	return nil
 }
 
-// checkURL says what is wrong with a URL without showing any of it: the
-// variables that hold URLs hold passwords too. An empty one is fine.
+// checkURL returns an error if value is neither empty nor a URL with one of the schemes.
+// The error contains no part of the URL, which may hold a password.
 func checkURL(value string, schemes ...string) error {
 	if value == "" {
 		return nil
 	}
 	if strings.Contains(value, "#") {
-		return errors.New("has a #, which is written %23 in a password")
+		return errors.New("must not contain #; write it as %23 in a password")
 	}
 	u, err := url.Parse(value)
 	if err != nil || !slices.Contains(schemes, u.Scheme) || u.Hostname() == "" {
-		return fmt.Errorf("is not a URL of the form %s://host", strings.Join(schemes, ":// or "))
+		return fmt.Errorf("must be a URL of the form %s://host", strings.Join(schemes, ":// or "))
 	}
 	return nil
 }
@@ -133,15 +133,15 @@ func checkAddr(addr string) error {
 	return nil
 }
 
-// checkHTTPAddr refuses to serve an open API to the network by accident. An
-// address without a host is narrowed to loopback by derive instead.
+// checkHTTPAddr rejects addresses beyond loopback while the API is open, so that it is
+// not exposed by accident. derive changes an address without a host to loopback.
 func (c *Config) checkHTTPAddr() error {
 	if err := checkAddr(c.HTTPAddr); err != nil {
 		return err
 	}
 	host, _, _ := net.SplitHostPort(c.HTTPAddr)
 	if host != "" && !isLoopback(host) && !c.mayListenAnywhere() {
-		return errors.New("is beyond loopback while the API is open to everybody: set ADMIN_TOKEN, or ALLOW_OPEN=true to mean it")
+		return errors.New("must be a loopback address while the API has no authentication: set ADMIN_TOKEN, or ALLOW_OPEN=true to expose it anyway")
 	}
 	return nil
 }
@@ -153,7 +153,7 @@ func isLoopback(host string) bool {
 	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
-// derive fills in what follows from other settings.
+// derive sets the settings that follow from others.
 func (c *Config) derive() {
 	if host, port, _ := net.SplitHostPort(c.HTTPAddr); host == "" && !c.mayListenAnywhere() {
 		c.HTTPAddr = net.JoinHostPort("127.0.0.1", port)
@@ -181,26 +181,26 @@ func (c *Config) derive() {
 	if c.S3UploadURL == "" {
 		c.S3UploadURL = c.bucketURL()
 	}
-	if c.FetchPerHost == 0 { // a slow host leaves workers for the others
+	if c.FetchPerHost == 0 { // so that a slow host leaves workers for the others
 		c.FetchPerHost = max(1, min(c.Workers-(c.Workers+3)/4, 8))
 	}
 	c.S3PublicURL = strings.TrimRight(c.S3PublicURL, "/")
 	c.S3UploadURL = strings.TrimRight(c.S3UploadURL, "/")
 }
 
-// Installation names the database, and so this installation, in 12 characters that
-// are the same for all of its replicas: what it keeps elsewhere under names that
-// others may use too goes under this one.
+// Installation returns 12 characters that identify the database and so the installation.
+// They are the same for all its replicas. They go into names on servers that other
+// installations may share.
 func (c *Config) Installation() string {
 	u, err := url.Parse(c.DatabaseURL)
-	if err != nil { // cannot be: it was checked
+	if err != nil { // cannot happen: check has parsed it
 		return ""
 	}
 	sum := sha256.Sum256([]byte(u.Host + u.Path + "?" + u.Query().Get("search_path")))
 	return hex.EncodeToString(sum[:6])
 }
 
-// bucketURL is the bucket at its server.
+// bucketURL returns the bucket's URL at its server.
 func (c *Config) bucketURL() string {
 	if c.S3Endpoint != "" {
 		return strings.TrimRight(c.S3Endpoint, "/") + "/" + c.S3Bucket

@@ -9,7 +9,7 @@ import (
 	"text/tabwriter"
 )
 
-// field is one setting as its tags describe it.
+// field describes one setting, from the tags of its field in Config.
 type field struct {
 	name, fallback, help string
 	secret               bool
@@ -51,13 +51,13 @@ func (c Config) show(f field) string {
 	return strings.Join(parts, ",")
 }
 
-// mask hides a secret: whole, or all of a URL but where it leads to.
+// mask hides a secret. Of a URL it keeps the scheme, host and path.
 func mask(f field, value string) string {
 	if !f.secret || value == "" {
 		return value
 	}
 	u, err := url.Parse(value)
-	if err != nil || u.Host == "" || u.Fragment != "" { // a fragment may be half a password
+	if err != nil || u.Host == "" || u.Fragment != "" { // a fragment may be part of a password
 		return "***"
 	}
 	user := ""
@@ -67,7 +67,7 @@ func mask(f field, value string) string {
 	return u.Scheme + "://" + user + u.Host + u.Path
 }
 
-// PrintTable writes the README's table of settings in Markdown.
+// PrintTable writes the table of settings in Markdown.
 func PrintTable(w io.Writer) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 1, ' ', tabwriter.Debug)
 	fmt.Fprintln(tw, "\t variable\t default\t what it is\t")

@@ -14,10 +14,10 @@ import (
 	"github.com/joho/godotenv"
 )
 
-// Load gives the settings that environ (lines of KEY=VALUE, as os.Environ gives)
-// and the file at dotenv make; environ wins, and a missing file is no error. memory
-// is how many bytes the process may have, 0 where nobody has said. The error names
-// every bad variable, one a line, and never shows a secret.
+// Load returns the settings from environ (KEY=VALUE entries, as os.Environ returns) and
+// the file at dotenv, which may be missing; environ takes precedence. memory is the
+// process's memory limit in bytes, 0 if there is none. The error names every invalid
+// variable, one per line, and contains no secret.
 func Load(environ []string, dotenv string, memory int64) (Config, error) {
 	vars, err := godotenv.Read(dotenv)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -30,7 +30,7 @@ func Load(environ []string, dotenv string, memory int64) (Config, error) {
 		key, value, _ := strings.Cut(line, "=")
 		vars[key] = value
 	}
-	// An empty variable is an unset one: compose files and shells make them.
+	// Treat empty variables as unset: compose files and shells set such.
 	maps.DeleteFunc(vars, func(_, value string) bool { return value == "" })
 
 	var p problems
@@ -48,7 +48,8 @@ func Load(environ []string, dotenv string, memory int64) (Config, error) {
 	return c, nil
 }
 
-// hideValue keeps a parser from quoting a line of the file: it may hold a secret.
+// hideValue replaces a parser's error that quotes a line of the file, which may hold a
+// secret.
 func hideValue(err error) error {
 	var pathErr *fs.PathError
 	if errors.As(err, &pathErr) {
@@ -57,7 +58,7 @@ func hideValue(err error) error {
 	return errors.New("not a file of KEY=VALUE lines")
 }
 
-// readSecretFiles sets each secret that is given as NAME_FILE.
+// readSecretFiles reads each secret for which NAME_FILE is set from that file.
 func readSecretFiles(vars map[string]string, p *problems) {
 	for _, f := range fields() {
 		path := vars[f.name+"_FILE"]
@@ -65,10 +66,10 @@ func readSecretFiles(vars map[string]string, p *problems) {
 			continue
 		}
 		if vars[f.name] != "" {
-			p.add(f.name+"_FILE", fmt.Errorf("%s is set as well; give one of them", f.name))
+			p.add(f.name+"_FILE", fmt.Errorf("%s is set too; set only one of the two", f.name))
 			continue
 		}
-		content, err := os.ReadFile(path) //nolint:gosec // whoever sets the variables chooses the file
+		content, err := os.ReadFile(path) //nolint:gosec // the operator chooses the file
 		if err != nil {
 			p.add(f.name+"_FILE", err)
 			continue
@@ -77,8 +78,8 @@ func readSecretFiles(vars map[string]string, p *problems) {
 	}
 }
 
-// addParseErrors adds the parser's errors, which name Go fields, under the names
-// of their variables.
+// addParseErrors adds the parser's errors under the names of their variables. The parser
+// names Go fields instead.
 func addParseErrors(err error, p *problems) {
 	var all env.AggregateError
 	if !errors.As(err, &all) {
@@ -96,7 +97,7 @@ func addParseErrors(err error, p *problems) {
 	}
 }
 
-// plainer says a parser's error in words for somebody who sets variables.
+// plainer rewords a parser's error for operators.
 func plainer(err error) error {
 	var num *strconv.NumError
 	if !errors.As(err, &num) {

@@ -7,14 +7,14 @@ import (
 )
 
 const (
-	// minBudget is the least that pictures are worked on with.
+	// minBudget is the minimum memory budget for images.
 	minBudget = Bytes(32 << 20)
-	// baseMemory is what the process takes beside the pictures.
+	// baseMemory is the memory that the process needs besides images, in bytes.
 	baseMemory = 80 << 20
 )
 
-// ContainerMemory gives how many bytes the container (the cgroup) may have, or 0
-// where nothing limits it. How many CPUs it has, the Go runtime sees by itself.
+// ContainerMemory returns the memory limit of the container (its cgroup) in bytes, or 0
+// if there is none.
 func ContainerMemory() int64 {
 	limit, err := memlimit.FromCgroup()
 	if err != nil || limit > math.MaxInt64 {
@@ -23,9 +23,9 @@ func ContainerMemory() int64 {
 	return int64(limit)
 }
 
-// fitMemory lowers the default of the pictures' budget to half of what the process
-// may have, in bytes: the other half is for everything else. It leaves room for the
-// largest source, of which a quarter of the budget is meant.
+// fitMemory lowers the default of the image budget to half of the process's memory
+// limit, in bytes. It keeps the budget large enough for the largest source, which may use
+// a quarter of it.
 func (c *Config) fitMemory(memory int64) {
 	if memory <= 0 {
 		return
@@ -34,9 +34,9 @@ func (c *Config) fitMemory(memory int64) {
 	c.MemBudget = min(c.MemBudget, half)
 }
 
-// MemoryGoal gives the bytes that the garbage collector is to keep within: what the
-// pictures' budget promises, but not the last tenth of the memory that the process
-// may have (0: nobody has said), which is for what the runtime does not count.
+// MemoryGoal returns the soft memory limit for the Go runtime in bytes: the image budget
+// and baseMemory, but at most nine tenths of memory, the process's memory limit (0: none).
+// The rest is for memory that the runtime does not count.
 func (c Config) MemoryGoal(memory int64) int64 {
 	goal := int64(c.MemBudget) + baseMemory
 	if memory > 0 {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Bytes is an amount of memory or data in bytes. Its text is a whole number with
+// Bytes is an amount of memory or data in bytes. Its text form is a whole number with
 // an optional unit: B, KiB, MiB, GiB (powers of 1024) or kB, MB, GB (of 1000).
 type Bytes int64
 
@@ -20,7 +20,7 @@ var units = []struct {
 	{"B", 1}, {"", 1}, // the shorter suffixes last: every unit ends in B
 }
 
-// UnmarshalText reads the form that [Bytes] describes.
+// UnmarshalText parses the text form.
 func (b *Bytes) UnmarshalText(text []byte) error {
 	s := strings.TrimSpace(string(text))
 	for _, u := range units {
@@ -35,10 +35,10 @@ func (b *Bytes) UnmarshalText(text []byte) error {
 		*b = Bytes(n * u.size)
 		return nil
 	}
-	return fmt.Errorf("%q is not an amount of bytes such as 20MiB", s)
+	return fmt.Errorf("%q is not a number of bytes, such as 20MiB", s)
 }
 
-// String gives the largest power-of-1024 unit that shows the amount exactly.
+// String returns the amount in the largest power-of-1024 unit that is exact.
 func (b Bytes) String() string {
 	for _, u := range []int{2, 1, 0} {
 		if b != 0 && int64(b)%units[u].size == 0 {
@@ -51,11 +51,11 @@ func (b Bytes) String() string {
 // Port is a TCP port, 1 to 65535.
 type Port int
 
-// UnmarshalText reads a decimal port number.
+// UnmarshalText parses a decimal port number.
 func (p *Port) UnmarshalText(text []byte) error {
 	n, err := strconv.ParseUint(string(text), 10, 16)
 	if err != nil || n == 0 {
-		return fmt.Errorf("%q is not a port, 1 to 65535", text)
+		return fmt.Errorf("%q is not a port number from 1 to 65535", text)
 	}
 	*p = Port(n)
 	return nil

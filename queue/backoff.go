@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// backoff grows from its first pause to its longest by doubling, each time with
-// between half and the whole of the pause, so that replicas fall out of step.
+// backoff doubles its pause from first to longest. Each pause is between half and the
+// whole of that at random, so that replicas do not act in step.
 type backoff struct {
 	first, longest time.Duration
 	times          int
 }
 
-// next gives the pause to make now.
+// next returns the next pause.
 func (b *backoff) next() time.Duration {
 	pause := b.longest
 	if b.times < 30 { // beyond, the shift could overflow

@@ -12,33 +12,32 @@ import (
 )
 
 const (
-	// The pauses between attempts to open a session.
+	// The shortest and the longest pause between attempts to open a session.
 	retryFirst   = 200 * time.Millisecond
 	retryLongest = 3 * time.Second
-	// healthyAfter is how long a session must have lasted for the pauses to
-	// begin anew.
+	// healthyAfter is how long a session must last to reset the pauses.
 	healthyAfter = 10 * time.Second
-	// stopGrace is what handlers get to return once their context has ended.
+	// stopGrace is how long handlers may take to return after their context ends.
 	stopGrace = 2 * time.Second
 )
 
 // Broker publishes to and consumes from one installation's queues on a RabbitMQ
-// broker, whether or not that is there at the moment. Its methods are safe for
-// concurrent use, but Handle and HandleDead belong before Run.
+// broker, and reconnects whenever the broker is unreachable. Its methods are safe for
+// concurrent use, except that Handle and HandleDead must be called before Run.
 type Broker struct {
 	cfg   Config
 	names names
 	log   *logrus.Entry
 
 	ran       atomic.Bool
-	session   atomic.Pointer[session] // nil while there is none
+	session   atomic.Pointer[session] // nil between sessions
 	created   atomic.Pointer[time.Time]
 	handlers  *handlers
 	consumers []*consumer
 	settled   sync.Once
 }
 
-// New gives a broker that does nothing until Run.
+// New returns a broker. It does nothing until Run.
 func New(cfg Config, log *logrus.Logger) *Broker {
 	return &Broker{
 		cfg:      cfg,
@@ -48,15 +47,15 @@ func New(cfg Config, log *logrus.Logger) *Broker {
 	}
 }
 
-// Handle sets the handler of the work queue. Config.Workers of it run at once in
-// this process. With nil, or without workers, the queue is not consumed here.
+// Handle sets the handler of the work queue, which is called on up to Config.Workers
+// goroutines. With a nil handler or no workers this process does not consume the queue.
 func (b *Broker) Handle(h Handler) {
 	b.consume(b.names.work, h, b.cfg.Workers, b.cfg.Workers, false)
 }
 
-// HandleDead sets the handler of the dead-letter queue, which takes one message at
-// a time. With nil the queue is not consumed here. A dead letter leaves the queue
-// only by Ack.
+// HandleDead sets the handler of the dead-letter queue, which is called for one message
+// at a time. With a nil handler this process does not consume the queue. Only Ack
+// removes a message from the dead-letter queue.
 func (b *Broker) HandleDead(h Handler) { b.consume(b.names.dead, h, 1, deadPrefetch, true) }
 
 func (b *Broker) consume(queue string, h Handler, workers, prefetch int, last bool) {
@@ -75,18 +74,17 @@ func (b *Broker) consume(queue string, h Handler, workers, prefetch int, last bo
 }
 
 // Run keeps a session with the broker until ctx ends, and then returns nil. It
-// returns an error at once if the configuration is invalid or if it was called
-// before; a broker that is out of reach is none.
+// returns an error only if the configuration is invalid or Run was called before; it
+// retries for as long as the broker is unreachable.
 //
-// When ctx ends the contexts of running handlers end with it. They get two seconds
-// to return, and the connections two more to close. Whoever wants to stop more
-// gently calls Drain first.
+// The contexts of running handlers end with ctx. The handlers then have two seconds to
+// return, and the connections two more to close. Call Drain first for a graceful stop.
 func (b *Broker) Run(ctx context.Context) error {
 	if err := b.cfg.Validate(); err != nil {
 		return fmt.Errorf("queue configuration: %w", err)
 	}
 	if b.ran.Swap(true) {
-		return errors.New("queue: Run was called before")
+		return errors.New("queue: Run may be called only once")
 	}
 	work, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -103,15 +101,15 @@ func (b *Broker) Run(ctx context.Context) error {
 			pause.reset()
 		}
 		wait := pause.next()
-		b.log.WithError(err).WithField("retry_in_ms", wait.Milliseconds()).Warn("no session with the message broker")
+		b.log.WithError(err).WithField("retry_in_ms", wait.Milliseconds()).Warn("Message broker session failed, retrying")
 		sleep(ctx, wait)
 	}
 	b.settle()
 	return nil
 }
 
-// settle stops the handlers, whose contexts have ended, and waits for them for a
-// moment.
+// settle stops the handlers, whose contexts have ended, and waits up to stopGrace for
+// them.
 func (b *Broker) settle() {
 	b.settled.Do(func() {
 		b.handlers.stop()
@@ -121,7 +119,7 @@ func (b *Broker) settle() {
 
 var errNotOpened = errors.New("session could not be opened")
 
-// runSession keeps one session until it is over or ctx ends.
+// runSession opens a session and blocks until it is over or ctx ends.
 func (b *Broker) runSession(ctx, work context.Context) error {
 	s := newSession(b.names, b.log, b.noteCreation)
 	defer s.close()
@@ -135,22 +133,21 @@ func (b *Broker) runSession(ctx, work context.Context) error {
 	b.session.Store(s)
 	defer b.session.Store(nil)
 	if b.handlers.areStopping() {
-		// Drain may have looked for a session before this one was there.
+		// Drain may have run just before this session was stored.
 		s.consuming.close()
 	}
-	s.log.Info("session with the message broker opened")
+	s.log.Info("Message broker session opened")
 	err := s.watch(ctx)
 	if ctx.Err() != nil {
-		b.settle() // while there is a connection to acknowledge on
+		b.settle() // while there still is a connection to acknowledge on
 	}
 	return err
 }
 
-// Drain stops consuming: no handler starts from now on, in this session and all
-// that follow. It waits for the handlers that run until ctx ends; then it ends
-// their contexts and waits two seconds more. What is not settled by then goes back
-// to the broker. Publishing goes on. It gives an error if handlers had to be
-// interrupted. It may be called again.
+// Drain stops consuming for good: no handler starts from now on. It waits for running
+// handlers until ctx ends; then it ends their contexts and waits two seconds more.
+// Messages that are not settled by then return to the broker. Publishing continues.
+// Drain returns an error if it had to interrupt handlers. It may be called again.
 func (b *Broker) Drain(ctx context.Context) error {
 	b.handlers.stop()
 	var err error
@@ -169,9 +166,8 @@ func (b *Broker) Drain(ctx context.Context) error {
 	return err
 }
 
-// Check tells whether messages can be published: nil, ErrUnavailable or
-// ErrBlocked. It asks no one and returns at once; a session that is broken
-// unnoticed is noticed within 20 seconds.
+// Check returns nil if messages can be published, else ErrUnavailable or ErrBlocked. It
+// makes no call to the broker; a broken connection is noticed within 20 seconds.
 func (b *Broker) Check(ctx context.Context) error {
 	s := b.session.Load()
 	if s == nil {
@@ -180,8 +176,8 @@ func (b *Broker) Check(ctx context.Context) error {
 	return s.publisher.paused(ctx)
 }
 
-// Depth counts the messages that wait in the work queue, without those that have
-// been delivered and not been acknowledged yet.
+// Depth returns the number of messages waiting in the work queue, not counting those
+// that are delivered and not yet acknowledged.
 func (b *Broker) Depth(ctx context.Context) (int, error) {
 	s := b.session.Load()
 	if s == nil {
@@ -190,10 +186,10 @@ func (b *Broker) Depth(ctx context.Context) (int, error) {
 	return s.control.depth(ctx)
 }
 
-// Created is when this process last made the work queue because there was none, or
-// the zero time. What was published before is not in that queue: the broker has
-// lost it, unless it is the first queue of all. Of the processes that share the
-// queue only those know that were the first to miss it.
+// Created returns when this process last created the work queue because it was missing,
+// or the zero time. Messages published before that are not in the queue: the broker has
+// lost them, unless the queue never existed before. Other processes that share the queue
+// may not have noticed that it was missing.
 func (b *Broker) Created() time.Time {
 	if at := b.created.Load(); at != nil {
 		return *at
@@ -204,7 +200,7 @@ func (b *Broker) Created() time.Time {
 func (b *Broker) noteCreation() {
 	now := time.Now()
 	b.created.Store(&now)
-	b.log.Info("work queue made, there was none")
+	b.log.Info("Missing work queue created")
 }
 
 func sleep(ctx context.Context, d time.Duration) {

@@ -15,25 +15,25 @@ import (
 // (section 4.2.5.3, short strings).
 const maxShortString = 255
 
-// Config says where the broker is and how much of its queue this process takes.
+// Config configures a Broker.
 type Config struct {
-	// URLs name the nodes of one broker, scheme amqp or amqps, in the order in
-	// which they are tried. See https://www.rabbitmq.com/docs/uri-spec.
+	// URLs are the nodes of one broker, with scheme amqp or amqps, in the order in
+	// which to try them. See https://www.rabbitmq.com/docs/uri-spec.
 	URLs []string
-	// Prefix begins every name on the broker, so that several installations can
-	// share it.
+	// Prefix begins the names of all queues and exchanges, so that installations
+	// can share a broker.
 	Prefix string
-	// Workers is the greatest number of handlers of the work queue that run at
-	// once in this process. With 0 the work queue is not consumed.
+	// Workers is the maximum number of concurrent handlers of the work queue in
+	// this process. With 0 it does not consume the work queue.
 	Workers int
 }
 
-// Validate names everything that is wrong with c at once. It never shows a
-// user name or a password.
+// Validate returns all errors in c, joined. They never contain a user name or a
+// password.
 func (c Config) Validate() error {
 	var errs []error
 	if len(c.URLs) == 0 {
-		errs = append(errs, errors.New("no broker URL is given"))
+		errs = append(errs, errors.New("no broker URL is set"))
 	}
 	for i, raw := range c.URLs {
 		if err := checkURL(raw); err != nil {
@@ -42,34 +42,34 @@ func (c Config) Validate() error {
 	}
 	switch {
 	case len(namesFor(c.Prefix).longest()) > maxShortString:
-		errs = append(errs, errors.New("queue prefix is too long"))
+		errs = append(errs, fmt.Errorf("queue prefix is too long: names may have %d bytes", maxShortString))
 	case !utf8.ValidString(c.Prefix):
 		errs = append(errs, errors.New("queue prefix is not valid UTF-8"))
 	case strings.HasPrefix(c.Prefix, "amq."):
-		errs = append(errs, errors.New("queue prefix begins with amq., which the broker keeps for itself"))
+		errs = append(errs, errors.New("queue prefix must not begin with amq., which is reserved by the broker"))
 	}
 	if c.Workers < 0 || c.Workers > math.MaxUint16 {
-		errs = append(errs, fmt.Errorf("number of workers %d is not within 0 to %d", c.Workers, math.MaxUint16))
+		errs = append(errs, fmt.Errorf("number of workers is %d, must be from 0 to %d", c.Workers, math.MaxUint16))
 	}
 	return errors.Join(errs...)
 }
 
-// checkURL never passes on the text of a parse error: it quotes the URL, or the
-// piece of a password that was taken for a port.
+// checkURL returns an error if the URL is invalid. It drops the text of parse errors,
+// which quote the URL, or a piece of a password that was parsed as a port.
 func checkURL(raw string) error {
 	_, err := amqp.ParseURI(raw)
 	var parse *url.Error
 	if errors.As(err, &parse) {
-		return errors.New("cannot be parsed: are reserved characters in its user name and password percent-encoded?")
+		return errors.New("cannot be parsed: percent-encode reserved characters in the user name and password")
 	}
 	if err != nil {
-		return fmt.Errorf("cannot be used: %w", err)
+		return fmt.Errorf("is not valid: %w", err)
 	}
 	return nil
 }
 
-// address is what may be shown of a broker's URL: its host and port. It works on
-// URLs that cannot be parsed too.
+// address returns the host and port of a broker's URL, which are safe to log. It works
+// for URLs that cannot be parsed too.
 func address(raw string) string {
 	_, rest, found := strings.Cut(raw, "://")
 	if !found {
@@ -78,7 +78,7 @@ func address(raw string) string {
 	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
 		rest = rest[at+1:]
 	} else if _, err := url.Parse(raw); err != nil {
-		// Without an @ anything may be meant to be the password.
+		// Without an @, any part may be the password.
 		return "no host"
 	}
 	if end := strings.IndexAny(rest, "/?#"); end >= 0 {

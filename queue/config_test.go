@@ -19,7 +19,7 @@ func TestConfigValidate(t *testing.T) {
 		"good":              {queue.Config{URLs: []string{good}, Workers: 4}, ""},
 		"two URLs and TLS":  {queue.Config{URLs: []string{good, "amqps://user:secret@b/?heartbeat=5"}, Prefix: "shop."}, ""},
 		"encoded password":  {queue.Config{URLs: []string{"amqp://user:p%40%2Fsecret@broker"}}, ""},
-		"no URL":            {queue.Config{}, "no broker URL is given"},
+		"no URL":            {queue.Config{}, "no broker URL is set"},
 		"scheme":            {queue.Config{URLs: []string{"http://user:secret@broker/"}}, "broker URL 1 (broker) cannot be used: AMQP scheme"},
 		"second URL":        {queue.Config{URLs: []string{good, "broker"}}, "broker URL 2 (no scheme)"},
 		"slash in password": {queue.Config{URLs: []string{"amqp://user:sec/secret@broker:5672"}}, "broker URL 1 (broker:5672) cannot be parsed"},
@@ -29,12 +29,12 @@ func TestConfigValidate(t *testing.T) {
 		"bad escape":        {queue.Config{URLs: []string{"amqp://user:secret%zz@broker/"}}, "broker URL 1 (broker) cannot be parsed"},
 		"bad heartbeat":     {queue.Config{URLs: []string{good + "?heartbeat=often"}}, "heartbeat"},
 		"long prefix":       {queue.Config{URLs: []string{good}, Prefix: strings.Repeat("x", 244)}, "prefix is too long"},
-		"reserved prefix":   {queue.Config{URLs: []string{good}, Prefix: "amq.x"}, "prefix begins with amq."},
+		"reserved prefix":   {queue.Config{URLs: []string{good}, Prefix: "amq.x"}, "prefix must not begin with amq."},
 		"broken prefix":     {queue.Config{URLs: []string{good}, Prefix: "\xff"}, "prefix is not valid UTF-8"},
 		"negative workers":  {queue.Config{URLs: []string{good}, Workers: -1}, "workers -1"},
 		"too many workers":  {queue.Config{URLs: []string{good}, Workers: 70000}, "workers 70000"},
 		"everything at once": {queue.Config{URLs: []string{"x"}, Prefix: "amq.", Workers: -1},
-			"broker URL 1 (no scheme) cannot be used: AMQP scheme must be either 'amqp://' or 'amqps://'\nqueue prefix begins with amq.,"},
+			"broker URL 1 (no scheme) is not valid: AMQP scheme must be either 'amqp://' or 'amqps://'\nqueue prefix must not begin with amq.,"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

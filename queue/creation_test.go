@@ -5,6 +5,8 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"vitrine/bench/testenv"
 )
 
 // Whoever makes the work queue knows when; whoever finds it has nothing to tell.
@@ -32,7 +34,7 @@ func TestCreated(t *testing.T) {
 	if _, err := r.ch.QueueDelete(r.work(), false, false, false); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "the queue to be made again", func() bool { return first.Created().After(made) })
+	testenv.Eventually(t, "the queue to be made again", func() bool { return first.Created().After(made) })
 	// That it was missing is no reason to end the session.
 	if err := first.Check(t.Context()); err != nil {
 		t.Error(err)
@@ -55,7 +57,7 @@ func TestCreatedStays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "another declaration", func() bool {
+	testenv.Eventually(t, "another declaration", func() bool {
 		ch, err := r.conn.Channel()
 		if err != nil {
 			t.Fatal(err)
@@ -73,7 +75,7 @@ func TestCreatedStays(t *testing.T) {
 
 	// The session that follows finds the queue.
 	p.cut()
-	waitFor(t, "the loss to be noticed", func() bool { return b.Check(t.Context()) != nil })
+	testenv.Eventually(t, "the loss to be noticed", func() bool { return b.Check(t.Context()) != nil })
 	ready(t, b)
 	if got := b.Created(); !got.Equal(made) {
 		t.Errorf("a new session: made at %v, then at %v", made, got)

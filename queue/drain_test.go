@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"vitrine/bench/testenv"
 	"vitrine/queue"
 )
 
@@ -29,7 +30,7 @@ func TestDrainBurnsNoDeliveries(t *testing.T) {
 	msgs := messages(total)
 	publish(t, b, msgs)
 	for range workers {
-		receive(t, "the workers to be busy", began)
+		testenv.Receive(t, "the workers to be busy", began)
 	}
 
 	drained := make(chan error, 1)
@@ -41,11 +42,11 @@ func TestDrainBurnsNoDeliveries(t *testing.T) {
 		case release <- struct{}{}:
 		case err := <-drained:
 			t.Fatalf("Drain returned %v with handlers running", err)
-		case <-time.After(patience):
+		case <-time.After(time.Minute):
 			t.Fatal("no handler to release")
 		}
 	}
-	if err := receive(t, "Drain to return", drained); err != nil {
+	if err := testenv.Receive(t, "Drain to return", drained); err != nil {
 		t.Errorf("Drain: %v", err)
 	}
 	if len(began) != 0 {
@@ -86,7 +87,7 @@ func TestDrainReturnsWhatWasLeft(t *testing.T) {
 	ready(t, b)
 	publish(t, b, messages(total))
 	for range total {
-		receive(t, "the messages to be left", began)
+		testenv.Receive(t, "the messages to be left", began)
 	}
 	if err := b.Drain(t.Context()); err != nil {
 		t.Errorf("Drain: %v", err)
@@ -115,7 +116,7 @@ func TestDrainInterruptsHandlers(t *testing.T) {
 	start(t, b)
 	ready(t, b)
 	publish(t, b, messages(1))
-	receive(t, "the handler to begin", began)
+	testenv.Receive(t, "the handler to begin", began)
 
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
@@ -143,7 +144,7 @@ func TestStopIsBounded(t *testing.T) {
 	stop := start(t, b)
 	ready(t, b)
 	publish(t, b, messages(1))
-	receive(t, "the handler to begin", began)
+	testenv.Receive(t, "the handler to begin", began)
 	at := time.Now()
 	stop()
 	if took := time.Since(at); took > 10*time.Second {
@@ -170,9 +171,9 @@ func TestStopCarriesOutVerdicts(t *testing.T) {
 	stop := start(t, b)
 	ready(t, b)
 	publish(t, b, messages(1))
-	receive(t, "the handler to begin", began)
+	testenv.Receive(t, "the handler to begin", began)
 	stop()
-	waitFor(t, "the message to be dead-lettered", func() bool { return len(r.get(t, r.dead())) == 1 })
+	testenv.Eventually(t, "the message to be dead-lettered", func() bool { return len(r.get(t, r.dead())) == 1 })
 }
 
 func TestStopEndsHandlerContexts(t *testing.T) {
@@ -192,7 +193,7 @@ func TestStopEndsHandlerContexts(t *testing.T) {
 	stop := start(t, b)
 	ready(t, b)
 	publish(t, b, messages(1))
-	receive(t, "the handler to begin", began)
+	testenv.Receive(t, "the handler to begin", began)
 	// Also when nobody answers any more.
 	p.freeze()
 	at := time.Now()
@@ -200,7 +201,7 @@ func TestStopEndsHandlerContexts(t *testing.T) {
 	if took := time.Since(at); took > 10*time.Second {
 		t.Errorf("stopping took %v", took)
 	}
-	receive(t, "the handler's context to end", ended)
+	testenv.Receive(t, "the handler's context to end", ended)
 }
 
 func TestDrainWithoutSession(t *testing.T) {

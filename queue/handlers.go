@@ -5,12 +5,12 @@ import (
 	"sync"
 )
 
-// handlers counts the handlers that run in this process, whichever session their
-// delivery came from, and stops them in order.
+// handlers counts the running handlers of this process across all sessions, and stops
+// them in order.
 type handlers struct {
-	// stopping is closed when no handler may start any more.
+	// stopping is closed when handlers may no longer start.
 	stopping chan struct{}
-	// idle is closed once none may start and none runs.
+	// idle is closed when handlers may no longer start and none is running.
 	idle chan struct{}
 
 	mu      sync.Mutex
@@ -33,8 +33,8 @@ func (h *handlers) areStopping() bool {
 	return h.stopped
 }
 
-// begin counts a handler in, unless the process is stopping. Acknowledging its
-// delivery belongs before end: what comes after may be too late.
+// begin counts a handler and reports true, or reports false if the process is stopping.
+// Settle the delivery before calling end: afterwards the connection may be closed.
 func (h *handlers) begin() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -54,7 +54,7 @@ func (h *handlers) end() {
 	}
 }
 
-// stop lets no handler start from now on. It may be called again.
+// stop keeps handlers from starting. It may be called again.
 func (h *handlers) stop() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -74,7 +74,7 @@ func (h *handlers) cancelWith(cancel context.CancelFunc) {
 	h.cancel = cancel
 }
 
-// interrupt ends the contexts of the handlers that still run.
+// interrupt ends the contexts of the running handlers.
 func (h *handlers) interrupt() {
 	h.mu.Lock()
 	cancel := h.cancel
@@ -82,7 +82,7 @@ func (h *handlers) interrupt() {
 	cancel()
 }
 
-// left is the number of handlers that run.
+// left returns the number of running handlers.
 func (h *handlers) left() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()

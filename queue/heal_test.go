@@ -7,6 +7,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"vitrine/bench/testenv"
 	"vitrine/queue"
 )
 
@@ -30,15 +31,15 @@ func TestHealsAfterCuts(t *testing.T) {
 			defer close(done)
 			publishUntil(t, b, msgs)
 		}()
-		waitFor(t, "the first messages", func() bool { return seen.missing(msgs) < len(msgs) })
+		testenv.Eventually(t, "the first messages", func() bool { return seen.missing(msgs) < len(msgs) })
 		if p.cut() == 0 {
 			t.Error("no connection was there to cut")
 		}
-		receive(t, "the batch to be published", done)
+		testenv.Receive(t, "the batch to be published", done)
 		all = append(all, msgs...)
 	}
-	waitFor(t, "all messages to be handled", func() bool { return seen.missing(all) == 0 })
-	waitFor(t, "the queue to be empty", func() bool {
+	testenv.Eventually(t, "all messages to be handled", func() bool { return seen.missing(all) == 0 })
+	testenv.Eventually(t, "the queue to be empty", func() bool {
 		depth, err := b.Depth(t.Context())
 		return err == nil && depth == 0
 	})
@@ -59,14 +60,14 @@ func TestHealsAfterLossOfOneConnection(t *testing.T) {
 	b.Handle(acknowledge(&seen))
 	start(t, b)
 	for i := range 3 {
-		waitFor(t, "a session of three connections", func() bool {
+		testenv.Eventually(t, "a session of three connections", func() bool {
 			return b.Check(t.Context()) == nil && p.each(func(*pair) {}) == 3
 		})
 		p.one(i, (*pair).cut)
-		waitFor(t, "the loss to be noticed", func() bool { return p.each(func(*pair) {}) < 3 })
+		testenv.Eventually(t, "the loss to be noticed", func() bool { return p.each(func(*pair) {}) < 3 })
 		msgs := messages(10)
 		publishUntil(t, b, msgs)
-		waitFor(t, "all messages to be handled", func() bool { return seen.missing(msgs) == 0 })
+		testenv.Eventually(t, "all messages to be handled", func() bool { return seen.missing(msgs) == 0 })
 	}
 }
 
@@ -107,8 +108,8 @@ func TestHealsAfterBlackHole(t *testing.T) {
 	for _, s := range stories {
 		msgs := messages(20)
 		publishUntil(t, s.b, msgs)
-		waitFor(t, "all messages to be handled: "+s.name, func() bool { return s.seen.missing(msgs) == 0 })
-		waitFor(t, "a new session: "+s.name, func() bool {
+		testenv.Eventually(t, "all messages to be handled: "+s.name, func() bool { return s.seen.missing(msgs) == 0 })
+		testenv.Eventually(t, "a new session: "+s.name, func() bool {
 			return s.proxy.count() >= 2*len(stories) && s.b.Check(t.Context()) == nil
 		})
 		if !s.rig.logged(s.cause) {
@@ -130,7 +131,7 @@ func TestHealsAfterTotalSilence(t *testing.T) {
 	p.freeze()
 	msgs := messages(20)
 	publishUntil(t, b, msgs)
-	waitFor(t, "all messages to be handled", func() bool { return seen.missing(msgs) == 0 })
+	testenv.Eventually(t, "all messages to be handled", func() bool { return seen.missing(msgs) == 0 })
 }
 
 func TestHealsAfterRefusals(t *testing.T) {
@@ -145,11 +146,11 @@ func TestHealsAfterRefusals(t *testing.T) {
 	ready(t, b)
 	p.refuse()
 	p.cut()
-	waitFor(t, "Check to fail", func() bool { return b.Check(t.Context()) != nil })
+	testenv.Eventually(t, "Check to fail", func() bool { return b.Check(t.Context()) != nil })
 	p.listen(t)
 	msgs := messages(20)
 	publishUntil(t, b, msgs)
-	waitFor(t, "all messages to be handled", func() bool { return seen.missing(msgs) == 0 })
+	testenv.Eventually(t, "all messages to be handled", func() bool { return seen.missing(msgs) == 0 })
 }
 
 // What somebody deletes on the broker is declared again, also by a process that
@@ -180,12 +181,12 @@ func TestDeclaresAgainWhatWasDeleted(t *testing.T) {
 			if err := remove(r); err != nil {
 				t.Fatal(err)
 			}
-			waitFor(t, "the topology to be back", func() bool { return r.intact(t) })
+			testenv.Eventually(t, "the topology to be back", func() bool { return r.intact(t) })
 		})
 	}
 }
 
-// intact tells whether the work queue is there and the exchange leads to the
+// intact reports whether the work queue is there and the exchange leads to the
 // dead-letter queue.
 func (r *rig) intact(t *testing.T) bool {
 	t.Helper()
@@ -223,9 +224,9 @@ func TestConsumesAgainAfterQueueWasDeleted(t *testing.T) {
 		if _, err := r.ch.QueueDelete(name, false, false, false); err != nil {
 			t.Fatal(err)
 		}
-		waitFor(t, "the loss to be noticed", func() bool { return b.Check(t.Context()) != nil })
+		testenv.Eventually(t, "the loss to be noticed", func() bool { return b.Check(t.Context()) != nil })
 		msgs := messages(5)
 		publishUntil(t, b, msgs)
-		waitFor(t, "all messages to pass both queues", func() bool { return dead.missing(msgs) == 0 })
+		testenv.Eventually(t, "all messages to pass both queues", func() bool { return dead.missing(msgs) == 0 })
 	}
 }

@@ -11,32 +11,31 @@ import (
 const (
 	// dialTimeout bounds the TCP connect and, again, the TLS and AMQP handshakes.
 	dialTimeout = 3 * time.Second
-	// writeTimeout bounds one write to the socket. A peer that takes nothing for
-	// so long is gone; without the bound a writer would hang until heartbeats
-	// are missed, holding the locks that every other writer needs.
+	// writeTimeout bounds one write to the socket. Without it a writer would hang
+	// until heartbeats are missed, holding the locks that other writers need.
 	writeTimeout = 10 * time.Second
-	// closeTimeout bounds the closing handshake of one connection; then its
-	// socket is closed under it.
+	// closeTimeout bounds the closing handshake of one connection. After it the
+	// socket is closed.
 	closeTimeout = time.Second
 )
 
 var errSessionOver = errors.New("session is over")
 
-// link is the socket under one AMQP connection of a session. It tells the session
-// when the socket ends, and hands out no second one: a connection that a library
-// would dial again belongs to a session that is over.
+// link is the socket of one AMQP connection of a session. It reports the end of the
+// socket to the session and refuses to dial again once the connection has been open, so
+// that the library cannot reconnect within a session that is over.
 type link struct {
 	lost func(error) // of the session; safe for concurrent use
 
 	mu      sync.Mutex
 	conn    *wire
 	ended   error
-	sealed  bool // the AMQP connection stands: no more dialling, its end is a loss
-	retired bool // its end is wanted
+	sealed  bool // the AMQP connection is open: no more dialling, and its end is a failure
+	retired bool // it is being closed on purpose
 	closing sync.Once
 }
 
-// dialer gives the dial function of the AMQP libraries, bound to ctx.
+// dialer returns the dial function of the AMQP libraries, bound to ctx.
 func (l *link) dialer(ctx context.Context) func(network, addr string) (net.Conn, error) {
 	return func(network, addr string) (net.Conn, error) {
 		if !l.dialable() {
@@ -47,7 +46,7 @@ func (l *link) dialer(ctx context.Context) func(network, addr string) (net.Conn,
 		if err != nil {
 			return nil, err
 		}
-		// For the handshakes; the AMQP library lifts it once the connection is open.
+		// For the handshakes; the AMQP library clears it once the connection is open.
 		if err := conn.SetDeadline(time.Now().Add(dialTimeout)); err != nil {
 			return nil, errors.Join(err, conn.Close())
 		}
@@ -71,7 +70,8 @@ func (l *link) adopt(conn net.Conn) (net.Conn, error) {
 	return l.conn, nil
 }
 
-// seal says that the AMQP connection stands on the socket dialled last.
+// seal marks the AMQP connection as open on the socket dialled last. It returns the
+// error with which that socket has ended already, if any.
 func (l *link) seal() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -92,26 +92,26 @@ func (l *link) end(w *wire, err error) {
 	}
 }
 
-// wanted tells whether the link is being closed by us.
+// wanted reports whether the link is being closed on purpose.
 func (l *link) wanted() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.retired
 }
 
-// cut closes the socket, which ends every call that waits for the peer.
+// cut closes the socket, which ends every call that is waiting for the peer.
 func (l *link) cut() {
 	l.mu.Lock()
 	conn := l.conn
 	l.sealed = true
 	l.mu.Unlock()
 	if conn != nil {
-		_ = conn.Close() // closed already, or closed now: both are what we want
+		_ = conn.Close() // it may be closed already
 	}
 }
 
-// close ends the connection with goodbye, which may block, and then the socket.
-// It takes no more than twice closeTimeout and may be called again.
+// close closes the connection with goodbye, which may block, and then the socket. It
+// takes at most twice closeTimeout and may be called again.
 func (l *link) close(goodbye func()) {
 	l.closing.Do(func() {
 		l.mu.Lock()

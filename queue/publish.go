@@ -7,22 +7,22 @@ import (
 )
 
 var (
-	// ErrUnavailable says that the broker is out of reach, or did not confirm.
+	// ErrUnavailable means that the broker is unreachable or did not confirm.
 	ErrUnavailable = errors.New("message broker is unavailable")
-	// ErrBlocked says that the broker takes no messages for now, because it is
-	// short of memory or disk. It is an ErrUnavailable.
+	// ErrBlocked means that the broker accepts no messages at present because it is
+	// short of memory or disk. It wraps ErrUnavailable.
 	ErrBlocked = fmt.Errorf("%w: it has blocked publishing", ErrUnavailable)
-	// ErrInvalidMessage says that a message can never be published.
+	// ErrInvalidMessage means that a message can never be published.
 	ErrInvalidMessage = errors.New("message cannot be published")
 )
 
-// maxBody keeps a message, in bytes, below every limit that a broker may have: one
-// that it refuses costs the session.
+// maxBody is the maximum size of a message body in bytes. It is below any limit that a
+// broker may have, because a message that the broker refuses ends the session.
 const maxBody = 1 << 20
 
-// Message is what Publish sends: a JSON body of at most 1 MiB, and an id of at
-// most 255 bytes that names the message for whoever reads it. It is an alias, so
-// that a sender's own messages of this form can be sent as they are.
+// Message is a message to publish: a JSON body of at most 1 MiB, and an id of at most
+// 255 bytes. It is an alias, so that callers can pass their own type of this form
+// without importing this package.
 type Message = struct {
 	ID   string
 	Body []byte
@@ -38,15 +38,15 @@ func check(m Message) error {
 	return nil
 }
 
-// Publish sends msgs to the work queue and waits for the broker. It gives one
-// result a message, in order: nil says that the broker has routed and stored it.
-// Every other result but ErrInvalidMessage means that nobody knows: the message
-// is to be published again, and may then be delivered twice.
+// Publish sends msgs to the work queue and waits for the broker. It returns one result
+// per message, in order. Nil means that the broker has routed and stored the message.
+// Any other result but ErrInvalidMessage means that the outcome is unknown: publish the
+// message again, which may deliver it twice.
 //
-// Publish returns as soon as ctx ends, and at once without a session
-// (ErrUnavailable) or while the broker is in alarm (ErrBlocked); bodies may be
-// read for a while yet, so they are not to be changed. It is safe for concurrent
-// use and works while handlers are drained.
+// Publish returns as soon as ctx ends. It returns immediately if there is no session
+// (ErrUnavailable) or the broker is in alarm (ErrBlocked). Bodies may still be read
+// after it returns, so do not modify them. It is safe for concurrent use and works
+// while handlers are drained.
 func (b *Broker) Publish(ctx context.Context, msgs []Message) []error {
 	errs := make([]error, len(msgs))
 	var valid []Message

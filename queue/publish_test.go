@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"vitrine/bench/testenv"
 	"vitrine/queue"
 )
 
@@ -128,12 +129,12 @@ func TestPublishFailsFastWhileBlocked(t *testing.T) {
 	ready(t, b)
 
 	p.block(t)
-	waitFor(t, "Check to report the alarm", func() bool { return errors.Is(b.Check(t.Context()), queue.ErrBlocked) })
+	testenv.Eventually(t, "Check to report the alarm", func() bool { return errors.Is(b.Check(t.Context()), queue.ErrBlocked) })
 	if errs := b.Publish(t.Context(), messages(1)); !errors.Is(errs[0], queue.ErrBlocked) || !errors.Is(errs[0], queue.ErrUnavailable) {
 		t.Errorf("Publish gave %v", errs[0])
 	}
 	p.unblock(t)
-	waitFor(t, "Check to report the end of the alarm", func() bool { return b.Check(t.Context()) == nil })
+	testenv.Eventually(t, "Check to report the end of the alarm", func() bool { return b.Check(t.Context()) == nil })
 	publish(t, b, messages(1))
 }
 
@@ -152,7 +153,7 @@ func TestPublishFailsFastWhenBlockedMeanwhile(t *testing.T) {
 	begun := time.Now()
 	go func() { result <- b.Publish(t.Context(), messages(200)) }()
 	p.block(t)
-	for _, err := range receive(t, "Publish to return", result) {
+	for _, err := range testenv.Receive(t, "Publish to return", result) {
 		if !errors.Is(err, queue.ErrBlocked) {
 			t.Fatalf("Publish gave %v", err)
 		}
@@ -191,7 +192,7 @@ func TestPublishToDeletedQueue(t *testing.T) {
 	}
 	published := map[string]bool{}
 	for range brokers {
-		got := receive(t, "Publish to return", results)
+		got := testenv.Receive(t, "Publish to return", results)
 		if got.err == nil {
 			published[got.id] = true
 		} else if !errors.Is(got.err, queue.ErrUnavailable) {

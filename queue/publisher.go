@@ -11,8 +11,8 @@ import (
 	"github.com/wagslane/go-rabbitmq"
 )
 
-// pauseCheck is how often a publish that waits looks whether the broker has
-// blocked the connection.
+// pauseCheck is how often a waiting publish checks whether the broker has blocked the
+// connection.
 const pauseCheck = 100 * time.Millisecond
 
 // publisher is the publishing connection of a session.
@@ -53,14 +53,14 @@ func (p *publisher) open(urls []string, options func(*rabbitmq.ConnectionOptions
 		return fmt.Errorf("open publisher: %w", err)
 	}
 	p.pub.NotifyReturn(p.takeReturn)
-	// This switches confirms on, as WithPublisherOptionsConfirm would; with that
-	// option goroutines are left behind when the connection ends at this point.
+	// This enables confirms, as WithPublisherOptionsConfirm would. That option leaks
+	// goroutines if the connection ends at this point.
 	p.pub.NotifyPublish(func(rabbitmq.Confirmation) {})
 	return nil
 }
 
-// publish sends msgs and gives one result each: nil once the broker has routed
-// and stored the message, else an error that means "unknown, publish again".
+// publish sends msgs and returns one result per message: nil if the broker has routed
+// and stored it, else an error that means "unknown, publish again".
 func (p *publisher) publish(ctx context.Context, msgs []Message) []error {
 	b, err := p.write(ctx, msgs)
 	if err != nil {
@@ -77,7 +77,7 @@ func (p *publisher) publish(ctx context.Context, msgs []Message) []error {
 		}
 		switch {
 		case p.wasReturned(b, i):
-			errs[i] = fmt.Errorf("%w: message was returned, its queue is missing", ErrUnavailable)
+			errs[i] = fmt.Errorf("%w: broker returned the message: its queue is missing", ErrUnavailable)
 		case confirm.Acked():
 		case gaveUp != nil:
 			errs[i] = gaveUp
@@ -88,9 +88,9 @@ func (p *publisher) publish(ctx context.Context, msgs []Message) []error {
 	return errs
 }
 
-// write sends msgs and their fence. The socket knows no context, so this happens
-// on a goroutine of its own, which ends with the session at the latest; only one
-// is at work at any time.
+// write sends msgs and their fence. Writing to the socket cannot be cancelled, so it
+// happens on a separate goroutine, which ends with the session at the latest. Only one
+// such goroutine writes at a time.
 func (p *publisher) write(ctx context.Context, msgs []Message) (*batch, error) {
 	if err := p.paused(ctx); err != nil {
 		return nil, err
@@ -150,7 +150,8 @@ func (p *publisher) sendOne(ctx context.Context, key string, m Message, correlat
 	return confirms[0], nil
 }
 
-// wait waits for done. What is done counts even if ctx has ended since.
+// wait waits until done is closed. It returns nil if done is closed, even if ctx has
+// ended too.
 func (p *publisher) wait(ctx context.Context, done <-chan struct{}) error {
 	select {
 	case <-done:
@@ -175,8 +176,8 @@ func (p *publisher) wait(ctx context.Context, done <-chan struct{}) error {
 	}
 }
 
-// paused asks the library, which alone is told, whether the broker has blocked the
-// connection: without a routing key nothing is published.
+// paused returns an error if the broker has blocked the connection. Only the library
+// knows; publishing with no routing key asks it without sending anything.
 func (p *publisher) paused(ctx context.Context) error {
 	_, err := p.pub.PublishWithDeferredConfirmWithContext(ctx, nil, nil)
 	if err == nil {
@@ -185,8 +186,8 @@ func (p *publisher) paused(ctx context.Context) error {
 	return p.blame(ctx, err)
 }
 
-// blame says what an error of the library means to the caller, and ends the
-// session if the connection or its channel is to blame.
+// blame translates an error of the library for the caller, and ends the session if the
+// error is one of the connection or its channel.
 func (p *publisher) blame(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, rabbitmq.ErrPublishBlocked), errors.Is(err, rabbitmq.ErrPublishFlowPaused):
@@ -204,7 +205,7 @@ func (p *publisher) close() {
 			p.pub.Close()
 		}
 		if p.conn != nil {
-			_ = p.conn.Close() // an error means that it is closed already
+			_ = p.conn.Close() // an error means that it is already closed
 		}
 	})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/url"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -16,11 +15,9 @@ import (
 	logtest "github.com/sirupsen/logrus/hooks/test"
 	"go.uber.org/goleak"
 
+	"vitrine/bench/testenv"
 	"vitrine/queue"
 )
-
-// patience is how long a test waits for what must happen.
-const patience = 60 * time.Second
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -36,10 +33,7 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	raw := os.Getenv("RABBITMQ_URL")
-	if raw == "" {
-		t.Fatal("RABBITMQ_URL is not set: start the servers with make up and use the environment that deploy/local env prints")
-	}
+	raw := testenv.RabbitMQURL(t)
 	conn, err := amqp.DialConfig(raw, amqp.Config{Dial: amqp.DefaultDial(5 * time.Second)})
 	if err != nil {
 		t.Fatalf("RabbitMQ is out of reach, start it with make up: %v", err)
@@ -91,7 +85,7 @@ func (r *rig) checkLog(t *testing.T) {
 	}
 }
 
-// logged tells whether a warning whose error contains text was logged.
+// logged reports whether a warning whose error contains text was logged.
 func (r *rig) logged(text string) bool {
 	for _, entry := range r.hook.AllEntries() {
 		err, _ := entry.Data["error"].(error)
@@ -102,7 +96,7 @@ func (r *rig) logged(text string) bool {
 	return false
 }
 
-// broker gives a broker with the rig's queues that is not running yet.
+// broker returns a broker with the rig's queues that is not running yet.
 func (r *rig) broker(workers int, urls ...string) *queue.Broker {
 	if len(urls) == 0 {
 		urls = []string{r.url}
@@ -113,57 +107,13 @@ func (r *rig) broker(workers int, urls ...string) *queue.Broker {
 // start runs b until the test ends or stop is called; stop waits for Run.
 func start(t *testing.T, b *queue.Broker) (stop func()) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- b.Run(ctx) }()
-	var once sync.Once
-	stop = func() {
-		once.Do(func() {
-			cancel()
-			select {
-			case err := <-done:
-				if err != nil {
-					t.Errorf("Run: %v", err)
-				}
-			case <-time.After(patience):
-				t.Error("Run has not returned after its context ended")
-			}
-		})
-	}
-	t.Cleanup(stop)
-	return stop
+	return testenv.Run(t, b.Run)
 }
 
 // ready waits until b has a session.
 func ready(t *testing.T, b *queue.Broker) {
 	t.Helper()
-	waitFor(t, "a session", func() bool { return b.Check(t.Context()) == nil })
-}
-
-func waitFor(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	ticker := time.NewTicker(10 * time.Millisecond)
-	defer ticker.Stop()
-	limit := time.After(patience)
-	for !done() {
-		select {
-		case <-ticker.C:
-		case <-limit:
-			t.Fatalf("waited %v in vain for %s", patience, what)
-		}
-	}
-}
-
-// receive waits for the next value of c.
-func receive[T any](t *testing.T, what string, c <-chan T) T {
-	t.Helper()
-	select {
-	case v := <-c:
-		return v
-	case <-time.After(patience):
-		t.Fatalf("waited %v in vain for %s", patience, what)
-		panic("unreachable")
-	}
+	testenv.Eventually(t, "a session", func() bool { return b.Check(t.Context()) == nil })
 }
 
 // messages makes n messages with ids of their own.
@@ -189,7 +139,7 @@ func publish(t *testing.T, b *queue.Broker, msgs []queue.Message) {
 // publishUntil publishes msgs, and what failed again, until all are confirmed.
 func publishUntil(t *testing.T, b *queue.Broker, msgs []queue.Message) {
 	t.Helper()
-	waitFor(t, "all messages to be confirmed", func() bool {
+	testenv.Eventually(t, "all messages to be confirmed", func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
 		var again []queue.Message

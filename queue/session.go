@@ -13,40 +13,39 @@ import (
 )
 
 const (
-	// product names our connections and consumers in the broker's own tools.
-	product = "vitrine"
+	// clientName is the name of connections and consumers in the broker's tools.
+	clientName = "vitrine"
 
 	heartbeat = 10 * time.Second
-	// callTimeout bounds what a session asks of the broker, in total while it is
-	// opened and each time while it lasts. A queue may choose a new leader
-	// meanwhile, so it is not short.
+	// callTimeout bounds the calls to the broker: all of them together while a
+	// session is opened, and each one afterwards. It leaves time for a queue to
+	// elect a new leader.
 	callTimeout = 10 * time.Second
-	// watchEvery is how often a session looks after its publisher, and
-	// declareEvery after how many of these looks it declares the topology again:
-	// a queue or binding that somebody deleted is back within seconds.
+	// watchEvery is how often a session checks its publisher. After declareEvery
+	// checks it declares the topology again, so that a deleted queue or binding is
+	// restored within seconds.
 	watchEvery   = time.Second
 	declareEvery = 5
-	// neverReconnect keeps the library from mending by itself what the session
-	// is about to be thrown away for.
+	// neverReconnect keeps the library from reconnecting: a new session does that.
 	neverReconnect = 24 * time.Hour
 )
 
-// session is one life of the connections to the broker. It is over at the first
-// trouble with any of them.
+// session is one set of connections to the broker. It is over as soon as any of them
+// fails.
 type session struct {
 	log  *logrus.Entry
 	over chan struct{} // closed when the session is over
 
 	once  sync.Once
-	cause error // why, once over is closed
+	cause error // set before over is closed
 
 	control   *control
 	publisher *publisher
 	consuming *consuming
 }
 
-// newSession makes a session that is not open yet. created is called whenever the
-// session has made the work queue.
+// newSession returns a session that is not open yet. created is called whenever the
+// session has created a missing work queue.
 func newSession(n names, log *logrus.Entry, created func()) *session {
 	s := &session{log: log, over: make(chan struct{})}
 	s.control = newControl(&link{lost: s.fail}, s.over, n, created)
@@ -55,7 +54,7 @@ func newSession(n names, log *logrus.Entry, created func()) *session {
 	return s
 }
 
-// fail ends the session; the first cause is kept. It is safe for concurrent use.
+// fail ends the session and keeps the first cause. It is safe for concurrent use.
 func (s *session) fail(cause error) {
 	s.once.Do(func() {
 		s.cause = cause
@@ -63,15 +62,14 @@ func (s *session) fail(cause error) {
 	})
 }
 
-// open connects, declares the topology, then publishes and consumes; work is the
-// context that handlers run with. It returns as soon as ctx ends, and in any case
-// within a time that the number of urls sets. It leaves an unusable session to
-// close.
+// open connects, declares the topology, and opens the publisher and the consumers, whose
+// handlers run with work. It returns when ctx ends, and always within a time limit that
+// grows with the number of urls. After an error the session must still be closed.
 func (s *session) open(ctx, work context.Context, urls []string, consumers []*consumer) error {
 	limit := callTimeout + 3*time.Duration(len(urls))*2*dialTimeout
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	// Cutting the sockets is what ends calls that know no context.
+	// Closing the sockets ends calls that take no context.
 	stop := context.AfterFunc(ctx, s.cut)
 	defer stop()
 
@@ -79,17 +77,17 @@ func (s *session) open(ctx, work context.Context, urls []string, consumers []*co
 	if err != nil {
 		return err
 	}
-	// The other connections begin with the node that has just answered.
+	// The other connections try the node that has just responded first.
 	urls = append(append([]string{}, urls[found:]...), urls[:found]...)
 	if err := s.control.declare(ctx); err != nil {
 		return err
 	}
-	link, log := s.publisher.link, chatter{s.log, s.publisher.link}
+	link, log := s.publisher.link, libraryLog{s.log, s.publisher.link}
 	if err := s.publisher.open(urls, options(ctx, link, "publish", log), log); err != nil {
 		return err
 	}
 	if len(consumers) > 0 {
-		link, log := s.consuming.link, chatter{s.log, s.consuming.link}
+		link, log := s.consuming.link, libraryLog{s.log, s.consuming.link}
 		if err := s.consuming.open(work, urls, options(ctx, link, "consume", log), consumers, s, log); err != nil {
 			return err
 		}
@@ -101,7 +99,8 @@ func (s *session) open(ctx, work context.Context, urls []string, consumers []*co
 	return nil
 }
 
-// watch blocks until the session is over, and gives the cause, or until ctx ends.
+// watch blocks until the session is over and returns the cause, or until ctx ends and
+// returns nil.
 func (s *session) watch(ctx context.Context) error {
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
@@ -137,8 +136,8 @@ func (s *session) cut() {
 	s.consuming.link.cut()
 }
 
-// close ends the connections, within twice closeTimeout. Whoever waits for the
-// session is let go first.
+// close closes the connections within twice closeTimeout. Calls that wait for the
+// session return first.
 func (s *session) close() {
 	s.fail(errSessionOver)
 	var parts sync.WaitGroup
@@ -151,7 +150,7 @@ func (s *session) close() {
 // connection configures an AMQP connection over link.
 func connection(ctx context.Context, l *link, role string) amqp.Config {
 	properties := amqp.NewConnectionProperties()
-	properties.SetClientConnectionName(product + " " + role)
+	properties.SetClientConnectionName(clientName + " " + role)
 	return amqp.Config{
 		Heartbeat:  heartbeat,
 		Dial:       l.dialer(ctx),

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"vitrine/bench/testenv"
 	"vitrine/queue"
 )
 
@@ -31,7 +32,7 @@ func TestStartsBeforeBroker(t *testing.T) {
 	var seen tally
 	b.Handle(acknowledge(&seen))
 	start(t, b)
-	waitFor(t, "a first attempt to fail", func() bool { return len(r.hook.AllEntries()) > 0 })
+	testenv.Eventually(t, "a first attempt to fail", func() bool { return len(r.hook.AllEntries()) > 0 })
 	if err := b.Check(t.Context()); err == nil {
 		t.Error("Check is content without a broker")
 	}
@@ -40,7 +41,7 @@ func TestStartsBeforeBroker(t *testing.T) {
 	ready(t, b)
 	msgs := messages(5)
 	publish(t, b, msgs)
-	waitFor(t, "all messages to be handled", func() bool { return seen.missing(msgs) == 0 })
+	testenv.Eventually(t, "all messages to be handled", func() bool { return seen.missing(msgs) == 0 })
 }
 
 func TestSecondURLServesWhenFirstIsDead(t *testing.T) {
@@ -55,7 +56,7 @@ func TestSecondURLServesWhenFirstIsDead(t *testing.T) {
 	ready(t, b)
 	msgs := messages(5)
 	publish(t, b, msgs)
-	waitFor(t, "all messages to be handled", func() bool { return seen.missing(msgs) == 0 })
+	testenv.Eventually(t, "all messages to be handled", func() bool { return seen.missing(msgs) == 0 })
 
 	// The first comes back and the second goes.
 	dead.listen(t)
@@ -63,7 +64,7 @@ func TestSecondURLServesWhenFirstIsDead(t *testing.T) {
 	alive.cut()
 	msgs = messages(5)
 	publishUntil(t, b, msgs)
-	waitFor(t, "all messages to be handled", func() bool { return seen.missing(msgs) == 0 })
+	testenv.Eventually(t, "all messages to be handled", func() bool { return seen.missing(msgs) == 0 })
 }
 
 // A queue that somebody made with other properties is nothing to publish to.
@@ -75,7 +76,7 @@ func TestWaitsForForeignQueueToGo(t *testing.T) {
 	}
 	b := r.broker(0)
 	start(t, b)
-	waitFor(t, "the log to name the queue", func() bool { return r.logged("declare queue " + r.work()) })
+	testenv.Eventually(t, "the log to name the queue", func() bool { return r.logged("declare queue " + r.work()) })
 	if err := b.Check(t.Context()); !errors.Is(err, queue.ErrUnavailable) {
 		t.Errorf("Check gave %v", err)
 	}
@@ -97,7 +98,7 @@ func TestWrongPasswordIsNotLogged(t *testing.T) {
 	r.url = u.String() // whose password the rig looks for in the log
 	b := r.broker(0)
 	start(t, b)
-	waitFor(t, "the refusal", func() bool { return r.logged("403") })
+	testenv.Eventually(t, "the refusal", func() bool { return r.logged("403") })
 	if err := b.Check(t.Context()); !errors.Is(err, queue.ErrUnavailable) {
 		t.Errorf("Check gave %v", err)
 	}
@@ -129,11 +130,11 @@ func TestTLS(t *testing.T) {
 	ready(t, b)
 	msgs := messages(5)
 	publish(t, b, msgs)
-	waitFor(t, "all messages to be handled", func() bool { return seen.missing(msgs) == 0 })
+	testenv.Eventually(t, "all messages to be handled", func() bool { return seen.missing(msgs) == 0 })
 	p.cut()
 	msgs = messages(5)
 	publishUntil(t, b, msgs)
-	waitFor(t, "all messages to be handled", func() bool { return seen.missing(msgs) == 0 })
+	testenv.Eventually(t, "all messages to be handled", func() bool { return seen.missing(msgs) == 0 })
 }
 
 // Handlers of a lost connection go on, and their messages come again: together
@@ -168,21 +169,21 @@ func TestHandlersAreBoundedAcrossReconnects(t *testing.T) {
 	msgs := messages(10)
 	publish(t, b, msgs)
 	for range workers {
-		receive(t, "a handler to begin", began)
+		testenv.Receive(t, "a handler to begin", began)
 	}
 	for range 3 {
 		p.cut()
 		// All of the messages are delivered again to the new session.
-		waitFor(t, "a new session", func() bool {
+		testenv.Eventually(t, "a new session", func() bool {
 			return b.Check(t.Context()) == nil && p.each(func(*pair) {}) == 3
 		})
-		waitFor(t, "redelivery", func() bool {
+		testenv.Eventually(t, "redelivery", func() bool {
 			depth, err := b.Depth(t.Context())
 			return err == nil && depth == len(msgs)-workers
 		})
 	}
 	close(release)
-	waitFor(t, "all messages to be handled", func() bool { return seen.missing(msgs) == 0 })
+	testenv.Eventually(t, "all messages to be handled", func() bool { return seen.missing(msgs) == 0 })
 	if got := most.Load(); got != workers {
 		t.Errorf("%d handlers ran at once, want %d", got, workers)
 	}

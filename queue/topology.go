@@ -7,18 +7,18 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// deliveryLimit is how often the work queue delivers a message that was neither
-// acknowledged nor rejected before it is dead-lettered. It is the net under
-// messages that kill whoever takes them, and no count of attempts: on brokers
-// before 4.3 each lost connection counts for every message it had been sent.
+// deliveryLimit is how often the work queue delivers an unsettled message before
+// dead-lettering it. It catches messages that crash every consumer. It does not count
+// attempts: before RabbitMQ 4.3 every lost connection counts as a delivery of each
+// message that had been sent on it.
 const deliveryLimit = 20
 
-// names are what the topology's parts are called on the broker.
+// names are the names of the topology's parts on the broker.
 type names struct {
 	work     string // quorum queue
 	dead     string // quorum queue
 	exchange string // fanout, from work to dead
-	fence    string // routing key to which nothing is ever bound
+	fence    string // routing key that no queue is ever bound to
 }
 
 func namesFor(prefix string) names {
@@ -32,15 +32,15 @@ func namesFor(prefix string) names {
 
 func (n names) longest() string { return n.fence }
 
-// declare makes what is missing of the topology; what exists as it should be is
-// left alone. It fails where a part exists with other properties.
+// declare creates the missing parts of the topology. It returns an error if a part
+// exists with other properties.
 func declare(ch *amqp.Channel, n names) error {
 	const durable, autoDelete, internal, exclusive, noWait = true, false, false, false, false
 	if err := ch.ExchangeDeclare(n.exchange, amqp.ExchangeFanout, durable, autoDelete, internal, noWait, nil); err != nil {
 		return fmt.Errorf("declare exchange %s: %w", n.exchange, err)
 	}
-	// A dead letter has nowhere to go from here, so the limit that newer brokers
-	// set by themselves would delete it.
+	// Newer brokers set a default delivery limit, which would delete messages here
+	// because this queue has no dead-letter queue itself.
 	dead := amqp.Table{
 		"x-queue-type":     "quorum",
 		"x-delivery-limit": int32(math.MaxInt32),
@@ -51,8 +51,8 @@ func declare(ch *amqp.Channel, n names) error {
 	if err := ch.QueueBind(n.dead, "", n.exchange, noWait, nil); err != nil {
 		return fmt.Errorf("bind queue %s: %w", n.dead, err)
 	}
-	// Dead-lettering is at least once only with this strategy, which in turn
-	// wants this overflow behaviour.
+	// Dead-lettering is at least once only with this strategy, which requires this
+	// overflow behaviour.
 	work := amqp.Table{
 		"x-queue-type":           "quorum",
 		"x-dead-letter-exchange": n.exchange,

@@ -8,9 +8,10 @@ import (
 	"github.com/minio/minio-go/v7"
 )
 
-// Ensure creates the bucket where it is missing and lets everybody read the
-// objects under [PublicPrefix]; other statements of its policy stay. Any number
-// of processes may call it at once, and again.
+// Ensure creates the bucket if it is missing and makes the objects under
+// [PublicPrefix] public; it keeps the other statements of the bucket's policy. It does
+// nothing if Config.Unmanaged is set. Several processes may call it concurrently, and
+// it may be called again.
 func (s *Store) Ensure(ctx context.Context) error {
 	if s.unmanaged {
 		return nil
@@ -29,12 +30,12 @@ func (s *Store) Ensure(ctx context.Context) error {
 		return err
 	}
 	if err := s.client.SetBucketPolicy(ctx, s.bucket, policy); err != nil {
-		return classify("let everybody read "+PublicPrefix, err)
+		return classify("make "+PublicPrefix+" public", err)
 	}
 	return nil
 }
 
-// create makes the bucket unless it is there.
+// create creates the bucket if it does not exist.
 func (s *Store) create(ctx context.Context) error {
 	for {
 		exists, err := s.client.BucketExists(ctx, s.bucket)
@@ -48,7 +49,7 @@ func (s *Store) create(ctx context.Context) error {
 		switch code(err) {
 		case minio.BucketAlreadyOwnedByYou:
 			return nil
-		case "OperationAborted", minio.BucketAlreadyExists: // somebody is creating it just now
+		case "OperationAborted", minio.BucketAlreadyExists: // another process is creating it
 			if err := wait(ctx, 500*time.Millisecond); err != nil {
 				return classify("create bucket", err)
 			}
@@ -58,8 +59,8 @@ func (s *Store) create(ctx context.Context) error {
 	}
 }
 
-// Check gives nil when the server answers and the bucket is there. It takes two
-// seconds at most.
+// Check returns an error if the server does not respond or the bucket does not exist.
+// It takes two seconds at most.
 func (s *Store) Check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()

@@ -12,16 +12,16 @@ import (
 	"github.com/minio/minio-go/v7"
 )
 
-// cacheControl lets everybody keep an object for ever: a key is never given to
-// other content.
+// cacheControl allows caches to keep an object for ever: the content under a key never
+// changes.
 const cacheControl = "public, max-age=31536000, immutable"
 
-// maxListing is the most that S3 lists at once.
+// maxListing is the maximum number of objects in one page of an S3 listing.
 const maxListing = 1000
 
-// Put stores body under key, which may exist already. The object is there, whole,
-// when Put gives no error; after an error it may be there or not. A bucket that
-// is missing is made first.
+// Put stores body under key, which may exist already. The object is complete once Put
+// returns nil; after an error it may or may not exist. Put creates the bucket if it is
+// missing.
 func (s *Store) Put(ctx context.Context, key, contentType string, body []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
@@ -31,13 +31,14 @@ func (s *Store) Put(ctx context.Context, key, contentType string, body []byte) e
 func (s *Store) put(ctx context.Context, key string, body []byte, opts minio.PutObjectOptions) error {
 	opts.DisableMultipart = true
 	return s.inBucket(ctx, "put object", func() error {
-		// A reader that can seek and a known size let the client repeat the request.
+		// With a seekable reader and a known size the client can repeat the request.
 		_, err := s.client.PutObject(ctx, s.bucket, key, bytes.NewReader(body), int64(len(body)), opts)
 		return err
 	})
 }
 
-// inBucket makes the bucket where f finds that it is missing, and calls f again.
+// inBucket calls f. If f fails because the bucket is missing, it creates the bucket and
+// calls f again.
 func (s *Store) inBucket(ctx context.Context, op string, f func() error) error {
 	err := f()
 	if !s.unmanaged && code(err) == minio.NoSuchBucket {
@@ -49,16 +50,16 @@ func (s *Store) inBucket(ctx context.Context, op string, f func() error) error {
 	return classify(op, err)
 }
 
-// Object is what a listing tells of an object. It is an alias, so that whoever
-// looks through objects needs no form of its own.
+// Object is an entry of a listing. It is an alias, so that callers can use it without
+// importing this package.
 type Object = struct {
 	Key      string
 	Modified time.Time // by the server's clock
 }
 
-// List gives up to limit objects, 1,000 at most, whose keys begin with prefix and
-// are greater than after, in the order of their keys' bytes. Fewer than limit
-// means that there are no more. A bucket that is missing holds none.
+// List returns up to limit objects, 1,000 at most, whose keys begin with prefix and
+// are greater than after, in byte order of their keys. Fewer than limit means that no
+// more exist. A missing bucket counts as empty.
 func (s *Store) List(ctx context.Context, prefix, after string, limit int) ([]Object, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
@@ -82,7 +83,7 @@ func (s *Store) List(ctx context.Context, prefix, after string, limit int) ([]Ob
 	return objects, classify("list objects", ctx.Err())
 }
 
-// Delete deletes an object. Nothing there is no error.
+// Delete deletes an object. It returns nil if the object does not exist.
 func (s *Store) Delete(ctx context.Context, key string) error {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
@@ -93,14 +94,14 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	return classify("delete object", err)
 }
 
-// DeletePrefix deletes all objects whose key begins with prefix, which must have
-// two segments at least and end with a slash, such as "products/7/". Nothing
-// there is no error, and after an error the call can be repeated.
+// DeletePrefix deletes all objects whose key begins with prefix, which must have at
+// least two segments and end with a slash, such as "products/7/". It returns nil if no
+// such object exists. After an error the call can be repeated.
 func (s *Store) DeletePrefix(ctx context.Context, prefix string) error {
 	segments := strings.Split(prefix, "/")
 	last := len(segments) - 1
 	if last < 2 || segments[last] != "" || segments[0] == "" || segments[1] == "" {
-		return fmt.Errorf("storage: delete: prefix %q is too short or has no slash at its end", prefix)
+		return fmt.Errorf("storage: delete: prefix %q must have at least two segments and end with a slash", prefix)
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
@@ -136,7 +137,7 @@ func (s *Store) DeletePrefix(ctx context.Context, prefix string) error {
 	return errors.Join(errs...)
 }
 
-// classify says what was being done, and whether it is [ErrUnavailable].
+// classify adds the operation to err, and wraps [ErrUnavailable] unless the server refused.
 func classify(op string, err error) error {
 	if err == nil {
 		return nil
@@ -148,19 +149,19 @@ func classify(op string, err error) error {
 	return fmt.Errorf("%w: %s: %w", ErrUnavailable, op, err)
 }
 
-// refused says that the server understood and will not do it the next time either.
+// refused reports whether the server rejected the request, so that a retry is futile.
 func refused(answer minio.ErrorResponse) bool {
 	switch status := answer.StatusCode; status {
 	case http.StatusRequestTimeout, http.StatusTooManyRequests:
 		return false
-	case 0: // an error of the client, or one object's in the answer to a bulk delete
+	case 0: // an error of the client, or of one object in the response to a bulk delete
 		return answer.Code == minio.AccessDenied || answer.Code == minio.NoSuchBucket
 	default:
 		return status >= 400 && status < 500
 	}
 }
 
-// code gives the S3 error code, or nothing for other errors.
+// code returns the S3 error code, or "" for other errors.
 func code(err error) string {
 	var answer minio.ErrorResponse
 	if errors.As(err, &answer) {

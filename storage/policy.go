@@ -6,7 +6,8 @@ import (
 	"slices"
 )
 
-// policyDocument is a bucket policy; statements that are not ours stay as they are.
+// policyDocument is a bucket policy. Its statements are kept as raw JSON, so that those of
+// others stay unchanged.
 type policyDocument struct {
 	Version   string            `json:"Version"`
 	ID        string            `json:"Id,omitempty"`
@@ -21,8 +22,8 @@ type statement struct {
 	Condition map[string]json.RawMessage `json:"Condition,omitempty"`
 }
 
-// withPublicRead adds to a policy, which may be empty, that everybody may read
-// the objects under PublicPrefix. changed is false when it says so already.
+// withPublicRead returns the policy held, which may be empty, with a statement that makes
+// the objects under PublicPrefix public. changed is false if held already has one.
 func withPublicRead(held, bucket string) (policy string, changed bool, err error) {
 	doc := policyDocument{Version: "2012-10-17"}
 	if held != "" {
@@ -33,7 +34,7 @@ func withPublicRead(held, bucket string) (policy string, changed bool, err error
 	resource := "arn:aws:s3:::" + bucket + "/" + PublicPrefix + "*"
 	for _, raw := range doc.Statement {
 		var s statement
-		// What cannot be read, such as NotPrincipal, grants nothing here.
+		// Statements that do not parse, such as those with NotPrincipal, do not count.
 		if json.Unmarshal(raw, &s) == nil && s.grantsRead(resource) {
 			return held, false, nil
 		}
@@ -60,7 +61,7 @@ func (s statement) grantsRead(resource string) bool {
 		slices.Contains(s.Action, "s3:GetObject") && slices.Contains(s.Resource, resource)
 }
 
-// principal is true for everybody: "*" or {"AWS": "*"} or {"AWS": ["*"]}.
+// principal is true if it includes everyone: "*" or {"AWS": "*"} or {"AWS": ["*"]}.
 type principal bool
 
 // UnmarshalJSON implements [json.Unmarshaler].
@@ -78,7 +79,7 @@ func (p *principal) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// stringOrList is how policies write one or more strings.
+// stringOrList is a list that policies may write as a single string.
 type stringOrList []string
 
 // UnmarshalJSON implements [json.Unmarshaler].

@@ -1,9 +1,3 @@
-// Package storage keeps objects in one bucket of an S3 server: AWS, MinIO or any
-// other that speaks the protocol. It knows keys and bytes only.
-//
-// Everybody may read the objects under [PublicPrefix] at [Store.URL], and nobody
-// may list them. Nobody may read any other object, and only who was given a form by
-// [Store.PresignPost] may store one.
 package storage
 
 import (
@@ -19,36 +13,36 @@ import (
 	"github.com/minio/minio-go/v7/pkg/credentials"
 )
 
-// PublicPrefix begins the keys that everybody may read.
+// PublicPrefix begins the keys of public objects.
 const PublicPrefix = "products/"
 
 // checkTimeout bounds [Store.Check].
 const checkTimeout = 2 * time.Second
 
-// ErrUnavailable says that the server was out of reach, overloaded or at fault:
-// the same call may succeed later. Other errors say that the server refused,
-// which somebody has to mend: a wrong key, a missing right.
+// ErrUnavailable means that the server was unreachable, overloaded or failing: the same
+// call may succeed later. Other errors mean that the server rejected the request, for
+// example because of wrong credentials or missing permissions.
 var ErrUnavailable = errors.New("storage: unavailable")
 
-// Config says where the bucket is.
+// Config configures a [Store].
 type Config struct {
 	Endpoint  string // http:// or https:// URL of the server; empty for AWS
 	Region    string // us-east-1 when empty
 	Bucket    string
 	AccessKey string // both keys empty: anonymous
 	SecretKey string
-	// PublicURL is where clients read the bucket, without the key. When empty
-	// it is the bucket's URL at the endpoint.
+	// PublicURL is the URL under which clients read objects, without the key. The
+	// default is the bucket's URL at the endpoint.
 	PublicURL string
-	// UploadURL is where clients post files to, the bucket's own address. When
-	// empty it is that at the endpoint.
+	// UploadURL is the bucket's URL to which clients post files. The default is the
+	// bucket's URL at the endpoint.
 	UploadURL string
-	// Unmanaged says that somebody else creates the bucket and lets everybody
-	// read PublicPrefix in it. Ensure does nothing then.
+	// Unmanaged means that the bucket is created and PublicPrefix made public by
+	// other means; Ensure then does nothing.
 	Unmanaged bool
 
 	Timeout     time.Duration // of one call with all its retries: 30 s
-	Connections int           // kept open while idle: 16; as many as there are writers
+	Connections int           // idle connections to keep: 16; set it to the number of writers
 }
 
 // Store is a client of one bucket. All methods are safe for concurrent use.
@@ -60,16 +54,16 @@ type Store struct {
 	uploadURL string
 	unmanaged bool
 	timeout   time.Duration
-	sends     chan struct{} // one for each part of a stream that may be on its way at the same time
+	sends     chan struct{} // limits the parts of streams that are sent at the same time
 }
 
-// New makes a store. It does no I/O; an error means that Config is wrong.
+// New returns a store. It does no I/O; an error means that Config is invalid.
 func New(cfg Config) (*Store, error) {
 	if cfg.Bucket == "" {
-		return nil, errors.New("storage: no bucket is named")
+		return nil, errors.New("storage: Bucket is empty")
 	}
 	if (cfg.AccessKey == "") != (cfg.SecretKey == "") {
-		return nil, errors.New("storage: one of access key and secret key is missing")
+		return nil, errors.New("storage: set both AccessKey and SecretKey, or neither")
 	}
 	if cfg.Region == "" {
 		cfg.Region = "us-east-1"
@@ -105,7 +99,7 @@ func New(cfg Config) (*Store, error) {
 	client, err := minio.New(host, &minio.Options{
 		Creds:        credentials.NewStaticV4(cfg.AccessKey, cfg.SecretKey, ""),
 		Secure:       secure,
-		Region:       cfg.Region, // else the client would ask the server first
+		Region:       cfg.Region, // otherwise the client asks the server first
 		BucketLookup: lookup,
 		MaxRetries:   3,
 		Transport:    newTransport(cfg.Connections),
@@ -119,7 +113,7 @@ func New(cfg Config) (*Store, error) {
 	}, nil
 }
 
-// URL gives the address at which everybody reads the object.
+// URL returns the public URL of an object.
 func (s *Store) URL(key string) string {
 	segments := strings.Split(key, "/")
 	for i, segment := range segments {
@@ -129,7 +123,7 @@ func (s *Store) URL(key string) string {
 	return s.publicURL + "/" + strings.Join(segments, "/")
 }
 
-// bucketURL is given, or else the bucket's address at the endpoint.
+// bucketURL returns given, or by default the bucket's URL at the endpoint.
 func (cfg Config) bucketURL(name, given string) (string, error) {
 	switch {
 	case given != "":
@@ -140,14 +134,14 @@ func (cfg Config) bucketURL(name, given string) (string, error) {
 		return u.String(), nil
 	case cfg.Endpoint != "":
 		return strings.TrimSuffix(cfg.Endpoint, "/") + "/" + cfg.Bucket, nil
-	case strings.Contains(cfg.Bucket, "."): // which AWS's certificate does not cover
+	case strings.Contains(cfg.Bucket, "."): // AWS's certificate does not cover such host names
 		return "https://s3." + cfg.Region + ".amazonaws.com/" + cfg.Bucket, nil
 	}
 	return "https://" + cfg.Bucket + ".s3." + cfg.Region + ".amazonaws.com", nil
 }
 
-// webURL parses an http or https URL without a slash at its end. Its errors do
-// not show the URL, which may hold a password.
+// webURL parses an http or https URL and removes a trailing slash. Its errors do not
+// contain the URL, which may hold a password.
 func webURL(name, text string) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimSuffix(text, "/"))
 	switch {

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +16,7 @@ import (
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
+	"vitrine/bench/testenv"
 	"vitrine/storage"
 )
 
@@ -24,17 +24,13 @@ import (
 // removed when the test ends.
 func settings(t *testing.T) storage.Config {
 	t.Helper()
-	for _, name := range []string{"S3_ENDPOINT", "AWS_ACCESS_KEY", "AWS_SECRET_KEY"} {
-		if os.Getenv(name) == "" {
-			t.Fatalf("%s is not set: start the servers with make up and run make test", name)
-		}
-	}
+	server := testenv.S3Server(t)
 	cfg := storage.Config{
-		Endpoint:  os.Getenv("S3_ENDPOINT"),
-		Region:    os.Getenv("AWS_REGION"),
+		Endpoint:  server.Endpoint,
+		Region:    server.Region,
 		Bucket:    "test-" + strings.ToLower(rand.Text()),
-		AccessKey: os.Getenv("AWS_ACCESS_KEY"),
-		SecretKey: os.Getenv("AWS_SECRET_KEY"),
+		AccessKey: server.AccessKey,
+		SecretKey: server.SecretKey,
 	}
 	client := admin(t, cfg)
 	t.Cleanup(func() {
@@ -121,7 +117,7 @@ func found(contentType, body string) page {
 	return page{http.StatusOK, contentType, "public, max-age=31536000, immutable", body}
 }
 
-// list gives the keys that the bucket holds.
+// list returns the keys that the bucket holds.
 func list(t *testing.T, cfg storage.Config) []string {
 	t.Helper()
 	var keys []string

@@ -13,26 +13,26 @@ import (
 )
 
 const (
-	// partBytes is how much of a stream is held at a time: the least size of a
-	// part that is not the last (5 MiB in S3).
+	// partBytes is the size of a part of a stream: the minimum in S3, except for the
+	// last part (5 MiB).
 	partBytes = 5 << 20
-	// firstBytes is the memory that a stream begins with: it doubles as bytes
+	// firstBytes is the initial buffer size of a stream. The buffer doubles as bytes
 	// arrive, up to partBytes.
 	firstBytes = 256 << 10
-	// maxSending is how many parts are on their way to the server at once.
+	// maxSending is the maximum number of parts that are sent at the same time.
 	maxSending = 8
 )
 
-// PresignPost gives an address to which anybody may post one file of 1 to limit
-// bytes as key until a time, and the form fields that have to come before it (S3
-// POST policy). The server refuses everything else. It does no I/O.
+// PresignPost returns a URL to which a client may post one file of 1 to limit bytes as
+// key until the given time, and the form fields that must precede the file (S3 POST
+// policy). The server refuses anything else. PresignPost does no I/O.
 func (s *Store) PresignPost(ctx context.Context, key string, limit int64, until time.Time) (url string, fields map[string]string, err error) {
 	policy := minio.NewPostPolicy()
 	err = errors.Join(policy.SetBucket(s.bucket), policy.SetKey(key), policy.SetContentLengthRange(1, limit), policy.SetExpires(until.UTC()))
 	if err != nil {
 		return "", nil, fmt.Errorf("storage: post policy: %w", err)
 	}
-	// The signature does not cover the address, which may be another for clients.
+	// The signature does not cover the URL, so clients may use a different one.
 	_, fields, err = s.client.PresignedPostPolicy(ctx, policy)
 	if err != nil {
 		return "", nil, fmt.Errorf("storage: sign post policy: %w", err)
@@ -40,12 +40,12 @@ func (s *Store) PresignPost(ctx context.Context, key string, limit int64, until 
 	return s.uploadURL, fields, nil
 }
 
-// PutStream stores what body gives, whatever its length, and holds no more than 5
-// MiB of it at a time, and about as much as has arrived while that is less; how many
-// streams there are is for the caller to bound. The parts of eight are sent at once.
-// A part waits for that as long as a call may take, and is then [ErrUnavailable]; a
-// body that is slow keeps nobody waiting. An error of body is handed on. After an
-// error the object may be there, whole, or not.
+// PutStream stores everything that body returns, of any length. It buffers at most 5
+// MiB of it, and less while less has arrived; the caller limits the number of streams.
+// Eight parts are sent at the same time. A part waits up to Config.Timeout for its
+// turn, after which PutStream returns [ErrUnavailable]. A slow body does not delay other
+// streams. An error of body is returned wrapped. After an error the object may be
+// complete or missing.
 func (s *Store) PutStream(ctx context.Context, key, contentType string, body io.Reader) error {
 	part, err := readPart(body, nil)
 	switch {
@@ -61,8 +61,8 @@ func (s *Store) PutStream(ctx context.Context, key, contentType string, body io.
 	return s.putParts(ctx, key, contentType, part, body)
 }
 
-// readPart reads a part into memory, which grows where it is too small. With
-// [io.EOF] it is the last one.
+// readPart reads a part into memory, which it grows if necessary. It returns [io.EOF]
+// with the last part.
 func readPart(body io.Reader, memory []byte) (part []byte, err error) {
 	part = memory[:0]
 	for len(part) < partBytes {
@@ -78,7 +78,8 @@ func readPart(body io.Reader, memory []byte) (part []byte, err error) {
 	return part, nil
 }
 
-// sending calls send, a whole part at hand, once it is one of the few that do.
+// sending calls send, which sends one part, once fewer than maxSending others are being
+// sent.
 func (s *Store) sending(ctx context.Context, send func() error) error {
 	bounded, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
@@ -87,11 +88,11 @@ func (s *Store) sending(ctx context.Context, send func() error) error {
 		defer func() { <-s.sends }()
 		return send()
 	case <-bounded.Done():
-		return fmt.Errorf("%w: put stream: others are under way: %w", ErrUnavailable, bounded.Err())
+		return fmt.Errorf("%w: put stream: too many parts in progress: %w", ErrUnavailable, bounded.Err())
 	}
 }
 
-// putParts stores a first part and what follows it.
+// putParts stores a first part and the rest of the stream.
 func (s *Store) putParts(ctx context.Context, key, contentType string, part []byte, rest io.Reader) error {
 	core := minio.Core{Client: s.client}
 	var id string
@@ -110,7 +111,8 @@ func (s *Store) putParts(ctx context.Context, key, contentType string, part []by
 		err = classify("complete upload", err)
 	}
 	if err != nil {
-		// The server keeps parts until it is told. Also when ctx has ended.
+		// The server keeps parts until the upload is aborted, so abort it even if ctx has
+		// ended.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.timeout)
 		defer cancel()
 		return errors.Join(err, classify("abort upload", core.AbortMultipartUpload(ctx, s.bucket, key, id)))
@@ -118,7 +120,7 @@ func (s *Store) putParts(ctx context.Context, key, contentType string, part []by
 	return nil
 }
 
-// sendParts stores the parts one after the other, each in the first one's memory.
+// sendParts stores the parts one after the other and reuses the first one's memory.
 func (s *Store) sendParts(ctx context.Context, core minio.Core, key, id string, part []byte, rest io.Reader) ([]minio.CompletePart, error) {
 	var parts []minio.CompletePart
 	for last := false; ; {
@@ -153,14 +155,15 @@ func (s *Store) sendPart(ctx context.Context, core minio.Core, key, id string, n
 	return sent, err
 }
 
-// Open gives an object's content, to be read under ctx and closed, and its size in
-// bytes; [fs.ErrNotExist] where there is none.
+// Open returns an object's content and its size in bytes. The caller must read the
+// content before ctx ends, and close it. The error is [fs.ErrNotExist] if the object
+// does not exist.
 func (s *Store) Open(ctx context.Context, key string) (body io.ReadCloser, size int64, err error) {
 	body, info, _, err := minio.Core{Client: s.client}.GetObject(ctx, s.bucket, key, minio.GetObjectOptions{})
 	switch {
 	case err == nil:
 		return body, info.Size, nil
-	case code(err) == minio.NoSuchKey: // and not the bucket: that would be for an operator to mend
+	case code(err) == minio.NoSuchKey: // a missing bucket is not ErrNotExist: an operator has to create it
 		return nil, 0, fmt.Errorf("storage: %w: %w", fs.ErrNotExist, err)
 	}
 	return nil, 0, classify("get object", err)

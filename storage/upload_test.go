@@ -47,7 +47,7 @@ func post(t *testing.T, url string, fields map[string]string, file []byte) int {
 	return answer.StatusCode
 }
 
-// read gives an object as the service sees it.
+// read returns an object as the service sees it.
 func read(t *testing.T, s *storage.Store, key string) []byte {
 	t.Helper()
 	body, size, err := s.Open(t.Context(), key)

@@ -25,7 +25,7 @@ func (c *chaos) awaitReworks(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// reworks says whether there are any, or nobody can tell.
+// reworks reports whether there are any, or nobody can tell.
 func (c *chaos) reworks(ctx context.Context) bool {
 	values, err := metrics(ctx, c.cluster.Replicas[0])
 	left, known := values[`vitrine_outbox_rows{kind="image_rework"}`]

@@ -27,10 +27,12 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"vitrine/bench/contract/conform"
 	"vitrine/bench/debian"
 	"vitrine/product/web"
+	"vitrine/product/web/admission"
 	"vitrine/product/web/contract"
-	"vitrine/product/web/contract/conform"
+	"vitrine/product/web/problem"
 )
 
 func main() {
@@ -69,8 +71,8 @@ func run(ctx context.Context, shots string) error {
 		return err
 	}
 	for _, code := range []string{"validation_failed", "no_such_route"} { // they are all made in one way
-		p, _ := contract.ProblemOf(code)
-		if err := b.look(ctx, s, contract.ProblemPath+code, "900,1000", p.Title, code); err != nil {
+		p, _ := problem.KindOf(code)
+		if err := b.look(ctx, s, problem.Path+code, "900,1000", p.Title, code); err != nil {
 			return err
 		}
 	}
@@ -112,7 +114,7 @@ func serve() (*server, error) {
 	log.SetOutput(io.Discard)
 	api := web.New(web.Config{}, nil, log, nil)
 	s := &server{url: "http://" + listener.Addr().String()}
-	s.Server = web.NewServer("", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s.Server = admission.NewServer("", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		s.asked = append(s.asked, r.URL.RequestURI())
 		s.mu.Unlock()

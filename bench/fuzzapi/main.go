@@ -22,8 +22,8 @@ import (
 	"time"
 
 	"vitrine/bench/cluster"
-	"vitrine/product/web/contract/conform"
-	"vitrine/product/web/contract/explore"
+	"vitrine/bench/contract/conform"
+	"vitrine/bench/contract/explore"
 )
 
 type options struct {

@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// Transfer gives the linear light, from 0 to 1, of a stored value from 0 to 1.
+// Transfer returns the linear light, from 0 to 1, of a stored value from 0 to 1.
 type Transfer func(float64) float64
 
 // curve is a curve of a profile (ICC.1:2022, 10.6 and 10.18). The zero value changes nothing.
@@ -18,7 +18,7 @@ type curve struct {
 
 const maxCurvePoints = 1 << 16
 
-// parametric gives the number of parameters by the type of the curve.
+// parametric maps the type of a parametric curve to its number of parameters.
 var parametric = [5]int{1, 3, 4, 5, 7}
 
 // parseCurve reads a curve, and says how many bytes it takes.
@@ -55,7 +55,7 @@ func parseCurve(b []byte) (c curve, used int, err error) {
 	return c, 0, ErrUnsupported
 }
 
-// at gives the curve's value, from 0 to 1, at x, which is cut to that range too.
+// at returns the curve's value, from 0 to 1, at x, which is cut to that range too.
 func (c *curve) at(x float64) float64 {
 	x = unit(x)
 	switch {
@@ -112,7 +112,7 @@ func unit(v float64) float64 {
 	return 0
 }
 
-// Power gives the transfer function of a plain gamma.
+// Power returns the transfer function of a plain gamma.
 func Power(gamma float64) Transfer {
 	return func(x float64) float64 { return math.Pow(x, gamma) }
 }

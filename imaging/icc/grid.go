@@ -118,7 +118,7 @@ func (g *grid) add(sum *[3]int, at, weight int32) {
 	sum[2] += int(node[2]) * int(weight)
 }
 
-// sum8 gives interpolated colours as bytes.
+// sum8 returns interpolated colours as bytes.
 func sum8(sum *[3]int) (out [3]byte) {
 	const shift = 28 // of part times one
 	for i, v := range sum {

@@ -18,7 +18,7 @@ func parse(t *testing.T, profile []byte) *icc.Transform {
 	return got
 }
 
-// cube gives pixels of every n-th level of red, green and blue.
+// cube returns pixels of every n-th level of red, green and blue.
 func cube(n int) (pix []byte) {
 	for r := 0; r < 256; r += n {
 		for g := 0; g < 256; g += n {
@@ -30,7 +30,7 @@ func cube(n int) (pix []byte) {
 	return pix
 }
 
-// difference gives the largest difference from the reference, in levels and as CIEDE2000.
+// difference returns the largest difference from the reference, in levels and as CIEDE2000.
 func difference(t *testing.T, transform *icc.Transform, want func(v vec) vec) (levels, delta float64) {
 	t.Helper()
 	source := cube(15)

@@ -38,7 +38,7 @@ const (
 	maxTags     = 200
 )
 
-// profile gives access to the tags of a profile.
+// profile is a parsed profile: its tags by signature.
 type profile struct {
 	data []byte
 	tags []byte // the table
@@ -81,7 +81,7 @@ func Parse(data []byte) (*Transform, error) {
 	return nil, ErrUnsupported
 }
 
-// tag gives the content of a tag, or nothing where there is none or not in full.
+// tag returns the content of a tag, or nothing where there is none or not in full.
 func (p *profile) tag(name string) []byte {
 	for e := p.tags; len(e) > 0; e = e[entryBytes:] {
 		if string(e[:4]) != name {

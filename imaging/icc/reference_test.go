@@ -57,7 +57,7 @@ func fromROMM(v float64) float64 {
 	return math.Pow(v, 1.8)
 }
 
-// reference gives sRGB, from 0 to 255, of a colour from 0 to 1.
+// reference returns sRGB, from 0 to 255, of a colour from 0 to 1.
 func reference(toXYZ rows, transfer func(float64) float64, v vec) (out vec) {
 	for i := range v {
 		v[i] = transfer(v[i])
@@ -72,7 +72,7 @@ func reference(toXYZ rows, transfer func(float64) float64, v vec) (out vec) {
 	return out
 }
 
-// labReference gives sRGB, from 0 to 255, of L*a*b* relative to D50.
+// labReference returns sRGB, from 0 to 255, of L*a*b* relative to D50.
 func labReference(lab [3]float64) (out vec) {
 	inverse := func(t float64) float64 {
 		if t > 6.0/29 {

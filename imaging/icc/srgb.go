@@ -58,7 +58,7 @@ func encodeExtended(x float64) float64 {
 // d50 is the white of the connection space.
 var d50 = [3]float64{0.9642, 1, 0.8249}
 
-// lightness gives the luminance of L*/100.
+// lightness returns the luminance of L*/100.
 func lightness(l float64) float64 { return inverseF((100*l + 16) / 116) }
 
 // labToXYZ takes L* as it is, from 0 to 100 (ISO 13655).

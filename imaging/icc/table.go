@@ -56,7 +56,7 @@ func parseTable(b []byte, space Space, lab bool) (*Transform, error) {
 	return &Transform{space: space, grid: newGrid(t)}, nil
 }
 
-// encoding gives the meaning of stored values from 0 to 1. Lab has 100 and 127 at 1, or at 65280/65535 in the older
+// encoding returns the meaning of stored values from 0 to 1. Lab has 100 and 127 at 1, or at 65280/65535 in the older
 // form for 16 bits; XYZ has 1+32767/32768 there.
 func encoding(lab bool, scale float64) func([3]float64) [3]float64 {
 	if !lab {
@@ -191,7 +191,7 @@ func curves(b []byte, list []curve, needed bool) error {
 	return nil
 }
 
-// rgb gives the colour of a grid point in sRGB, also beyond its range.
+// rgb returns the colour of a grid point in sRGB, also beyond its range.
 func (t *table) rgb(node int) (out [3]float64) {
 	var v [3]float64
 	for i := range v {
@@ -208,7 +208,7 @@ func (t *table) rgb(node int) (out [3]float64) {
 	return out
 }
 
-// position gives where on the grid an 8-bit sample of input k lies, in units of 1/part of a cell.
+// position returns where on the grid an 8-bit sample of input k lies, in units of 1/part of a cell.
 func (t *table) position(k int, sample byte) int {
 	return int(math.Round(t.in[k].at(float64(sample)/255) * float64(t.size[k]-1) * part))
 }

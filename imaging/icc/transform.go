@@ -24,14 +24,14 @@ const (
 // colour visibly.
 const tolerance = 0.002
 
-// NewGray gives the transform for gray with that transfer function.
+// NewGray returns the transform for gray with that transfer function.
 func NewGray(transfer Transfer) *Transform {
 	t := &Transform{space: Gray, curves: [3]Transfer{transfer, transfer, transfer}, toRGB: identity}
 	t.compile()
 	return t
 }
 
-// NewRGB gives the transform for RGB with those primaries and transfer function. The error is [ErrMalformed].
+// NewRGB returns the transform for RGB with those primaries and transfer function. The error is [ErrMalformed].
 func NewRGB(p Primaries, transfer Transfer) (*Transform, error) {
 	toXYZ, ok := p.toXYZ()
 	if !ok {
@@ -87,7 +87,7 @@ func (t *Transform) Identity() bool {
 	return true
 }
 
-// Deep gives tables that turn 16-bit samples into 8-bit ones with sRGB's transfer function, so that nothing of what a
+// Deep returns tables that turn 16-bit samples into 8-bit ones with sRGB's transfer function, so that nothing of what a
 // dark or linear picture holds gets lost, and the transform for those. Both are nil where there is no such way; the
 // transform alone is nil where none is needed.
 func (t *Transform) Deep() (tables *[3][1 << 16]byte, rest *Transform) {

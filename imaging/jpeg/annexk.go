@@ -73,7 +73,7 @@ func acSymbols(frequent string) []byte {
 // code is a Huffman code: the bits, and their number in the low byte.
 type code uint32
 
-// assign gives each symbol its code (T.81 C.2).
+// assign assigns each symbol its code (T.81 C.2).
 func (t *codeTable) assign() (codes [256]code) {
 	bits, k := uint32(0), 0
 	for n, count := range t.counts {

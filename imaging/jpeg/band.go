@@ -32,7 +32,7 @@ func coefficientBytes(f *frame, scale int) int64 {
 	return int64(f.bandBlocks()) * int64(2*slotsAt(scale).kept+8)
 }
 
-// allocate gives the components their parts of buf, which has room for so many equal parts of their planes, and, for
+// allocate assigns the components their parts of buf, which has room for so many equal parts of their planes, and, for
 // a progressive file, the place for their coefficients.
 func (d *Decoder) allocate(buf []byte, parts int) {
 	f, scale := &d.frame, d.opt.Scale
@@ -56,7 +56,7 @@ func (d *Decoder) allocate(buf []byte, parts int) {
 	}
 }
 
-// bands decodes one band after another in the same place, and gives each to take.
+// bands decodes one band after another into the same memory and passes each to take.
 func (d *Decoder) bands(take func(image.Image) error) error {
 	d.samples = resized(d.samples, int(bandBytes(&d.frame, d.opt.Scale)))
 	d.allocate(d.samples, d.frame.bands())
@@ -123,7 +123,7 @@ func (d *Decoder) band(my int) error {
 	return nil
 }
 
-// ended gives the error of the scans as a whole. To image/jpeg an end-of-band run that is not used up goes on in the
+// ended returns the error of the scans as a whole. To image/jpeg an end-of-band run that is not used up goes on in the
 // next scan, which here was long under way.
 func (d *Decoder) ended() error {
 	for i := range d.scans {

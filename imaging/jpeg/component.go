@@ -67,7 +67,7 @@ func planeBytes(f *frame, scale int) int64 {
 	return total
 }
 
-// layout gives the components their sizes.
+// layout computes the sizes of the components.
 func (d *Decoder) layout() {
 	f := &d.frame
 	for i := range f.n {

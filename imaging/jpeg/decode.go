@@ -139,7 +139,7 @@ func (d *Decoder) begin(src []byte, o Options) {
 // forget keeps neither source nor picture.
 func (d *Decoder) forget() { d.begin(nil, Options{}) }
 
-// resized gives n zeros.
+// resized returns n zeros.
 func resized[T any](b []T, n int) []T {
 	if cap(b) < n {
 		return make([]T, n)

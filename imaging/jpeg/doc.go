@@ -4,7 +4,7 @@
 // # Decoder
 //
 // The source is one byte slice. Entropy-coded data is unstuffed in chunks into a small buffer, from which a
-// 64-bit register is filled eight bytes at a time; one look-up of ten bits gives a short Huffman code together
+// 64-bit register is filled eight bytes at a time; one lookup of ten bits gives a short Huffman code together
 // with the value that follows it. Coefficients are multiplied by their quantiser as they are read and noted in
 // a bit mask, so that the inverse DCT works on the rows and columns that hold something.
 //

@@ -5,7 +5,7 @@ import (
 	"unsafe"
 )
 
-// fastBits is how many bits the look-up tables are indexed by.
+// fastBits is how many bits the lookup tables are indexed by.
 const fastBits = 10
 
 // endOfBlock is the run of an entry for the code 0/0: it takes any index past the last coefficient.
@@ -63,7 +63,7 @@ func (h *huffman) define(class uint8, p []byte) ([]byte, error) {
 	return p[maxCode+total:], nil
 }
 
-// compile builds the look-up tables.
+// compile builds the lookup tables.
 func (h *huffman) compile() error {
 	if h.compiled || !h.defined {
 		return nil

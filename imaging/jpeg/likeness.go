@@ -10,7 +10,7 @@ import (
 // sampled is how many blocks a quality is looked for with, at most.
 const sampled = 2000
 
-// QualityFor gives the least quality from low to high at which the luma of m, an *image.YCbCr or *image.Gray, keeps a
+// QualityFor returns the least quality from low to high at which the luma of m, an *image.YCbCr or *image.Gray, keeps a
 // structural similarity of target, or high where none does. It writes nothing: up to 2,000 blocks, spread over the picture,
 // are transformed and quantised, and since the transform keeps sums of squares and products, the index of each block
 // follows from its coefficients (Parseval). What blocks of 8 x 8 do not see of the joints between them is allowed for: the

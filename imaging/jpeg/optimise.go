@@ -23,7 +23,7 @@ type tokenPage struct {
 // tokenPages keeps pages for the next picture.
 var tokenPages = sync.Pool{New: func() any { return new(tokenPage) }}
 
-// page gives the page for the tokens of the next block.
+// page returns the page for the tokens of the next block.
 func (e *encoder) page() *tokenPage {
 	if k := len(e.pages) - 1; k >= 0 && e.pages[k].n <= pageTokens-blockTokens {
 		return e.pages[k]

@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// texture is a picture that behaves like a photograph: gradients, edges and grain of several sizes. It gives the
+// texture is a picture that behaves like a photograph: gradients, edges and grain of several sizes. It returns the
 // value of channel c at a point, 0 to 255; x and y are in pixels of a picture whose longer side is size.
 type texture struct{ size float64 }
 

@@ -60,7 +60,7 @@ func (d *Decoder) walk() error {
 	}
 }
 
-// colourModel gives an error where the three components are not YCbCr as far as is known.
+// colourModel returns an error where the three components are not YCbCr as far as is known.
 func (d *Decoder) colourModel() error {
 	if d.frame.rgb(d.jfif, d.adobe) {
 		return unsupported("RGB")

@@ -29,7 +29,7 @@ func (p *plane) load(b *block, x, y int) {
 	}
 }
 
-// newChroma gives the two chroma planes of m at 4:2:0. They are those of m where they fit; otherwise each
+// newChroma returns the two chroma planes of m at 4:2:0. They are those of m where they fit; otherwise each
 // sample is the mean, rounded up at a half, of the four samples that belong to its four pixels.
 func newChroma(m *image.YCbCr) [2]plane {
 	r := m.Rect

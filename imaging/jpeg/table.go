@@ -96,7 +96,7 @@ func (d *Decoder) huffmanTables(p []byte) error {
 	return nil
 }
 
-// newTable gives the memory for a table: that of the one before, unless a scan goes by it.
+// newTable returns the memory for a table: that of the one before, unless a scan goes by it.
 func (d *Decoder) newTable(class, id uint8) (*huffman, error) {
 	h := d.huff[class][id]
 	if h != &noCodes && !h.captured {

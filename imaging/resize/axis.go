@@ -41,7 +41,7 @@ type Axis struct {
 	Kernel        Kernel // CatmullRom by default
 }
 
-// Fit gives the axis that maps all of src onto all of dst.
+// Fit returns the axis that maps all of src onto all of dst.
 func Fit(dst, src int) Axis {
 	return Axis{Dst: dst, Src: src, Scale: float64(src) / float64(dst)}
 }

@@ -5,13 +5,13 @@ package resize
 type Source struct {
 	Width, Height int
 	Channels      int // 1 or 4
-	// Row gives row y: either a part of the picture, or buf, which has room for
+	// Row returns row y: either a part of the picture, or buf, which has room for
 	// Width*Channels bytes, filled. It is asked once for each row that is
 	// needed, from the top down.
 	Row func(y int, buf []byte) []byte
 }
 
-// Plane gives the source for samples in memory, rows stride bytes apart.
+// Plane returns the source for samples in memory, rows stride bytes apart.
 func Plane(pix []byte, stride, width, height, channels int) Source {
 	n := width * channels
 	return Source{width, height, channels, func(y int, _ []byte) []byte {

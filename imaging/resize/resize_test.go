@@ -12,7 +12,7 @@ import (
 	"vitrine/imaging/resize"
 )
 
-// noise gives samples in which neighbours resemble each other, like a photograph's,
+// noise returns samples in which neighbours resemble each other, like a photograph's,
 // with hard edges in between.
 func noise(n int, seed uint64) []byte {
 	r := rand.New(rand.NewPCG(seed, 7))
@@ -205,7 +205,7 @@ func BenchmarkScale(b *testing.B) {
 	})
 }
 
-// TestScalerWritesWhatScaleDoes gives rows one by one in memory that is used again
+// TestScalerWritesWhatScaleDoes passes rows one by one in memory that is used again
 // at once.
 func TestScalerWritesWhatScaleDoes(t *testing.T) {
 	t.Parallel()

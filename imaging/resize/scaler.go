@@ -101,7 +101,7 @@ func (s *Scaler) take(row []byte) {
 	}
 }
 
-// Close gives the memory of the Scaler, which must not be used any more, to the
+// Close returns the memory of the Scaler, which must not be used any more, to the
 // next one, and drops the references to the pictures.
 func (s *Scaler) Close() {
 	clear(s.ring[:cap(s.ring)])

@@ -121,7 +121,7 @@ func (v *vectors) horizontal(out []byte) {
 	}
 }
 
-// narrow gives four samples whose windows have up to eight coefficients.
+// narrow returns four samples whose windows have up to eight coefficients.
 func (v *vectors) narrow(i int) archsimd.Int32x4 {
 	coefs, firsts, row := (*[32]int16)(v.coefs[8*i:]), (*[4]int)(v.firsts[i:]), v.mid
 	a := archsimd.LoadInt16x8(row[firsts[0]:]).DotProductPairs(archsimd.LoadInt16x8(coefs[0:]))

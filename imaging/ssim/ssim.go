@@ -37,7 +37,7 @@ func Index[F float32 | float64](p, q, pp, qq, pq F) F {
 	return (2*p*q + c1) * (2*pq + c2) / ((p*p + q*q + c1) * (pp + qq + c2))
 }
 
-// Gray gives the mean index of two pictures of the same size, 1 for equal ones. At
+// Gray returns the mean index of two pictures of the same size, 1 for equal ones. At
 // the edges the outermost samples are repeated. It panics where the sizes differ.
 func Gray(a, b *image.Gray) float64 {
 	size := a.Rect.Size()

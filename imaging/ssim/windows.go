@@ -22,7 +22,7 @@ func (s *sums) index(n float32) float32 {
 	return Index(p, q, float32(s.aa)/n-p*p, float32(s.bb)/n-q*q, float32(s.ab)/n-p*q)
 }
 
-// Windows gives the mean index in square windows of 8 x 8 samples, four apart in
+// Windows returns the mean index in square windows of 8 x 8 samples, four apart in
 // both directions. It orders pictures as Gray does, with less loss, for a fraction
 // of the time and next to no memory. Up to three columns and rows at the end count
 // for nothing. It panics where the sizes differ.

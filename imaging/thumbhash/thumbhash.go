@@ -12,7 +12,7 @@ import (
 // is a seventh of the picture.
 const Side = 32
 
-// Encode gives the hash of m, whose colours are premultiplied; m must not be empty. The hash has 5 to 25 bytes.
+// Encode returns the hash of m, whose colours are premultiplied; m must not be empty. The hash has 5 to 25 bytes.
 func Encode(m *image.RGBA) []byte {
 	w, h := m.Rect.Dx(), m.Rect.Dy()
 	channels, opaque := split(m)
@@ -70,7 +70,7 @@ func appendTerms(hash []byte, all []terms) []byte {
 // level rounds v, from 0 to 1, to a whole number of steps.
 func level(v, steps float64) uint32 { return uint32(math.Round(v * steps)) }
 
-// split gives brightness, yellow less blue, red less green, and alpha, from 0 to 1. What is transparent shows the
+// split returns brightness, yellow less blue, red less green, and alpha, from 0 to 1. What is transparent shows the
 // mean colour, so that it has no part in the others' terms.
 func split(m *image.RGBA) (channels [4][]float64, opaque bool) {
 	w, h := m.Rect.Dx(), m.Rect.Dy()
@@ -94,7 +94,7 @@ func split(m *image.RGBA) (channels [4][]float64, opaque bool) {
 	return channels, opaque
 }
 
-// Mean gives the mean of red, green and blue, from 0 to 1 as they are stored, each pixel weighted by its alpha; a
+// Mean returns the mean of red, green and blue, from 0 to 1 as they are stored, each pixel weighted by its alpha; a
 // picture that is nothing but transparent is black.
 func Mean(m *image.RGBA) (mean [3]float64) {
 	var sum [4]int
@@ -117,7 +117,7 @@ type terms struct {
 	scale   float64   // the largest of them
 }
 
-// transform gives the terms of the lowest nx by ny frequencies that lie in the triangle under the diagonal.
+// transform returns the terms of the lowest nx by ny frequencies that lie in the triangle under the diagonal.
 func transform(channel []float64, w, h, nx, ny int) (t terms) {
 	across, down := cosines(w, nx), cosines(h, ny)
 	rows := make([]float64, nx*h) // the transform is separable

@@ -32,7 +32,7 @@ func appendTransparent(dst []byte, m *image.RGBA, quality int) ([]byte, error) {
 
 func put24(b []byte, v int) { b[0], b[1], b[2] = byte(v), byte(v>>8), byte(v>>16) }
 
-// packAlpha gives an alpha chunk: the plane as the green of a lossless picture
+// packAlpha returns an alpha chunk: the plane as the green of a lossless picture
 // without its head (RFC 9649, section 2.7.1.2), or as it is where that fails.
 func packAlpha(alpha *image.Alpha) []byte {
 	green := image.NewNRGBA(alpha.Rect)
@@ -48,7 +48,7 @@ func packAlpha(alpha *image.Alpha) []byte {
 	return stream[losslessHead-1:]
 }
 
-// split gives the colours of a picture, in 4:2:0, and its transparency; nil where
+// split returns the colours of a picture, in 4:2:0, and its transparency; nil where
 // it has none.
 func split(m *image.RGBA) (*image.YCbCr, *image.Alpha) {
 	size := m.Rect.Size()
@@ -89,7 +89,7 @@ func split(m *image.RGBA) (*image.YCbCr, *image.Alpha) {
 	return whole, alpha
 }
 
-// fillHidden gives what nobody sees the colours that cost the least: in each
+// fillHidden fills fully transparent pixels with the colours that are cheapest to encode: in each
 // macroblock the mean of what is seen of it, or of the one before.
 func fillHidden(pix []byte, size image.Point) {
 	var mean [3]byte
@@ -132,7 +132,7 @@ func meanSeen(pix []byte, width int, tile image.Rectangle) (mean [3]byte, ok boo
 	return mean, true
 }
 
-// encodeLossless gives the content of a VP8L chunk (RFC 9649, section 3). The
+// encodeLossless returns the content of a VP8L chunk (RFC 9649, section 3). The
 // library panics over trees of codes that it cannot write: those of a single pixel of
 // nothing, and those with all values equally often, as noise has them.
 func encodeLossless(m image.Image) (out []byte, err error) {

@@ -8,7 +8,7 @@ const (
 	luma
 )
 
-// bands gives the band of a position, and one past the last.
+// bands returns the band of a position, and one past the last.
 var bands = [17]uint8{0, 1, 2, 3, 6, 4, 5, 6, 6, 6, 6, 6, 6, 6, 6, 7, 0}
 
 // maxLevel is the largest value that is written; no coefficient needs more.
@@ -24,7 +24,7 @@ var (
 		{254, 254, 243, 230, 196, 177, 153, 140, 133, 130, 129}}
 )
 
-// tokenOf and bitsOf give the token of a value and the cost of what follows it,
+// tokenOf and bitsOf return the token of a value and the cost of what follows it,
 // the sign included.
 var tokenOf, bitsOf = func() (token [maxLevel + 1]uint8, cost256 [maxLevel + 1]int32) {
 	for v := 1; v <= maxLevel; v++ {
@@ -108,7 +108,7 @@ func walkToken(token int, visit func(node int, bit bool)) {
 	}
 }
 
-// block gives the cost of a block's values, in the order they are written, from
+// block returns the cost of a block's values, in the order they are written, from
 // first to before last, which follows the last that is not 0.
 func (c *costs) block(kind, ctx int, levels *[16]int16, first, last int) int32 {
 	if last <= first {

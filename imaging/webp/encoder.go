@@ -28,7 +28,7 @@ type levels [blocks][16]int16
 // four of luma, two of each chroma, and the one of first coefficients.
 type context [9]uint8
 
-// besideChroma gives where the contexts above and to the left of a block of chroma
+// besideChroma returns where the contexts above and to the left of a block of chroma
 // are: the blocks 0 to 3 are of u, 4 to 7 of v.
 func besideChroma(i int) (top, left int) {
 	plane := 4 + i>>2<<1
@@ -60,7 +60,7 @@ type encoder struct {
 	work     work
 }
 
-// encodeVP8 gives a key frame of m.
+// encodeVP8 returns a key frame of m.
 func encodeVP8(m image.Image, quality int) ([]byte, error) {
 	size := m.Bounds().Size()
 	e := &encoder{size: size, mbw: (size.X + 15) / 16, mbh: (size.Y + 15) / 16}
@@ -139,7 +139,7 @@ func (lv *levels) walk(small bool, top, left *context, visit func(kind, ctx int,
 	}
 }
 
-// lastOf gives one past the last value that is not 0.
+// lastOf returns one past the last value that is not 0.
 func lastOf(values *[16]int16, first int) int {
 	for n := 16; n > first; n-- {
 		if values[n-1] != 0 {

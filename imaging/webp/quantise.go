@@ -25,7 +25,7 @@ func newQuantiser(kind, shift int, dc, ac int) quantiser {
 	return q
 }
 
-// quantise gives the values of coefficients from first on in the order that they
+// quantise returns the values of coefficients from first on in the order that they
 // are written, one past the last that is not 0, and the squared error in
 // samples.
 func (q *quantiser) quantise(in, levels *[16]int16, first int) (last int, distortion int64) {
@@ -54,7 +54,7 @@ func (q *quantiser) quantise(in, levels *[16]int16, first int) (last int, distor
 	return last, sum >> q.shift
 }
 
-// restore gives back the coefficients that a decoder makes of values.
+// restore returns the coefficients that a decoder makes of values.
 func (q *quantiser) restore(levels, out *[16]int16, first int) {
 	step := q.step[0]
 	if first > 0 {
@@ -78,7 +78,7 @@ const noPath = int64(1) << 62
 // refine looks for the values whose error and bits together are the least: at each
 // position that of quantise's rounding up and the one below it are tried, and
 // ending after it. lambda is what a 1/256 bit may cost in squared samples, in
-// 1/256. It gives one past the last value that is not 0.
+// 1/256. It returns one past the last value that is not 0.
 func (q *quantiser) refine(c *costs, ctx int, in, levels *[16]int16, first int, lambda int64) (last int) {
 	lambda <<= q.shift
 	var paths [17][2]path
@@ -133,7 +133,7 @@ func (q *quantiser) refine(c *costs, ctx int, in, levels *[16]int16, first int, 
 	return max(bestN+1, first)
 }
 
-// extend gives the score of the cheapest way to a value at n, its error left out.
+// extend returns the score of the cheapest way to a value at n, its error left out.
 func (q *quantiser) extend(c *costs, ctx int, paths *[17][2]path, n, first int, level int32, lambda int64) (int64, int8) {
 	token, rest := tokenOf[level], int64(bitsOf[level])
 	if n == first {

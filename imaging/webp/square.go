@@ -87,7 +87,7 @@ func (s *square) mean() byte {
 	return byte((sum + n/2) / n)
 }
 
-// block gives a block of the prediction.
+// block returns a block of the prediction.
 func (s *square) block(i int, out *[16]byte) {
 	perRow := s.side / 4
 	loadBlock(out, s.predicted[i/perRow*4*s.side+i%perRow*4:], s.side)

@@ -54,7 +54,7 @@ func decode(t *testing.T, file []byte) image.Image {
 	return m
 }
 
-// look gives red, green and blue as a browser shows them: the planes of a lossy WebP are of BT.601's limited range.
+// look returns red, green and blue as a browser shows them: the planes of a lossy WebP are of BT.601's limited range.
 func look(m image.Image, x, y int) [3]float64 {
 	p, ok := m.(*image.YCbCr)
 	if !ok {

@@ -39,7 +39,7 @@ func (w *work) store(e *encoder, x, y int) {
 	e.rec.blocks(x, y, func(i int, samples []byte, stride int) { storeBlock(&w.out[i], samples, stride) })
 }
 
-// edge gives what surrounds block i of luma, of which those before it are in out.
+// edge returns what surrounds block i of luma, of which those before it are in out.
 func (w *work) edge(i int) (e edge4) {
 	r, c := i>>2, i&3
 	for k := range 4 {

@@ -33,7 +33,7 @@ func (t *tokenCounts) add(kind, ctx int, values *[16]int16, first, last int) {
 	}
 }
 
-// probs gives the probabilities that save more than it costs to say so.
+// probs returns the probabilities that save more than it costs to say so.
 func (t *tokenCounts) probs(old *tokenProbs) tokenProbs {
 	next := *old
 	for k := range t {
@@ -61,7 +61,7 @@ func (t *tokenCounts) probs(old *tokenProbs) tokenProbs {
 // errTooLarge cannot happen to pictures of less than about 10 megapixels.
 var errTooLarge = errors.New("webp: the modes of a picture this large have no room in its file")
 
-// write gives the frame (RFC 6386, section 9).
+// write returns the frame (RFC 6386, section 9).
 func (e *encoder) write() ([]byte, error) {
 	w := newBoolWriter()
 	w.putUint(0, 2) // the usual colours; values have to be clipped
@@ -141,7 +141,7 @@ func (e *encoder) writeModes(w *boolWriter) {
 	}
 }
 
-// writeValues gives the partition of coefficients (section 13).
+// writeValues returns the partition of coefficients (section 13).
 func (e *encoder) writeValues(probs *tokenProbs) []byte {
 	w := newBoolWriter()
 	tops := make([]context, e.mbw)

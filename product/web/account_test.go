@@ -52,7 +52,7 @@ func (a *accounts) as(token, method, path, body string, headers ...string) answe
 	return a.call(a.t, method, path, body, append(auth(token), headers...)...)
 }
 
-// must is as for a call that has to succeed; it gives the answer's data.
+// must is as for a call that has to succeed; it returns the answer's data.
 func (a *accounts) must(token, method, path, body string, headers ...string) map[string]any {
 	a.t.Helper()
 	got := a.as(token, method, path, body, headers...)
@@ -71,7 +71,7 @@ func (a *accounts) newAccount() account {
 	return account{id, key, keyID}
 }
 
-// newKey makes a key as the holder of token and gives its text and id.
+// newKey makes a key as the holder of token and returns its text and id.
 func (a *accounts) newKey(token, user, body string) (key, id string) {
 	a.t.Helper()
 	data := a.must(token, http.MethodPost, "/users/"+user+"/keys", body)
@@ -83,7 +83,7 @@ func (a *accounts) newKey(token, user, body string) (key, id string) {
 	return key, id
 }
 
-// ids gives the ids in a list's data.
+// ids returns the ids in a list's data.
 func (a answer) ids(t *testing.T) []string {
 	t.Helper()
 	var body struct {

@@ -8,8 +8,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// NewAdmin gives what only operators may reach: /metrics for Prometheus and
-// /debug/pprof. It has no access control: its address has to be private.
+// NewAdmin returns the handler for operators: /metrics for Prometheus and /debug/pprof.
+// It has no access control, so its address has to be private.
 func NewAdmin(metrics prometheus.Gatherer) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))

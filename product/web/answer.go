@@ -1,52 +1,117 @@
 package web
 
 import (
+	"encoding/json"
+	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 
 	"vitrine/product"
+	"vitrine/product/web/body"
+	"vitrine/product/web/header"
+	"vitrine/product/web/query"
 )
 
-// send answers with the envelope {"data": ..., "message": "..."} round data, which
-// is JSON already. The body is put together before the header is written, so that
-// an answer is whole or a problem.
+// send answers with the envelope {"data": ..., "message": "..."} around data, which is
+// JSON. The body is complete before the header is written, so that an answer is whole
+// or a problem.
 func send(w http.ResponseWriter, r *http.Request, status int, data []byte, message string) {
-	body := make([]byte, 0, len(data)+len(message)+32)
-	body = append(body, `{"data":`...)
-	body = append(body, data...)
-	body = append(body, `,"message":"`...)
-	body = append(body, message...) // one of ours: nothing in it to escape
-	body = append(body, "\"}\n"...)
-	write(w, r, status, "application/json", body)
+	text := make([]byte, 0, len(data)+len(message)+32)
+	text = append(text, `{"data":`...)
+	text = append(text, data...)
+	text = append(text, `,"message":"`...)
+	text = append(text, message...) // a constant without characters to escape
+	text = append(text, "\"}\n"...)
+	write(w, r, status, body.JSON, text)
 }
 
-// write sends a whole answer. Unless the handler has said otherwise it must not
-// be stored anywhere.
-func write(w http.ResponseWriter, r *http.Request, status int, contentType string, body []byte) {
+// sendJSON is send for a value that is encoded as JSON.
+func sendJSON(w http.ResponseWriter, r *http.Request, status int, value any, message string) error {
+	data, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Errorf("encode answer: %w", err)
+	}
+	send(w, r, status, data, message)
+	return nil
+}
+
+// sendPage answers with a page of a list: the envelope and, beside data, the cursor of
+// the next page and, if requested, the number of matches on all pages. next_cursor is
+// null on the last page; other pages have a Link to the next one. known are the names
+// of the list's parameters.
+func sendPage(w http.ResponseWriter, r *http.Request, known []string, page product.Page, message string) {
+	if page.Next != "" {
+		linkNextPage(w.Header(), r, known, page.Next)
+	}
+	size := len(page.Next) + 192
+	for _, item := range page.Items {
+		size += len(item) + 1
+	}
+	text := append(make([]byte, 0, size), `{"data":[`...)
+	for i, item := range page.Items {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = append(text, item...)
+	}
+	text = append(text, `],"message":"`...)
+	text = append(text, message...)
+	text = fmt.Appendf(text, `","has_more":%t,"next_cursor":`, page.HasMore)
+	if page.Next == "" {
+		text = append(text, "null"...)
+	} else {
+		text = fmt.Appendf(text, `"%s"`, page.Next) // base64url has nothing to escape
+	}
+	if page.Total != nil {
+		relation := "at_least"
+		if page.Total.Exact {
+			relation = "exact"
+		}
+		text = fmt.Appendf(text, `,"total":%d,"total_relation":"%s"`, page.Total.Count, relation)
+	}
+	text = append(text, "}\n"...)
+	write(w, r, http.StatusOK, body.JSON, text)
+}
+
+// linkNextPage sets Link (RFC 8288) to the page at cursor, with the known parameters
+// of r.
+func linkNextPage(h http.Header, r *http.Request, known []string, cursor string) {
+	values := url.Values{}
+	for name, value := range query.Parse(r.URL.RawQuery, known).Values {
+		values.Set(name, value)
+	}
+	values.Set("cursor", cursor)
+	next := url.URL{Path: r.URL.Path, RawQuery: values.Encode()}
+	h.Set("Link", "<"+next.String()+`>; rel="next"`)
+}
+
+// write sends a whole answer. Unless the handler sets Cache-Control, it must not be
+// stored.
+func write(w http.ResponseWriter, r *http.Request, status int, contentType string, text []byte) {
 	h := w.Header()
 	if h.Get("Cache-Control") == "" {
 		h.Set("Cache-Control", "no-store")
 	}
 	h.Set("Content-Type", contentType)
-	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h.Set("Content-Length", strconv.Itoa(len(text)))
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(body) // the client has gone: there is nobody to tell
+		_, _ = w.Write(text) // fails only if the client has disconnected
 	}
 }
 
-// describe sets the headers that tell a client which state of a product it got.
-func describe(h http.Header, s product.Snapshot) { describeVersion(h, s.Version) }
-
-func describeVersion(h http.Header, version int64) {
-	h.Set("ETag", etag(version))
+// describe sets the headers that identify the version of the product in an answer.
+func describe(h http.Header, version int64) {
+	h.Set("ETag", header.ETag(version))
 	h.Set("Product-Version", strconv.FormatInt(version, 10))
 }
 
-// markCache says whether the answer comes from the cache, for people in X-Cache and
-// for programs in Cache-Status (RFC 9211). Its detail tells of a database out of
-// reach: what is served then is the last acknowledged state, and cannot change.
+// markCache sets X-Cache, for people, and Cache-Status (RFC 9211), for programs, and
+// reports whether the answer comes from the cache. The detail database-unavailable
+// means that PostgreSQL is unreachable: the answer is then the last acknowledged state,
+// which cannot change meanwhile.
 func markCache(h http.Header, source product.Source) (hit bool) {
 	switch source {
 	case product.FromCacheAlone:
@@ -62,15 +127,17 @@ func markCache(h http.Header, source product.Source) (hit bool) {
 	return source != product.FromDatabase
 }
 
-// locate sets where a created thing is, under the prefix that the client used.
-func locate(w http.ResponseWriter, r *http.Request, path string) {
-	w.Header().Set("Location", prefixOf(r)+path)
+// markReplay tells the client that it receives the answer to an earlier request.
+func markReplay(h http.Header, replayed bool) {
+	if replayed {
+		h.Set("Idempotent-Replayed", "true")
+	}
 }
 
-// prefixOf gives "/api" for a request that came under it, else "".
-func prefixOf(r *http.Request) string {
+// locate sets Location to path, under the prefix that the client used.
+func locate(w http.ResponseWriter, r *http.Request, path string) {
 	if strings.HasPrefix(r.URL.Path, apiPrefix+"/") {
-		return apiPrefix
+		path = apiPrefix + path
 	}
-	return ""
+	w.Header().Set("Location", path)
 }

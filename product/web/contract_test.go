@@ -16,6 +16,7 @@ import (
 	"vitrine/imaging"
 	"vitrine/product/web"
 	"vitrine/product/web/contract"
+	"vitrine/product/web/problem"
 )
 
 func TestRoutesAndDocumentAreTheSame(t *testing.T) {
@@ -85,20 +86,17 @@ func TestPathParametersAreDocumented(t *testing.T) {
 	}
 }
 
-// The functions that make an answer's code of an argument, and which argument it
-// is.
+// The functions that take the code of a problem or of one of its errors, and the
+// position of that argument.
 var (
-	problemCalls = map[string]int{"newProblem": 1, "badRequest": 0, "badHeader": 1, "headerProblem": 2, "retryLater": 0, "crowded": 0}
-	faultCalls   = map[string]int{"fault": 1, "add": 1, "invalid": 1}
+	problemCalls = map[string]int{"problem.New": 0, "problem.Retry": 0, "problem.OfHeader": 1, "admission.NoPermit": 0, "New": 0, "Retry": 0}
+	faultCalls   = map[string]int{"Fault": 1, "add": 1, "invalid": 1}
 )
-
-// Some of them have a status of their own.
-var ownStatus = map[string]int{"badRequest": http.StatusBadRequest, "badHeader": http.StatusBadRequest, "retryLater": http.StatusServiceUnavailable, "crowded": http.StatusServiceUnavailable}
 
 // The tables name every code that the sources have, and no other.
 func TestEveryCodeIsInTheTables(t *testing.T) {
 	t.Parallel()
-	problems, faults := map[string]int{}, map[string]int{} // by code, the status or 0
+	problems, faults := map[string]bool{}, map[string]bool{}
 	for _, file := range sources(t) {
 		ast.Inspect(file, func(n ast.Node) bool {
 			switch n := n.(type) {
@@ -111,9 +109,9 @@ func TestEveryCodeIsInTheTables(t *testing.T) {
 			return true
 		})
 	}
-	tabled := map[string]int{}
-	for _, p := range contract.Problems {
-		tabled[p.Code] = p.Status
+	tabled := map[string]bool{}
+	for _, p := range problem.Kinds {
+		tabled[p.Code] = true
 		if p.Title == "" || p.Meaning == "" || p.Remedy == "" || p.Detail == "" || p.Status < 400 {
 			t.Errorf("problem %s is not described in full", p.Code)
 		}
@@ -121,9 +119,9 @@ func TestEveryCodeIsInTheTables(t *testing.T) {
 	if diff := cmp.Diff(problems, tabled); diff != "" {
 		t.Errorf("problems (-sources +table):\n%s", diff)
 	}
-	tabled = map[string]int{}
+	tabled = map[string]bool{}
 	for _, c := range contract.Faults {
-		tabled[c.Code] = 0
+		tabled[c.Code] = true
 	}
 	if diff := cmp.Diff(faults, tabled); diff != "" {
 		t.Errorf("faults (-sources +table):\n%s", diff)
@@ -134,7 +132,7 @@ func TestEveryCodeIsInTheTables(t *testing.T) {
 func sources(t *testing.T) []*ast.File {
 	t.Helper()
 	var files []*ast.File
-	for _, pattern := range []string{"*.go", "../*.go"} {
+	for _, pattern := range []string{"*.go", "admission/*.go", "body/*.go", "header/*.go", "query/*.go", "access/*.go", "problem/problem.go", "problem/faults.go", "../*.go"} {
 		names, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
@@ -153,45 +151,32 @@ func sources(t *testing.T) []*ast.File {
 	return files
 }
 
-// collect notes the code that a call names, with its status.
-func collect(call *ast.CallExpr, functions map[string]int, codes map[string]int) {
+// collect notes the code that a call names. Functions of other packages than problem and
+// admission are known by their names alone.
+func collect(call *ast.CallExpr, functions map[string]int, codes map[string]bool) {
 	name := ""
 	switch f := call.Fun.(type) {
 	case *ast.Ident:
 		name = f.Name
 	case *ast.SelectorExpr:
 		name = f.Sel.Name
-	}
-	at, ours := functions[name]
-	if !ours || at >= len(call.Args) {
-		return
-	}
-	status := ownStatus[name]
-	for _, arg := range call.Args {
-		if selector, ok := arg.(*ast.SelectorExpr); ok && strings.HasPrefix(selector.Sel.Name, "Status") {
-			status = statusNamed(selector.Sel.Name)
-		}
-		if ident, ok := arg.(*ast.Ident); ok && ident.Name == "statusClientClosed" {
-			status = 499
+		if qualifier, ok := f.X.(*ast.Ident); ok {
+			if _, ours := functions[qualifier.Name+"."+name]; ours {
+				name = qualifier.Name + "." + name
+			} else if _, unqualified := faultCalls[name]; !unqualified {
+				return
+			}
 		}
 	}
-	note(call.Args[at], status, codes)
-}
-
-// statusNamed is the value of a constant of net/http.
-func statusNamed(name string) int {
-	for status := 400; status < 600; status++ {
-		if "Status"+strings.NewReplacer(" ", "", "-", "").Replace(http.StatusText(status)) == name {
-			return status
-		}
+	if at, ours := functions[name]; ours && at < len(call.Args) {
+		note(call.Args[at], codes)
 	}
-	return 0
 }
 
 // collectLiteral notes the code of a fault that is written out.
-func collectLiteral(literal *ast.CompositeLit, codes map[string]int) {
+func collectLiteral(literal *ast.CompositeLit, codes map[string]bool) {
 	if kind, ok := literal.Type.(*ast.Ident); ok && kind.Name == "cursorError" && len(literal.Elts) > 0 {
-		note(literal.Elts[0], 0, codes)
+		note(literal.Elts[0], codes)
 	}
 	for _, element := range literal.Elts {
 		pair, ok := element.(*ast.KeyValueExpr)
@@ -199,17 +184,17 @@ func collectLiteral(literal *ast.CompositeLit, codes map[string]int) {
 			continue
 		}
 		if key, ok := pair.Key.(*ast.Ident); ok && key.Name == "Code" {
-			note(pair.Value, 0, codes)
+			note(pair.Value, codes)
 		}
 	}
 }
 
 // note adds a code. An argument that is no literal is a code that was named
 // elsewhere, or a picture's.
-func note(value ast.Expr, status int, codes map[string]int) {
+func note(value ast.Expr, codes map[string]bool) {
 	if call, ok := value.(*ast.CallExpr); ok && len(call.Args) == 1 {
 		if constant, ok := call.Args[0].(*ast.SelectorExpr); ok && constant.Sel.Name == "CodeUnsupportedFormat" {
-			codes[string(imaging.CodeUnsupportedFormat)] = status
+			codes[string(imaging.CodeUnsupportedFormat)] = true
 		}
 	}
 	literal, ok := value.(*ast.BasicLit)
@@ -217,6 +202,6 @@ func note(value ast.Expr, status int, codes map[string]int) {
 		return
 	}
 	if code, err := strconv.Unquote(literal.Value); err == nil {
-		codes[code] = status
+		codes[code] = true
 	}
 }

@@ -11,17 +11,19 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"vitrine/product"
+	"vitrine/product/web/body"
 	"vitrine/product/web/contract"
+	"vitrine/product/web/problem"
 )
 
-// document is an answer that is the same for everybody until the next release.
+// document is an answer that does not change until the next release.
 type document struct {
 	body        []byte
 	contentType string
 	etag        string // strong: the digest of the body
 }
 
-// published are the contract and its pages, made once.
+// published are the OpenAPI document and its pages, rendered once.
 type published struct {
 	openapi, overview document
 	problems          map[string]document // by code
@@ -30,12 +32,12 @@ type published struct {
 var publish = sync.OnceValue(func() published {
 	doc := contract.Load()
 	p := published{
-		openapi:  newDocument(doc.JSON(), typeJSON),
+		openapi:  newDocument(doc.JSON(), body.JSON),
 		overview: newDocument(doc.Page(), typeHTML),
 		problems: map[string]document{},
 	}
-	for _, problem := range contract.Problems {
-		p.problems[problem.Code] = newDocument(doc.ProblemPage(problem.Code), typeHTML)
+	for _, kind := range problem.Kinds {
+		p.problems[kind.Code] = newDocument(doc.ProblemPage(kind.Code), typeHTML)
 	}
 	return p
 })
@@ -66,9 +68,8 @@ func (a *api) problemDocs(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// serve answers with the document, or says that the client has it already. Anybody
-// may keep it, and asks each time whether it still is the current one, since a
-// release may change it at any moment.
+// serve answers with the document, or with 304 if the client has it. Caches may keep it
+// but have to revalidate it, because a release may change it at any time.
 func (d document) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("ETag", d.etag)
@@ -83,9 +84,9 @@ func (d document) serve(w http.ResponseWriter, r *http.Request) {
 	write(w, r, http.StatusOK, d.contentType, d.body)
 }
 
-// known reports whether the tags are "*" or have this document's, weak or strong
-// (RFC 9110, section 13.1.2). The tag has no comma, so a tag of somebody else's
-// that has one cannot be taken for it.
+// known reports whether the tags are "*" or include this document's, weak or strong
+// (RFC 9110, section 13.1.2). The tag has no comma, so splitting a foreign tag at one
+// cannot match it.
 func (d document) known(tags []string) bool {
 	return slices.ContainsFunc(strings.Split(strings.Join(tags, ","), ","), func(tag string) bool {
 		tag = strings.TrimSpace(tag)

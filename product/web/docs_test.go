@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"vitrine/product/web"
-	"vitrine/product/web/contract"
+	"vitrine/product/web/problem"
 )
 
 // page gets a page of the documentation, and checks what all pages promise.
@@ -80,20 +80,20 @@ func TestThePageShowsTheWholeDocument(t *testing.T) {
 func TestEveryProblemHasAPage(t *testing.T) {
 	t.Parallel()
 	s := serve(t, web.Config{AdminToken: "a token"}, nil)
-	for _, p := range contract.Problems {
-		text := page(t, s, contract.ProblemPath+p.Code)
+	for _, p := range problem.Kinds {
+		text := page(t, s, problem.Path+p.Code)
 		if !strings.Contains(text, "<h1>"+html.EscapeString(p.Title)+"</h1>") || !strings.Contains(text, `href="../../docs#problems"`) {
 			t.Errorf("the page of %s is not about it", p.Code)
 		}
 	}
 	for path, where := range map[string]string{
-		"precondition_failed": "#patchProduct", "internal": "Every route may answer it", "no_such_route": "no route takes",
+		"precondition_failed": "#patchProduct", "internal": "Every route can answer with it", "no_such_route": "no route matches",
 	} {
-		if !strings.Contains(page(t, s, contract.ProblemPath+path), where) {
+		if !strings.Contains(page(t, s, problem.Path+path), where) {
 			t.Errorf("the page of %s does not say where: %s", path, where)
 		}
 	}
-	wantProblem(t, s.call(t, http.MethodGet, contract.ProblemPath+"unheard_of", ""), http.StatusNotFound, "not_found")
+	wantProblem(t, s.call(t, http.MethodGet, problem.Path+"unheard_of", ""), http.StatusNotFound, "not_found")
 	// The type of a problem is a reference to its page, also from under the prefix.
 	a := s.call(t, http.MethodGet, "/api/products", "")
 	if page := s.call(t, http.MethodGet, a.text("type"), ""); page.status != http.StatusOK {
@@ -104,7 +104,7 @@ func TestEveryProblemHasAPage(t *testing.T) {
 func TestDocumentsAreRevalidated(t *testing.T) {
 	t.Parallel()
 	s := serve(t, web.Config{}, nil)
-	for _, path := range []string{"/openapi.json", "/docs", contract.ProblemPath + "internal"} {
+	for _, path := range []string{"/openapi.json", "/docs", problem.Path + "internal"} {
 		first := s.call(t, http.MethodGet, path, "")
 		tag := first.header.Get("ETag")
 		if first.status != http.StatusOK || tag == "" || first.header.Get("Cache-Control") != "public, no-cache" {

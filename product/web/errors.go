@@ -2,79 +2,92 @@ package web
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"time"
 
 	"vitrine/product"
+	"vitrine/product/web/admission"
+	"vitrine/product/web/header"
+	"vitrine/product/web/problem"
 )
 
-// statusClientClosed is what the log says of a request whose client went away;
-// nobody reads that answer. The number is nginx's.
-const statusClientClosed = 499
+// fail answers with the problem that err stands for, and tells the access log.
+func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
+	p := asProblem(r.Context(), err)
+	p.RequestID = product.RequestID(r.Context())
+	noteFailure(r.Context(), p)
+	if p.Shed != "" {
+		a.requests.CountShed(p.Shed)
+	}
+	text, err := json.Marshal(p)
+	if err != nil { // impossible: the struct holds strings and numbers
+		panic(err)
+	}
+	h := w.Header()
+	for key, values := range p.Header {
+		h[key] = values
+	}
+	h.Set("Cache-Control", "no-store")
+	write(w, r, p.Status, "application/problem+json", append(text, '\n'))
+}
 
-// asProblem is the one place that turns an error into a status. What it does not
-// know is a defect of ours: 500, and nothing of the error is shown.
-func asProblem(ctx context.Context, err error) *problem {
-	var p *problem
+// asProblem is the one place that turns an error into a status. An unknown error is a
+// defect of the service: it is answered with 500, without its text.
+func asProblem(ctx context.Context, err error) *problem.Error {
+	var p *problem.Error
 	if errors.As(err, &p) {
 		return p
 	}
 	var invalid *product.ValidationError
 	switch {
 	case errors.As(err, &invalid):
-		return badFields(invalid.Fields)
+		return problem.BadFields(invalid.Fields)
 	case errors.Is(err, product.ErrNotFound):
-		return newProblem(http.StatusNotFound, "not_found", "there is nothing with this id")
+		return problem.New("not_found", "nothing has this id")
 	case errors.Is(err, product.ErrExternalIDTaken):
-		return taken(fieldExternalID, "another product of this user has this external_id")
+		return problem.Taken("external_id", "another product of this user has this external_id")
 	case errors.Is(err, product.ErrTooManyImages):
-		return newProblem(http.StatusConflict, "too_many_images", "the product has as many images as it can")
+		return problem.New("too_many_images", "the product has the maximum number of images; remove one first")
 	case errors.Is(err, product.ErrConflict):
-		return newProblem(http.StatusConflict, "conflict", "it exists already")
+		return problem.New("conflict", "it already exists")
 	case errors.Is(err, product.ErrPrecondition):
-		return newProblem(http.StatusPreconditionFailed, "precondition_failed",
-			"the product has changed: its version is not the one that If-Match names")
+		return problem.New("precondition_failed", "the product's version is not the one in If-Match; read the product again")
 	case errors.Is(err, product.ErrVersionNotReached):
-		return headerProblem(http.StatusPreconditionFailed, minVersionHeader, "version_not_reached",
-			"names a version that the product has not reached")
+		return problem.OfHeader(header.MinVersionName, "version_not_reached", "is higher than the product's version")
 	case errors.Is(err, product.ErrKeyReused):
-		return headerProblem(http.StatusUnprocessableEntity, keyHeader, "idempotency_key_reused",
-			"was used for another request already; each request needs a key of its own")
+		return problem.OfHeader(header.IdempotencyKeyName, "idempotency_key_reused",
+			"was used for a different request; use a new key for each request")
 	case errors.Is(err, product.ErrKeyInProgress):
-		return headerProblem(http.StatusConflict, keyHeader, "idempotency_in_progress",
-			"belongs to a request that is still under way; its answer can be had soon").with("Retry-After", "1")
+		return problem.OfHeader(header.IdempotencyKeyName, "idempotency_in_progress",
+			"belongs to a request that is still in progress; repeat this request to receive its answer").With("Retry-After", "1")
 	}
-	if p = outOfReach(ctx, err); errors.Is(err, product.ErrOverloaded) && ctx.Err() == nil {
-		p = overloaded(shedDatabase)
+	if p = unexpected(ctx, err); errors.Is(err, product.ErrOverloaded) && ctx.Err() == nil {
+		p = admission.Overloaded(admission.ShedDatabase)
 	}
-	p.cause = err
+	p.Cause = err
 	return p
 }
 
-// outOfReach sorts the failures that are no client's fault.
-func outOfReach(ctx context.Context, err error) *problem {
+// unexpected returns the problem of an error that the client did not cause.
+func unexpected(ctx context.Context, err error) *problem.Error {
 	deadline, bounded := ctx.Deadline()
 	switch {
-	// The clock decides, not ctx.Err: when the deadline has cut the connection's
+	// The clock decides, not ctx.Err: if the deadline has ended the connection's
 	// reading too, the context may have been cancelled for that reason first.
 	case bounded && ctx.Err() != nil && !time.Now().Before(deadline):
-		return retryLater("timeout", "the request took too long; nothing is known of its outcome")
+		return problem.Retry("timeout", "the request timed out; a write may have been done")
 	case ctx.Err() != nil:
-		return newProblem(statusClientClosed, "client_closed_request", "the client closed the connection")
+		return problem.New("client_closed_request", "the client closed the connection")
 	case errors.Is(err, product.ErrUnavailable):
-		return retryLater("unavailable", "the service cannot reach its database; try again soon")
+		return problem.Retry("unavailable", "the service cannot reach its database; retry later")
 	case errors.Is(err, product.ErrObjectStore):
-		return retryLater("object_store_unavailable", "the service cannot reach its object store; try again soon")
+		return problem.Retry("object_store_unavailable", "the service cannot reach its object store; retry later")
 	}
 	return internal()
 }
 
-func internal() *problem {
-	return newProblem(http.StatusInternalServerError, "internal",
-		"an error inside the service; its log has the cause under this request_id")
-}
-
-func retryLater(code, detail string) *problem {
-	return newProblem(http.StatusServiceUnavailable, code, detail).with("Retry-After", "1")
+func internal() *problem.Error {
+	return problem.New("internal", "internal error; the service's log has the cause under this request_id")
 }

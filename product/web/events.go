@@ -3,22 +3,25 @@ package web
 import (
 	"net/http"
 	"strconv"
-	"time"
 
 	"vitrine/product"
+	"vitrine/product/web/access"
+	"vitrine/product/web/admission"
+	"vitrine/product/web/problem"
+	"vitrine/product/web/query"
+	"vitrine/product/web/stream"
 )
 
-// typeEvents is the type of a stream of server-sent events (HTML Living Standard,
-// section 9.2).
+// typeEvents is the type of server-sent events (HTML Living Standard, section 9.2).
 const typeEvents = "text/event-stream"
 
 // eventParameters are the names that the query of GET /events may have.
 var eventParameters = []string{"product_id", "user_id", "last_event_id"}
 
-// streamEvents answers with the changes of products until the client leaves. A
-// product that does not exist, or not for the caller, has no events.
+// streamEvents answers with the changes of products until the client disconnects. A
+// product that the caller may not see has no events.
 func (a *api) streamEvents(w http.ResponseWriter, r *http.Request) error {
-	s, err := a.newEventStream(w, r)
+	cfg, err := a.streamConfig(r)
 	if err != nil {
 		return err
 	}
@@ -27,59 +30,62 @@ func (a *api) streamEvents(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	if a.stopping() {
-		return retryLater("stopping", "this process is about to end; connect again")
+		return problem.Retry("stopping", "this process is shutting down; connect again")
 	}
-	who := callerOf(r.Context())
-	if !a.streams.take(who) {
-		return crowded("too_many_streams", "there are as many event streams as this process serves, or serves you; try again later", shedStreams)
+	user := access.CallerOf(r).User()
+	if !a.streams.Take(user) {
+		return admission.NoPermit("too_many_streams", "too many event streams are open; retry later", admission.ShedStreams)
 	}
-	defer a.streams.free(who)
-	leavePlace(r.Context())
-	s.request = r // in the time that every request has
-	defer s.close()
-	if err := s.open(); err != nil { //nolint:contextcheck // it uses the request's, which is s.request
+	defer a.streams.Return(user)
+	admission.Release(r.Context())
+	s, err := stream.Open(cfg, w, r) // within the deadline of every request
+	if err != nil {
 		return err
 	}
-	longer, done := outlast(w, r, 0)
+	defer s.Close()
+	r, done := outlast(w, r, 0)
 	defer done()
-	s.request = longer
 	beginEvents(w)
-	a.ended.WithLabelValues(s.run()).Inc() //nolint:contextcheck // see open
+	a.ended.WithLabelValues(s.Run(r)).Inc()
 	return nil
 }
 
-// beginEvents sends the header of a stream. Up to here there can be a problem in its
-// place.
+// beginEvents sends the header of a stream. Before that, the answer can be a problem.
 func beginEvents(w http.ResponseWriter) {
 	h := w.Header()
 	h.Set("Content-Type", typeEvents)
 	h.Set("Cache-Control", "no-store")
-	h.Set("X-Accel-Buffering", "no") // a proxy that collects answers would keep the events
+	h.Set("X-Accel-Buffering", "no") // a proxy that buffers answers would delay the events
 	w.WriteHeader(http.StatusOK)
 }
 
-// newEventStream reads what the request asks for.
-func (a *api) newEventStream(w http.ResponseWriter, r *http.Request) (*eventStream, error) {
-	q := parseQuery(r.URL.RawQuery, eventParameters)
-	s := &eventStream{
-		api: a, control: http.NewResponseController(w), writer: w, wrote: time.Now(), checked: time.Now(),
-		filter: product.EventFilter{ProductID: q.number("product_id"), UserID: q.number("user_id")},
+// streamConfig reads the request.
+func (a *api) streamConfig(r *http.Request) (stream.Config, error) {
+	q := query.Parse(r.URL.RawQuery, eventParameters)
+	cfg := stream.Config{
+		Source: a.service, Scope: access.CallerOf(r).Scope,
+		Filter: product.EventFilter{ProductID: q.Number("product_id"), UserID: q.Number("user_id")},
+		Check: func(r *http.Request) error {
+			_, err := a.access.Check(r)
+			return err
+		},
+		Stop: a.stop, Heartbeat: a.heartbeat,
 	}
-	if text, ok := q.values["last_event_id"]; ok {
-		if s.position, s.resumes = parsePosition(text); !s.resumes {
-			q.fault("last_event_id", "invalid_event_id", "must be the id of an event")
+	if text, ok := q.Values["last_event_id"]; ok {
+		if cfg.Position, cfg.Resumes = parsePosition(text); !cfg.Resumes {
+			q.Fault("last_event_id", "invalid_event_id", "must be the id of an event")
 		}
 	}
-	if len(q.faults) > 0 {
-		return nil, badParameters(q.faults)
+	if err := q.Query(); err != nil {
+		return cfg, err
 	}
-	// A client that comes back says so in the header, and repeats its first query.
+	// A client that reconnects sends the header and repeats its first query.
 	if values := r.Header.Values("Last-Event-ID"); len(values) > 0 && values[0] != "" {
-		if s.position, s.resumes = parsePosition(values[0]); !s.resumes || len(values) > 1 {
-			return nil, badHeader("Last-Event-ID", "invalid_event_id", "must be the id of an event")
+		if cfg.Position, cfg.Resumes = parsePosition(values[0]); !cfg.Resumes || len(values) > 1 {
+			return cfg, problem.OfHeader("Last-Event-ID", "invalid_event_id", "must be the id of an event")
 		}
 	}
-	return s, nil
+	return cfg, nil
 }
 
 // parsePosition reads the id of an event.

@@ -6,8 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"vitrine/bench/contract/explore"
 	"vitrine/product/web"
-	"vitrine/product/web/contract/explore"
+	"vitrine/product/web/health"
 )
 
 // Requests made of the document are answered as the document says. `make fuzz-api`
@@ -15,7 +16,7 @@ import (
 func TestRequestsMadeOfTheDocument(t *testing.T) {
 	t.Parallel()
 	const token = "explorer"
-	s := newGallery(t, 20<<20, web.Config{AdminToken: token, Checks: []web.Check{{Name: "postgresql", Required: true, Check: up}}})
+	s := newGallery(t, 20<<20, web.Config{AdminToken: token, Checks: []health.Check{{Name: "postgresql", Required: true, Check: up}}})
 	tellChanges(t, s.dsn, s.service)
 	report, err := explore.Run(t.Context(), explore.Config{
 		URL: s.url, Token: token, Requests: 2000, Workers: 4, Limit: 2 * time.Minute, Seed: rand.Uint64(), Sources: "http://127.0.0.1:9",

@@ -6,59 +6,35 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"vitrine/product"
+	"vitrine/product/web/access"
 )
 
-// What the tests in package web_test see of the decoder.
-var (
-	DecodeNewProduct = func(body []byte) (product.NewProduct, error) { return decodeNewProduct(body, product.Everything()) }
-	DecodeNewKey     = decodeNewKey
-	DecodePatch      = decodePatch
-	DecodeNewImage   = decodeNewImage
-	DecodeImagePatch = decodeImagePatch
-	DecodeNewUser    = decodeNewUser
-	ParseFilter      = parseFilter
-	ParseCondition   = func(values []string) (all bool, versions []int64, ok bool) {
-		c, ok := parseCondition(values)
-		return c.any, c.versions, ok
-	}
-	ETag          = etag
-	PreferredWait = preferredWait
-	PrefersWebP   = prefersWebP
-	ParseAccept   = func(values []string) map[string]int { return parseAccept(values) }
-	AsProblem     = asProblem
-)
+// What the tests in package web_test see of the API.
+var AsProblem = asProblem
 
-// IdempotencyKey reads the header.
-func IdempotencyKey(h http.Header) (string, error) { return idempotencyKey(h) }
-
-// IsJSON reports whether a body with this header would be read.
-func IsJSON(h http.Header) bool { return hasType(h, []string{typeJSON}) }
-
-// Recover is the middleware alone, round any handler.
+// Recover is the middleware alone, around any handler.
 func Recover(log *logrus.Logger, next http.Handler) http.Handler {
 	return (&api{log: log}).recover(next)
 }
 
-// Problem is the error that the decoder and the error mapping give.
-type Problem = problem
-
-// Fault is one entry of a Problem.
-type Fault = fault
-
 // Route is a line of the route table.
 type Route struct {
 	Method, Path          string
-	Open, FullOnly, Admin bool // whom it answers; with none of them, users with any key
+	Open, FullOnly, Admin bool // the access it requires; with none of them, any key
 }
 
-// Routes is the whole route table.
+// Routes returns the whole route table.
 func Routes() []Route {
 	var routes []Route
 	for _, rt := range (&api{}).routes() {
-		routes = append(routes, Route{rt.method, rt.path, rt.need == needNothing, rt.need == needFullKey, rt.need == needAdmin})
+		routes = append(routes, Route{rt.method, rt.path, rt.need == access.Nothing, rt.need == access.FullKey, rt.need == access.Admin})
 	}
 	return routes
 }
 
-// NewServerFor is NewServer with another bound on connections.
-var NewServerFor = newServer
+// ShowPayload returns the payload of a dead letter as a list shows it, whose message
+// had whole bytes.
+func ShowPayload(payload []byte, whole int) (text, encoding string, truncated bool) {
+	b := letterOf(product.DeadLetter{Payload: payload, PayloadBytes: whole})
+	return b.Payload, b.PayloadEncoding, b.PayloadTruncated
+}

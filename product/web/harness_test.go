@@ -2,23 +2,49 @@ package web_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 
+	"vitrine/bench/contract/conform"
+	"vitrine/cache"
+	"vitrine/product"
+	"vitrine/product/producttest"
 	"vitrine/product/web"
+	"vitrine/product/web/admission"
 	"vitrine/product/web/contract"
-	"vitrine/product/web/contract/conform"
+	"vitrine/product/web/problem"
 )
+
+// owner is the id of no user or product.
+const (
+	ownerID = 9007199254740991
+	owner   = "9007199254740991"
+)
+
+// anyUUID is the id of nothing.
+const anyUUID = "0192f5a4-7c1e-7cc3-8a5b-0123456789ab"
+
+// number is the id of a user or product as JSON decodes it.
+func number(id string) float64 {
+	n, err := strconv.ParseFloat(id, 64)
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
 
 // server is the API behind a real listener, with what it logs and counts.
 type server struct {
@@ -37,7 +63,7 @@ func serve(t *testing.T, cfg web.Config, service web.Service) *server {
 	logger.SetLevel(logrus.DebugLevel)
 	handler := web.New(cfg, service, logger, metrics)
 	listener := httptest.NewUnstartedServer(handler)
-	limits := web.NewServer("", handler, logger)
+	limits := admission.NewServer("", handler, logger)
 	limits.Addr = listener.Config.Addr
 	listener.Config = limits
 	listener.Start()
@@ -73,7 +99,7 @@ var client = &http.Client{
 
 // call makes a request. Headers are name, value pairs; a body without a
 // Content-Type among them is JSON. It may be used by several goroutines: what goes
-// wrong on the way is noted with t and gives an empty answer.
+// wrong on the way is noted with t and returns an empty answer.
 func (s *server) call(t *testing.T, method, path, body string, headers ...string) answer {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, s.url+path, strings.NewReader(body))
@@ -135,7 +161,7 @@ func wantProblem(t *testing.T, a answer, status int, code string) {
 	if got := a.header.Get("Cache-Control"); got != "no-store" {
 		t.Errorf("%d %s has Cache-Control %q", status, code, got)
 	}
-	known, _ := contract.ProblemOf(code)
+	known, _ := problem.KindOf(code)
 	if a.text("type") != "/docs/problems/"+code || a.text("title") != known.Title || known.Status != status ||
 		a.text("detail") == "" || a.text("message") != a.text("detail") ||
 		a.text("request_id") == "" || a.text("request_id") != a.header.Get("X-Request-ID") || a.body["status"] != float64(status) {
@@ -176,7 +202,7 @@ func (b *logBuffer) Write(line []byte) (int, error) {
 	return b.lines.Write(line)
 }
 
-// find gives the lines so far with this message and request id, and a channel
+// find returns the lines so far with this message and request id, and a channel
 // that is closed at the next line. An empty id stands for every one.
 func (b *logBuffer) find(t *testing.T, message, requestID string) ([]map[string]any, <-chan struct{}) {
 	t.Helper()
@@ -198,14 +224,14 @@ func (b *logBuffer) find(t *testing.T, message, requestID string) ([]map[string]
 	return found, b.woken
 }
 
-// all gives the lines so far with this message.
+// all returns the lines so far with this message.
 func (b *logBuffer) all(t *testing.T, message string) []map[string]any {
 	t.Helper()
 	lines, _ := b.find(t, message, "")
 	return lines
 }
 
-// wait gives the first line with this message and request id: the access log is
+// wait returns the first line with this message and request id: the access log is
 // written after the answer has gone out.
 func (b *logBuffer) wait(t *testing.T, message, requestID string) map[string]any {
 	t.Helper()
@@ -223,18 +249,72 @@ func (b *logBuffer) wait(t *testing.T, message, requestID string) map[string]any
 	}
 }
 
-// text gives all that was logged so far.
+// text returns all that was logged so far.
 func (b *logBuffer) text() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.lines.String()
 }
 
-// number is the id of a user or product as JSON decodes it.
-func number(id string) float64 {
-	n, err := strconv.ParseFloat(id, 64)
-	if err != nil {
-		panic(err)
+func objectURL(key string) string { return "http://objects.example/" + key }
+
+func quiet() *logrus.Logger {
+	log := logrus.New()
+	log.SetOutput(io.Discard)
+	return log
+}
+
+// newService is the real service on a schema and a part of Redis of its own.
+func newService(t testing.TB) *product.Service {
+	t.Helper()
+	return product.NewService(producttest.DB(t), newCache(t), objectURL, quiet())
+}
+
+// newCache is a running cache that trusts Redis already.
+func newCache(t testing.TB) *cache.Cache {
+	t.Helper()
+	return newCacheWith(t, cache.Config{Probe: 100 * time.Millisecond, Timeout: 1400 * time.Millisecond}) // for a busy machine
+}
+
+func newCacheWith(t testing.TB, cfg cache.Config) *cache.Cache {
+	t.Helper()
+	url := os.Getenv("REDIS_URL")
+	if url == "" {
+		t.Fatal("REDIS_URL is not set: start the servers with `make up` and run the tests with `make test`")
 	}
-	return n
+	cfg.URL, cfg.Prefix = url, "test:"+uuid.NewString()+":"
+	c, err := cache.New(cfg, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- c.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("cache: %v", err)
+		}
+		c.Close()
+	})
+	waitTrusted(t, c)
+	return c
+}
+
+// waitTrusted waits until the cache may be read.
+func waitTrusted(t testing.TB, c *cache.Cache) {
+	t.Helper()
+	eventually(t, "the cache is trusted: is Redis up (`make up`)?", c.Trusted)
+}
+
+// eventually waits for a state that nobody signals.
+func eventually(t testing.TB, what string, reached func() bool) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(20 * time.Second); !reached(); <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("never reached: %s", what)
+		}
+	}
 }

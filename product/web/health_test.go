@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"vitrine/product/web"
+	"vitrine/product/web/health"
 )
 
 // up and down are checks that say so.
@@ -31,23 +32,23 @@ func TestReadyzOnlyRequiredChecksDecide(t *testing.T) {
 	}{
 		"nothing to check": {web.Config{}, 200, `{"status":"ready","dependencies":{}}`},
 		"all up": {
-			web.Config{Checks: []web.Check{{"postgresql", true, up}, {"redis", false, up}}}, 200,
+			web.Config{Checks: []health.Check{{Name: "postgresql", Required: true, Check: up}, {Name: "redis", Required: false, Check: up}}}, 200,
 			`{"status":"ready","dependencies":{"postgresql":{"status":"up","required":true},"redis":{"status":"up","required":false}}}`,
 		},
 		"others down": {
-			web.Config{Checks: []web.Check{{"postgresql", true, up}, {"redis", false, down(secret)}, {"s3", false, down(&net.DNSError{})}}}, 200,
+			web.Config{Checks: []health.Check{{Name: "postgresql", Required: true, Check: up}, {Name: "redis", Required: false, Check: down(secret)}, {Name: "s3", Required: false, Check: down(&net.DNSError{})}}}, 200,
 			`{"status":"ready","dependencies":{"postgresql":{"status":"up","required":true},"redis":{"status":"down","required":false,"error":"unavailable"},"s3":{"status":"down","required":false,"error":"host not found"}}}`,
 		},
 		"postgresql down": {
-			web.Config{Checks: []web.Check{{"postgresql", true, down(syscall.ECONNREFUSED)}, {"redis", false, up}}}, 503,
+			web.Config{Checks: []health.Check{{Name: "postgresql", Required: true, Check: down(syscall.ECONNREFUSED)}, {Name: "redis", Required: false, Check: up}}}, 503,
 			`{"status":"not ready","dependencies":{"postgresql":{"status":"down","required":true,"error":"connection refused"},"redis":{"status":"up","required":false}}}`,
 		},
 		"draining": {
-			web.Config{Checks: []web.Check{{"postgresql", true, up}}, Draining: func() bool { return true }}, 503,
+			web.Config{Checks: []health.Check{{Name: "postgresql", Required: true, Check: up}}, Draining: func() bool { return true }}, 503,
 			`{"status":"not ready","draining":true,"dependencies":{"postgresql":{"status":"up","required":true}}}`,
 		},
 		"panicking check": {
-			web.Config{Checks: []web.Check{{"redis", false, func(context.Context) error { panic("boom") }}}}, 200,
+			web.Config{Checks: []health.Check{{Name: "redis", Check: func(context.Context) error { panic("boom") }}}}, 200,
 			`{"status":"ready","dependencies":{"redis":{"status":"down","required":false,"error":"unavailable"}}}`,
 		},
 	} {
@@ -84,7 +85,7 @@ func TestReadyzRunsChecksAtOnceAndOnceForAll(t *testing.T) {
 			return ctx.Err()
 		}
 	}
-	s := serve(t, web.Config{Checks: []web.Check{{"a", true, check}, {"b", true, check}}}, nil)
+	s := serve(t, web.Config{Checks: []health.Check{{Name: "a", Required: true, Check: check}, {Name: "b", Required: true, Check: check}}}, nil)
 	var probes sync.WaitGroup
 	for range 20 {
 		probes.Go(func() {
@@ -109,7 +110,7 @@ func TestReadyzComesBackFromAHangingCheck(t *testing.T) {
 		}
 		return nil
 	}
-	s := serve(t, web.Config{Checks: []web.Check{{"postgresql", true, hang}}}, nil)
+	s := serve(t, web.Config{Checks: []health.Check{{Name: "postgresql", Required: true, Check: hang}}}, nil)
 	began := time.Now()
 	if a := s.call(t, http.MethodGet, "/readyz", ""); a.status != 503 || calls.Load() != 1 {
 		t.Errorf("got %d %s after %d calls", a.status, a.raw, calls.Load())

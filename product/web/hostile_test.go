@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"vitrine/product/web"
+	"vitrine/product/web/health"
 )
 
 // hostile makes requests that are almost right.
@@ -104,7 +105,7 @@ func (h *hostile) body() []byte {
 	return body
 }
 
-// send gives the status of the answer to a request in raw bytes.
+// send returns the status of the answer to a request in raw bytes.
 func send(s *server, request []byte) (int, error) {
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
 	if err != nil {
@@ -130,7 +131,7 @@ func send(s *server, request []byte) (int, error) {
 func TestNoRequestIsAnswered5xx(t *testing.T) {
 	t.Parallel()
 	const workers, each = 4, 750
-	s := serve(t, web.Config{Checks: []web.Check{{Name: "postgresql", Required: true, Check: up}}}, newService(t))
+	s := serve(t, web.Config{Checks: []health.Check{{Name: "postgresql", Required: true, Check: up}}}, newService(t))
 	user := newUser(t, s)
 	ids := make([]string, 40)
 	for i := range ids {

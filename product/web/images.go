@@ -1,39 +1,34 @@
 package web
 
 import (
-	"encoding/json"
-	"errors"
-	"fmt"
 	"net/http"
-	"time"
+	"strconv"
 
-	"vitrine/imaging"
 	"vitrine/product"
+	"vitrine/product/web/access"
+	"vitrine/product/web/body"
+	"vitrine/product/web/header"
 )
 
-// attemptBody is a try on the wire. Code and detail are null where it ended as
-// ready.
-type attemptBody struct {
-	Attempt    int           `json:"attempt"`
-	Generation int64         `json:"generation"`
-	Stage      imaging.Stage `json:"stage"`
-	Outcome    string        `json:"outcome"`
-	Code       *string       `json:"code"`
-	Detail     *string       `json:"detail"`
-	StartedAt  time.Time     `json:"started_at"`
-	DurationMS int64         `json:"duration_ms"`
-	Worker     string        `json:"worker"`
-	RequestID  string        `json:"request_id"`
-}
-
-// retryImage answers 202: the product shows the image as pending, and the work
-// goes on behind it. A body is not read.
-func (a *api) retryImage(w http.ResponseWriter, r *http.Request) error {
+// addImage adds an image by its source in JSON, or by its file in a form.
+func (a *api) addImage(w http.ResponseWriter, r *http.Request) error {
 	id, err := pathID(r)
 	if err != nil {
 		return err
 	}
-	image, err := pathUUID(r, "image")
+	if a.uploads.to != nil {
+		if body.HasType(r.Header, body.Form) {
+			return a.addUploadedImage(w, r, id)
+		}
+		if !body.HasType(r.Header, body.JSON) {
+			return body.UnsupportedType(r, body.JSON, body.Form)
+		}
+	}
+	data, once, err := a.readOnce(w, r)
+	if err != nil {
+		return err
+	}
+	input, err := body.NewImage(data)
 	if err != nil {
 		return err
 	}
@@ -41,55 +36,95 @@ func (a *api) retryImage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	updated, err := a.service.RetryImage(r.Context(), a.access.scope(r), id, image, pre)
-	if errors.Is(err, product.ErrNotFailed) {
-		return newProblem(http.StatusConflict, "image_not_failed", "the image has not failed: there is nothing to retry")
-	}
+	return a.putImage(w, r, id, input, pre, once)
+}
+
+// putImage adds the image and answers.
+func (a *api) putImage(
+	w http.ResponseWriter, r *http.Request, id int64, input product.NewImage, pre product.Precondition, once product.Idempotency,
+) error {
+	added, replayed, err := a.service.AddImageOnce(r.Context(), access.CallerOf(r).Scope, id, input, pre, once)
 	if err != nil {
 		return err
 	}
-	describe(w.Header(), updated)
-	locate(w, r, "/products/"+formatNumber(id))
-	send(w, r, http.StatusAccepted, updated.Data, "Image will be processed again")
+	markReplay(w.Header(), replayed)
+	describe(w.Header(), added.Version)
+	locate(w, r, "/products/"+strconv.FormatInt(id, 10)+"/images/"+added.ID.String())
+	send(w, r, http.StatusCreated, added.Data, "Image added successfully")
 	return nil
 }
 
-func (a *api) listAttempts(w http.ResponseWriter, r *http.Request) error {
-	id, err := pathID(r)
+// getImage answers like getProduct, with the product's ETag: every change of an image
+// changes its product's version.
+func (a *api) getImage(w http.ResponseWriter, r *http.Request) error {
+	id, image, err := pathImage(r)
 	if err != nil {
 		return err
 	}
-	image, err := pathUUID(r, "image")
+	version, err := header.MinVersion(r.Header)
 	if err != nil {
 		return err
 	}
-	if err := noParameters(r); err != nil {
-		return err
-	}
-	attempts, err := a.service.Attempts(r.Context(), a.access.scope(r), id, image)
+	current, err := a.service.Image(r.Context(), access.CallerOf(r).Scope, id, image, version)
 	if err != nil {
 		return err
 	}
-	bodies := make([]attemptBody, len(attempts))
-	for i, t := range attempts {
-		bodies[i] = attemptBody{
-			Attempt: t.Attempt, Generation: t.Generation, Stage: t.Stage, Outcome: t.Outcome,
-			Code: orNull(t.Code), Detail: orNull(t.Detail), StartedAt: t.StartedAt.UTC(),
-			DurationMS: t.Duration.Milliseconds(), Worker: t.Worker, RequestID: t.RequestID,
-		}
+	h, message := w.Header(), "Image retrieved from database"
+	describe(h, current.Version)
+	h.Set("Cache-Control", revalidate)
+	if markCache(h, current.Source) {
+		message = "Image retrieved from cache"
 	}
-	data, err := json.Marshal(bodies)
-	if err != nil {
-		return fmt.Errorf("encode attempts: %w", err)
-	}
-	w.Header().Set("Cache-Control", revalidate)
-	send(w, r, http.StatusOK, data, "Attempts retrieved successfully")
-	return nil
-}
-
-func orNull(text string) *string {
-	if text == "" {
+	if header.NotModified(r, current.Version) {
+		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	return &text
+	send(w, r, http.StatusOK, current.Data, message)
+	return nil
+}
+
+func (a *api) patchImage(w http.ResponseWriter, r *http.Request) error {
+	id, image, err := pathImage(r)
+	if err != nil {
+		return err
+	}
+	data, err := body.Read(w, r, body.MergePatch, body.JSON)
+	if err != nil {
+		return err
+	}
+	patch, err := body.ImagePatch(data)
+	if err != nil {
+		return err
+	}
+	pre, err := a.precondition(r, id)
+	if err != nil {
+		return err
+	}
+	updated, err := a.service.PatchImage(r.Context(), access.CallerOf(r).Scope, id, image, patch, pre)
+	if err != nil {
+		return err
+	}
+	describe(w.Header(), updated.Version)
+	send(w, r, http.StatusOK, updated.Data, "Image updated successfully")
+	return nil
+}
+
+// deleteImage answers like deleteProduct. The headers have the version of the product
+// without the image.
+func (a *api) deleteImage(w http.ResponseWriter, r *http.Request) error {
+	id, image, err := pathImage(r)
+	if err != nil {
+		return err
+	}
+	pre, err := a.precondition(r, id)
+	if err != nil {
+		return err
+	}
+	left, err := a.service.DeleteImage(r.Context(), access.CallerOf(r).Scope, id, image, pre)
+	if err != nil {
+		return err
+	}
+	describe(w.Header(), left.Version)
+	send(w, r, http.StatusOK, []byte("null"), "Image deleted successfully")
+	return nil
 }

@@ -16,12 +16,12 @@ import (
 	"vitrine/product"
 )
 
-// safeRequestID is what an id from outside may look like: it goes into logs,
-// queue messages and rows.
+// safeRequestID matches the ids that clients may set: they are stored in logs, queue
+// messages and rows.
 var safeRequestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
-// identify gives the request its id: the client's if it is one and harmless, else
-// a new one. The answer repeats it.
+// identify sets the request's id: the client's if it is safe, else a new one. The
+// answer repeats it.
 func identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		inbound := r.Header.Values("X-Request-ID")
@@ -29,15 +29,15 @@ func identify(next http.Handler) http.Handler {
 		if len(inbound) == 1 && safeRequestID.MatchString(inbound[0]) {
 			id = inbound[0]
 		} else {
-			id = uuid.Must(uuid.NewV7()).String() // fails only without a source of random numbers, which ends the process anyhow
+			id = uuid.Must(uuid.NewV7()).String() // fails only without a source of random numbers, which ends the process
 		}
 		w.Header().Set("X-Request-ID", id)
 		next.ServeHTTP(w, r.WithContext(product.WithRequestID(r.Context(), id)))
 	})
 }
 
-// secure sets the headers that every answer has. The API serves JSON to programs:
-// a browser must not take it for anything else, frame it or run anything in it.
+// secure sets the security headers of every answer. The API serves JSON to programs: a
+// browser must not interpret it as anything else, frame it or run anything in it.
 func secure(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -49,9 +49,9 @@ func secure(next http.Handler) http.Handler {
 	})
 }
 
-// recover turns a panic into a 500 and logs it once, with its stack. Where the
-// answer has begun already the connection is cut, so that the client does not
-// take half of it for the whole.
+// recover answers a panic with 500 and logs it once, with its stack. If the answer has
+// begun, it closes the connection, so that the client does not take a part of the
+// answer for the whole.
 func (a *api) recover(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		wrapped := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
@@ -77,9 +77,8 @@ func (a *api) panicked(w middleware.WrapResponseWriter, r *http.Request, value a
 	a.fail(w, r, internal())
 }
 
-// deadline ends the request's context after limit. Whoever works for the request
-// gives up then, and the client gets a 503 that says so. See [outlast] for requests
-// that are meant to take longer.
+// deadline ends the request's context after limit; the request is then answered with
+// 503. See [outlast] for requests that take longer.
 func deadline(limit time.Duration) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

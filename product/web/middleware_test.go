@@ -17,6 +17,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"vitrine/product/web"
+	"vitrine/product/web/admission"
 )
 
 func TestRequestID(t *testing.T) {
@@ -183,7 +184,7 @@ func samples(t *testing.T, reg *prometheus.Registry, name string) map[string]flo
 	return counts
 }
 
-// raw sends bytes over a connection of its own and gives the status of the first
+// raw sends bytes over a connection of its own and returns the status of the first
 // answer and its body.
 func raw(t *testing.T, s *server, request string) (int, string) {
 	t.Helper()
@@ -255,9 +256,9 @@ func TestServerLimits(t *testing.T) {
 	log := logrus.New()
 	log.SetOutput(logs)
 	log.SetFormatter(&logrus.JSONFormatter{})
-	srv := web.NewServer("127.0.0.1:0", http.NotFoundHandler(), log)
+	srv := admission.NewServer("127.0.0.1:0", http.NotFoundHandler(), log)
 	srv.ErrorLog.Print("http: TLS handshake error")
-	if line := logs.wait(t, "HTTP server reported", ""); line["detail"] != "http: TLS handshake error" || line["level"] != "warning" {
+	if line := logs.wait(t, "HTTP server message", ""); line["detail"] != "http: TLS handshake error" || line["level"] != "warning" {
 		t.Errorf("log line %v", line)
 	}
 	got := []time.Duration{srv.ReadHeaderTimeout, srv.ReadTimeout, srv.WriteTimeout, srv.IdleTimeout, time.Duration(srv.MaxHeaderBytes)}

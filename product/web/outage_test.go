@@ -12,6 +12,7 @@ import (
 	"vitrine/product"
 	"vitrine/product/producttest"
 	"vitrine/product/web"
+	"vitrine/product/web/health"
 )
 
 // behindProxy is the real service whose PostgreSQL can be taken away, and the
@@ -56,7 +57,7 @@ func TestWithoutPostgreSQL(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			service, store, proxy := behindProxy(t)
-			s := serve(t, web.Config{Checks: []web.Check{{Name: "postgresql", Required: true, Check: store.Check}}}, service)
+			s := serve(t, web.Config{Checks: []health.Check{{Name: "postgresql", Required: true, Check: store.Check}}}, service)
 			user := newUser(t, s)
 			fail(proxy)
 			var calls sync.WaitGroup

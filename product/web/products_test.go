@@ -12,7 +12,7 @@ import (
 	"vitrine/product/web"
 )
 
-// newUser creates a user and gives its id.
+// newUser creates a user and returns its id.
 func newUser(t *testing.T, s *server) string {
 	t.Helper()
 	a := s.call(t, http.MethodPost, "/users", fmt.Sprintf(`{"name":"Ada","email":"%s@example.org"}`, uuid.NewString()))
@@ -23,7 +23,7 @@ func newUser(t *testing.T, s *server) string {
 	return id
 }
 
-// newListing creates a product from members of its body and gives its id.
+// newListing creates a product from members of its body and returns its id.
 func newListing(t *testing.T, s *server, user, name, price string) string {
 	t.Helper()
 	body := fmt.Sprintf(`{"user_id":%s,"product_name":%q,"product_price":%s}`, user, name, price)
@@ -160,13 +160,13 @@ func TestCreateProductRefuses(t *testing.T) {
 		t.Errorf("faults (-want +got):\n%s", diff)
 	}
 	// Only the domain finds these.
-	a = s.call(t, http.MethodPost, "/products", newProduct("product_name", `""`))
+	a = s.call(t, http.MethodPost, "/products", `{"user_id":`+owner+`,"product_name":"","product_price":12.50}`)
 	wantProblem(t, a, http.StatusUnprocessableEntity, "validation_failed")
 	if diff := cmp.Diff(map[string]string{"/product_name": "required"}, a.faults()); diff != "" {
 		t.Errorf("faults (-want +got):\n%s", diff)
 	}
 	// Only the database finds this.
-	a = s.call(t, http.MethodPost, "/products", newProduct("", ""))
+	a = s.call(t, http.MethodPost, "/products", `{"user_id":`+owner+`,"product_name":"Lamp","product_price":12.50}`)
 	wantProblem(t, a, http.StatusUnprocessableEntity, "validation_failed")
 	if faults := a.faults(); len(faults) != 1 || faults["/user_id"] == "" {
 		t.Errorf("an unknown user: %s", a.raw)

@@ -1,16 +1,18 @@
 package web
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 
 	"vitrine/product"
+	"vitrine/product/web/access"
+	"vitrine/product/web/body"
+	"vitrine/product/web/problem"
 )
 
-// userBody is a user on the wire.
+// userBody is the JSON of a user.
 type userBody struct {
 	ID        int64     `json:"id"`
 	Name      *string   `json:"name"`
@@ -19,23 +21,23 @@ type userBody struct {
 }
 
 func (a *api) createUser(w http.ResponseWriter, r *http.Request) error {
-	body, once, err := a.readOnce(w, r)
+	data, once, err := a.readOnce(w, r)
 	if err != nil {
 		return err
 	}
-	input, err := decodeNewUser(body)
+	input, err := body.NewUser(data)
 	if err != nil {
 		return err
 	}
 	user, replayed, err := a.service.CreateUserOnce(r.Context(), input, once)
 	if errors.Is(err, product.ErrConflict) {
-		return taken("email", "there is a user with this e-mail address already")
+		return problem.Taken("email", "another user has this e-mail address")
 	}
 	if err != nil {
 		return err
 	}
 	markReplay(w.Header(), replayed)
-	locate(w, r, "/users/"+formatNumber(user.ID))
+	locate(w, r, "/users/"+strconv.FormatInt(user.ID, 10))
 	return sendUser(w, r, http.StatusCreated, user, "User created successfully")
 }
 
@@ -44,7 +46,7 @@ func (a *api) getUser(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	user, err := a.service.User(r.Context(), a.access.scope(r), id)
+	user, err := a.service.User(r.Context(), access.CallerOf(r).Scope, id)
 	if err != nil {
 		return err
 	}
@@ -53,10 +55,5 @@ func (a *api) getUser(w http.ResponseWriter, r *http.Request) error {
 }
 
 func sendUser(w http.ResponseWriter, r *http.Request, status int, u product.User, message string) error {
-	data, err := json.Marshal(userBody{u.ID, u.Name, u.Email, u.CreatedAt.UTC()})
-	if err != nil {
-		return fmt.Errorf("encode user: %w", err)
-	}
-	send(w, r, status, data, message)
-	return nil
+	return sendJSON(w, r, status, userBody{u.ID, u.Name, u.Email, u.CreatedAt.UTC()}, message)
 }

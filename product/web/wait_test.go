@@ -10,6 +10,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"vitrine/product/web"
+	"vitrine/product/web/admission"
 )
 
 // hold asks for a product with a wait and returns once the answer is held.
@@ -97,7 +98,7 @@ func TestWaitOutlastsTheServersLimits(t *testing.T) {
 	logger := logrus.New()
 	logger.SetOutput(&logBuffer{})
 	listener := httptest.NewUnstartedServer(web.New(web.Config{RequestTimeout: 300 * time.Millisecond}, r.service, logger, nil))
-	limits := web.NewServer("", listener.Config.Handler, logger)
+	limits := admission.NewServer("", listener.Config.Handler, logger)
 	limits.Addr, limits.ReadTimeout, limits.WriteTimeout = listener.Config.Addr, 400*time.Millisecond, 500*time.Millisecond
 	listener.Config = limits
 	listener.Start()

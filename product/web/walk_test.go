@@ -41,7 +41,7 @@ var walkBodies = map[string]string{
 
 var parameter = regexp.MustCompile(`^\{(\w+)\}$`)
 
-// walk gives a request for every line of the route table, GETs as HEAD too and all
+// walk returns a request for every line of the route table, GETs as HEAD too and all
 // of them with and without the prefix. ids are what stands for a parameter, by the
 // path's segment before it.
 func walk(t *testing.T, user string, ids map[string]string) []visit {

@@ -1,10 +1,14 @@
 // Package web is the HTTP API of the product catalogue: it decodes and checks
-// requests, calls the product service and turns its results and errors into
-// answers. No rule about products lives here, and no HTTP lives below.
+// requests, calls the product packages and turns their results and errors into
+// answers. No rule about products lives here, and no HTTP lives in those packages.
 //
-// Successes have the envelope {"data": ..., "message": "..."}; everything else is
-// application/problem+json (RFC 9457). No input makes it answer 5xx: those stand
-// for this service and what it depends on.
+// Successes have the envelope {"data": ..., "message": "..."}; errors are
+// application/problem+json (RFC 9457). No input causes a 5xx: those report errors of
+// this service and its dependencies.
+//
+// It imports the product packages and the packages below this folder: admission, body,
+// contract, header and problem, which do not import it. Begin with the table in
+// routes.go.
 package web
 
 import (
@@ -19,10 +23,14 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"vitrine/product"
+	"vitrine/product/web/access"
+	"vitrine/product/web/admission"
+	"vitrine/product/web/header"
+	"vitrine/product/web/health"
 )
 
-// Service is what the API needs of the product service. All methods are safe for
-// concurrent use and end with their context.
+// Service is what the API needs of the product packages. All methods are safe for
+// concurrent use and return when their context ends.
 type Service interface {
 	CreateOnce(ctx context.Context, scope product.Scope, p product.NewProduct, once product.Idempotency) (created product.Snapshot, replayed bool, err error)
 	Get(ctx context.Context, scope product.Scope, id int64) (product.Snapshot, error)
@@ -42,14 +50,14 @@ type Service interface {
 	Changes
 }
 
-// Changes is what the API needs to let clients wait for changes.
+// Changes lets clients wait for changes.
 type Changes interface {
 	Await(ctx context.Context, scope product.Scope, id int64, limit time.Duration, release <-chan struct{}, enough func(product.Snapshot) bool) (product.Snapshot, error)
 	Events(ctx context.Context, scope product.Scope, f product.EventFilter, after int64) (product.EventPage, error)
 	Subscribe(ctx context.Context, scope product.Scope, f product.EventFilter) (*product.Subscription, error)
 }
 
-// Images is what the API needs for the images of a product one by one.
+// Images reads and writes single images of a product.
 type Images interface {
 	AddImageOnce(ctx context.Context, scope product.Scope, id int64, n product.NewImage, pre product.Precondition, once product.Idempotency) (added product.ImageSnapshot, replayed bool, err error)
 	Image(ctx context.Context, scope product.Scope, id int64, image uuid.UUID, version int64) (product.ImageSnapshot, error)
@@ -57,15 +65,14 @@ type Images interface {
 	DeleteImage(ctx context.Context, scope product.Scope, id int64, image uuid.UUID, pre product.Precondition) (product.Snapshot, error)
 }
 
-// Uploads is what the API needs to take files.
+// Uploads stores the files that clients send.
 type Uploads interface {
 	MaxBytes() int64
 	Presign(ctx context.Context, scope product.Scope, user int64) (product.Upload, error)
 	Receive(ctx context.Context, scope product.Scope, id int64, body io.Reader) (source string, err error)
 }
 
-// DeadLetters is what the API needs to let operators see and settle what got
-// stuck.
+// DeadLetters lets operators list, replay and delete dead letters.
 type DeadLetters interface {
 	DeadLetters(ctx context.Context, f product.DeadLetterFilter) (product.DeadLetterPage, error)
 	DeadLetterGroups(ctx context.Context, f product.DeadLetterFilter) (groups []product.DeadLetterGroup, more bool, err error)
@@ -75,38 +82,37 @@ type DeadLetters interface {
 	Replay(ctx context.Context, id uuid.UUID) (product.Replay, error)
 }
 
-// Config is how the API behaves. The zero value is an open API without readiness
-// checks.
+// Config configures the API. The zero value is an open API without readiness checks.
 type Config struct {
-	// AdminToken, where set, is the administrator's bearer token, and every route
-	// but health wants it or a user's API key. Empty leaves the API open to
-	// whoever reaches it.
+	// AdminToken is the administrator's bearer token. If it is set, every route but
+	// health and docs requires it or a user's API key. If it is empty, the API is open
+	// to everyone who reaches it.
 	AdminToken string
 	// RequestTimeout bounds each request, from its header to its answer; 10 s if zero.
 	RequestTimeout time.Duration
-	// Uploads takes the files that clients send. Nil means that there is no place
-	// for files: images are added by URL alone.
+	// Uploads stores the files that clients send. If it is nil, images can be added by
+	// URL only.
 	Uploads Uploads
-	// UploadTimeout bounds each request that brings a file; 60 s if zero.
+	// UploadTimeout bounds each request with a file; 60 s if zero.
 	UploadTimeout time.Duration
-	// UploadForms bounds the requests that bring a file at the same time, and with
-	// them the parts of files in memory; 16 if zero.
+	// UploadForms bounds the concurrent requests with a file, and with them the parts
+	// of files in memory; 16 if zero.
 	UploadForms int
-	// Checks are what /readyz reports on, in this order.
-	Checks []Check
-	// Limits bound what callers may ask for.
-	Limits Limits
-	// Draining reports that the process is about to end: /readyz then says not
+	// Checks are reported by /readyz, in this order.
+	Checks []health.Check
+	// Limits bound the requests of each caller and of the process.
+	Limits admission.Limits
+	// Draining reports whether the process is about to end: /readyz then reports not
 	// ready while requests are still served. Nil means never.
 	Draining func() bool
-	// Stopping is closed when the process is about to end: answers that are held
-	// are given and event streams end, so that they hold nothing up. Nil means never.
+	// Stopping is closed when the process is about to end: held answers are then sent
+	// and event streams end, so that they do not delay it. Nil means never.
 	Stopping <-chan struct{}
-	// Waiting bounds the answers that are held at the same time; 1,000 if zero. Who
-	// comes then is answered at once. Of these, the event streams and the upload
-	// forms no user has more than a quarter.
+	// Waiting bounds the answers held back concurrently; 1,000 if zero. Requests beyond
+	// it are answered at once. A user may have at most a quarter of the held answers, of
+	// the event streams and of the upload forms.
 	Waiting int
-	// EventStreams bounds the event streams at the same time; 1,000 if zero.
+	// EventStreams bounds the concurrent event streams; 1,000 if zero.
 	EventStreams int
 	// Heartbeat is the longest silence on an event stream; 15 s if zero.
 	Heartbeat time.Duration
@@ -123,52 +129,67 @@ const (
 
 // api is the state that the handlers share.
 type api struct {
-	service Service
-	log     *logrus.Logger
-	access  access
-	health  *health
-	timeout time.Duration
-	uploads uploads
-	limits  *rateLimits
-	shed    *shedder
-	router  *chi.Mux
+	service  Service
+	log      *logrus.Logger
+	access   access.Rule
+	health   *health.Health
+	timeout  time.Duration
+	uploads  uploads
+	rates    *admission.RateLimits
+	requests *admission.Requests
+	router   *chi.Mux
 
-	stop             <-chan struct{} // closed when nobody is to be kept any longer
-	waiting, streams *slots
+	stop             <-chan struct{} // closed when held answers and streams have to end
+	waiting, streams *admission.Permits
 	ended            *prometheus.CounterVec // streams, by reason
 	heartbeat        time.Duration
 }
 
-// New builds the API. Its metrics are registered with reg, once per registry; nil
-// keeps them unpublished. The handler is safe for concurrent use and starts no
-// goroutine that outlives a request, but for health checks that ignore their
-// context.
+// New returns the API. Its metrics are registered with reg, once per registry, unless
+// that is nil. The handler is safe for concurrent use and starts no goroutine that
+// outlives a request, except health checks that ignore their context.
 func New(cfg Config, service Service, log *logrus.Logger, reg prometheus.Registerer) http.Handler {
+	clients := header.NewClients(cfg.Limits.TrustedProxies, cfg.Limits.ProxyHeader, log)
 	a := &api{
-		service: service, log: log, access: newAccess(cfg.AdminToken, service),
-		health: newHealth(cfg.Checks, cfg.Draining, log), timeout: cfg.RequestTimeout,
-		limits: newRateLimits(cfg.Limits, reg, log), shed: newShedder(cfg.Limits, reg),
+		service: service, log: log, access: access.New(cfg.AdminToken, service),
+		health: health.New(cfg.Checks, cfg.Draining, log), timeout: positive(cfg.RequestTimeout, defaultRequestTimeout),
+		rates: admission.NewRateLimits(cfg.Limits, clients, reg), requests: admission.NewRequests(cfg.Limits, reg),
 		router: chi.NewRouter(),
+		stop:   cfg.Stopping, heartbeat: positive(cfg.Heartbeat, defaultHeartbeat),
+		waiting: admission.NewPermits(positive(cfg.Waiting, defaultWaiting), reg,
+			"vitrine_http_waiting_requests", "Answers that are held back because of Prefer: wait."),
+		streams: admission.NewPermits(positive(cfg.EventStreams, defaultEventStreams), reg,
+			"vitrine_event_streams", "Open event streams."),
+		ended: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "vitrine_event_streams_ended_total", Help: "Event streams that ended, by reason.",
+		}, []string{"reason"}),
 	}
-	if a.timeout <= 0 {
-		a.timeout = defaultRequestTimeout
+	a.uploads = uploads{
+		to: cfg.Uploads, timeout: positive(cfg.UploadTimeout, defaultUploadTimeout),
+		forms: admission.NewPermits(positive(cfg.UploadForms, defaultUploadForms), reg,
+			"vitrine_http_upload_forms", "Forms with a file that are being read."),
 	}
-	if cfg.UploadTimeout <= 0 {
-		cfg.UploadTimeout = defaultUploadTimeout
+	if reg != nil {
+		reg.MustRegister(a.ended)
 	}
-	a.uploads = uploads{to: cfg.Uploads, timeout: cfg.UploadTimeout}
-	a.initLong(cfg, reg)
-	// In this order: an answer that a later one gives is logged, counted and
-	// guarded by the earlier ones.
+	// In this order: earlier ones log, count and guard the answers of later ones.
 	a.router.Use(
-		identify, // the id that the log line, the answer and the jobs share
-		newObserver(log, a.limits.origins, reg).observe, // one log line and two metrics, whatever happens below
-		secure,              // headers that every answer has
-		a.recover,           // a panic becomes a 500
-		deadline(a.timeout), // the context ends in time
+		identify,                               // sets the id shared by the log line, the answer and the jobs
+		newObserver(log, clients, reg).observe, // writes the log line and two metrics
+		secure,                                 // sets the headers that every answer has
+		a.recover,                              // answers a panic with 500
+		deadline(a.timeout),                    // ends the context in time
 	)
 	a.router.NotFound(a.unrouted(a.notFound))
 	a.router.MethodNotAllowed(a.unrouted(a.methodNotAllowed))
 	a.mount()
 	return a.router
+}
+
+// positive returns n if it is positive, else the default.
+func positive[T int | time.Duration](n, otherwise T) T {
+	if n > 0 {
+		return n
+	}
+	return otherwise
 }

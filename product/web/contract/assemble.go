@@ -7,17 +7,19 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"vitrine/product/web/problem"
 )
 
-// frame is the file that the others are put into.
+// frame is the file that the others are merged into.
 const frame = "openapi/openapi.yaml"
 
-// methods are the members of a path that are operations, in the order they are
+// methods are the members of a path that are operations, in the order in which they are
 // shown.
 var methods = []string{"get", "post", "put", "patch", "delete"}
 
-// assemble makes the document of its files: merges them, and writes out what the
-// tables say of the codes.
+// assemble merges the files into the document and completes it from the tables of
+// codes.
 func assemble(files fs.FS) (*Document, error) {
 	root, err := readYAML(files, frame)
 	if err != nil {
@@ -62,8 +64,7 @@ func readYAML(files fs.FS, name string) (*object, error) {
 	return o, nil
 }
 
-// merge puts a noun's paths and components into the root. What two files have is
-// an error.
+// merge adds a file's paths and components to the root. Duplicates are an error.
 func merge(root, part *object) error {
 	for _, name := range part.child("paths").names {
 		if err := add(root.within("paths"), name, part.child("paths").get(name)); err != nil {
@@ -83,14 +84,14 @@ func merge(root, part *object) error {
 
 func add(to *object, name string, value any) error {
 	if _, there := to.values[name]; there {
-		return fmt.Errorf("%s is in another file already", name)
+		return fmt.Errorf("%s is also in another file", name)
 	}
 	to.set(name, value)
 	return nil
 }
 
-// complete writes out what the files leave to the tables: the lists of codes, the
-// answers that are problems, and the headers that every answer has.
+// complete adds what the files leave to the tables: the lists of codes, the answers that
+// are problems, and the headers that every answer has.
 func complete(root *object) error {
 	schemas := root.child("components").child("schemas")
 	for _, name := range schemas.names {
@@ -119,7 +120,7 @@ func complete(root *object) error {
 			}
 		}
 	}
-	// What is answered where there is no operation to say it.
+	// The codes of answers to requests that no operation matches.
 	unrouted := []any{}
 	for _, code := range expand([]any{"routing", "always", "limited"}, groups) {
 		unrouted = append(unrouted, code)
@@ -136,7 +137,7 @@ func reference(kind, name string) *object {
 	return o
 }
 
-// answerProblems gives an operation an answer for each status that its codes have.
+// answerProblems adds an answer to the operation for each status of its codes.
 func answerProblems(op, groups, headers *object) error {
 	codes := append(op.list("x-problems"), "always")
 	if op.get("x-unlimited") != true {
@@ -146,9 +147,9 @@ func answerProblems(op, groups, headers *object) error {
 	if security, said := op.get("security").([]any); !said || len(security) > 0 {
 		codes = append(codes, "authorized")
 	}
-	byStatus := map[int][]Problem{}
+	byStatus := map[int][]problem.Kind{}
 	for _, code := range expand(codes, groups) {
-		p, known := ProblemOf(code)
+		p, known := problem.KindOf(code)
 		if !known {
 			return fmt.Errorf("%s is in no table", code)
 		}
@@ -178,9 +179,9 @@ func expand(codes []any, groups *object) []string {
 	return all
 }
 
-// addProblems adds problems to the answer with their status, which may be there
-// for something else already.
-func addProblems(response *object, status int, problems []Problem) {
+// addProblems adds problems to the answer with their status, which may have another
+// meaning too.
+func addProblems(response *object, status int, problems []problem.Kind) {
 	codes, texts := []any{}, []string{}
 	if text := response.text("description"); text != "" {
 		texts = append(texts, text)
@@ -203,14 +204,14 @@ func addProblems(response *object, status int, problems []Problem) {
 	response.within("content").within("application/problem+json").set("schema", schema)
 }
 
-// addHeaders declares the headers of the problems: one that all have is required,
-// unless the status stands for something else too.
-func addHeaders(response *object, problems []Problem, headers *object) {
+// addHeaders declares the headers of the problems. A header that all have is required,
+// unless the status has another meaning too.
+func addHeaders(response *object, problems []problem.Kind, headers *object) {
 	alone := len(response.child("content").names) == 0
 	counts, names := map[string]int{}, []string{}
 	for _, p := range problems {
 		for _, name := range p.Headers {
-			if counts[name]++; counts[name] == 1 && name != "Connection" { // not of this hop's business
+			if counts[name]++; counts[name] == 1 && name != "Connection" { // belongs to the connection
 				names = append(names, name)
 			}
 		}
@@ -218,7 +219,7 @@ func addHeaders(response *object, problems []Problem, headers *object) {
 	for _, name := range names {
 		header := reference("headers", name)
 		if alone && counts[name] == len(problems) {
-			header = headers.child(name).clone() // a reference can say nothing more
+			header = headers.child(name).clone() // a reference cannot be extended
 			header.set("required", true)
 		}
 		response.within("headers").set(name, header)

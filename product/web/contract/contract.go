@@ -1,10 +1,11 @@
-// Package contract is what the API promises, for programs and for people: the
-// OpenAPI document, the table of problems, and the pages that show both.
+// Package contract holds the OpenAPI document of the API and the pages that show it.
 //
-// The document is written by hand, a file for each noun in the folder openapi,
-// and completed from the tables here, so that a code has one place where it is
-// said what it means. No HTTP is served here, and nothing of it is checked while
-// requests are: tests hold the service to the document.
+// The document is written by hand, one file per noun in the folder openapi, and
+// completed from the table of package problem and the codes in codes.go, so that each
+// code is described in one place. Package web serves it; nothing is validated against it
+// at run time. Tests hold the service to it, with bench/contract.
+//
+// Of the project, this package imports package problem only. Begin with [Load].
 package contract
 
 import (
@@ -15,16 +16,15 @@ import (
 //go:embed openapi/*.yaml
 var sources embed.FS
 
-// Document is the whole contract. It does not change.
+// Document is the OpenAPI document. It is immutable.
 type Document struct {
 	root    *object
 	json    []byte
-	routing []any // codes of the answers to what no operation takes
+	routing []any // codes of answers to requests that no operation matches
 }
 
-// Load gives the document, assembled at the first call. It panics where the
-// embedded files are broken, which a test finds before anybody else does. Safe for
-// concurrent use.
+// Load returns the document, which the first call assembles. It panics if the embedded
+// files are invalid, which a test would find. It is safe for concurrent use.
 var Load = sync.OnceValue(func() *Document {
 	d, err := assemble(sources)
 	if err != nil {
@@ -33,5 +33,5 @@ var Load = sync.OnceValue(func() *Document {
 	return d
 })
 
-// JSON is the document in OpenAPI 3.1. It must not be modified.
+// JSON returns the document in OpenAPI 3.1. It must not be modified.
 func (d *Document) JSON() []byte { return d.json }

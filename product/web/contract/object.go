@@ -9,9 +9,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// object is a JSON object whose members keep the order they were written in,
-// which is the order that the page shows them in. The other values are []any,
-// string, bool, json.Number and nil.
+// object is a JSON object that keeps the order of its members, in which the page shows
+// them. Other values are []any, string, bool, json.Number and nil.
 type object struct {
 	names  []string
 	values map[string]any
@@ -19,7 +18,7 @@ type object struct {
 
 func newObject() *object { return &object{values: map[string]any{}} }
 
-// get gives a member, nil where there is none.
+// get returns a member, nil if it is absent.
 func (o *object) get(name string) any { return o.values[name] }
 
 // set adds a member, or replaces its value.
@@ -35,7 +34,7 @@ func (o *object) drop(name string) {
 	o.names = slices.DeleteFunc(o.names, func(n string) bool { return n == name })
 }
 
-// child gives a member that is an object, empty where there is none.
+// child returns a member that is an object, an empty one if it is absent.
 func (o *object) child(name string) *object {
 	if c, ok := o.values[name].(*object); ok {
 		return c
@@ -43,7 +42,7 @@ func (o *object) child(name string) *object {
 	return newObject()
 }
 
-// within gives a member that is an object, made where there is none.
+// within returns a member that is an object, which it adds if it is absent.
 func (o *object) within(name string) *object {
 	c, ok := o.values[name].(*object)
 	if !ok {
@@ -53,19 +52,19 @@ func (o *object) within(name string) *object {
 	return c
 }
 
-// list gives a member that is an array.
+// list returns a member that is an array, else nil.
 func (o *object) list(name string) []any {
 	l, _ := o.values[name].([]any)
 	return l
 }
 
-// text gives a member that is a string, else "".
+// text returns a member that is a string, else "".
 func (o *object) text(name string) string {
 	s, _ := o.values[name].(string)
 	return s
 }
 
-// clone is a deep copy.
+// clone returns a deep copy.
 func (o *object) clone() *object {
 	c := newObject()
 	for _, name := range o.names {
@@ -111,7 +110,7 @@ func (o *object) MarshalJSON() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// encode is [json.Marshal] that leaves <, > and & as they are.
+// encode is [json.Marshal] without escaping <, > and &.
 func encode(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -129,7 +128,7 @@ func parseYAML(text []byte) (*object, error) {
 		return nil, err
 	}
 	if len(node.Content) != 1 {
-		return nil, fmt.Errorf("there is no document")
+		return nil, fmt.Errorf("the file has no document")
 	}
 	v, err := fromYAML(node.Content[0])
 	if err != nil {
@@ -137,7 +136,7 @@ func parseYAML(text []byte) (*object, error) {
 	}
 	o, ok := v.(*object)
 	if !ok {
-		return nil, fmt.Errorf("the document is no mapping")
+		return nil, fmt.Errorf("the document is not a mapping")
 	}
 	return o, nil
 }
@@ -151,7 +150,7 @@ func fromYAML(n *yaml.Node) (any, error) {
 		for i := 0; i < len(n.Content); i += 2 {
 			name := n.Content[i].Value
 			if _, twice := o.values[name]; twice {
-				return nil, fmt.Errorf("line %d: %s is given more than once", n.Content[i].Line, name)
+				return nil, fmt.Errorf("line %d: %s is repeated", n.Content[i].Line, name)
 			}
 			v, err := fromYAML(n.Content[i+1])
 			if err != nil {
@@ -174,7 +173,7 @@ func fromYAML(n *yaml.Node) (any, error) {
 	return scalar(n)
 }
 
-// scalar keeps a number's text, since prices are no floats here either.
+// scalar keeps a number as its text, because prices are not floats.
 func scalar(n *yaml.Node) (any, error) {
 	switch n.Tag {
 	case "!!null":
@@ -183,11 +182,11 @@ func scalar(n *yaml.Node) (any, error) {
 		return n.Value == "true", nil
 	case "!!int", "!!float":
 		if !json.Valid([]byte(n.Value)) {
-			return nil, fmt.Errorf("line %d: %s is no number of JSON", n.Line, n.Value)
+			return nil, fmt.Errorf("line %d: %s is not a JSON number", n.Line, n.Value)
 		}
 		return json.Number(n.Value), nil
 	case "!!str":
 		return n.Value, nil
 	}
-	return nil, fmt.Errorf("line %d: a value of type %s", n.Line, n.Tag)
+	return nil, fmt.Errorf("line %d: unsupported type %s", n.Line, n.Tag)
 }

@@ -9,6 +9,8 @@ import (
 	"html/template"
 	"slices"
 	"strings"
+
+	"vitrine/product/web/problem"
 )
 
 //go:embed docs.html
@@ -17,8 +19,8 @@ var pageSource string
 //go:embed docs.css
 var style string
 
-// The pages load nothing: the style stands in them, and the policy names its
-// digest, so that whatever else got in there would neither run nor show.
+// The pages load nothing: they contain their style, and the policy allows its digest
+// only, so that injected content would neither run nor show.
 var (
 	styleDigest = sha256.Sum256([]byte(style))
 	// PagePolicy is the Content-Security-Policy of the pages.
@@ -31,28 +33,28 @@ var pages = template.Must(template.New("").Funcs(template.FuncMap{
 	"style": func() template.CSS { return template.CSS(style) }, //nolint:gosec // the embedded file
 }).Parse(pageSource))
 
-// Page is the page of the whole API in HTML. It refers to the others relative to
-// itself, so that it works under any prefix.
+// Page returns the page of the whole API in HTML. Its links are relative, so that it
+// works under any prefix.
 func (d *Document) Page() []byte {
 	return render("overview", d.view())
 }
 
-// problemPage is what the page of a problem shows.
+// problemPage is the content of the page of a problem.
 type problemPage struct {
-	Problem
+	problem.Kind
 	Example    string
-	Operations []operation // that answer it
-	Everywhere bool        // all do
-	Routing    bool        // it is the answer where there is no operation
+	Operations []operation // that can answer it
+	Everywhere bool        // all operations can
+	Routing    bool        // requests that no operation matches can get it
 }
 
-// ProblemPage is the page of a code in HTML, nil where there is no such code.
+// ProblemPage returns the page of a code in HTML, nil if the code is unknown.
 func (d *Document) ProblemPage(code string) []byte {
-	p, known := ProblemOf(code)
+	p, known := problem.KindOf(code)
 	if !known {
 		return nil
 	}
-	page := problemPage{Problem: p, Example: exampleProblem(p)}
+	page := problemPage{Kind: p, Example: exampleProblem(p)}
 	all := 0
 	d.eachOperation(func(path, method string, op *object) {
 		v := d.operation(path, method, op)
@@ -65,13 +67,13 @@ func (d *Document) ProblemPage(code string) []byte {
 			}
 		}
 	})
-	page.Everywhere = len(page.Operations) >= all-2 // the probes are spared some
+	page.Everywhere = len(page.Operations) >= all-2 // the probes have fewer
 	page.Routing = slices.Contains(d.routing, any(code))
 	return render("problem", page)
 }
 
-// exampleProblem is a whole answer with the problem.
-func exampleProblem(p Problem) string {
+// exampleProblem returns an answer with the problem.
+func exampleProblem(p problem.Kind) string {
 	text, err := json.MarshalIndent(struct {
 		Type      string `json:"type"`
 		Title     string `json:"title"`
@@ -80,8 +82,8 @@ func exampleProblem(p Problem) string {
 		Code      string `json:"code"`
 		RequestID string `json:"request_id"`
 		Message   string `json:"message"`
-	}{ProblemPath + p.Code, p.Title, p.Status, p.Detail, p.Code, "01a20381-bac7-7b61-91dd-a910a3246dbb", p.Detail}, "", "  ")
-	if err != nil { // cannot be: it holds strings and a number
+	}{problem.Path + p.Code, p.Title, p.Status, p.Detail, p.Code, "01a20381-bac7-7b61-91dd-a910a3246dbb", p.Detail}, "", "  ")
+	if err != nil { // impossible: it holds strings and a number
 		panic(err)
 	}
 	return string(text)
@@ -89,14 +91,13 @@ func exampleProblem(p Problem) string {
 
 func render(name string, data any) []byte {
 	var b bytes.Buffer
-	if err := pages.ExecuteTemplate(&b, name, data); err != nil { // the template and its data are ours: a test renders each page
+	if err := pages.ExecuteTemplate(&b, name, data); err != nil { // a test renders each page
 		panic(err)
 	}
 	return b.Bytes()
 }
 
-// prose makes paragraphs of a text: an empty line ends one, **strong** and `code`
-// mean what they look like.
+// prose renders a text with paragraphs, **strong** and `code` as HTML.
 func prose(text string) template.HTML {
 	var b strings.Builder
 	for paragraph := range strings.SplitSeq(strings.TrimSpace(text), "\n\n") {

@@ -8,7 +8,7 @@ import (
 
 const schemaRefs = "#/components/schemas/"
 
-// resolve follows a reference; what stands beside it replaces what it refers to.
+// resolve follows a reference; members beside the reference replace those of its target.
 func (d *Document) resolve(v any) *object {
 	o, ok := v.(*object)
 	if !ok {
@@ -34,7 +34,7 @@ func (d *Document) resolve(v any) *object {
 	return merged
 }
 
-// schemaName is the name of the schema that a reference is to, else "".
+// schemaName returns the name of the schema that a reference names, else "".
 func schemaName(o *object) string {
 	if name, found := strings.CutPrefix(o.text("$ref"), schemaRefs); found {
 		return name
@@ -52,7 +52,7 @@ func (d *Document) schemaView(name string, schema *object) schemaView {
 	return v
 }
 
-// fields are the members of an object's schema.
+// fields returns the members of an object's schema.
 func (d *Document) fields(schema *object) []field {
 	required := schema.list("required")
 	properties := schema.child("properties")
@@ -67,7 +67,7 @@ func (d *Document) fields(schema *object) []field {
 	return all
 }
 
-// field describes a schema in one line.
+// field returns a schema as one line.
 func (d *Document) field(name string, raw any, required bool) field {
 	o, _ := raw.(*object)
 	if o == nil {
@@ -87,7 +87,7 @@ func (d *Document) field(name string, raw any, required bool) field {
 	return f
 }
 
-// typeName says in words what a schema's values are.
+// typeName returns the type of a schema's values in words.
 func (d *Document) typeName(schema *object) string {
 	switch t := schema.get("type").(type) {
 	case string:
@@ -114,7 +114,7 @@ func (d *Document) typeName(schema *object) string {
 	return "string"
 }
 
-// bounds says in words what a schema's values are limited to.
+// bounds returns the limits of a schema's values in words.
 func bounds(schema *object) string {
 	var parts []string
 	if c, there := schema.values["const"]; there {
@@ -142,7 +142,7 @@ func bounds(schema *object) string {
 	return strings.Join(parts, "; ")
 }
 
-// literal is a value as it is written, a string without quotes.
+// literal returns a value as text, a string without quotes.
 func literal(v any) string {
 	switch v := v.(type) {
 	case nil:
@@ -155,7 +155,7 @@ func literal(v any) string {
 	return fmt.Sprint(v)
 }
 
-// example makes a value of the schema's examples, or of those of its parts.
+// example returns one of the schema's examples, or a value made of those of its parts.
 func (d *Document) example(raw any) (any, bool) {
 	schema := d.resolve(raw)
 	if list := schema.list("examples"); len(list) > 0 {

@@ -6,20 +6,22 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+
+	"vitrine/product/web/problem"
 )
 
-// overview is what the page of the whole API shows.
+// overview is the content of the page of the whole API.
 type overview struct {
 	Title, Summary string
 	Intro          string
 	Tags           []tag
 	Schemas        []schemaView
-	Problems       []Problem
+	Problems       []problem.Kind
 	Faults         []Code
 	Pictures       []Code
 }
 
-// tag is a noun with its operations.
+// tag is a group of operations.
 type tag struct {
 	Name, Anchor, Description string
 	Operations                []operation
@@ -35,8 +37,8 @@ type operation struct {
 	Curl                                       string
 }
 
-// content is a body of a request or an answer. Schema is the name of its schema
-// where it has one.
+// content is a body of a request or an answer. Schema is the name of its schema, if it
+// has one.
 type content struct {
 	Type, Schema, Example string
 	Fields                []field
@@ -66,12 +68,12 @@ type schemaView struct {
 	Codes                                    []string
 }
 
-// view makes the page's content of the document.
+// view returns the content of the page.
 func (d *Document) view() overview {
 	info := d.root.child("info")
 	v := overview{
 		Title: info.text("title"), Summary: info.text("summary"), Intro: info.text("description"),
-		Problems: Problems, Faults: Faults, Pictures: Pictures,
+		Problems: problem.Kinds, Faults: Faults, Pictures: Pictures,
 	}
 	for _, t := range d.root.list("tags") {
 		o, _ := t.(*object)
@@ -91,7 +93,7 @@ func (d *Document) view() overview {
 	return v
 }
 
-// eachOperation calls f for each operation in the order of the document.
+// eachOperation calls f for each operation, in the order of the document.
 func (d *Document) eachOperation(f func(path, method string, op *object)) {
 	paths := d.root.child("paths")
 	for _, path := range paths.names {
@@ -129,7 +131,7 @@ func (d *Document) operation(path, method string, op *object) operation {
 	return v
 }
 
-// answer adds an answer to the operation: its problems go to the list of codes.
+// answer adds an answer to the operation. Problems are added to the list of codes.
 func (d *Document) answer(v *operation, status string, response *object) {
 	a := answer{Status: status, Description: response.text("description")}
 	bodies := response.child("content")
@@ -145,7 +147,7 @@ func (d *Document) answer(v *operation, status string, response *object) {
 			link.Codes = append(link.Codes, fmt.Sprint(code))
 		}
 		v.Problems = append(v.Problems, link)
-		// What is said of the codes is said behind their links.
+		// The pages of the codes describe them.
 		a.Description, _, _ = strings.Cut(a.Description, "`"+link.Codes[0]+"`:")
 	}
 	if len(a.Contents) == 0 && bodies.get("application/problem+json") != nil {
@@ -178,14 +180,14 @@ func (d *Document) content(contentType string, body *object) content {
 	return c
 }
 
-// exampleText is an example of the schema as people read it.
+// exampleText returns an example of the schema as indented JSON.
 func (d *Document) exampleText(schema *object) string {
 	v, ok := d.example(schema)
 	if !ok {
 		return ""
 	}
 	text, err := encode(v)
-	if err != nil { // cannot be: the document is JSON already
+	if err != nil { // impossible: the document is JSON
 		panic(err)
 	}
 	var b bytes.Buffer
@@ -195,7 +197,7 @@ func (d *Document) exampleText(schema *object) string {
 	return b.String()
 }
 
-// curl is a call of the operation as it is typed at a terminal.
+// curl returns a call of the operation with curl.
 func (d *Document) curl(op operation) string {
 	var b strings.Builder
 	b.WriteString("curl -s")
@@ -216,7 +218,7 @@ func (d *Document) curl(op operation) string {
 	return b.String()
 }
 
-// anchor is a name as a fragment of a URL.
+// anchor returns a name as a URL fragment.
 func anchor(name string) string {
 	return strings.ToLower(strings.ReplaceAll(name, " ", "-"))
 }

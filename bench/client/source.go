@@ -8,7 +8,7 @@ import (
 	"vitrine/imaging/imagingtest"
 )
 
-// source serves one picture.
+// source is a server of one picture.
 type source struct {
 	*http.Server
 	url, port string

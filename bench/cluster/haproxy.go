@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// haproxyConfig configures the load balancer in front of the replicas. It never sends a
-// request twice: only failed connections are retried with the next replica. If no replica
-// is ready, those that are alive get the requests: they still serve what they can, and
-// answer 503 to the rest.
+// haproxyConfig configures the load balancer. It never sends a request twice: only a
+// failed connection is retried, with the next replica. While no replica is ready, the
+// requests go to those that are alive: they serve what they can and answer the rest
+// with a 503.
 const haproxyConfig = `global
 	maxconn 2000
 defaults
@@ -49,7 +49,7 @@ backend alive
 %s
 `
 
-// startProxy starts HAProxy on addr before the replicas.
+// startProxy starts HAProxy on addr.
 func (c *Cluster) startProxy(ctx context.Context, addr string) error {
 	binary, err := findHAProxy(ctx)
 	if err != nil {
@@ -73,6 +73,7 @@ func (c *Cluster) startProxy(ctx context.Context, addr string) error {
 	return c.awaitProxy(addr)
 }
 
+// awaitProxy blocks until HAProxy accepts connections.
 func (c *Cluster) awaitProxy(addr string) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
@@ -92,13 +93,14 @@ func (c *Cluster) awaitProxy(addr string) error {
 	}
 }
 
-// policy keeps Debian's package from starting a machine-wide service.
+// policy prevents Debian's package from starting HAProxy as a service of the machine.
 const (
 	policyPath = "/usr/sbin/policy-rc.d"
 	policy     = "#!/bin/sh\ncase $1 in haproxy*) exit 101 ;; esac\nexit 0\n"
 )
 
-// findHAProxy returns the path of haproxy. It installs Debian's package if necessary.
+// findHAProxy returns the path of HAProxy. It installs Debian's package if HAProxy is
+// missing.
 func findHAProxy(ctx context.Context) (string, error) {
 	if path, ok := lookHAProxy(); ok {
 		return path, nil
@@ -108,7 +110,7 @@ func findHAProxy(ctx context.Context) (string, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
-	if _, err := os.Stat(policyPath); errors.Is(err, os.ErrNotExist) { // somebody else's is left as it is
+	if _, err := os.Stat(policyPath); errors.Is(err, os.ErrNotExist) { // an existing policy stays as it is
 		if err := os.WriteFile(policyPath, []byte(policy), 0o755); err != nil {
 			return "", err
 		}
@@ -123,7 +125,7 @@ func findHAProxy(ctx context.Context) (string, error) {
 	}
 	path, ok := lookHAProxy()
 	if !ok {
-		return "", errors.New("haproxy is still missing after its installation")
+		return "", errors.New("haproxy cannot be found after its installation")
 	}
 	return path, nil
 }

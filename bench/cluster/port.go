@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// These ports are below the kernel's range for outgoing connections, so that no other
-// process gets the port of a replica while it is down.
+// The ports are below the range that the kernel uses for outgoing connections: while a
+// replica is down, nothing else may get its port by chance.
 const (
 	firstPort = 20000
 	lastPort  = 32000
@@ -19,7 +19,8 @@ var (
 	nextPort  = firstPort
 )
 
-// freeAddr returns a loopback address that is free. It never returns the same one twice.
+// freeAddr returns a loopback address with a port that is free now. No two calls return
+// the same port.
 func freeAddr() (string, error) {
 	portMutex.Lock()
 	defer portMutex.Unlock()

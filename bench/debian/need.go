@@ -1,4 +1,4 @@
-// Package debian installs missing programs that a benchmark needs from Debian packages.
+// Package debian installs programs that a benchmark needs from Debian's packages.
 package debian
 
 import (
@@ -10,15 +10,15 @@ import (
 	"strings"
 )
 
-// Need installs packages if program is missing. If it cannot install them, the error says
-// what to do.
+// Need installs the packages unless the program is in PATH. If it cannot install them,
+// the error says what to do.
 func Need(ctx context.Context, program string, packages ...string) error {
 	if _, err := exec.LookPath(program); err == nil {
 		return nil
 	}
 	install := "apt-get install -y --no-install-recommends " + strings.Join(packages, " ")
 	if _, err := exec.LookPath("apt-get"); err != nil {
-		return errors.New(program + " is needed, and there is no apt-get to install it with; put it into PATH and try again")
+		return errors.New(program + " is missing and apt-get is not available; install " + program + " in a folder of PATH")
 	}
 	if os.Geteuid() != 0 {
 		return errors.New(program + " is not installed; run: sudo " + install)

@@ -9,7 +9,7 @@ import (
 // vitrine runs the program with arguments until it exits, and returns what it printed.
 func vitrine(t *testing.T, settings map[string]string, args ...string) (output string, failed bool) {
 	t.Helper()
-	cmd := exec.Command(program, args...)
+	cmd := exec.Command(mustProgram(t), args...)
 	cmd.Env = environ(settings)
 	cmd.Dir = t.TempDir()
 	out, err := cmd.CombinedOutput()

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +17,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"vitrine/bench/testenv"
+	"vitrine/product/producttest"
 )
 
 // servers returns the settings of a new installation on the real servers, with an
@@ -35,9 +35,7 @@ func servers(t *testing.T) map[string]string {
 		"WEBP_SIZES":     "off", // an image that is ready has all its variants
 	}
 	for _, key := range []string{"REDIS_URL", "RABBITMQ_URL", "S3_ENDPOINT", "AWS_REGION", "AWS_ACCESS_KEY", "AWS_SECRET_KEY"} {
-		if settings[key] = os.Getenv(key); settings[key] == "" {
-			t.Fatalf("%s is not set: start the servers with `make up` and run the tests with `make test`", key)
-		}
+		settings[key] = testenv.Setting(t, key)
 	}
 	t.Cleanup(func() {
 		removeQueues(t, settings["RABBITMQ_URL"], settings["QUEUE_PREFIX"])
@@ -72,7 +70,7 @@ func removeQueues(t *testing.T, url, prefix string) {
 // s3 returns a client of the real server, also when the settings name a proxy.
 func s3(t *testing.T, settings map[string]string) *minio.Client {
 	t.Helper()
-	u, err := url.Parse(os.Getenv("S3_ENDPOINT"))
+	u, err := url.Parse(testenv.S3Server(t).Endpoint)
 	if err != nil {
 		t.Fatal(err)
 	}

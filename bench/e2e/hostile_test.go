@@ -103,7 +103,7 @@ func TestHostileSources(t *testing.T) {
 func deployed(t *testing.T) string {
 	t.Helper()
 	if !raceDetector {
-		return program
+		return mustProgram(t)
 	}
 	file := filepath.Join(t.TempDir(), "vitrine")
 	if err := build(file, false); err != nil {

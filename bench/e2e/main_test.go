@@ -20,34 +20,41 @@ import (
 	"time"
 )
 
-// program is the path of the built program, which the tests start.
-var program string
-
 // raceDetector reports whether the tests, and so the program, are built with the
 // race detector.
 var raceDetector bool
 
+// folder is a temporary folder for the built program.
+var folder string
+
 func TestMain(m *testing.M) {
-	os.Exit(buildAndRun(m))
+	var err error
+	if folder, err = os.MkdirTemp("", "vitrine-e2e-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(folder) // it is in the system's folder for temporary files
+	os.Exit(code)
 }
 
-func buildAndRun(m *testing.M) int {
+// program builds the program once and returns its path.
+var program = sync.OnceValues(func() (string, error) {
 	if err := readSources(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+		return "", err
 	}
-	dir, err := os.MkdirTemp("", "vitrine-e2e-")
+	file := filepath.Join(folder, "vitrine")
+	return file, build(file, raceDetector)
+})
+
+// mustProgram returns the path of the program and fails the test if it does not build.
+func mustProgram(t *testing.T) string {
+	t.Helper()
+	file, err := program()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+		t.Fatal(err)
 	}
-	defer os.RemoveAll(dir)
-	program = filepath.Join(dir, "vitrine")
-	if err := build(program, raceDetector); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return m.Run()
+	return file
 }
 
 // build builds the program into a file. Without the race detector it is the program
@@ -64,14 +71,19 @@ func build(file string, race bool) error {
 	return nil
 }
 
-// readSources lists the module's folders. The go command reuses the result of a
-// passed test until a file changes that the test binary has opened; it does not see
-// what the go build above has opened.
+// readSources stats every file of the module. The go command reuses the result of a
+// passed test until a file changes that the test itself has read; it does not know which
+// files the go build above has read. It sees what happens while tests run only, so
+// TestMain is too early.
 func readSources() error {
 	return filepath.WalkDir("../..", func(path string, entry fs.DirEntry, err error) error {
-		if err == nil && entry.IsDir() && strings.HasPrefix(entry.Name(), ".") && path != "../.." {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && strings.HasPrefix(entry.Name(), ".") && path != "../..":
 			return filepath.SkipDir
 		}
+		_, err = os.Stat(path)
 		return err
 	})
 }
@@ -93,7 +105,7 @@ type instance struct {
 // killed when the test ends.
 func start(t *testing.T, settings map[string]string) *instance {
 	t.Helper()
-	return startProgram(t, program, settings)
+	return startProgram(t, mustProgram(t), settings)
 }
 
 // startProgram is [start] for another build of the program.

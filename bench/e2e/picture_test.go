@@ -59,7 +59,7 @@ func TestPicture(t *testing.T) {
 	}
 	sameObjects(t, settings, []product{p})
 
-	t.Run("reads are cached and see every write", func(t *testing.T) {
+	t.Run("reads are cached, and writes are visible at once", func(t *testing.T) {
 		waitFor(t, 10*time.Second, "a read from the cache", func() error {
 			a := v.must(200, "GET", p.path(), nil, nil)
 			if a.Message != "Product retrieved from cache" || a.header.Get("X-Cache") != "HIT" {
@@ -111,16 +111,30 @@ func TestOriginalRequest(t *testing.T) {
 	from := source(t, settings, files(map[string][]byte{"/image1.jpg": imagingtest.JPEG(imagingtest.Photo(800, 600, 3), 95, 1)}))
 	v := start(t, settings)
 	v.waitReady()
-	var p product
-	created := v.must(201, "POST", "/products", json.RawMessage(`{
-		"user_id": 23,
-		"product_name": "Sample Product",
-		"product_description": "This is a sample product description.",
-		"product_images": ["`+from+`/image1.jpg"],
-		"product_price": 99.99
-	}`), &p)
-	if created.Message != "Product created successfully" || p.ID < 1 || created.header.Get("Location") != p.path() {
-		t.Errorf("%s, id %d at %s", created.Message, p.ID, created.header.Get("Location"))
+	resp, err := client.Post(v.url+"/products", "application/json", strings.NewReader(`{
+  "user_id": 23,
+  "product_name": "Sample Product",
+  "product_description": "This is a sample product description.",
+  "product_images": ["`+from+`/image1.jpg"],
+  "product_price": 99.99
+}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var created struct {
+		Message string
+		Data    struct {
+			product
+			User int64 `json:"user_id"`
+		}
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&created); err != nil || resp.StatusCode != http.StatusCreated {
+		t.Fatalf("status %s, error %v: %s", resp.Status, err, created.Message)
+	}
+	p := created.Data
+	if created.Message != "Product created successfully" || p.ID < 1 || p.User != 23 || resp.Header.Get("Location") != p.path() {
+		t.Errorf("%s, id %d of user %d at %s", created.Message, p.ID, p.User, resp.Header.Get("Location"))
 	}
 	settled := v.settled(p.ID, time.Minute)
 	if settled.ID != p.ID || settled.Status != "ready" || len(settled.Compressed) != 1 || settled.Price.String() != "99.99" {

@@ -10,12 +10,12 @@ import (
 	"vitrine/imaging/imagingtest"
 )
 
-// subject is a picture to compare the ways with.
+// subject is a picture to compare the methods with.
 type subject struct{ name, file string }
 
-// drawn makes the pictures: things of all sizes that hide each other before a sky,
-// with shades, textures and a sensor's grain. Their progressive one is written by
-// libvips, in the usual ten scans, where that is to be had.
+// drawn draws the pictures: overlapping shapes of all sizes before a sky, with shades,
+// textures and sensor noise. libvips, if available, writes the progressive one in the
+// usual ten scans.
 func drawn(ctx context.Context, folder string, withVips bool) ([]subject, error) {
 	var list []subject
 	for i, s := range []struct {

@@ -7,14 +7,13 @@ import (
 	"vitrine/imaging/imagingtest"
 )
 
-// file is a picture that was drawn.
+// file is a drawn picture.
 type file struct {
 	name    string
 	content []byte
 }
 
-// draw returns pictures of all formats. Most are small: it is the number of jobs
-// that counts here.
+// draw returns pictures of all formats. Most are small, so that a run can process many.
 func draw() []file {
 	jobs := []struct {
 		name string
@@ -39,9 +38,9 @@ func draw() []file {
 }
 
 func (s *Source) servePage(w http.ResponseWriter, _ *http.Request, _ []byte) {
-	_, _ = w.Write(imagingtest.HTML()) // whoever asked may have gone
+	_, _ = w.Write(picture.HTML()) // fails if the client has disconnected
 }
 
 func (s *Source) serveCut(w http.ResponseWriter, _ *http.Request, file []byte) {
-	_, _ = w.Write(imagingtest.Truncated(file)) // whoever asked may have gone
+	_, _ = w.Write(picture.Truncated(file)) // fails if the client has disconnected
 }

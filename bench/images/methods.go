@@ -16,13 +16,13 @@ import (
 	"vitrine/imaging/process"
 )
 
-// quality is that of the JPEGs which are compared.
+// quality is the quality of the compared JPEGs.
 const quality = 80
 
-// vitrine is the pipeline itself, with JPEGs of one quality or, for 0, as it is
-// shipped; with the names of sizes, in WebP besides.
-func vitrine(quality int, sizes ...string) way {
-	p := process.New(process.Config{Quality: quality})
+// vitrine returns the method that uses the pipeline. Quality 0 means the default. The
+// named sizes are also made as WebP.
+func vitrine(quality int, sizes ...string) method {
+	p := imaging.NewProcessor(imaging.ProcessConfig{Quality: quality})
 	return func(ctx context.Context, src, folder string) (time.Duration, error) {
 		body, err := os.ReadFile(src)
 		if err != nil {
@@ -35,7 +35,7 @@ func vitrine(quality int, sizes ...string) way {
 		}
 		cpu := spent() - began
 		defer got.Release()
-		for _, r := range got.Renditions { // a WebP comes last, and takes the JPEG's place
+		for _, r := range got.Renditions { // a WebP comes last and overwrites the JPEG
 			if err := os.WriteFile(filepath.Join(folder, r.Name+".jpg"), r.Body, 0o600); err != nil {
 				return 0, err
 			}
@@ -44,7 +44,7 @@ func vitrine(quality int, sizes ...string) way {
 	}
 }
 
-// ximage is what the documentation of golang.org/x/image suggests.
+// ximage is the method that the documentation of golang.org/x/image suggests.
 func ximage(_ context.Context, src, folder string) (time.Duration, error) {
 	body, err := os.ReadFile(src)
 	if err != nil {
@@ -74,13 +74,14 @@ func ximage(_ context.Context, src, folder string) (time.Duration, error) {
 	return cpu, nil
 }
 
-// fit makes the longer side as long as side, but never longer than it is.
+// fit returns the bounds with a longer side of side pixels. It never enlarges.
 func fit(size image.Point, side int) image.Rectangle {
 	ratio := min(float64(side)/float64(max(size.X, size.Y)), 1)
 	scaled := func(n int) int { return max(int(math.Round(float64(n)*ratio)), 1) }
 	return image.Rect(0, 0, scaled(size.X), scaled(size.Y))
 }
 
+// write writes the JPEG of size i.
 func write(folder string, i int, body []byte) error {
 	return os.WriteFile(filepath.Join(folder, imaging.Sizes[i].Name+".jpg"), body, 0o600)
 }

@@ -17,7 +17,6 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"vitrine/bench/testenv"
-	"vitrine/product/producttest"
 )
 
 // servers returns the settings of a new installation on the real servers, with an

@@ -39,8 +39,8 @@ func (c colours) scaled(size image.Point) (out colours) {
 }
 
 // lab returns the colour of pixel i in CIELAB.
-func (c colours) lab(i int) deltae.Lab {
-	return deltae.FromSRGB(float64(c[0].Pix[i]), float64(c[1].Pix[i]), float64(c[2].Pix[i]))
+func (c colours) lab(i int) imagingtest.Lab {
+	return imagingtest.LabFromSRGB(float64(c[0].Pix[i]), float64(c[1].Pix[i]), float64(c[2].Pix[i]))
 }
 
 // difference returns the mean and the 95th percentile of CIEDE2000 between two pictures

@@ -22,7 +22,7 @@ const quality = 80
 // vitrine returns the method that uses the pipeline. Quality 0 means the default. The
 // named sizes are also made as WebP.
 func vitrine(quality int, sizes ...string) method {
-	p := imaging.NewProcessor(imaging.ProcessConfig{Quality: quality})
+	p := process.New(process.Config{Quality: quality})
 	return func(ctx context.Context, src, folder string) (time.Duration, error) {
 		body, err := os.ReadFile(src)
 		if err != nil {

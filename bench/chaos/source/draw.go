@@ -38,9 +38,9 @@ func draw() []file {
 }
 
 func (s *Source) servePage(w http.ResponseWriter, _ *http.Request, _ []byte) {
-	_, _ = w.Write(picture.HTML()) // fails if the client has disconnected
+	_, _ = w.Write(imagingtest.HTML()) // fails if the client has disconnected
 }
 
 func (s *Source) serveCut(w http.ResponseWriter, _ *http.Request, file []byte) {
-	_, _ = w.Write(picture.Truncated(file)) // fails if the client has disconnected
+	_, _ = w.Write(imagingtest.Truncated(file)) // fails if the client has disconnected
 }

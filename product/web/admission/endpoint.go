@@ -53,6 +53,7 @@ func (e *Endpoint) Drain(ctx context.Context, delay, grace time.Duration) error 
 
 // Close closes the listener and every connection. It may be called twice, and before Run.
 func (e *Endpoint) Close() error {
-	_ = e.listener.Close() // an orderly stop has closed it
-	return e.Server.Close()
+	err := e.Server.Close()
+	_ = e.listener.Close() // the server has closed it, if it ran
+	return err
 }

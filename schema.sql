@@ -145,19 +145,22 @@ CREATE TABLE IF NOT EXISTS images (
     generation      bigint NOT NULL DEFAULT 1 CONSTRAINT images_generation_positive CHECK (generation >= 1),
     status          text NOT NULL DEFAULT 'pending' CONSTRAINT images_status_known
                     CHECK (status IN ('pending', 'processing', 'ready', 'failed')),
+    reprocess       text[] NOT NULL DEFAULT '{}' CONSTRAINT images_reprocess_known
+                    CHECK (reprocess <@ ARRAY['focal', 'reprocess', 'pipeline', 'webp']),
+    reprocessing    text CONSTRAINT images_reprocessing_known CHECK (reprocessing IN ('focal', 'reprocess', 'pipeline', 'webp')),
     attempts        integer NOT NULL DEFAULT 0 CONSTRAINT images_attempts_natural CHECK (attempts >= 0),
+    ready_attempts  integer NOT NULL DEFAULT 0 CONSTRAINT images_ready_attempts_natural CHECK (ready_attempts >= 0),
     deferrals       integer NOT NULL DEFAULT 0 CONSTRAINT images_deferrals_natural CHECK (deferrals >= 0),
     queued_at       timestamptz NOT NULL DEFAULT now(),
     sent            boolean NOT NULL DEFAULT false,
     claimed_at      timestamptz,
     lease_until     timestamptz,
-    lease_owner     text,
+    lease_holder    text,
     settled_at      timestamptz,
     error_code      text,
     error_detail    text,
     error_stage     text,
     error_retryable boolean,
-    dead_lettered   boolean NOT NULL DEFAULT false,
     request_id      text NOT NULL DEFAULT '',
     source_sha256   text CONSTRAINT images_sha256_form CHECK (source_sha256 ~ '^[0-9a-f]{64}$'),
     source_etag     text,
@@ -169,12 +172,13 @@ CREATE TABLE IF NOT EXISTS images (
     animated        boolean NOT NULL DEFAULT false,
     placeholder     text,
     average_color   text CONSTRAINT images_average_color_form CHECK (average_color ~ '^#[0-9a-f]{6}$'),
-    recipe          text NOT NULL DEFAULT '',
-    rework_sha256   text CONSTRAINT images_rework_sha256_form CHECK (rework_sha256 ~ '^[0-9a-f]{64}$'),
+    pipeline_version text NOT NULL DEFAULT '',
+    reserved_sha256 text CONSTRAINT images_reserved_sha256_form CHECK (reserved_sha256 ~ '^[0-9a-f]{64}$'),
     variants        jsonb NOT NULL DEFAULT '[]' CONSTRAINT images_variants_array CHECK (jsonb_typeof(variants) = 'array'),
     CONSTRAINT images_product_position_key UNIQUE (product_id, position) DEFERRABLE INITIALLY IMMEDIATE,
-    CONSTRAINT images_lease_while_processing CHECK (
-        (status = 'processing') = (lease_until IS NOT NULL AND lease_owner IS NOT NULL AND claimed_at IS NOT NULL)),
+    CONSTRAINT images_lease_while_at_work CHECK (
+        (status = 'processing' OR reprocessing IS NOT NULL) = (lease_until IS NOT NULL AND lease_holder IS NOT NULL AND claimed_at IS NOT NULL)),
+    CONSTRAINT images_reprocess_when_ready CHECK (status = 'ready' OR reprocess = '{}' AND reprocessing IS NULL),
     CONSTRAINT images_error_when_failed CHECK (
         (status = 'failed') = (error_code IS NOT NULL AND error_detail IS NOT NULL AND error_retryable IS NOT NULL)),
     CONSTRAINT images_result_when_ready CHECK (status <> 'ready' OR (source_sha256 IS NOT NULL AND jsonb_array_length(variants) > 0))
@@ -186,19 +190,21 @@ COMMENT ON COLUMN images.alt IS 'Text alternative; empty for a decorative pictur
 COMMENT ON COLUMN images.focal_x IS 'Point that crops keep in view, from 0 at the left to 1 at the right of the upright picture; null: the centre.';
 COMMENT ON COLUMN images.focal_y IS 'The same from 0 at the top to 1 at the bottom; null where focal_x is null.';
 COMMENT ON COLUMN images.generation IS 'Grows when the work on the image begins anew. Jobs of an older generation are dropped.';
-COMMENT ON COLUMN images.attempts IS 'Attempts begun, except those that ended by a fault of our own dependencies.';
+COMMENT ON COLUMN images.reprocess IS 'Why work is due on the ready image. The image stays ready meanwhile.';
+COMMENT ON COLUMN images.reprocessing IS 'Which of these reasons the lease holder works on.';
+COMMENT ON COLUMN images.attempts IS 'Attempts of the current job, except those that ended by a fault of our own dependencies. Counted before the work begins.';
+COMMENT ON COLUMN images.ready_attempts IS 'Attempts that the image took to become ready.';
 COMMENT ON COLUMN images.deferrals IS 'Attempts in a row that did not count in attempts; lengthens the backoff.';
 COMMENT ON COLUMN images.queued_at IS 'When the latest job for the image went, or is due to go, to the queue. The image is not claimed before.';
 COMMENT ON COLUMN images.sent IS 'Whether a job for the image was taken from the outbox to be sent, and no worker has begun since. Means nothing while a job waits in the outbox.';
 COMMENT ON COLUMN images.claimed_at IS 'When the current attempt began.';
 COMMENT ON COLUMN images.lease_until IS 'When the lease of the current attempt ends.';
-COMMENT ON COLUMN images.lease_owner IS 'Lease holder, unique to one claim.';
+COMMENT ON COLUMN images.lease_holder IS 'Unique to one claim.';
 COMMENT ON COLUMN images.settled_at IS 'When the image became ready or failed.';
 COMMENT ON COLUMN images.error_code IS 'Why the image failed, from the fixed list of the imaging package.';
 COMMENT ON COLUMN images.error_detail IS 'Why the image failed, in words for the owner of the product.';
 COMMENT ON COLUMN images.error_stage IS 'Stage of the attempt that failed.';
 COMMENT ON COLUMN images.error_retryable IS 'Whether a retry may succeed.';
-COMMENT ON COLUMN images.dead_lettered IS 'Whether dead_letters has the failure of this generation.';
 COMMENT ON COLUMN images.request_id IS 'Id of the request that caused the work.';
 COMMENT ON COLUMN images.source_sha256 IS 'Digest of the source. It is set before the first object is stored under it.';
 COMMENT ON COLUMN images.source_etag IS 'ETag of the source''s response, for a conditional request.';
@@ -209,14 +215,15 @@ COMMENT ON COLUMN images.height IS 'Pixels of the source after its orientation w
 COMMENT ON COLUMN images.animated IS 'Whether the source is animated. The variants show its first frame.';
 COMMENT ON COLUMN images.placeholder IS 'ThumbHash in base64, shown while the picture loads.';
 COMMENT ON COLUMN images.average_color IS 'Mean colour in sRGB; null until the image is ready, and where no pixel is opaque.';
-COMMENT ON COLUMN images.recipe IS 'Identifies the pipeline version and settings that made the variants; empty: unknown.';
-COMMENT ON COLUMN images.rework_sha256 IS 'Digest under which reprocessing is about to store objects. Deletions leave those objects alone.';
+COMMENT ON COLUMN images.pipeline_version IS 'Pipeline version that made the variants; empty: unknown.';
+COMMENT ON COLUMN images.reserved_sha256 IS 'Digest under which reprocessing is about to store objects. Deletions leave those objects alone.';
 COMMENT ON COLUMN images.variants IS '[{name, key, width, height, bytes, format}], the main variant first.';
 CREATE INDEX IF NOT EXISTS images_upload ON images (source) WHERE starts_with(source, 'upload:');
-CREATE INDEX IF NOT EXISTS images_pending ON images (queued_at) WHERE status = 'pending';
-CREATE INDEX IF NOT EXISTS images_processing ON images (lease_until) WHERE status = 'processing';
-CREATE INDEX IF NOT EXISTS images_in_flight ON images (product_id) WHERE status = 'processing' OR status = 'pending' AND sent;
-CREATE INDEX IF NOT EXISTS images_unfiled ON images (settled_at) WHERE status = 'failed' AND NOT dead_lettered;
+CREATE INDEX IF NOT EXISTS images_due ON images (queued_at) WHERE status = 'pending' OR reprocess <> '{}';
+CREATE INDEX IF NOT EXISTS images_leased ON images (lease_until) WHERE lease_holder IS NOT NULL;
+-- In terms that the planner takes for rare even before it has statistics.
+CREATE INDEX IF NOT EXISTS images_in_flight ON images (product_id)
+    WHERE status = 'processing' OR reprocessing IN ('focal', 'reprocess', 'pipeline', 'webp') OR sent AND status IN ('pending', 'ready');
 
 CREATE TABLE IF NOT EXISTS uploads (
     id         uuid PRIMARY KEY,
@@ -236,7 +243,7 @@ CREATE TABLE IF NOT EXISTS image_attempts (
     attempt     integer NOT NULL CONSTRAINT image_attempts_attempt_positive CHECK (attempt >= 1),
     stage       text NOT NULL,
     outcome     text NOT NULL CONSTRAINT image_attempts_outcome_known
-                CHECK (outcome IN ('ready', 'retry', 'failed', 'handed_back', 'lost', 'reworked', 'unchanged', 'kept')),
+                CHECK (outcome IN ('ready', 'retry', 'failed', 'handed_back', 'lost', 'reprocessed', 'unchanged', 'kept')),
     code        text,
     detail      text,
     worker      text NOT NULL,
@@ -247,17 +254,18 @@ CREATE TABLE IF NOT EXISTS image_attempts (
 COMMENT ON TABLE  image_attempts IS 'One row per ended attempt. The last 20 of each image are kept.';
 COMMENT ON COLUMN image_attempts.attempt IS 'Number of the attempt. An attempt that did not count shares its number with the next one.';
 COMMENT ON COLUMN image_attempts.stage IS 'Last stage that began.';
-COMMENT ON COLUMN image_attempts.outcome IS 'ready; retry: another attempt follows; failed; handed_back: another attempt follows and this one did not count; lost: the worker vanished. Of a ready image: reworked; unchanged; kept: reprocessing failed and the image stays as it was.';
+COMMENT ON COLUMN image_attempts.outcome IS 'ready; retry: another attempt follows; failed; handed_back: another attempt follows and this one did not count; lost: the worker vanished. Of a ready image: reprocessed; unchanged; kept: reprocessing failed and the image stays as it was.';
 COMMENT ON COLUMN image_attempts.code IS 'Why the image is not ready; null when it is.';
 COMMENT ON COLUMN image_attempts.worker IS 'Lease holder.';
 CREATE INDEX IF NOT EXISTS image_attempts_image_id_id ON image_attempts (image_id, id);
 
 CREATE TABLE IF NOT EXISTS outbox (
     id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    kind          text NOT NULL CONSTRAINT outbox_kind_known CHECK (kind IN ('image_job', 'image_rework', 'delete_objects', 'invalidate')),
+    kind          text NOT NULL CONSTRAINT outbox_kind_known CHECK (kind IN ('image_job', 'delete_objects', 'invalidate')),
     subject       uuid NOT NULL,
     owner         bigint,
-    in_line       boolean NOT NULL DEFAULT false,
+    in_queue       boolean NOT NULL DEFAULT false,
+    priority      smallint NOT NULL DEFAULT 0 CONSTRAINT outbox_priority_known CHECK (priority BETWEEN 0 AND 2),
     payload       jsonb NOT NULL,
     request_id    text NOT NULL DEFAULT '',
     attempts      integer NOT NULL DEFAULT 0,
@@ -269,15 +277,17 @@ CREATE TABLE IF NOT EXISTS outbox (
 COMMENT ON TABLE  outbox IS 'What has to happen outside the database. A row is written with the change that causes it and removed when done.';
 COMMENT ON COLUMN outbox.subject IS 'What the row is about: the id of an image, an upload or an API key, or the object_key of a product.';
 COMMENT ON COLUMN outbox.owner IS 'Owner of the product that an image_job in line is for; 0 if the product is gone.';
-COMMENT ON COLUMN outbox.in_line IS 'Whether an image_job is due and stands in the queue of its owner. A job written without it is queued there when it is due.';
+COMMENT ON COLUMN outbox.in_queue IS 'Whether an image_job is due and stands in the queue of its owner. A job written without it is queued there when it is due.';
+COMMENT ON COLUMN outbox.priority IS 'Of an image_job: 0 first processing, 1 reprocessing that was asked for, 2 routine reprocessing.';
 COMMENT ON COLUMN outbox.attempts IS 'Failed attempts so far.';
 COMMENT ON COLUMN outbox.available_at IS 'When the row becomes due.';
 COMMENT ON COLUMN outbox.claimed_until IS 'When the claim of one relay ends.';
 COMMENT ON COLUMN outbox.claim IS 'Batch that has the row claimed.';
 CREATE INDEX IF NOT EXISTS outbox_due ON outbox (kind, available_at);
 CREATE INDEX IF NOT EXISTS outbox_subject ON outbox (subject);
-CREATE INDEX IF NOT EXISTS outbox_line ON outbox (owner, available_at, id) WHERE kind = 'image_job' AND in_line;
-CREATE INDEX IF NOT EXISTS outbox_to_line_up ON outbox (available_at) WHERE kind = 'image_job' AND NOT in_line;
+CREATE INDEX IF NOT EXISTS outbox_queued ON outbox (priority, owner, available_at, id) WHERE kind = 'image_job' AND in_queue;
+CREATE INDEX IF NOT EXISTS outbox_reprocess ON outbox (available_at) WHERE kind = 'image_job' AND in_queue AND priority > 0;
+CREATE INDEX IF NOT EXISTS outbox_unqueued ON outbox (priority, available_at) WHERE kind = 'image_job' AND NOT in_queue;
 
 CREATE TABLE IF NOT EXISTS dead_letters (
     id             uuid PRIMARY KEY,
@@ -304,7 +314,7 @@ COMMENT ON COLUMN dead_letters.image_id IS 'Null for a message that could not be
 COMMENT ON COLUMN dead_letters.payload IS 'The message; of a long one its first 64 KiB.';
 COMMENT ON COLUMN dead_letters.payload_bytes IS 'Length of the whole message.';
 COMMENT ON COLUMN dead_letters.payload_sha256 IS 'Digest of the whole message, hexadecimal.';
-COMMENT ON COLUMN dead_letters.reason IS 'Why the broker dead-lettered the message: rejected, delivery_limit, ...; reconciled: filed without the broker.';
+COMMENT ON COLUMN dead_letters.reason IS 'Why the broker dead-lettered the message: rejected, delivery_limit, ...; failed: filed when the image failed, without the broker.';
 COMMENT ON COLUMN dead_letters.host IS 'Host of the image''s source.';
 COMMENT ON COLUMN dead_letters.fingerprint IS 'code|stage|host: dead letters with the same cause.';
 COMMENT ON COLUMN dead_letters.replayed_at IS 'When the work on the image began anew.';

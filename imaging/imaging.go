@@ -101,28 +101,25 @@ type Variant struct {
 // Result describes the picture of a successful attempt. Width and Height are the source's
 // pixels after its orientation has been applied.
 type Result struct {
-	SourceSHA256 string // lower-case hexadecimal
-	SourceBytes  int64
-	SourceFormat string // jpeg, png, gif or webp
-	Width        int
-	Height       int
-	Variants     []Variant  // the main variant first
-	Placeholder  string     // ThumbHash, in base64
-	AverageColor string     // #rrggbb in sRGB; empty if every pixel is transparent
-	Animated     bool       // the source has several frames; the variants show the first
-	Note         string     // for the picture's owner: what could not be done; usually empty
-	Recipe       string     // that the variants were made by: see Recipe
-	SecondPass   bool       // a second pass over the image is to follow
-	Validators   Validators // of the source, for conditional requests; none for an upload
+	SourceSHA256    string // lower-case hexadecimal
+	SourceBytes     int64
+	SourceFormat    string // jpeg, png, gif or webp
+	Width           int
+	Height          int
+	Variants        []Variant  // the main variant first
+	Placeholder     string     // ThumbHash, in base64
+	AverageColor    string     // #rrggbb in sRGB; empty if every pixel is transparent
+	Animated        bool       // the source has several frames; the variants show the first
+	Note            string     // for the picture's owner: what could not be done; usually empty
+	PipelineVersion string     // that made the variants: see PipelineVersion
+	WebPDue         bool       // WebP variants are to follow
+	Validators      Validators // of the source, for conditional requests; none for an upload
 }
 
 var (
 	// ErrNothingToDo means that the job's image has been deleted, replaced or finished, or
 	// that another worker holds its lease. The message can be dropped.
 	ErrNothingToDo = errors.New("nothing to do for this job")
-	// ErrAlreadyFailed means that the job's image has failed but its message has not been
-	// dead-lettered yet.
-	ErrAlreadyFailed = errors.New("image has failed already")
 	// ErrLeaseLost means that the claim is no longer valid: its lease expired and another
 	// worker took over, or the image was replaced or deleted.
 	ErrLeaseLost = errors.New("lease lost")

@@ -17,6 +17,7 @@ const messageVersion = 1
 type Job struct {
 	ImageID    uuid.UUID
 	Generation int64  // of the image when the message was written
+	Reprocess  bool   // work due on a ready image, not the first processing
 	RequestID  string // of the request that caused the job; may be empty
 }
 
@@ -24,12 +25,13 @@ type message struct {
 	Version    int       `json:"v"`
 	ImageID    uuid.UUID `json:"image_id"`
 	Generation int64     `json:"generation"`
+	Reprocess  bool      `json:"reprocess,omitempty"`
 	RequestID  string    `json:"request_id,omitempty"`
 }
 
 // Encode gives the job's message: versioned JSON.
 func (j Job) Encode() ([]byte, error) {
-	return json.Marshal(message{messageVersion, j.ImageID, j.Generation, j.RequestID})
+	return json.Marshal(message{messageVersion, j.ImageID, j.Generation, j.Reprocess, j.RequestID})
 }
 
 // DecodeJob reads a message that [Job.Encode] wrote. Anything else is an error:
@@ -45,52 +47,71 @@ func DecodeJob(body []byte) (Job, error) {
 	if m.ImageID == uuid.Nil || m.Generation < 1 {
 		return Job{}, fmt.Errorf("job message: image_id or generation is missing")
 	}
-	return Job{ImageID: m.ImageID, Generation: m.Generation, RequestID: m.RequestID}, nil
+	return Job{ImageID: m.ImageID, Generation: m.Generation, Reprocess: m.Reprocess, RequestID: m.RequestID}, nil
 }
+
+// Reason says why a ready image is reprocessed.
+type Reason string
+
+// The reasons, most urgent first.
+const (
+	ReasonFocal     Reason = "focal"     // the square crop has another focal point
+	ReasonReprocess Reason = "reprocess" // a client asks whether the source has changed
+	ReasonPipeline  Reason = "pipeline"  // an operator asks for variants of the present pipeline version
+	ReasonWebP      Reason = "webp"      // the image became ready without its WebP variants
+)
 
 // Claim is one worker's exclusive hold on an image until its lease ends.
 type Claim struct {
 	Job
 	ProductID int64
-	ObjectKey uuid.UUID // of the product: its objects lie under it
+	ObjectKey uuid.UUID // of the product, whose objects lie under it
 	Source    string    // URL, or UploadScheme and a key
-	Focal     *Focal    // what the square crop is to show
-	Attempt   int       // this try's number, from 1; counted before the work begins
-	Deferrals int       // tries before this one, in a row, that did not count
-	Owner     string    // the lease's owner, unique to this claim
+	Focal     *Focal    // point that the square crop is centred on
+	Attempt   int       // number of this attempt, from 1; counted before the work begins
+	Deferrals int       // attempts before this one, in a row, that did not count
+	Holder    string    // of the lease; unique to this claim
+	Reason    Reason    // of reprocessing; empty for the first processing
+	Was       Result    // the ready image that is reprocessed
 }
 
-// Outcome is how a try ended. Exactly one of Result and Err is set.
+// Outcome is how an attempt ended. Exactly one of Result and Err is set.
 type Outcome struct {
 	Result *Result
-	Err    *Error
-	// Retry says that a failed try is to be repeated in RetryIn; otherwise a
-	// failed try ends the image as failed.
+	// Unchanged says that a reprocessed image is as it should be. Only the
+	// validators of Result may be new.
+	Unchanged bool
+	Err       *Error
+	// Retry says that another attempt follows in RetryIn. Otherwise a failed
+	// attempt ends the first processing as failed, and leaves a ready image as it is.
 	Retry   bool
 	RetryIn time.Duration
-	// Stage is the last one that was begun.
+	// Stage is the last one that began.
 	Stage    Stage
 	Started  time.Time
 	Duration time.Duration
 }
 
-// JobStore is the job's life as a worker sees it. All methods are safe for
-// concurrent use. An error other than the named ones means that the store is out
-// of reach: the job is left to its lease.
+// JobStore is the life of a job as a worker sees it. All methods are safe for
+// concurrent use. An error other than the named ones means that the store is
+// unavailable: the job is left to its lease.
 type JobStore interface {
-	// Claim takes the job's image for owner until lease has passed and counts
-	// the try. If owner has it already, it gives the same claim and counts
-	// nothing. ErrNothingToDo and ErrAlreadyFailed say why it could not.
-	Claim(ctx context.Context, job Job, owner string, lease time.Duration) (Claim, error)
-	// Renew prolongs the lease to lease from now, or gives ErrLeaseLost.
+	// Claim leases the job's image to holder and counts the attempt. If holder has
+	// the lease already, Claim returns the same claim and counts nothing. It returns
+	// ErrNothingToDo if there is no such work, or another holder has the lease.
+	Claim(ctx context.Context, job Job, holder string, lease time.Duration) (Claim, error)
+	// PutBack queues a job again that was received but not claimed. It counts no
+	// attempt.
+	PutBack(ctx context.Context, job Job) error
+	// Renew extends the lease to lease from now, or returns ErrLeaseLost.
 	Renew(ctx context.Context, c Claim, lease time.Duration) error
-	// Reserve records the source's digest before anything is stored under it,
-	// so that no deletion under way removes what the claim is about to store.
-	// It gives what another ready image of the product is that was made of a source
-	// with that digest, round the same focal point, whose objects it keeps from
-	// being deleted too; nil where there is none. It gives ErrLeaseLost like Renew.
+	// Reserve records the digest under which objects are about to be stored, so that
+	// no deletion removes them. For the first processing it also returns a
+	// duplicate: the result of another ready image of the product with the same
+	// source and focal point, whose objects it protects too; nil if there is none.
+	// It returns ErrLeaseLost like Renew.
 	Reserve(ctx context.Context, c Claim, sha256 string) (*Result, error)
-	// Settle writes the outcome, or gives ErrLeaseLost and changes nothing.
+	// Settle writes the outcome, or returns ErrLeaseLost and changes nothing.
 	Settle(ctx context.Context, c Claim, o Outcome) error
 }
 

@@ -23,14 +23,14 @@ const (
 
 var errBadCursor = errors.New("bad cursor")
 
-// cursor names the last row of a page. Its checksum tells a cursor from any
+// IDCursor names the last row of a page. Its checksum tells a cursor from any
 // other text; a forged one only moves the reader's own place in the list.
-func cursor(last uuid.UUID) string {
+func IDCursor(last uuid.UUID) string {
 	return sealCursor(append([]byte{idCursor}, last[:]...))
 }
 
-// parseCursor gives the id in a cursor; nil for the empty one.
-func parseCursor(s string) (*uuid.UUID, error) {
+// ParseIDCursor gives the id in a cursor; nil for the empty one.
+func ParseIDCursor(s string) (*uuid.UUID, error) {
 	if s == "" {
 		return nil, nil
 	}

@@ -9,16 +9,17 @@ import (
 
 	"github.com/google/uuid"
 
+	"vitrine/bench/testenv"
 	"vitrine/product"
 )
 
 func TestCursorIsCheckedForDamage(t *testing.T) {
 	t.Parallel()
-	c := newCatalogue(t)
+	c := testenv.New(t)
 	for range 3 {
-		c.add("x", "1")
+		c.Add("x", "1")
 	}
-	_, page := c.list(product.Filter{Limit: 2})
+	_, page := c.ListNames(product.Filter{Limit: 2})
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	bad := []string{"x", page.Next + "A", page.Next[1:], strings.ToUpper(page.Next), page.Next + "=", " " + page.Next, "é"}
 	for i := range page.Next {
@@ -27,21 +28,21 @@ func TestCursorIsCheckedForDamage(t *testing.T) {
 	}
 	for _, cursor := range bad {
 		_, err := c.List(t.Context(), product.Everything(), product.Filter{Cursor: cursor})
-		wantFields(t, err, "cursor")
+		testenv.WantFields(t, err, "cursor")
 	}
 }
 
 func TestCursorBelongsToItsList(t *testing.T) {
 	t.Parallel()
-	c := newCatalogue(t)
+	c := testenv.New(t)
 	for range 3 {
-		c.add("Lamp", "1.50")
+		c.Add("Lamp", "1.50")
 	}
-	amount, other := price(t, "1.5"), price(t, "1.6")
-	f := product.Filter{MinPrice: &amount, Name: "lamp", Query: "lamp", ImageStatus: product.ImagesNone, UserID: &c.user, Limit: 1}
-	_, page := c.list(f)
+	amount, other := testenv.Price(t, "1.5"), testenv.Price(t, "1.6")
+	f := product.Filter{MinPrice: &amount, Name: "lamp", Query: "lamp", ImageStatus: product.ImagesNone, UserID: &c.User, Limit: 1}
+	_, page := c.ListNames(f)
 	f.Cursor = page.Next
-	rescaled, later := price(t, "1.50"), time.Now().Add(-time.Hour)
+	rescaled, later := testenv.Price(t, "1.50"), time.Now().Add(-time.Hour)
 	for name, same := range map[string]func(*product.Filter){
 		"limit":           func(f *product.Filter) { f.Limit = 2 },
 		"total":           func(f *product.Filter) { f.Total = true },
@@ -50,7 +51,7 @@ func TestCursorBelongsToItsList(t *testing.T) {
 	} {
 		g := f
 		same(&g)
-		if names, _ := c.list(g); len(names) == 0 {
+		if names, _ := c.ListNames(g); len(names) == 0 {
 			t.Errorf("%s: nothing is left", name)
 		}
 	}
@@ -74,7 +75,7 @@ func TestCursorBelongsToItsList(t *testing.T) {
 		g := f
 		change.set(&g)
 		_, err := c.List(t.Context(), product.Everything(), g)
-		if fields := wantFields(t, err, "cursor"); fields[0].Code != change.code {
+		if fields := testenv.WantFields(t, err, "cursor"); fields[0].Code != change.code {
 			t.Errorf("%s: %s, want %s", name, fields[0].Code, change.code)
 		}
 	}
@@ -84,9 +85,9 @@ func TestCursorBelongsToItsList(t *testing.T) {
 // could not read, or lies beyond the filter, is refused; the others move the reader.
 func TestForgedCursorsHarmNobody(t *testing.T) {
 	t.Parallel()
-	c := newCatalogue(t)
-	c.add("Lamp", "15")
-	low, high := price(t, "10"), price(t, "20")
+	c := testenv.New(t)
+	c.Add("Lamp", "15")
+	low, high := testenv.Price(t, "10"), testenv.Price(t, "20")
 	after, before := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	for sort, keys := range map[product.Sort]struct{ good, bad []string }{
 		"product_price": {
@@ -110,7 +111,7 @@ func TestForgedCursorsHarmNobody(t *testing.T) {
 		for _, direction := range []product.Sort{"", "-"} {
 			f := product.Filter{Sort: direction + sort, MinPrice: &low, MaxPrice: &high, CreatedAfter: &after, CreatedBefore: &before}
 			for _, key := range keys.good {
-				for _, id := range []int64{0, math.MaxInt64, math.MinInt64, unknownID} {
+				for _, id := range []int64{0, math.MaxInt64, math.MinInt64, testenv.UnknownID} {
 					f.Cursor = product.ForgeCursor(f, key, id)
 					if _, err := c.List(t.Context(), product.Everything(), f); err != nil {
 						t.Errorf("%s behind %q: %v", f.Sort, key, err)
@@ -118,9 +119,9 @@ func TestForgedCursorsHarmNobody(t *testing.T) {
 				}
 			}
 			for _, key := range keys.bad {
-				f.Cursor = product.ForgeCursor(f, key, unknownID)
+				f.Cursor = product.ForgeCursor(f, key, testenv.UnknownID)
 				_, err := c.List(t.Context(), product.Everything(), f)
-				wantFields(t, err, "cursor")
+				testenv.WantFields(t, err, "cursor")
 			}
 		}
 	}

@@ -66,6 +66,10 @@ func PointerToken(name string) string {
 }
 
 // invalid makes the error of an input with one bad field.
-func invalid(field, code, detail string) *ValidationError {
+func Invalid(field, code, detail string) *ValidationError {
 	return &ValidationError{Fields: []FieldError{{Field: field, Code: code, Detail: detail}}}
 }
+
+// errUnknownUser refuses a product for a user that does not exist, or not for the
+// caller.
+func UnknownUser() error { return Invalid("user_id", "unknown", "is not the id of a user") }

@@ -50,30 +50,30 @@ var ImageStatuses = []ImageStatus{ImagesNone, ImagesPending, ImagesPartial, Imag
 // Validate gives a [*ValidationError] that names every bad field, or nil. Whether
 // Query has a word to look for is known to the database alone.
 func (q Filter) Validate() error {
-	var f faults
+	var f FieldErrors
 	if q.MinPrice != nil && q.MaxPrice != nil && q.MaxPrice.Less(*q.MinPrice) {
-		f.add("max_price", "out_of_range", "must not be lower than min_price")
+		f.Add("max_price", "out_of_range", "must not be lower than min_price")
 	}
 	f.externalID("external_id", q.ExternalID)
-	f.text("product_name", q.Name, 0, maxName, false)
-	f.text("q", q.Query, 0, maxQuery, false)
+	f.Text("product_name", q.Name, 0, MaxName, false)
+	f.Text("q", q.Query, 0, maxQuery, false)
 	if q.ImageStatus != "" && !slices.Contains(ImageStatuses, q.ImageStatus) {
-		f.add("image_status", "invalid", "must be %s", alternatives(ImageStatuses))
+		f.Add("image_status", "invalid", "must be %s", alternatives(ImageStatuses))
 	}
 	if q.CreatedAfter != nil && q.CreatedBefore != nil && !q.CreatedAfter.Before(*q.CreatedBefore) {
-		f.add("created_before", "out_of_range", "must be later than created_after")
+		f.Add("created_before", "out_of_range", "must be later than created_after")
 	}
 	if q.Sort != "" && !slices.Contains(Sorts, q.Sort) {
-		f.add("sort", "invalid", "must be %s", alternatives(Sorts))
+		f.Add("sort", "invalid", "must be %s", alternatives(Sorts))
 	}
-	if q.Limit < 0 || q.Limit > maxLimit {
-		f.add("limit", "out_of_range", "must be from 1 to %d", maxLimit)
+	if q.Limit < 0 || q.Limit > MaxLimit {
+		f.Add("limit", "out_of_range", "must be from 1 to %d", MaxLimit)
 	}
 	// Where another part is bad, a cursor cannot be expected to fit it.
-	if _, err := q.position(); err == errNoCursor || err != nil && len(f) == 0 {
-		f.add("cursor", err.code, "%s", err.detail)
+	if _, err := q.Position(); err == errNoCursor || err != nil && len(f) == 0 {
+		f.Add("cursor", err.Code, "%s", err.Detail)
 	}
-	return f.err()
+	return f.Err()
 }
 
 // alternatives lists what a parameter may be.
@@ -86,7 +86,7 @@ func alternatives[T ~string](all []T) string {
 }
 
 // sort gives the sort in force.
-func (q Filter) sort() Sort {
+func (q Filter) Order() Sort {
 	if q.Sort == "" {
 		return DefaultSort
 	}
@@ -95,7 +95,7 @@ func (q Filter) sort() Sort {
 
 // normal gives the filter with times in microseconds, the steps of PostgreSQL's,
 // that select the same.
-func (q Filter) normal() Filter {
+func (q Filter) Normal() Filter {
 	if q.CreatedAfter != nil {
 		t := q.CreatedAfter.UTC().Truncate(time.Microsecond)
 		q.CreatedAfter = &t
@@ -116,7 +116,7 @@ const digestBytes = 8
 
 // digest names what is selected: all but the order, the place and the page's size.
 func (q Filter) digest() [digestBytes]byte {
-	q = q.normal()
+	q = q.Normal()
 	var user, low, high, from, to string
 	if q.UserID != nil {
 		user = strconv.FormatInt(*q.UserID, 10)

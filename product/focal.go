@@ -1,16 +1,5 @@
 package product
 
-import (
-	"context"
-	"database/sql"
-	"fmt"
-	"math"
-
-	"github.com/google/uuid"
-
-	"vitrine/imaging"
-)
-
 // Focal is the point of an image that a crop is to show: from 0 at the left and the
 // top to 1, kept to a thousandth.
 type Focal struct {
@@ -19,67 +8,13 @@ type Focal struct {
 }
 
 // focal checks a point.
-func (f *faults) focal(p *Focal) {
+func (f *FieldErrors) focal(p *Focal) {
 	if p == nil {
 		return
 	}
 	for i, v := range []float64{p.X, p.Y} {
 		if v < 0 || v > 1 {
-			f.add([]string{"focal/x", "focal/y"}[i], "out_of_range", "must be from 0 to 1")
+			f.Add([]string{"focal/x", "focal/y"}[i], "out_of_range", "must be from 0 to 1")
 		}
 	}
-}
-
-// focalRow is a point as a row of images has it; null is the centre.
-type focalRow struct {
-	X sql.NullFloat64 `db:"focal_x"`
-	Y sql.NullFloat64 `db:"focal_y"`
-}
-
-func newFocalRow(p *Focal) focalRow {
-	if p == nil {
-		return focalRow{}
-	}
-	round := func(v float64) sql.NullFloat64 {
-		return sql.NullFloat64{Float64: math.Round(1000*v) / 1000, Valid: true}
-	}
-	return focalRow{round(p.X), round(p.Y)}
-}
-
-// point gives it, nil for the centre.
-func (r focalRow) point() *imaging.Focal {
-	if !r.X.Valid || !r.Y.Valid {
-		return nil
-	}
-	return &imaging.Focal{X: r.X.Float64, Y: r.Y.Float64}
-}
-
-// setFocal gives an image another focal point. The square of a ready one is made
-// anew for it; one that is being worked on is looked at again when it is settled.
-func (e *edit) setFocal(ctx context.Context, row *imageRow, p *Focal) error {
-	now := newFocalRow(p)
-	if now == row.focalRow {
-		return nil
-	}
-	const q = `UPDATE images SET focal_x = $2, focal_y = $3 WHERE id = $1 RETURNING generation`
-	var generation int64
-	if err := e.tx.GetContext(ctx, &generation, q, row.ID, now.X, now.Y); err != nil {
-		return fmt.Errorf("focal point: %w", err)
-	}
-	e.changed = true
-	if row.Status == imaging.Ready {
-		e.refocus(row.ID, generation)
-	}
-	return nil
-}
-
-// refocus has the square of a ready image made anew.
-func (e *edit) refocus(image uuid.UUID, generation int64) {
-	e.outbox = append(e.outbox, reworkRow(image, generation, imaging.ReasonFocal))
-}
-
-// sameFocal says whether a try has cropped round the point that its image has.
-func sameFocal(row focalRow, used *imaging.Focal) bool {
-	now := row.point()
-	return now == nil && used == nil || now != nil && used != nil && *now == *used
 }

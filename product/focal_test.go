@@ -7,58 +7,48 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"vitrine/bench/testenv"
 	"vitrine/imaging"
 	"vitrine/product"
 )
-
-// patchFocal gives the image another focal point; nil is the centre.
-func (c *catalogue) patchFocal(w wire, p *product.Focal) {
-	c.t.Helper()
-	patch := product.ImagePatch{Focal: p, NoFocal: p == nil}
-	if _, err := c.PatchImage(c.t.Context(), product.Everything(), w.ID, w.Images[0].ID, patch, product.Precondition{}); err != nil {
-		c.t.Fatal(err)
-	}
-}
-
-const focalWork = "outbox WHERE kind = 'image_rework' AND payload ->> 'reason' = 'focal'"
 
 // A point that is set before the work begins is what the work goes by; one that
 // changes during it or after it has the square made anew.
 func TestFocalPoint(t *testing.T) {
 	t.Parallel()
-	c := newCatalogue(t)
-	w := c.create(source)
-	c.patchFocal(w, &product.Focal{X: 0.3, Y: 0.12345})
-	claim := c.claim(w.Images[0], "w")
+	c := testenv.New(t)
+	w := c.NewProduct(testenv.Source)
+	c.PatchFocal(w, &product.Focal{X: 0.3, Y: 0.12345})
+	claim := c.Claim(w.Images[0], "w")
 	if diff := cmp.Diff(&imaging.Focal{X: 0.3, Y: 0.123}, claim.Focal); diff != "" {
 		t.Error(diff)
 	}
-	c.settle(claim, ready(claim, digest(1)))
-	if n := c.count(focalWork); n != 0 {
-		t.Errorf("%d reworks although nothing changed", n)
+	c.Settle(claim, testenv.ReadyOutcome(claim, testenv.Digest(1)))
+	if n := c.Count(testenv.FocalWork); n != 0 {
+		t.Errorf("%d jobs although nothing changed", n)
 	}
-	version := c.get(w.ID).Version
-	c.patchFocal(w, &product.Focal{X: 0.3, Y: 0.123})
-	if got := c.get(w.ID).Version; got != version || c.count(focalWork) != 0 {
+	version := c.Product(w.ID).Version
+	c.PatchFocal(w, &product.Focal{X: 0.3, Y: 0.123})
+	if got := c.Product(w.ID).Version; got != version || c.Count(testenv.FocalWork) != 0 {
 		t.Errorf("the same point: version %d, was %d", got, version)
 	}
-	c.patchFocal(w, nil)
-	if got := c.get(w.ID).Version; got != version+1 || c.count(focalWork) != 1 {
-		t.Errorf("no point: version %d, was %d; %d reworks", got, version, c.count(focalWork))
+	c.PatchFocal(w, nil)
+	if got := c.Product(w.ID).Version; got != version+1 || c.Count(testenv.FocalWork) != 1 {
+		t.Errorf("no point: version %d, was %d; %d jobs", got, version, c.Count(testenv.FocalWork))
 	}
 
 	t.Run("while it is worked on", func(t *testing.T) {
 		t.Parallel()
-		c := newCatalogue(t)
-		w := c.create(source)
-		claim := c.claim(w.Images[0], "w")
-		c.patchFocal(w, &product.Focal{X: 1, Y: 0})
-		if n := c.count(focalWork); n != 0 {
-			t.Errorf("%d reworks of what is not ready", n)
+		c := testenv.New(t)
+		w := c.NewProduct(testenv.Source)
+		claim := c.Claim(w.Images[0], "w")
+		c.PatchFocal(w, &product.Focal{X: 1, Y: 0})
+		if n := c.Count(testenv.FocalWork); n != 0 {
+			t.Errorf("%d jobs for what is not ready", n)
 		}
-		c.settle(claim, ready(claim, digest(1)))
-		if n := c.count(focalWork); n != 1 {
-			t.Errorf("%d reworks, want 1", n)
+		c.Settle(claim, testenv.ReadyOutcome(claim, testenv.Digest(1)))
+		if n := c.Count(testenv.FocalWork); n != 1 {
+			t.Errorf("%d jobs, want 1", n)
 		}
 	})
 }
@@ -67,14 +57,14 @@ func TestFocalPoint(t *testing.T) {
 // source, and leaves its other variants alone.
 func TestFocalPointChangesTheSquare(t *testing.T) {
 	t.Parallel()
-	s := newStudio(t)
-	w := s.ready("/logo.png")
-	s.reworks(s.worker, product.ReworkConfig{})
-	s.idle()
-	before, asked, had := s.get(w.ID), s.host.requests(), s.named()
-	s.patchFocal(w, &product.Focal{X: 0, Y: 0.5})
-	s.idle()
-	after, has := s.get(w.ID), s.named()
+	s := testenv.NewPipeline(t)
+	w := s.Ready("/logo.png")
+	s.Process(s.Worker)
+	s.Idle()
+	before, asked, had := s.Product(w.ID), s.Host.Requests(), s.Named()
+	s.PatchFocal(w, &product.Focal{X: 0, Y: 0.5})
+	s.Idle()
+	after, has := s.Product(w.ID), s.Named()
 	square := func(key string) bool { return strings.Contains(key, "/square") }
 	was, is := slices.IndexFunc(had, square), slices.IndexFunc(has, square)
 	if was < 0 || is < 0 || had[was] == has[is] {
@@ -83,12 +73,12 @@ func TestFocalPointChangesTheSquare(t *testing.T) {
 	if diff := cmp.Diff(slices.DeleteFunc(had, square), slices.DeleteFunc(has, square)); diff != "" {
 		t.Errorf("the other variants (-before +after):\n%s", diff)
 	}
-	if after.Version != before.Version+2 || s.host.requests() != asked {
-		t.Errorf("version %d, was %d; %d requests, were %d", after.Version, before.Version, s.host.requests(), asked)
+	if after.Version != before.Version+2 || s.Host.Requests() != asked {
+		t.Errorf("version %d, was %d; %d requests, were %d", after.Version, before.Version, s.Host.Requests(), asked)
 	}
-	s.deletions() // what lies under the source's digest stays as long as that is in use
-	for _, key := range s.named() {
-		if !slices.Contains(s.bucket.keys(), key) {
+	s.Deletions() // what lies under the source's digest stays as long as that is in use
+	for _, key := range s.Named() {
+		if !slices.Contains(s.Bucket.Keys(), key) {
 			t.Errorf("%s is missing", key)
 		}
 	}

@@ -66,7 +66,7 @@ func (p MetadataPatch) Apply(m Metadata) Metadata {
 func (p MetadataPatch) set() Metadata { return MetadataPatch{Clear: true, Keys: p.Keys}.Apply(nil) }
 
 // replaced is the patch that makes metadata equal to m.
-func replaced(m Metadata) *MetadataPatch {
+func ReplaceMetadata(m Metadata) *MetadataPatch {
 	p := MetadataPatch{Clear: true, Keys: make(map[string]*string, len(m))}
 	for key, value := range m {
 		p.Keys[key] = &value
@@ -74,48 +74,30 @@ func replaced(m Metadata) *MetadataPatch {
 	return &p
 }
 
-// setMetadata changes the product's metadata. That a patch leaves it with too
-// many keys can only be seen here.
-func (e *edit) setMetadata(p *MetadataPatch) error {
-	if p == nil {
-		return nil
-	}
-	changed := p.Apply(e.product.Metadata)
-	if maps.Equal(changed, e.product.Metadata) {
-		return nil
-	}
-	var f faults
-	if f.metadataKeys("metadata", changed); len(f) > 0 {
-		return f.err()
-	}
-	e.product.Metadata, e.changed = changed, true
-	return nil
-}
-
-func (f *faults) metadataKeys(field string, m Metadata) {
+func (f *FieldErrors) MetadataKeys(field string, m Metadata) {
 	if len(m) > maxMetadataKeys {
-		f.add(field, "too_many", "must have at most %d keys, has %d", maxMetadataKeys, len(m))
+		f.Add(field, "too_many", "must have at most %d keys, has %d", maxMetadataKeys, len(m))
 	}
 }
 
-func (f *faults) metadata(field string, m Metadata) {
-	if f.metadataKeys(field, m); len(m) > maxMetadataKeys {
+func (f *FieldErrors) metadata(field string, m Metadata) {
+	if f.MetadataKeys(field, m); len(m) > maxMetadataKeys {
 		return
 	}
 	for _, key := range slices.Sorted(maps.Keys(m)) {
-		var bad faults
-		if bad.text("", key, 1, maxMetadataKey, false); len(bad) > 0 {
+		var bad FieldErrors
+		if bad.Text("", key, 1, maxMetadataKey, false); len(bad) > 0 {
 			// A key like this is no good as a part of a pointer.
-			f.add(field, "invalid_key", "has a key that %s", bad[0].Detail)
+			f.Add(field, "invalid_key", "has a key that %s", bad[0].Detail)
 			return
 		}
-		f.text(field+"/"+PointerToken(key), m[key], 0, maxMetadataValue, true)
+		f.Text(field+"/"+PointerToken(key), m[key], 0, maxMetadataValue, true)
 	}
 }
 
 // externalID checks an external id; empty stands for none.
-func (f *faults) externalID(field, id string) {
+func (f *FieldErrors) externalID(field, id string) {
 	if id != "" {
-		f.text(field, id, 1, maxExternalID, false)
+		f.Text(field, id, 1, maxExternalID, false)
 	}
 }

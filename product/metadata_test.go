@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"vitrine/bench/testenv"
 	"vitrine/product"
 )
 
@@ -36,7 +37,7 @@ func TestMetadataRules(t *testing.T) {
 			}
 			continue
 		}
-		if f := wantFields(t, err, c.field); f[0].Code != c.code {
+		if f := testenv.WantFields(t, err, c.field); f[0].Code != c.code {
 			t.Errorf("%s: %s, want %s", name, f[0].Code, c.code)
 		}
 	}
@@ -50,8 +51,8 @@ func TestMetadataRules(t *testing.T) {
 
 func TestPatchesAddUpToTheBoundOfMetadata(t *testing.T) {
 	t.Parallel()
-	c := newCatalogue(t)
-	w := c.create()
+	c := testenv.New(t)
+	w := c.NewProduct()
 	patch := func(from, to int) error {
 		p := product.MetadataPatch{Keys: map[string]*string{}}
 		for i := from; i < to; i++ {
@@ -63,13 +64,13 @@ func TestPatchesAddUpToTheBoundOfMetadata(t *testing.T) {
 	if err := patch(0, 30); err != nil {
 		t.Fatal(err)
 	}
-	if code := wantFields(t, patch(29, 51), "metadata")[0].Code; code != "too_many" {
+	if code := testenv.WantFields(t, patch(29, 51), "metadata")[0].Code; code != "too_many" {
 		t.Error(code)
 	}
 	if err := patch(29, 50); err != nil {
 		t.Fatal(err)
 	}
-	if v := c.get(w.ID).Version; v != 3 {
+	if v := c.Product(w.ID).Version; v != 3 {
 		t.Errorf("version %d", v)
 	}
 }

@@ -12,29 +12,29 @@ import (
 // position is a place in a sorted list of products: behind the product with this
 // sort key and id, whether that product is still there or not. Key is the text that
 // PostgreSQL reads the key from.
-type position struct {
-	key string
-	id  int64
+type ListPosition struct {
+	Key string
+	ID  int64
 }
 
 // positionBytes is a position's length without its key: version, sort, digest, id.
 const positionBytes = 1 + 1 + digestBytes + 8
 
 // maxKeyBytes is longer than any name in lower case.
-const maxKeyBytes = 8 * maxName
+const maxKeyBytes = 8 * MaxName
 
 // cursor makes the filter's cursor for the products behind p.
-func (q Filter) cursor(p position) string {
+func (q Filter) CursorAt(p ListPosition) string {
 	digest := q.digest()
-	b := make([]byte, 0, positionBytes+len(p.key)+checksumBytes)
-	b = append(b, positionCursor, byte(slices.Index(Sorts, q.sort())))
+	b := make([]byte, 0, positionBytes+len(p.Key)+checksumBytes)
+	b = append(b, positionCursor, byte(slices.Index(Sorts, q.Order())))
 	b = append(b, digest[:]...)
-	b = binary.BigEndian.AppendUint64(b, uint64(p.id))
-	return sealCursor(append(b, p.key...))
+	b = binary.BigEndian.AppendUint64(b, uint64(p.ID))
+	return sealCursor(append(b, p.Key...))
 }
 
 // cursorError is what is wrong with a cursor.
-type cursorError struct{ code, detail string }
+type cursorError struct{ Code, Detail string }
 
 var (
 	errNoCursor    = &cursorError{"invalid", "is none that a list has given"}
@@ -45,7 +45,7 @@ var (
 // position gives the place that the filter's cursor names, nil where there is none.
 // It lies among what the filter selects: no forged cursor makes PostgreSQL read what
 // no page would show, or text that it cannot.
-func (q Filter) position() (*position, *cursorError) {
+func (q Filter) Position() (*ListPosition, *cursorError) {
 	if q.Cursor == "" {
 		return nil, nil
 	}
@@ -53,14 +53,14 @@ func (q Filter) position() (*position, *cursorError) {
 	if err != nil || b[0] != positionCursor || len(b) < positionBytes || int(b[1]) >= len(Sorts) {
 		return nil, errNoCursor
 	}
-	if Sorts[b[1]] != q.sort() {
+	if Sorts[b[1]] != q.Order() {
 		return nil, errOtherSort
 	}
 	if digest := q.digest(); string(b[2:2+digestBytes]) != string(digest[:]) {
 		return nil, errOtherFilter
 	}
-	p := &position{id: int64(binary.BigEndian.Uint64(b[2+digestBytes:])), key: string(b[positionBytes:])}
-	if !q.holds(p.key) {
+	p := &ListPosition{ID: int64(binary.BigEndian.Uint64(b[2+digestBytes:])), Key: string(b[positionBytes:])}
+	if !q.holds(p.Key) {
 		return nil, errNoCursor
 	}
 	return p, nil
@@ -68,8 +68,8 @@ func (q Filter) position() (*position, *cursorError) {
 
 // holds reports whether key is the sort key of a product that the filter may select.
 func (q Filter) holds(key string) bool {
-	q = q.normal()
-	switch field := strings.TrimPrefix(string(q.sort()), "-"); field {
+	q = q.Normal()
+	switch field := strings.TrimPrefix(string(q.Order()), "-"); field {
 	case "product_price":
 		p, err := ParsePrice(key)
 		return err == nil && p.String() == key &&
@@ -87,7 +87,7 @@ func (q Filter) holds(key string) bool {
 const keyTime = "2006-01-02T15:04:05.000000Z"
 
 // keyText makes a position's key of a sort key as the driver gives it.
-func keyText(key any) (string, error) {
+func SortKeyText(key any) (string, error) {
 	switch v := key.(type) {
 	case time.Time:
 		return v.UTC().Format(keyTime), nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 
+	"vitrine/bench/testenv"
 	"vitrine/product"
 )
 
@@ -37,8 +38,8 @@ func TestParsePriceRefuses(t *testing.T) {
 	} {
 		// A power of ten that is written out takes minutes, or all memory.
 		parsed := make(chan error, 1)
-		go func() { parsed <- second(product.ParsePrice(in)) }()
-		err := receive(t, parsed)
+		go func() { parsed <- testenv.ErrOf(product.ParsePrice(in)) }()
+		err := testenv.Receive(t, "a value", parsed)
 		var f *product.FieldError
 		if !errors.As(err, &f) || f.Code != code {
 			t.Errorf("%q: %v, want %s", in, err, code)
@@ -48,7 +49,7 @@ func TestParsePriceRefuses(t *testing.T) {
 
 func TestPriceComparison(t *testing.T) {
 	t.Parallel()
-	if !price(t, "1.5").Equal(price(t, "1.50")) || price(t, "1.5").Less(price(t, "1.50")) || !price(t, "0.1").Less(price(t, "0.11")) {
+	if !testenv.Price(t, "1.5").Equal(testenv.Price(t, "1.50")) || testenv.Price(t, "1.5").Less(testenv.Price(t, "1.50")) || !testenv.Price(t, "0.1").Less(testenv.Price(t, "0.11")) {
 		t.Error("wrong order")
 	}
 	var p product.Price

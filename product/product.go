@@ -1,17 +1,17 @@
 // Package product is the catalogue: its products, their images and users, kept
 // in PostgreSQL and shown through a cache.
 //
-// Every change of a product goes through one write path (see [Service]) that
+// Every change of a product goes through one write path (see [catalogue.Service]) that
 // keeps the cache from showing anything older than the last acknowledged write.
 // What has to happen outside the database (queue messages, deletions of objects,
 // late cache invalidations) is written to an outbox in the same transaction and
-// done by a [Relay]. Workers see the images through [Jobs], and a [Reconciler]
+// done by a [outbox.Relay]. Workers see the images through [job.Store], and a [maintenance.Reconciler]
 // puts back what got lost on the way.
 package product
 
 import (
-	"context"
 	"encoding/json"
+	"fmt"
 )
 
 // NewProduct is what a client gives to create a product. Images are http or
@@ -78,17 +78,18 @@ type Total struct {
 	Exact bool
 }
 
-type requestIDKey struct{}
-
-// WithRequestID gives a context that carries a request's id into the jobs, rows
-// and log lines that the request causes. Characters that PostgreSQL does not
-// take are left out.
-func WithRequestID(ctx context.Context, id string) context.Context {
-	return context.WithValue(ctx, requestIDKey{}, storable(id))
+// check compares the version that was asked for with the product's.
+func (p Precondition) Check(version int64) error {
+	if p.Version != 0 && p.Version != version {
+		return fmt.Errorf("version %d, not %d: %w", version, p.Version, ErrPrecondition)
+	}
+	return nil
 }
 
-// RequestID is the id that [WithRequestID] put there, or "".
-func RequestID(ctx context.Context) string {
-	id, _ := ctx.Value(requestIDKey{}).(string)
-	return id
+// Settled reports whether all images are ready or failed.
+func (s Snapshot) Settled() bool {
+	var data struct {
+		ImageStatus ImageStatus `json:"image_status"`
+	}
+	return json.Unmarshal(s.Data, &data) == nil && data.ImageStatus != ImagesPending
 }

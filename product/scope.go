@@ -27,7 +27,7 @@ func OpenAccess() Scope { return Scope{all: true, open: true} }
 const maxChosenUser = math.MaxInt32
 
 // creates reports whether a product for user also creates the user, if there is none.
-func (s Scope) creates(user int64) bool { return s.open && user <= maxChosenUser }
+func (s Scope) Creates(user int64) bool { return s.open && user <= maxChosenUser }
 
 // OwnedBy is the scope of a user's own products and account.
 func OwnedBy(user int64) Scope { return Scope{user: user} }
@@ -42,7 +42,7 @@ func (s Scope) Covers(user int64) bool {
 
 // narrow gives what of the scope belongs to user; nil stands for whoever. False:
 // nothing does.
-func (s Scope) narrow(user *int64) (Scope, bool) {
+func (s Scope) Narrow(user *int64) (Scope, bool) {
 	if user == nil {
 		return s, true
 	}
@@ -51,12 +51,12 @@ func (s Scope) narrow(user *int64) (Scope, bool) {
 
 // owner is the parameter of every statement that serves a user: null stands for
 // everything, and no user has the id 0.
-func (s Scope) owner() sql.NullInt64 {
+func (s Scope) Owner() sql.NullInt64 {
 	return sql.NullInt64{Int64: s.user, Valid: !s.all}
 }
 
 // group names the callers that may share what was read for one of them.
-func (s Scope) group() string {
+func (s Scope) Group() string {
 	if s.all {
 		return ""
 	}
@@ -64,4 +64,4 @@ func (s Scope) group() string {
 }
 
 // errForeign is what a call finds where another user's thing lies: nothing.
-var errForeign = errors.Join(ErrNotFound, errors.New("belongs to another user"))
+var ErrForeign = errors.Join(ErrNotFound, errors.New("belongs to another user"))

@@ -4,7 +4,9 @@ import (
 	"strings"
 	"testing"
 
+	"vitrine/bench/testenv"
 	"vitrine/product"
+	"vitrine/product/account"
 )
 
 func TestNewProductNamesEveryBadField(t *testing.T) {
@@ -13,7 +15,7 @@ func TestNewProductNamesEveryBadField(t *testing.T) {
 		Name: "a\x00b", Description: strings.Repeat("ä", 10_001),
 		Images: []string{"https://example.org/ok.png", "ftp://example.org/a", "", "https://user:pw@example.org/a", "/relative"},
 	}
-	wantFields(t, bad.Validate(), "user_id", "product_name", "product_description",
+	testenv.WantFields(t, bad.Validate(), "user_id", "product_name", "product_description",
 		"product_images/1", "product_images/2", "product_images/3", "product_images/4")
 	good := product.NewProduct{
 		UserID: 1, Name: strings.Repeat("ä", 200), Description: "a\n\tb\r" + strings.Repeat("ä", 9_995),
@@ -31,7 +33,7 @@ func TestTextRules(t *testing.T) {
 		"a\xffb": "invalid_characters", "a\u0085b": "invalid_characters",
 	} {
 		err := product.NewProduct{UserID: 1, Name: name}.Validate()
-		if code := wantFields(t, err, "product_name")[0].Code; code != want {
+		if code := testenv.WantFields(t, err, "product_name")[0].Code; code != want {
 			t.Errorf("%q: %s, want %s", name, code, want)
 		}
 	}
@@ -53,20 +55,20 @@ func TestSourceRules(t *testing.T) {
 			}
 			continue
 		}
-		if code := wantFields(t, err, "product_images/0")[0].Code; code != want {
+		if code := testenv.WantFields(t, err, "product_images/0")[0].Code; code != want {
 			t.Errorf("%q: %s, want %s", source, code, want)
 		}
 	}
 	many := make([]string, 21)
-	wantFields(t, product.Patch{Images: &many}.Validate(), "product_images")
+	testenv.WantFields(t, product.Patch{Images: &many}.Validate(), "product_images")
 }
 
 func TestPatchNamesEachFieldAlone(t *testing.T) {
 	t.Parallel()
 	bad, images := "\x01", []string{"no"}
-	wantFields(t, product.Patch{Name: &bad}.Validate(), "product_name")
-	wantFields(t, product.Patch{Description: &bad}.Validate(), "product_description")
-	wantFields(t, product.Patch{Images: &images}.Validate(), "product_images/0")
+	testenv.WantFields(t, product.Patch{Name: &bad}.Validate(), "product_name")
+	testenv.WantFields(t, product.Patch{Description: &bad}.Validate(), "product_description")
+	testenv.WantFields(t, product.Patch{Images: &images}.Validate(), "product_images/0")
 	if err := (product.Patch{}).Validate(); err != nil {
 		t.Error(err)
 	}
@@ -74,16 +76,16 @@ func TestPatchNamesEachFieldAlone(t *testing.T) {
 
 func TestNewUserRules(t *testing.T) {
 	t.Parallel()
-	if err := (product.NewUser{}).Validate(); err != nil {
+	if err := (account.NewUser{}).Validate(); err != nil {
 		t.Error(err)
 	}
-	wantFields(t, product.NewUser{Name: " ", Email: "x"}.Validate(), "name", "email")
+	testenv.WantFields(t, account.NewUser{Name: " ", Email: "x"}.Validate(), "name", "email")
 	for email, good := range map[string]bool{
 		"ada@example.org": true, "a+b@localhost": true, "ä@example.org": true,
 		"ada": false, "@example.org": false, "ada@": false, "a@b@c": false, "a b@c": false, "a\x00@c": false,
 		strings.Repeat("a", 65) + "@c": false, "a@" + strings.Repeat("b", 253): false,
 	} {
-		if err := (product.NewUser{Name: "Ada", Email: email}).Validate(); (err == nil) != good {
+		if err := (account.NewUser{Name: "Ada", Email: email}).Validate(); (err == nil) != good {
 			t.Errorf("%q: %v", email, err)
 		}
 	}
@@ -91,10 +93,10 @@ func TestNewUserRules(t *testing.T) {
 
 func TestFilterRules(t *testing.T) {
 	t.Parallel()
-	low, high := price(t, "1"), price(t, "2")
+	low, high := testenv.Price(t, "1"), testenv.Price(t, "2")
 	bad := product.Filter{MinPrice: &high, MaxPrice: &low, Name: "\x00", Limit: 101, Cursor: "x"}
-	wantFields(t, bad.Validate(), "max_price", "product_name", "limit", "cursor")
-	wantFields(t, product.Filter{Limit: -1}.Validate(), "limit")
+	testenv.WantFields(t, bad.Validate(), "max_price", "product_name", "limit", "cursor")
+	testenv.WantFields(t, product.Filter{Limit: -1}.Validate(), "limit")
 	good := product.Filter{MinPrice: &low, MaxPrice: &low, Limit: 100}
 	if err := good.Validate(); err != nil {
 		t.Error(err)

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/sirupsen/logrus"
 )
 
@@ -179,11 +180,22 @@ func (b *Broker) Check(ctx context.Context) error {
 // Depth returns the number of messages waiting in the work queue, not counting those
 // that are delivered and not yet acknowledged.
 func (b *Broker) Depth(ctx context.Context) (int, error) {
+	q, err := b.inspect(ctx)
+	return q.Messages, err
+}
+
+// Consumers returns how many processes consume the work queue.
+func (b *Broker) Consumers(ctx context.Context) (int, error) {
+	q, err := b.inspect(ctx)
+	return q.Consumers, err
+}
+
+func (b *Broker) inspect(ctx context.Context) (amqp.Queue, error) {
 	s := b.session.Load()
 	if s == nil {
-		return 0, ErrUnavailable
+		return amqp.Queue{}, ErrUnavailable
 	}
-	return s.control.depth(ctx)
+	return s.control.inspect(ctx)
 }
 
 // Created returns when this process last created the work queue because it was missing,

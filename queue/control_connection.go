@@ -83,16 +83,17 @@ func (c *control) workMissing() bool {
 	return errors.As(err, &refusal) && refusal.Code == amqp.NotFound
 }
 
-// depth returns the number of ready messages in the work queue.
-func (c *control) depth(ctx context.Context) (int, error) {
-	answer := make(chan int, 1)
+// inspect returns what the broker knows of the work queue: how many messages are ready
+// and how many consumers it has.
+func (c *control) inspect(ctx context.Context) (amqp.Queue, error) {
+	answer := make(chan amqp.Queue, 1)
 	err := c.do(ctx, func(ch *amqp.Channel) error {
 		q, err := ch.QueueDeclarePassive(c.names.work, true, false, false, false, nil)
-		answer <- q.Messages
+		answer <- q
 		return err
 	})
 	if err != nil {
-		return 0, err
+		return amqp.Queue{}, err
 	}
 	return <-answer, nil
 }

@@ -7,17 +7,17 @@ import (
 	"vitrine/bench/chaos/fault"
 )
 
-// fullStretch is how much longer faults last in a full run: longer than a broker's
-// heartbeats and a client's patience.
+// fullStretch is the factor by which faults last longer in a full run: longer than the
+// heartbeats of RabbitMQ and the timeouts of clients.
 const fullStretch = 2
 
-// choose returns the faults of the run in their order.
+// choose returns the faults of the run in order.
 func (c *chaos) choose() ([]fault.Fault, error) {
 	o := c.options
 	disk := c.cluster.Servers.Disk != ""
 	all := fault.Matrix(disk)
 	if !disk {
-		fmt.Fprintln(c.out, "no full disk: to mount a small one for PostgreSQL takes root")
+		fmt.Fprintln(c.out, "skipping the full disk: only root can mount a small one for PostgreSQL")
 	}
 	if o.smoke {
 		all = fault.Smoke(all)
@@ -30,7 +30,7 @@ func (c *chaos) choose() ([]fault.Fault, error) {
 			}
 		}
 		if all = some; len(all) == 0 {
-			return nil, fmt.Errorf("no fault's name contains %q", o.only)
+			return nil, fmt.Errorf("-only: no fault has a name that contains %q", o.only)
 		}
 	}
 	if o.full {

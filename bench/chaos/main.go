@@ -1,11 +1,11 @@
-// Command chaos breaks everything that the service depends on, and the service
-// itself, while clients use it, and decides from what they saw whether a promise
-// was broken: an acknowledged write lost, a picture lost or stuck, a read older
-// than the last acknowledged write, an effect doubled, an answer that never came.
+// Command chaos breaks the service and everything it depends on while clients use it.
+// From what the clients saw it decides whether a promise was broken: an acknowledged
+// write lost, an image lost or stuck, a read older than the last acknowledged write,
+// an effect doubled, a request without a response.
 //
-// It runs three replicas of the real binary behind HAProxy, with PostgreSQL, Redis,
-// RabbitMQ and MinIO of its own, under .local/chaos. It exits with 1 when there is
-// a violation, and keeps history, logs and data then.
+// It runs three replicas of the real binary behind HAProxy, with its own PostgreSQL,
+// Redis, RabbitMQ and MinIO, under .local/chaos. After a violation it exits with 1 and
+// keeps the history, the logs and the data. Begin reading at run.go.
 package main
 
 import (
@@ -21,7 +21,7 @@ import (
 	"vitrine/bench/cluster"
 )
 
-// options are what the command line says.
+// options are the options of the command line.
 type options struct {
 	smoke, full, race bool
 	soak              time.Duration
@@ -40,7 +40,7 @@ func main() {
 	defer stop()
 	go func() {
 		<-ctx.Done()
-		stop() // a second Ctrl-C ends the process at once
+		stop() // so that a second Ctrl-C ends the process at once
 	}()
 	if err := command(ctx, parse()); err != nil {
 		fmt.Fprintln(os.Stderr, "chaos:", err)
@@ -50,25 +50,25 @@ func main() {
 
 func parse() options {
 	var o options
-	flag.BoolVar(&o.smoke, "smoke", false, "a few faults in less than three minutes")
-	flag.BoolVar(&o.full, "full", false, "the whole matrix three times")
+	flag.BoolVar(&o.smoke, "smoke", false, "inject a few faults in less than three minutes")
+	flag.BoolVar(&o.full, "full", false, "inject every fault three times")
 	flag.BoolVar(&o.race, "race", false, "build the service with the race detector")
-	flag.DurationVar(&o.soak, "soak", 0, "run so long with a fault each 30 s, and compare goroutines, open files and memory")
-	flag.DurationVar(&o.duration, "duration", 0, "inject no more faults after this time; zero for the mode's own bound")
-	flag.IntVar(&o.faults, "faults", 0, "how many faults; zero for the mode's own number")
-	flag.Float64Var(&o.rate, "rate", 0, "operations a second, at most; zero for the mode's own rate")
-	flag.IntVar(&o.clients, "clients", 96, "clients at once")
-	flag.Float64Var(&o.pictures, "pictures", 0.15, "part of the creates that have pictures")
-	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "what the choices follow from")
-	flag.StringVar(&o.only, "only", "", "only the faults whose name contains this")
-	flag.StringVar(&o.binary, "binary", "", "the service, with its whole path; empty builds it")
-	flag.StringVar(&o.folder, "folder", filepath.Join(".local", "chaos"), "where everything is kept")
+	flag.DurationVar(&o.soak, "soak", 0, "run for this time with a fault every 30 s, and compare goroutines, open files and memory")
+	flag.DurationVar(&o.duration, "duration", 0, "inject no more faults after this time; zero for the default of the mode")
+	flag.IntVar(&o.faults, "faults", 0, "number of faults; zero for the default of the mode")
+	flag.Float64Var(&o.rate, "rate", 0, "maximum operations per second; zero for the default of the mode")
+	flag.IntVar(&o.clients, "clients", 96, "number of concurrent clients")
+	flag.Float64Var(&o.pictures, "pictures", 0.15, "fraction of the creates that have pictures")
+	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "seed of the random choices")
+	flag.StringVar(&o.only, "only", "", "inject only faults whose name contains this text")
+	flag.StringVar(&o.binary, "binary", "", "absolute path of the service; if empty, it is built")
+	flag.StringVar(&o.folder, "folder", filepath.Join(".local", "chaos"), "folder for the history, logs and data")
 	flag.Parse()
 	o.complete()
 	return o
 }
 
-// complete fills in what the mode says.
+// complete fills in the defaults of the mode.
 func (o *options) complete() {
 	faults, duration, rate := 64, 8*time.Minute, 100.0
 	switch {
@@ -90,7 +90,7 @@ func (o *options) complete() {
 	}
 }
 
-// command runs everything with the folder locked.
+// command locks the folder and runs everything.
 func command(ctx context.Context, o options) error {
 	root, err := cluster.FindRoot()
 	if err != nil {

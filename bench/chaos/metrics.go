@@ -12,8 +12,8 @@ import (
 	"vitrine/bench/cluster"
 )
 
-// metrics returns what a replica tells of itself: values by their names and labels, as
-// Prometheus writes them.
+// metrics returns the metrics of a replica. Their keys are names with labels, as in the
+// Prometheus format.
 func metrics(ctx context.Context, r *cluster.Replica) (map[string]float64, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -33,7 +33,7 @@ func metrics(ctx context.Context, r *cluster.Replica) (map[string]float64, error
 	lines := bufio.NewScanner(resp.Body)
 	for lines.Scan() {
 		name, text, _ := strings.Cut(lines.Text(), " ")
-		if value, err := strconv.ParseFloat(text, 64); err == nil { // no comment
+		if value, err := strconv.ParseFloat(text, 64); err == nil { // not a comment
 			values[name] = value
 		}
 	}

@@ -13,7 +13,7 @@ import (
 	"vitrine/bench/chaos/history"
 )
 
-// summary is what the tables show.
+// summary holds the numbers of the tables.
 type summary struct {
 	rows                                     []row
 	acknowledged, pictures, faults, requests int
@@ -26,7 +26,7 @@ type row struct {
 	name                     string
 	times, checked           int
 	violations               int
-	recovery                 time.Duration // longest, from its end until all was well
+	recovery                 time.Duration // longest, from its end until everything was healthy
 	withoutRead, withoutDone time.Duration // longest time without an acknowledged read, write
 }
 
@@ -85,6 +85,7 @@ func (c *chaos) summarize(ops []history.Op, verdict check.Report) summary {
 	return s
 }
 
+// isRequest reports whether clients sent the operation to the service.
 func isRequest(kind history.Kind) bool {
 	switch kind {
 	case history.Create, history.Update, history.Read, history.Delete, history.List:
@@ -93,7 +94,7 @@ func isRequest(kind history.Kind) bool {
 	return false
 }
 
-// between counts the requests that were under way or began in the time.
+// between returns the number of requests that overlap the time.
 func between(ops []history.Op, from, to time.Duration) int {
 	n := 0
 	for i := range ops {
@@ -104,7 +105,7 @@ func between(ops []history.Op, from, to time.Duration) int {
 	return n
 }
 
-// longestGap is the longest part of the time without any of the sorted ends.
+// longestGap returns the longest part of the time without any of the sorted ends.
 func longestGap(ends []time.Duration, from, to time.Duration) time.Duration {
 	longest, last := time.Duration(0), from
 	for i, _ := slices.BinarySearch(ends, from); i < len(ends) && ends[i] < to; i++ {
@@ -113,24 +114,24 @@ func longestGap(ends []time.Duration, from, to time.Duration) time.Duration {
 	return max(longest, to-last)
 }
 
-// show writes the tables, and of each broken rule the first few violations with
-// the operations that prove them.
+// show prints the tables, and the first few violations of each rule with the
+// operations that prove them.
 func show(out io.Writer, s summary, verdict check.Report, ops []history.Op) {
 	printViolations(out, verdict, ops)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "\nFAULT\tTIMES\tOPERATIONS CHECKED\tVIOLATIONS\tLONGEST WITHOUT A READ\tWITHOUT A WRITE\tALL WELL AFTER")
+	fmt.Fprintln(w, "\nFAULT\tTIMES\tOPERATIONS CHECKED\tVIOLATIONS\tLONGEST WITHOUT A READ\tWITHOUT A WRITE\tHEALTHY AFTER")
 	for _, r := range s.rows {
 		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%.1f s\t%.1f s\t%.1f s\n", r.name, r.times, r.checked, r.violations,
 			r.withoutRead.Seconds(), r.withoutDone.Seconds(), r.recovery.Seconds())
 	}
-	_ = w.Flush() // the terminal is all there is to fail
+	_ = w.Flush() // it fails only if the terminal does
 	byRule := map[check.Rule]int{}
 	for _, v := range verdict.Violations {
 		byRule[v.Rule]++
 	}
 	fmt.Fprintf(out, "\n%d faults, %d requests, %d acknowledged operations, %d pictures in %s\n",
 		s.faults, s.requests, s.acknowledged, s.pictures, s.took.Round(time.Second))
-	fmt.Fprintf(out, "503 by the service %d, errors of the proxy's own %d, no answer %d\n", s.unavailable, s.proxyErrors, s.unanswered)
+	fmt.Fprintf(out, "503 of the service %d, errors of the load balancer %d, no response %d\n", s.unavailable, s.proxyErrors, s.unanswered)
 	fmt.Fprintf(out, "stale reads %d, reads behind an earlier read %d, objects without a row %d\n",
 		byRule[check.StaleRead], verdict.BackwardReads, verdict.Orphans)
 	fmt.Fprintf(out, "violations %d\n", len(verdict.Violations))
@@ -139,9 +140,10 @@ func show(out io.Writer, s summary, verdict check.Report, ops []history.Op) {
 	}
 }
 
-// shown is how many violations of one rule are printed.
+// shown is the number of violations printed per rule.
 const shown = 8
 
+// printViolations prints the first violations of each rule with their operations.
 func printViolations(out io.Writer, verdict check.Report, ops []history.Op) {
 	byID := make(map[int]*history.Op, len(ops))
 	for i := range ops {
@@ -163,7 +165,7 @@ func printViolations(out io.Writer, verdict check.Report, ops []history.Op) {
 	}
 }
 
-// brief leaves out what would hide the rest; the file has it.
+// brief shortens an operation for the terminal. The history file has all of it.
 func brief(op history.Op) history.Op {
 	if len(op.Items) > 3 {
 		op.Items = op.Items[:3]

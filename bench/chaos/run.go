@@ -20,9 +20,9 @@ import (
 
 const (
 	soakInterval = 30 * time.Second
-	// pause is the calm between two faults.
+	// pause is the time between two faults.
 	pause = 300 * time.Millisecond
-	// checkpoint is after how many faults the clients pause for a sweep.
+	// checkpoint is the number of faults after which the clients pause for a sweep.
 	checkpoint = 32
 	closeLimit = 3 * time.Minute
 )
@@ -41,8 +41,8 @@ type chaos struct {
 	results []fault.Result
 }
 
-// run does the whole run. The error says what went wrong with it, or that there
-// were violations.
+// run does the whole run. It returns an error if the run could not be completed or
+// there were violations.
 func run(ctx context.Context, o options, root, folder string) (err error) {
 	c := &chaos{options: o, folder: folder, out: os.Stdout, log: history.NewLog()}
 	fmt.Fprintf(c.out, "seed %d\n", o.seed)
@@ -72,6 +72,7 @@ func run(ctx context.Context, o options, root, folder string) (err error) {
 	return c.judge()
 }
 
+// prepare creates the clients and the stage for the faults.
 func (c *chaos) prepare(ctx context.Context) (err error) {
 	o := c.options
 	cfg := load.Config{URL: c.cluster.URL, Rate: o.rate, Clients: o.clients, PictureShare: o.pictures, Seed: o.seed}
@@ -91,7 +92,7 @@ func (c *chaos) prepare(ctx context.Context) (err error) {
 	return nil
 }
 
-// work runs clients and faults, and sweeps in between and at the end.
+// work runs clients and faults, with sweeps between them and at the end.
 func (c *chaos) work(ctx context.Context) error {
 	faults, err := c.choose()
 	if err != nil {
@@ -124,13 +125,13 @@ func (c *chaos) work(ctx context.Context) error {
 	return c.sweep(ctx)
 }
 
-// inject goes through the faults until they or the time are used up.
+// inject injects the faults one by one until none is left or the time is up.
 func (c *chaos) inject(ctx context.Context, faults []fault.Fault) error {
 	end := time.Now().Add(c.options.duration)
 	for i, f := range faults {
 		began := time.Now()
 		if began.After(end) {
-			fmt.Fprintf(c.out, "the time is used up after %d of %d faults\n", i, len(faults))
+			fmt.Fprintf(c.out, "the time is up after %d of %d faults\n", i, len(faults))
 			break
 		}
 		result, err := c.stage.Run(ctx, f)
@@ -157,14 +158,14 @@ func (c *chaos) inject(ctx context.Context, faults []fault.Fault) error {
 	return ctx.Err()
 }
 
-// sweep looks at everything that there is, once all jobs have had their time.
+// sweep waits until all jobs should have ended, then reads every product and object.
 func (c *chaos) sweep(ctx context.Context) error {
 	until := c.log.Now()
 	if n := len(c.results); n > 0 {
 		until = c.results[n-1].Healed
 	}
 	began := c.log.Now()
-	if err := c.load.Sweep(ctx, until+check.DefaultLimits.Settle, c.objects, c.awaitReworks); err != nil {
+	if err := c.load.Sweep(ctx, until+check.DefaultLimits.Settle, c.objects, c.awaitReprocessing); err != nil {
 		return err
 	}
 	found := check.Check(c.log.Ops(), check.DefaultLimits)
@@ -173,12 +174,12 @@ func (c *chaos) sweep(ctx context.Context) error {
 	return nil
 }
 
-// judge checks the history, prints the tables and returns an error for violations.
+// judge checks the history and prints the tables. It returns an error for violations.
 func (c *chaos) judge() error {
 	ops := c.log.Ops()
 	path := filepath.Join(c.folder, "history.jsonl")
 	if err := c.log.Write(path); err != nil {
-		return fmt.Errorf("write the history: %w", err)
+		return fmt.Errorf("write history: %w", err)
 	}
 	verdict := check.Check(ops, check.DefaultLimits)
 	show(c.out, c.summarize(ops, verdict), verdict, ops)
@@ -188,15 +189,15 @@ func (c *chaos) judge() error {
 	return c.enough()
 }
 
-// What the default selection promises to do at least.
+// The least that a run with the default selection has to do.
 const (
 	leastAcknowledged = 20_000
 	leastPictures     = 2_000
 	leastFaults       = 60
 )
 
-// enough is an error when the default selection has done less than it should, so
-// that its verdict says less than it seems to.
+// enough returns an error if a run with the default selection did too little for its
+// verdict to mean anything.
 func (c *chaos) enough() error {
 	o := c.options
 	if o.smoke || o.full || o.soak > 0 || o.only != "" || o.faults < leastFaults {
@@ -204,12 +205,13 @@ func (c *chaos) enough() error {
 	}
 	acknowledged, pictures, faults := c.load.Acknowledged(), c.load.Pictures(), len(c.results)
 	if acknowledged < leastAcknowledged || pictures < leastPictures || faults < leastFaults {
-		return fmt.Errorf("no violation, but too little was done: %d acknowledged operations, %d pictures, %d faults (want %d, %d, %d)",
+		return fmt.Errorf("no violation, but the run did too little: %d acknowledged operations, %d pictures, %d faults (want %d, %d, %d)",
 			acknowledged, pictures, faults, leastAcknowledged, leastPictures, leastFaults)
 	}
 	return nil
 }
 
+// sleep blocks for d. It returns early with an error when ctx ends.
 func sleep(ctx context.Context, d time.Duration) error {
 	select {
 	case <-time.After(d):

@@ -9,14 +9,14 @@ import (
 	"vitrine/bench/cluster"
 )
 
-// usage is what a process holds.
+// usage is the resource usage of a process.
 type usage struct {
 	pid               int
 	goroutines, files int
 	resident          int64 // bytes
 }
 
-// meter compares what the replicas hold at the start and at the end of a soak.
+// meter compares the resource usage of the replicas at the start and the end of a soak.
 type meter struct {
 	chaos  *chaos
 	before []usage
@@ -24,12 +24,12 @@ type meter struct {
 
 const (
 	warmUp   = 30 * time.Second // until pools and caches are filled
-	coolDown = 30 * time.Second // until what the last requests needed is given back
+	coolDown = 30 * time.Second // until the resources of the last requests are released
 )
 
 func newMeter(c *chaos) *meter { return &meter{chaos: c} }
 
-// begin measures, once the replicas are warm.
+// begin measures once the replicas are warm.
 func (m *meter) begin(ctx context.Context) (err error) {
 	if err := sleep(ctx, warmUp); err != nil {
 		return err
@@ -38,15 +38,15 @@ func (m *meter) begin(ctx context.Context) (err error) {
 	return err
 }
 
-// end measures again, once they are at rest, and prints both. A replica that was
-// restarted meanwhile is marked: its figures start anew.
+// end measures again once the replicas are idle, and prints both results. It marks the
+// replicas that were restarted in between, whose figures started anew.
 func (m *meter) end(ctx context.Context) {
 	if sleep(ctx, coolDown) != nil {
 		return
 	}
 	after, err := m.measure(ctx)
 	if err != nil {
-		fmt.Fprintln(m.chaos.out, "the replicas cannot be measured:", err)
+		fmt.Fprintln(m.chaos.out, "cannot measure the replicas:", err)
 		return
 	}
 	w := tabwriter.NewWriter(m.chaos.out, 0, 0, 2, ' ', 0)
@@ -60,9 +60,10 @@ func (m *meter) end(ctx context.Context) {
 		fmt.Fprintf(w, "%s\t%s\t%d -> %d\t%d -> %d\t%d -> %d MiB\n", r.Name, life,
 			a.goroutines, b.goroutines, a.files, b.files, a.resident>>20, b.resident>>20)
 	}
-	_ = w.Flush() // the terminal is all there is to fail
+	_ = w.Flush() // it fails only if the terminal does
 }
 
+// measure returns the resource usage of every replica.
 func (m *meter) measure(ctx context.Context) ([]usage, error) {
 	all := make([]usage, len(m.chaos.cluster.Replicas))
 	for i, r := range m.chaos.cluster.Replicas {
@@ -75,7 +76,7 @@ func (m *meter) measure(ctx context.Context) ([]usage, error) {
 	return all, nil
 }
 
-// measure reads a replica's metrics.
+// measure returns the resource usage of a replica according to its metrics.
 func measure(ctx context.Context, r *cluster.Replica) (usage, error) {
 	values, err := metrics(ctx, r)
 	return usage{

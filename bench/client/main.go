@@ -1,10 +1,10 @@
-// Command client generates a client from the service's OpenAPI document, as anybody
-// would with openapi-typescript, compiles it under strict rules, and walks through
-// the API with it: create, wait, read, list, update, delete. It needs node and npm,
-// which it installs from Debian's packages where they are missing.
+// Command client generates a TypeScript client from the service's OpenAPI document with
+// openapi-typescript, compiles it under strict rules, and uses the API with it: create,
+// wait, read, list, update, delete. It needs node and npm, and installs them from
+// Debian's packages if they are missing.
 //
-// It runs one replica of the real binary with servers of its own, under
-// .local/client. Everything but npm's installation is on loopback.
+// It runs one replica of the real binary with its own servers, under .local/client.
+// Everything except npm's installation is on loopback.
 package main
 
 import (
@@ -25,7 +25,7 @@ import (
 	"vitrine/bench/debian"
 )
 
-// token is the service's.
+// token is the ADMIN_TOKEN of the service.
 const token = "the token of client"
 
 func main() {
@@ -74,7 +74,7 @@ func run(ctx context.Context) (err error) {
 	return check(ctx, root, filepath.Join(folder, "check"), c.URL, source.url)
 }
 
-// check generates, compiles and runs the client in a copy of its sources.
+// check generates, compiles and runs the client in the folder.
 func check(ctx context.Context, root, folder, url, picture string) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
@@ -97,11 +97,11 @@ func check(ctx context.Context, root, folder, url, picture string) error {
 			return err
 		}
 	}
-	fmt.Println("the generated client compiles and goes through the API")
+	fmt.Println("the generated client compiles and works with the API")
 	return nil
 }
 
-// npm runs one command of npm's within five minutes.
+// npm runs an npm command for five minutes at most.
 func npm(ctx context.Context, folder string, environment, args []string) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
@@ -114,6 +114,7 @@ func npm(ctx context.Context, folder string, environment, args []string) error {
 	return nil
 }
 
+// download writes the response of the URL to a file.
 func download(ctx context.Context, url, path string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

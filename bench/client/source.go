@@ -5,10 +5,10 @@ import (
 	"net/http"
 	"time"
 
-	"vitrine/imaging/picture"
+	"vitrine/imaging/imagingtest"
 )
 
-// source serves one picture.
+// source is a server of one picture.
 type source struct {
 	*http.Server
 	url, port string
@@ -19,7 +19,7 @@ func serveSource() (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	file := picture.JPEG(picture.Photo(640, 480, 1), 90, 1)
+	file := imagingtest.JPEG(imagingtest.Photo(640, 480, 1), 90, 1)
 	s := &source{url: "http://" + listener.Addr().String() + "/picture.jpg"}
 	if _, s.port, err = net.SplitHostPort(listener.Addr().String()); err != nil {
 		return nil, err

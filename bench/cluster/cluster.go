@@ -1,6 +1,6 @@
-// Package cluster runs the whole service for a benchmark: private servers, the
-// real binary in several replicas, the ways between them, and a load balancer.
-// Everything listens on loopback, and ends with the process that started it.
+// Package cluster runs the whole service for a benchmark: private servers, several
+// replicas of the real binary, proxies between them, and a load balancer. Everything
+// listens on loopback and ends with the process that started it.
 package cluster
 
 import (
@@ -15,25 +15,25 @@ import (
 	"time"
 )
 
-// Config says what to start.
+// Config configures a cluster.
 type Config struct {
 	Root   string // of the checkout
 	Folder string // absolute; for data, logs and the binary
-	// Replicas is how many processes of the service there are.
+	// Replicas is the number of processes of the service.
 	Replicas int
 	Race     bool // build the service with the race detector
-	// Binary is the service; empty builds it from the checkout.
+	// Binary is the path of the service; if empty, it is built from the checkout.
 	Binary string
-	// Chaos puts a load balancer before the replicas, links between them and the
-	// servers, and PostgreSQL's data on a small disk of its own.
+	// Chaos adds a load balancer, links between replicas and servers, and a small
+	// separate disk for PostgreSQL's data.
 	Chaos bool
 	// Env is set for every replica.
 	Env map[string]string
-	// Progress gets a line for each step.
+	// Progress receives one line for each step.
 	Progress io.Writer
 }
 
-// Cluster is what runs. Its methods are not safe for concurrent use.
+// Cluster is a running service. Its methods are not safe for concurrent use.
 type Cluster struct {
 	Servers  *Servers
 	Replicas []*Replica
@@ -44,26 +44,26 @@ type Cluster struct {
 	proxy   *process
 }
 
-// diskBytes is enough for a run and little to fill.
+// diskBytes is enough for a run and small enough to fill quickly.
 const diskBytes = 1536 << 20
 
-// Start starts everything and returns when all replicas are ready. What it has
-// started runs until Close, also after an error.
+// Start starts everything and returns when all replicas are ready. Call Close after it,
+// also after an error.
 func Start(ctx context.Context, cfg Config) (*Cluster, error) {
 	c := &Cluster{folder: cfg.Folder, spawner: newSpawner()}
-	say := func(format string, args ...any) { fmt.Fprintf(cfg.Progress, format+"\n", args...) }
+	report := func(format string, args ...any) { fmt.Fprintf(cfg.Progress, format+"\n", args...) }
 	if err := os.MkdirAll(filepath.Join(cfg.Folder, "log"), 0o755); err != nil {
 		return c, err
 	}
 	binary := cfg.Binary
 	if binary == "" {
-		say("building the service")
+		report("building the service")
 		binary = filepath.Join(cfg.Folder, "vitrine")
 		if err := build(ctx, cfg.Root, binary, cfg.Race); err != nil {
 			return c, err
 		}
 	}
-	say("starting PostgreSQL, Redis, RabbitMQ and MinIO")
+	report("starting PostgreSQL, Redis, RabbitMQ and MinIO")
 	size := int64(0)
 	if cfg.Chaos {
 		size = diskBytes
@@ -72,11 +72,11 @@ func Start(ctx context.Context, cfg Config) (*Cluster, error) {
 	if c.Servers, err = StartServers(ctx, cfg.Root, filepath.Join(cfg.Folder, "servers"), size); err != nil {
 		return c, err
 	}
-	say("starting %d replicas", cfg.Replicas)
+	report("starting %d replicas", cfg.Replicas)
 	if err := c.startReplicas(cfg, binary); err != nil {
 		return c, err
 	}
-	if err := c.AwaitWell(ctx, time.Minute); err != nil {
+	if err := c.AwaitHealthy(ctx, time.Minute); err != nil {
 		return c, err
 	}
 	c.URL = c.Replicas[0].URL
@@ -91,8 +91,8 @@ func Start(ctx context.Context, cfg Config) (*Cluster, error) {
 	return c, nil
 }
 
-// build builds the service. Without cgo it is the binary that is deployed; the race
-// detector needs cgo.
+// build builds the service: without cgo, as it is deployed, unless the race detector
+// needs it.
 func build(ctx context.Context, root, binary string, race bool) error {
 	args, cgo := []string{"build", "-o", binary}, "CGO_ENABLED=0"
 	if race {
@@ -140,33 +140,33 @@ func (c *Cluster) startReplicas(cfg Config, binary string) error {
 	return nil
 }
 
-// AwaitWell waits until every replica is ready with all dependencies up, for limit
-// at most.
-func (c *Cluster) AwaitWell(ctx context.Context, limit time.Duration) error {
+// AwaitHealthy blocks until every replica is ready and reports all dependencies up, or
+// returns an error after limit.
+func (c *Cluster) AwaitHealthy(ctx context.Context, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		var trouble []string
+		var problems []string
 		for _, r := range c.Replicas {
-			if t := r.Trouble(ctx); t != "" {
-				trouble = append(trouble, t)
+			if p := r.Problem(ctx); p != "" {
+				problems = append(problems, p)
 			}
 		}
-		if len(trouble) == 0 {
+		if len(problems) == 0 {
 			return nil
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("not well after %s: %s", limit, strings.Join(trouble, "; "))
+			return fmt.Errorf("not healthy after %s: %s", limit, strings.Join(problems, "; "))
 		}
 	}
 }
 
-// Close ends everything. wipe also deletes the servers' data; without it their
-// data and logs stay for a look at them. It may be called twice.
+// Close ends everything. wipe also deletes the servers' data and logs; otherwise they
+// are kept. Close may be called twice.
 func (c *Cluster) Close(ctx context.Context, wipe bool) error {
 	if c.proxy != nil {
 		c.proxy.kill()
@@ -183,7 +183,7 @@ func (c *Cluster) Close(ctx context.Context, wipe bool) error {
 		return nil
 	}
 	if err := c.Servers.Close(ctx, wipe); err != nil {
-		return errors.Join(errors.New("servers are left running"), err)
+		return errors.Join(errors.New("some servers are still running"), err)
 	}
 	return nil
 }

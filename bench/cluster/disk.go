@@ -10,12 +10,12 @@ import (
 	"syscall"
 )
 
-// moveToDisk moves PostgreSQL's data to a small file system in memory, which a fault
-// can fill without harm to the machine. Where mounting is not allowed it does nothing.
+// moveToDisk moves PostgreSQL's data to a separate file system in memory, which can be
+// filled without affecting the machine. It changes nothing if mounting is not allowed.
 func (s *Servers) moveToDisk(ctx context.Context, bytes int64) error {
 	dir := s.Dir(Postgres)
 	if info, err := os.Lstat(dir); err != nil || !info.IsDir() {
-		return err // a link: the data is outside the checkout, where nothing is mounted
+		return err // a link: never mount anything outside the checkout
 	}
 	if _, err := s.Do(ctx, "stop", string(Postgres)); err != nil {
 		return err
@@ -32,7 +32,7 @@ func (s *Servers) moveToDisk(ctx context.Context, bytes int64) error {
 	return err
 }
 
-// mountCopy copies dir to a new file system and mounts that in its place.
+// mountCopy copies the files in dir to a new file system and mounts it on dir.
 func (s *Servers) mountCopy(ctx context.Context, dir, small string, bytes int64) error {
 	if err := syscall.Mount("tmpfs", small, "tmpfs", 0, fmt.Sprintf("size=%d,mode=0700", bytes)); err != nil {
 		return err
@@ -43,6 +43,7 @@ func (s *Servers) mountCopy(ctx context.Context, dir, small string, bytes int64)
 	return syscall.Mount(small, dir, "", syscall.MS_MOVE, "")
 }
 
+// unmountDisk removes PostgreSQL's separate file system, if it has one.
 func (s *Servers) unmountDisk() error {
 	s.Disk = ""
 	err := syscall.Unmount(s.Dir(Postgres), 0)
@@ -52,11 +53,12 @@ func (s *Servers) unmountDisk() error {
 	return err
 }
 
-func (s *Servers) balloon() string { return filepath.Join(s.Disk, "balloon") }
+// filler returns the path of the file that fills the disk.
+func (s *Servers) filler() string { return filepath.Join(s.Disk, "filler") }
 
-// FillDisk fills PostgreSQL's disk.
+// FillDisk uses up all space on PostgreSQL's disk.
 func (s *Servers) FillDisk() error {
-	file, err := os.Create(s.balloon())
+	file, err := os.Create(s.filler())
 	if err != nil {
 		return err
 	}
@@ -75,5 +77,5 @@ func (s *Servers) FillDisk() error {
 	}
 }
 
-// FreeDisk frees the space that FillDisk took.
-func (s *Servers) FreeDisk() error { return os.Remove(s.balloon()) }
+// FreeDisk frees the space that FillDisk used.
+func (s *Servers) FreeDisk() error { return os.Remove(s.filler()) }

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// FindRoot returns the checkout that the working folder is in.
+// FindRoot returns the root of the checkout that contains the working folder.
 func FindRoot() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -20,14 +20,14 @@ func FindRoot() (string, error) {
 		}
 		parent := filepath.Dir(dir)
 		if parent == dir {
-			return "", errors.New("run it from the checkout")
+			return "", errors.New("the working folder is not in a checkout of the project; run the command there")
 		}
 		dir = parent
 	}
 }
 
-// LockFolder makes the folder and takes it for this process until unlock is called,
-// or the process ends. It returns the absolute path.
+// LockFolder creates the folder, locks it until unlock is called or the process ends,
+// and returns its absolute path. It returns an error while another process holds it.
 func LockFolder(path string) (folder string, unlock func(), err error) {
 	if folder, err = filepath.Abs(path); err != nil {
 		return "", nil, err
@@ -41,7 +41,7 @@ func LockFolder(path string) (folder string, unlock func(), err error) {
 	}
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		lock.Close()
-		return "", nil, fmt.Errorf("another run is at work in %s", folder)
+		return "", nil, fmt.Errorf("another run is using %s", folder)
 	}
 	return folder, func() { lock.Close() }, nil
 }

@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// haproxyConfig is the load balancer before the replicas. A request that was sent
-// is never sent again: only a connection that could not be made is tried with the
-// next replica. Where no replica says that it is ready, those that are alive get
-// the requests: they still answer what they can, and 503 in good order.
+// haproxyConfig configures the load balancer. It never sends a request twice: only a
+// failed connection is retried, with the next replica. While no replica is ready, the
+// requests go to those that are alive: they serve what they can and answer the rest
+// with a 503.
 const haproxyConfig = `global
 	maxconn 2000
 defaults
@@ -49,7 +49,7 @@ backend alive
 %s
 `
 
-// startProxy starts HAProxy on addr before the replicas.
+// startProxy starts HAProxy on addr.
 func (c *Cluster) startProxy(ctx context.Context, addr string) error {
 	binary, err := findHAProxy(ctx)
 	if err != nil {
@@ -73,13 +73,14 @@ func (c *Cluster) startProxy(ctx context.Context, addr string) error {
 	return c.awaitProxy(addr)
 }
 
+// awaitProxy blocks until HAProxy accepts connections.
 func (c *Cluster) awaitProxy(addr string) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	limit := time.After(10 * time.Second)
 	for {
 		if c.proxy.ended() {
-			return errors.New("haproxy ended right after its start; see log/haproxy.log")
+			return errors.New("haproxy exited right after its start; see log/haproxy.log")
 		}
 		if conn, err := net.Dial("tcp", addr); err == nil {
 			return conn.Close()
@@ -87,19 +88,19 @@ func (c *Cluster) awaitProxy(addr string) error {
 		select {
 		case <-tick.C:
 		case <-limit:
-			return errors.New("haproxy does not listen after 10 s; see log/haproxy.log")
+			return errors.New("haproxy did not listen within 10 s; see log/haproxy.log")
 		}
 	}
 }
 
-// policy keeps Debian's package from starting its service for the whole machine,
-// which nobody asked for.
+// policy prevents Debian's package from starting HAProxy as a service of the machine.
 const (
 	policyPath = "/usr/sbin/policy-rc.d"
 	policy     = "#!/bin/sh\ncase $1 in haproxy*) exit 101 ;; esac\nexit 0\n"
 )
 
-// findHAProxy returns the program, installing Debian's package where it is missing.
+// findHAProxy returns the path of HAProxy. It installs Debian's package if HAProxy is
+// missing.
 func findHAProxy(ctx context.Context) (string, error) {
 	if path, ok := lookHAProxy(); ok {
 		return path, nil
@@ -109,7 +110,7 @@ func findHAProxy(ctx context.Context) (string, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
-	if _, err := os.Stat(policyPath); errors.Is(err, os.ErrNotExist) { // somebody else's is left as it is
+	if _, err := os.Stat(policyPath); errors.Is(err, os.ErrNotExist) { // an existing policy stays as it is
 		if err := os.WriteFile(policyPath, []byte(policy), 0o755); err != nil {
 			return "", err
 		}
@@ -124,7 +125,7 @@ func findHAProxy(ctx context.Context) (string, error) {
 	}
 	path, ok := lookHAProxy()
 	if !ok {
-		return "", errors.New("haproxy is still missing after its installation")
+		return "", errors.New("haproxy cannot be found after its installation")
 	}
 	return path, nil
 }

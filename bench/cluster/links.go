@@ -10,14 +10,13 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// Link is the way from one replica to one server. Faults of the network are
-// injected here.
+// Link is a proxy between one replica and one server. It injects network faults.
 type Link struct {
 	proxy  *toxiproxy.Proxy
 	toxics []string
 }
 
-// newLink makes a way to the address, on a free port of loopback.
+// newLink starts a proxy to the address on a free port of loopback.
 func newLink(server *toxiproxy.ApiServer, name, upstream string) (*Link, error) {
 	l := &Link{proxy: toxiproxy.NewProxy(server, name, "127.0.0.1:0", upstream)}
 	if err := l.proxy.Start(); err != nil {
@@ -30,10 +29,10 @@ func newToxiproxy() *toxiproxy.ApiServer {
 	return toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
 }
 
-// Addr is where the replica finds the server.
+// Addr returns the address at which the replica reaches the server.
 func (l *Link) Addr() string { return l.proxy.Listen }
 
-// Latency delays everything in both directions; the round trip takes ms longer.
+// Latency delays both directions; a round trip takes ms milliseconds longer.
 func (l *Link) Latency(ms, jitter int) error {
 	attributes := fmt.Sprintf(`{"latency":%d,"jitter":%d}`, ms/2, jitter/2)
 	if err := l.add("upstream", "latency", attributes); err != nil {
@@ -42,10 +41,10 @@ func (l *Link) Latency(ms, jitter int) error {
 	return l.add("downstream", "latency", attributes)
 }
 
-// Reset breaks connections off, those that are open and new ones.
+// Reset resets every connection, open ones and new ones.
 func (l *Link) Reset() error { return l.add("downstream", "reset_peer", `{"timeout":0}`) }
 
-// BlackHole lets nothing through, and tells nobody.
+// BlackHole drops everything in both directions and keeps the connections open.
 func (l *Link) BlackHole() error {
 	if err := l.add("upstream", "timeout", `{"timeout":0}`); err != nil {
 		return err
@@ -63,7 +62,7 @@ func (l *Link) add(stream, kind, attributes string) error {
 	return nil
 }
 
-// Heal ends whatever was injected.
+// Heal removes all injected faults.
 func (l *Link) Heal(ctx context.Context) error {
 	for _, name := range l.toxics {
 		if err := l.proxy.Toxics.RemoveToxic(ctx, name); err != nil {
@@ -76,6 +75,7 @@ func (l *Link) Heal(ctx context.Context) error {
 
 func (l *Link) close() { l.proxy.Stop() }
 
+// hostOf returns the host and port of the URL.
 func hostOf(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil {
@@ -84,7 +84,7 @@ func hostOf(raw string) string {
 	return u.Host
 }
 
-// withHost returns the URL with another address.
+// withHost returns the URL with another host and port.
 func withHost(raw, host string) string {
 	u, err := url.Parse(raw)
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// Ports of ours are below the range from which the kernel takes those of outgoing
-// connections: while a replica is down nobody may get its port by chance.
+// The ports are below the range that the kernel uses for outgoing connections: while a
+// replica is down, nothing else may get its port by chance.
 const (
 	firstPort = 20000
 	lastPort  = 32000
@@ -19,8 +19,8 @@ var (
 	nextPort  = firstPort
 )
 
-// freeAddr returns an address of loopback that nobody listens on now. No two calls
-// give the same.
+// freeAddr returns a loopback address with a port that is free now. No two calls return
+// the same port.
 func freeAddr() (string, error) {
 	portMutex.Lock()
 	defer portMutex.Unlock()

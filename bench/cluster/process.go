@@ -11,8 +11,8 @@ import (
 	"syscall"
 )
 
-// spawner starts processes that the kernel kills when this one ends, however it
-// ends. The kernel means the thread that started them: one is kept for that.
+// spawner starts processes that the kernel kills when this process ends for any reason.
+// The kernel ties them to the thread that started them, so one thread is kept for it.
 type spawner struct{ starts chan func() }
 
 func newSpawner() *spawner {
@@ -26,15 +26,15 @@ func newSpawner() *spawner {
 	return s
 }
 
-// process is a child of ours.
+// process is a child process.
 type process struct {
 	cmd  *exec.Cmd
-	done chan struct{} // closed when it has ended
-	err  error         // of its end, once done is closed
+	done chan struct{} // closed when it has exited
+	err  error         // of its exit, once done is closed
 }
 
-// start runs the command in a process group of its own, so that a Ctrl-C at the
-// terminal does not reach it, with its output appended to the file.
+// start starts the command and appends its output to the file. The process has its own
+// process group, so a Ctrl-C at the terminal does not reach it.
 func (s *spawner) start(logPath string, env []string, name string, args ...string) (*process, error) {
 	if err := os.MkdirAll(filepath.Dir(logPath), 0o755); err != nil {
 		return nil, err
@@ -43,10 +43,10 @@ func (s *spawner) start(logPath string, env []string, name string, args ...strin
 	if err != nil {
 		return nil, err
 	}
-	defer log.Close() // the child has its own
+	defer log.Close() // the child has its own descriptor
 	cmd := exec.Command(name, args...)
 	cmd.Stdout, cmd.Stderr, cmd.Env = log, log, env
-	cmd.Dir = filepath.Dir(logPath) // no .env of anybody's there
+	cmd.Dir = filepath.Dir(logPath) // without a .env file
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	started := make(chan error)
 	s.starts <- func() { started <- cmd.Start() }
@@ -68,12 +68,13 @@ func (p *process) signal(sig syscall.Signal) error {
 	return nil
 }
 
-// kill ends the process at once and waits for it.
+// kill kills the process and blocks until it has exited.
 func (p *process) kill() {
-	_ = p.signal(syscall.SIGKILL) // what has ended needs no signal
+	_ = p.signal(syscall.SIGKILL) // fails only if it has exited
 	<-p.done
 }
 
+// ended reports whether the process has exited.
 func (p *process) ended() bool {
 	select {
 	case <-p.done:
@@ -83,16 +84,16 @@ func (p *process) ended() bool {
 	}
 }
 
-// family returns the process and all its descendants, the parent first.
+// family returns the ids of the process and all its descendants, parents first.
 func family(pid int) []int {
 	children := map[int][]int{}
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, path := range stats {
 		content, err := os.ReadFile(path)
 		if err != nil {
-			continue // it has ended
+			continue // it has exited
 		}
-		// pid (name) state ppid ...; the name may hold anything.
+		// The format is: pid (name) state ppid ... The name may contain any character.
 		text := string(content)
 		fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
 		child, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))

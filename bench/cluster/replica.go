@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// Replica is one process of the service. Its addresses stay over restarts.
+// Replica is one process of the service. It keeps its addresses across restarts.
 type Replica struct {
 	Name, URL, AdminURL string
-	// Links lead to the servers; without links they are reached directly.
+	// Links are the proxies to the servers; nil if it connects directly.
 	Links map[Server]*Link
 
 	addr, admin, binary, logPath string
@@ -24,10 +24,10 @@ type Replica struct {
 	process                      *process
 }
 
-// exitLimit bounds how long an orderly stop is waited for.
+// exitLimit bounds the wait for an orderly stop.
 const exitLimit = 30 * time.Second
 
-// Start starts the process; it need not be ready when Start returns.
+// Start starts the process. It may not be ready yet when Start returns.
 func (r *Replica) Start() error {
 	p, err := r.spawner.start(r.logPath, r.env, r.binary)
 	if err != nil {
@@ -37,7 +37,7 @@ func (r *Replica) Start() error {
 	return nil
 }
 
-// Pid is the process's number; zero when it is not running.
+// Pid returns the process id, or zero if the process is not running.
 func (r *Replica) Pid() int {
 	if r.process == nil || r.process.ended() {
 		return 0
@@ -45,16 +45,17 @@ func (r *Replica) Pid() int {
 	return r.process.cmd.Process.Pid
 }
 
-// Kill ends it with SIGKILL.
+// Kill kills the process with SIGKILL.
 func (r *Replica) Kill() { r.process.kill() }
 
-// Freeze stops it with SIGSTOP; Thaw lets it go on.
+// Freeze suspends the process with SIGSTOP; Thaw resumes it.
 func (r *Replica) Freeze() error { return r.process.signal(syscall.SIGSTOP) }
 
-// Thaw lets a frozen process go on.
+// Thaw resumes a frozen process.
 func (r *Replica) Thaw() error { return r.process.signal(syscall.SIGCONT) }
 
-// Stop ends it with SIGTERM. An exit that is not clean is an error.
+// Stop ends the process with SIGTERM. It returns an error if the exit is late or not
+// clean.
 func (r *Replica) Stop() error {
 	if err := r.process.signal(syscall.SIGTERM); err != nil {
 		return err
@@ -79,9 +80,9 @@ func (r *Replica) close() {
 
 var probeClient = &http.Client{Timeout: 3 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 
-// Trouble says in words what /readyz reports: nothing if the process is ready and
-// all dependencies are up.
-func (r *Replica) Trouble(ctx context.Context) string {
+// Problem returns a description of what keeps the replica from being healthy according
+// to /readyz, or "" if it is ready and all dependencies are up.
+func (r *Replica) Problem(ctx context.Context) string {
 	if r.process != nil && r.process.ended() {
 		return r.Name + " is not running"
 	}
@@ -91,7 +92,7 @@ func (r *Replica) Trouble(ctx context.Context) string {
 	}
 	resp, err := probeClient.Do(req)
 	if err != nil {
-		return r.Name + " does not answer"
+		return r.Name + " does not respond"
 	}
 	defer resp.Body.Close()
 	var body struct {
@@ -101,7 +102,7 @@ func (r *Replica) Trouble(ctx context.Context) string {
 		} `json:"dependencies"`
 	}
 	if err := json.NewDecoder(resp.Body).Decode(&body); err != nil || len(body.Dependencies) == 0 {
-		return fmt.Sprintf("%s: /readyz answers %d without sense", r.Name, resp.StatusCode)
+		return fmt.Sprintf("%s: /readyz: status %d with an unexpected body", r.Name, resp.StatusCode)
 	}
 	var down []string
 	for name, d := range body.Dependencies {
@@ -115,8 +116,8 @@ func (r *Replica) Trouble(ctx context.Context) string {
 	return ""
 }
 
-// settings returns the environment of a replica: ours, what the servers need, and
-// what is particular to it.
+// settings returns the environment of a replica: the settings of the servers with the
+// addresses of its links, its own addresses, and extra.
 func (r *Replica) settings(servers map[string]string, extra map[string]string) []string {
 	all := map[string]string{}
 	for name, value := range servers {

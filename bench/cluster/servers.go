@@ -23,26 +23,26 @@ const (
 	MinIO    Server = "minio"
 )
 
-// AllServers is every server.
+// AllServers lists every server.
 var AllServers = []Server{Postgres, Redis, RabbitMQ, MinIO}
 
-// Servers is a private set of the four servers, run by deploy/local. That script
-// works for the checkout it is in: a copy of it in a folder of our own is a checkout
-// of its own, and can touch no other's servers.
+// Servers is a private set of the four servers, run by deploy/local. The script manages
+// only the servers of the checkout that it is in, so a copy of it in another folder
+// manages a separate set.
 type Servers struct {
-	root, folder string // of the checkout, and of our own
-	// Env is what a process needs to use them.
+	root, folder string // of the checkout and of the private set
+	// Env holds the settings with which the service uses the servers.
 	Env map[string]string
-	// Disk is where PostgreSQL's data has a small disk of its own; empty where
-	// this process may not mount one.
+	// Disk is the mount point of PostgreSQL's small disk, or empty without one.
 	Disk string
 }
 
-// commandLimit bounds one verb of deploy/local: a first "up" installs and builds.
+// commandLimit bounds one command of deploy/local: the first "up" installs and builds.
 const commandLimit = 20 * time.Minute
 
-// StartServers begins afresh: what an earlier run left in the folder is deleted.
-// diskBytes is the size of PostgreSQL's disk; zero gives it none of its own.
+// StartServers starts empty servers and deletes what an earlier run left in the folder.
+// diskBytes is the size of PostgreSQL's separate disk; zero means none. Mounting it
+// needs root.
 func StartServers(ctx context.Context, root, folder string, diskBytes int64) (*Servers, error) {
 	s := &Servers{root: root, folder: folder}
 	if err := s.copyScript(); err != nil {
@@ -73,10 +73,10 @@ func StartServers(ctx context.Context, root, folder string, diskBytes int64) (*S
 
 func (s *Servers) script() string { return filepath.Join(s.folder, "deploy", "local") }
 
-// state is where the copy keeps everything.
+// state returns the folder in which the copied script keeps all data.
 func (s *Servers) state() string { return filepath.Join(s.folder, ".local") }
 
-// copyScript takes the checkout's script as it is now.
+// copyScript copies deploy/local from the checkout.
 func (s *Servers) copyScript() error {
 	deploy := filepath.Join(s.folder, "deploy")
 	if err := os.RemoveAll(deploy); err != nil {
@@ -93,12 +93,12 @@ func (s *Servers) copyScript() error {
 	return os.WriteFile(s.script(), script, 0o755)
 }
 
-// Do runs deploy/local with the arguments and gives what it printed.
+// Do runs deploy/local with the arguments and returns its output.
 func (s *Servers) Do(ctx context.Context, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, commandLimit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, s.script(), args...)
-	// A Ctrl-C is for us alone; a script that is cut off may leave half a server.
+	// A Ctrl-C must not reach the script: interrupted, it could leave a server half started.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 10 * time.Second
@@ -110,7 +110,7 @@ func (s *Servers) Do(ctx context.Context, args ...string) (string, error) {
 	return stdout.String(), nil
 }
 
-// Close stops the servers; wipe deletes what they stored and their logs too.
+// Close stops the servers. wipe also deletes their data and logs.
 func (s *Servers) Close(ctx context.Context, wipe bool) error {
 	if _, err := s.Do(ctx, "down"); err != nil {
 		return err
@@ -125,7 +125,7 @@ func (s *Servers) Close(ctx context.Context, wipe bool) error {
 	return nil
 }
 
-// Pids returns the server's process and all of its helpers.
+// Pids returns the process ids of the server and of all its descendants.
 func (s *Servers) Pids(ctx context.Context, server Server) ([]int, error) {
 	out, err := s.Do(ctx, "pid", string(server))
 	if err != nil {
@@ -138,7 +138,7 @@ func (s *Servers) Pids(ctx context.Context, server Server) ([]int, error) {
 	return family(pid), nil
 }
 
-// Addr is the server's own address.
+// Addr returns the server's own address.
 func (s *Servers) Addr(server Server) string {
 	switch server {
 	case Postgres:
@@ -152,5 +152,5 @@ func (s *Servers) Addr(server Server) string {
 	}
 }
 
-// Dir is the folder in which the server keeps its data.
+// Dir returns the folder in which the server keeps its data.
 func (s *Servers) Dir(server Server) string { return filepath.Join(s.state(), string(server)) }

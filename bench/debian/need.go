@@ -1,5 +1,4 @@
-// Package debian installs what a benchmark needs and the machine lacks, from
-// Debian's packages.
+// Package debian installs programs that a benchmark needs from Debian's packages.
 package debian
 
 import (
@@ -11,18 +10,18 @@ import (
 	"strings"
 )
 
-// Need makes sure that a program is there; packages are those that have it. The
-// error says in one sentence what to do where they cannot be installed from here.
+// Need installs the packages unless the program is in PATH. If it cannot install them,
+// the error says what to do.
 func Need(ctx context.Context, program string, packages ...string) error {
 	if _, err := exec.LookPath(program); err == nil {
 		return nil
 	}
 	install := "apt-get install -y --no-install-recommends " + strings.Join(packages, " ")
 	if _, err := exec.LookPath("apt-get"); err != nil {
-		return errors.New(program + " is needed, and there is no apt-get to install it with; put it into PATH and try again")
+		return errors.New(program + " is missing and apt-get is not available; install " + program + " in a folder of PATH")
 	}
 	if os.Geteuid() != 0 {
-		return errors.New(program + " is not installed; `sudo " + install + "` does it")
+		return errors.New(program + " is not installed; run: sudo " + install)
 	}
 	fmt.Fprintln(os.Stderr, "installing", strings.Join(packages, " "))
 	cmd := exec.CommandContext(ctx, "sh", "-c", "apt-get update -q && "+install)

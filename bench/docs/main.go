@@ -36,7 +36,7 @@ import (
 )
 
 func main() {
-	shots := flag.String("screenshots", "", "folder for a picture of each page; empty makes none")
+	shots := flag.String("screenshots", "", "folder for a screenshot of each page; empty for none")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -76,7 +76,7 @@ func run(ctx context.Context, shots string) error {
 			return err
 		}
 	}
-	fmt.Println("the pages show every operation and ask for nothing but themselves")
+	fmt.Println("the pages show every operation and request nothing from other origins")
 	return nil
 }
 
@@ -88,7 +88,7 @@ func (b browser) overviews(ctx context.Context, s *server, operations int) error
 			return err
 		}
 		if n := strings.Count(s.page, `<span class="method `); n < 2*operations {
-			return fmt.Errorf("%s shows %d operations, and there are %d", path, n/2, operations)
+			return fmt.Errorf("%s shows %d of %d operations", path, n/2, operations)
 		}
 	}
 	return nil
@@ -112,7 +112,7 @@ func serve() (*server, error) {
 	}
 	log := logrus.New()
 	log.SetOutput(io.Discard)
-	api := web.New(web.Config{}, nil, log, nil)
+	api := web.New(web.Config{}, web.Services{}, log, nil)
 	s := &server{url: "http://" + listener.Addr().String()}
 	s.Server = admission.NewServer("", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
@@ -184,7 +184,7 @@ func onlyItself(log, origin string) error {
 		by, url := string(match[1]), string(match[2])
 		switch {
 		case by == origin:
-			return fmt.Errorf("the page asked for %s", url)
+			return fmt.Errorf("the page requested %s", url)
 		case strings.HasPrefix(url, origin):
 			there = true
 		}

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// client speaks to all replicas, past any load balancer.
+// client sends requests directly to the replicas, without a load balancer.
 type client struct {
 	bases []string
 	http  *http.Client
@@ -21,7 +21,7 @@ func newClient(bases []string, connections int) *client {
 	return &client{bases: bases, http: &http.Client{Transport: transport, Timeout: 15 * time.Second}}
 }
 
-// shownProduct is what an answer shows of a product.
+// shownProduct has the fields of a product in a response.
 type shownProduct struct {
 	id             string
 	version, value int64

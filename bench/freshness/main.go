@@ -1,11 +1,11 @@
-// Command freshness counts stale reads where nothing is broken: it changes a
-// product through one replica and reads it from another right after the
-// acknowledgement, as often and as fast as the machine allows. One write that was
-// acknowledged and the read after it are a pair; a read that shows less than the
-// write is stale. It exits with 1 when there is one.
+// Command freshness counts stale reads while nothing is broken. It changes a product
+// through one replica and reads it from another right after the acknowledgement, as often
+// as the machine allows. An acknowledged write and the read after it are a pair; a read
+// that returns an older version than the write is stale. It exits with 1 after a stale
+// read.
 //
-// It runs three replicas of the real binary with PostgreSQL, Redis, RabbitMQ and
-// MinIO of their own, under .local/freshness.
+// It runs three replicas of the real binary with their own PostgreSQL, Redis, RabbitMQ
+// and MinIO, under .local/freshness.
 package main
 
 import (
@@ -30,18 +30,18 @@ type options struct {
 
 func main() {
 	var o options
-	flag.IntVar(&o.pairs, "pairs", 1_000_000, "how many pairs")
-	flag.IntVar(&o.clients, "clients", 32, "clients at once")
-	flag.IntVar(&o.products, "products", 8, "products of each client")
-	flag.Float64Var(&o.noise, "noise", 0.2, "part of the writes during which the third replica is asked for the product too")
-	flag.StringVar(&o.binary, "binary", "", "the service, with its whole path; empty builds it")
-	flag.StringVar(&o.folder, "folder", filepath.Join(".local", "freshness"), "where everything is kept")
+	flag.IntVar(&o.pairs, "pairs", 1_000_000, "number of pairs")
+	flag.IntVar(&o.clients, "clients", 32, "number of concurrent clients")
+	flag.IntVar(&o.products, "products", 8, "number of products per client")
+	flag.Float64Var(&o.noise, "noise", 0.2, "fraction of the writes during which the third replica reads the product too")
+	flag.StringVar(&o.binary, "binary", "", "absolute path of the service; if empty, it is built")
+	flag.StringVar(&o.folder, "folder", filepath.Join(".local", "freshness"), "folder for logs and data")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	go func() {
 		<-ctx.Done()
-		stop() // a second Ctrl-C ends the process at once
+		stop() // so that a second Ctrl-C ends the process at once
 	}()
 	if err := run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "freshness:", err)

@@ -10,7 +10,7 @@ import (
 	"vitrine/bench/cluster"
 )
 
-// pairs writes and reads until there are enough pairs.
+// pairs counts pairs of a write and a read.
 type pairs struct {
 	options  options
 	replicas []*cluster.Replica
@@ -20,20 +20,21 @@ type pairs struct {
 	started, done, stale, hits, failed, noise atomic.Int64
 
 	mu    sync.Mutex
-	lines []string // what the first stale reads showed
+	lines []string // descriptions of the first stale reads
 }
 
-// shown is how many stale reads are printed.
+// shown is the number of stale reads that are printed.
 const shown = 20
 
-// failures is how many requests may fail before there is no point in going on:
-// nothing is broken here.
+// failures is the number of requests that may fail before the run ends: nothing is
+// broken on purpose.
 const failures = 1000
 
 func newPairs(o options, replicas []*cluster.Replica) *pairs {
 	return &pairs{options: o, replicas: replicas}
 }
 
+// run writes and reads until there are enough pairs.
 func (p *pairs) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -61,7 +62,7 @@ func (p *pairs) run(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// work is one client, which alone writes to its products.
+// work runs one client. No other client writes to its products.
 func (p *pairs) work(ctx context.Context, client *client, user string) error {
 	ids := make([]string, p.options.products)
 	for i := range ids {
@@ -81,7 +82,7 @@ func (p *pairs) work(ctx context.Context, client *client, user string) error {
 			if p.failed.Add(1) > failures {
 				return fmt.Errorf("more than %d requests failed", failures)
 			}
-			continue // an acknowledged write is half of a pair: this one is tried again
+			continue // the pair is incomplete: do it again
 		}
 		p.done.Add(1)
 		n = p.started.Add(1)
@@ -89,13 +90,13 @@ func (p *pairs) work(ctx context.Context, client *client, user string) error {
 	return nil
 }
 
-// pair writes value n through one replica and reads it from another. It reports
-// false when either got no 2xx answer.
+// pair writes value n through one replica and reads it from another. It reports whether
+// both succeeded.
 func (p *pairs) pair(ctx context.Context, client *client, id string, n int64, writer, reader, third int, noisy bool) bool {
 	var other sync.WaitGroup
 	if noisy {
 		p.noise.Add(1)
-		// A read beside the write tries to put the old value into the cache.
+		// A read during the write may put the old value into the cache.
 		other.Go(func() { _, _ = client.read(ctx, third, id) })
 	}
 	written, err := client.write(ctx, writer, id, n)
@@ -117,18 +118,20 @@ func (p *pairs) pair(ctx context.Context, client *client, id string, n int64, wr
 	return true
 }
 
+// noteStale counts and describes a stale read.
 func (p *pairs) noteStale(id string, n int64, written, seen shownProduct, writer, reader int) {
 	p.stale.Add(1)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.lines) < shown {
 		p.lines = append(p.lines, fmt.Sprintf(
-			"%.3fs product %s: %s wrote value %d as version %d; %s then showed value %d of version %d (from the cache: %t)",
+			"%.3fs product %s: %s wrote value %d as version %d; %s then returned value %d of version %d (from the cache: %t)",
 			time.Since(p.began).Seconds(), id, p.replicas[writer].Name, n, written.version,
 			p.replicas[reader].Name, seen.value, seen.version, seen.hit))
 	}
 }
 
+// report prints the progress until ctx ends.
 func (p *pairs) report(ctx context.Context) {
 	tick := time.NewTicker(15 * time.Second)
 	defer tick.Stop()
@@ -143,13 +146,14 @@ func (p *pairs) report(ctx context.Context) {
 	}
 }
 
+// print prints the result.
 func (p *pairs) print() {
 	for _, line := range p.lines {
 		fmt.Println(line)
 	}
 	done := p.done.Load()
 	fmt.Printf("\n%d pairs of a write and a read on another replica: %d stale reads\n", done, p.stale.Load())
-	fmt.Printf("%s, %.0f pairs/s; %.1f %% of the reads from the cache; %d writes had a read of the third replica beside them; %d pairs tried again\n",
+	fmt.Printf("%s, %.0f pairs/s; %.1f %% of the reads from the cache; %d writes with a concurrent read from the third replica; %d pairs repeated after an error\n",
 		p.took.Round(time.Second), float64(done)/max(p.took.Seconds(), 1e-9), 100*float64(p.hits.Load())/max(float64(done), 1),
 		p.noise.Load(), p.failed.Load())
 }

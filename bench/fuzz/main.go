@@ -1,7 +1,7 @@
-// Command fuzz runs every fuzz target of the repository, one after the other, each
-// for the same time, and says how many inputs each tried, how many of them led
-// somewhere new, and what was found. It exits with 1 when there was something; the
-// input that shows it is then in the package's testdata/fuzz, and part of its tests.
+// Command fuzz runs every fuzz target of the repository, one after the other, each for
+// the same time. For each it prints how many inputs it ran, how many of them reached new
+// code, and what it found. It exits with 1 after a finding; the failing input is then in
+// the testdata/fuzz folder of the package and part of its tests.
 package main
 
 import (
@@ -24,9 +24,9 @@ type options struct {
 
 func main() {
 	var o options
-	flag.DurationVar(&o.time, "time", time.Minute, "for each target")
-	flag.IntVar(&o.parallel, "parallel", 1, "inputs tried at once")
-	pattern := flag.String("target", "", "only targets whose package and name match, such as imaging.FuzzPNG")
+	flag.DurationVar(&o.time, "time", time.Minute, "time for each target")
+	flag.IntVar(&o.parallel, "parallel", 1, "number of inputs run at the same time")
+	pattern := flag.String("target", "", "regular expression for the package and name of the targets, such as imaging.FuzzPNG")
 	flag.Parse()
 	if o.packages = flag.Args(); len(o.packages) == 0 {
 		o.packages = []string{"./..."}
@@ -62,7 +62,7 @@ func run(ctx context.Context, o options, pattern string) (err error) {
 		}
 	}
 	if findings > 0 {
-		return fmt.Errorf("%d targets found something", findings)
+		return fmt.Errorf("%d targets have findings", findings)
 	}
 	return nil
 }

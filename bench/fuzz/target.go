@@ -23,7 +23,7 @@ func (t target) String() string {
 	return inside + "." + t.name
 }
 
-// list asks the test binaries of all packages for their targets.
+// list returns the targets of all packages.
 func list(ctx context.Context, o options) ([]target, error) {
 	args := append([]string{"test", "-json", "-list", "^Fuzz"}, o.packages...)
 	cmd := exec.CommandContext(ctx, "go", args...)
@@ -46,16 +46,16 @@ func list(ctx context.Context, o options) ([]target, error) {
 	}
 }
 
-// result is what became of a target's run.
+// result is the result of a target's run.
 type result struct {
 	target
 	took                time.Duration
-	inputs, fresh, kept int // tried; that led somewhere new in this run, and in all
+	inputs, fresh, kept int // run; that reached new code in this run, and in all runs
 	found               bool
-	output              string // of a run that found something
+	output              string // of the go command
 }
 
-// String is one line, or all that was said about what was found.
+// String returns one line, followed by the output after a finding.
 func (r result) String() string {
 	line := fmt.Sprintf("%-28s %8s  %9d inputs  %5d new  %5d kept", r.target, r.took.Round(time.Second), r.inputs, r.fresh, r.kept)
 	if !r.found {
@@ -64,23 +64,23 @@ func (r result) String() string {
 	return line + "\n" + r.output
 }
 
-// grace is what a run may take beyond its time: building, and making a failing
-// input smaller.
+// grace is the additional time that a run may take, for building and for minimizing a
+// failing input.
 const grace = 5 * time.Minute
 
-// minimize bounds the making smaller of each input that leads somewhere new, which
-// could otherwise take most of a run.
+// minimize bounds the minimization of each input that reaches new code, which could
+// otherwise take most of a run.
 const minimize = "300x"
 
-// fuzz runs a target. It ends with ctx, or when it takes much longer than it was
-// told to; that too counts as a finding.
+// fuzz runs a target. A run that takes much longer than its time is ended and counts as
+// a finding.
 func (t target) fuzz(ctx context.Context, o options) result {
 	ctx, cancel := context.WithTimeout(ctx, o.time+grace)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-fuzz", "^"+t.name+"$", "-fuzztime", o.time.String(),
 		"-fuzzminimizetime", minimize, "-parallel", strconv.Itoa(o.parallel), t.pkg)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) } // the test's own process as well
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) } // includes the test's process
 	cmd.WaitDelay = 10 * time.Second
 	began := time.Now()
 	out, err := cmd.CombinedOutput()
@@ -91,7 +91,7 @@ func (t target) fuzz(ctx context.Context, o options) result {
 
 var progressLine = regexp.MustCompile(`execs: (\d+) .*new interesting: (\d+) \(total: (\d+)\)`)
 
-// progress reads the last line that tells how far a run has come.
+// progress returns the numbers of the last progress line in the output.
 func progress(out []byte) (inputs, fresh, kept int) {
 	lines := progressLine.FindAllSubmatch(out, -1)
 	if len(lines) == 0 {

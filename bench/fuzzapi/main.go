@@ -1,12 +1,10 @@
-// Command fuzzapi calls the whole program with requests that it makes of the
-// program's own OpenAPI document, valid and invalid ones, and holds every answer to
-// the document: status, headers, body. Nothing may be answered 5xx. It reports how
-// many requests there were, with which statuses and violations, and exits with 1
-// when there is a violation.
+// Command fuzzapi sends valid and invalid requests, generated from the OpenAPI document
+// of the service, and checks the status, headers and body of every response against the
+// document. A 5xx response is a violation. It prints the number of requests, their
+// statuses and the violations, and exits with 1 after a violation.
 //
-// It runs one replica of the real binary with PostgreSQL, Redis, RabbitMQ and MinIO
-// of their own, under .local/fuzzapi, and a source of pictures beside it. Everything
-// is on loopback.
+// It runs one replica of the real binary with its own PostgreSQL, Redis, RabbitMQ and
+// MinIO, under .local/fuzzapi, and a source of pictures. Everything is on loopback.
 package main
 
 import (
@@ -37,18 +35,18 @@ type options struct {
 
 func main() {
 	var o options
-	flag.IntVar(&o.requests, "requests", 50_000, "how many requests")
-	flag.IntVar(&o.workers, "workers", 8, "requests at once")
-	flag.Uint64Var(&o.seed, "seed", 0, "of an earlier run, to make its requests again; 0 is another one each time")
-	flag.DurationVar(&o.limit, "limit", 15*time.Minute, "the longest that it may take")
-	flag.StringVar(&o.binary, "binary", "", "the service, with its whole path; empty builds it")
-	flag.StringVar(&o.folder, "folder", filepath.Join(".local", "fuzzapi"), "where everything is kept")
+	flag.IntVar(&o.requests, "requests", 50_000, "number of requests")
+	flag.IntVar(&o.workers, "workers", 8, "number of concurrent requests")
+	flag.Uint64Var(&o.seed, "seed", 0, "seed of an earlier run, to repeat its requests; 0 chooses a new one")
+	flag.DurationVar(&o.limit, "limit", 15*time.Minute, "time limit of the run")
+	flag.StringVar(&o.binary, "binary", "", "absolute path of the service; if empty, it is built")
+	flag.StringVar(&o.folder, "folder", filepath.Join(".local", "fuzzapi"), "folder for logs and data")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	go func() {
 		<-ctx.Done()
-		stop() // a second Ctrl-C ends the process at once
+		stop() // so that a second Ctrl-C ends the process at once
 	}()
 	if err := run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "fuzzapi:", err)
@@ -56,7 +54,8 @@ func main() {
 	}
 }
 
-// token is the service's: a run is to meet 401 too.
+// token is the ADMIN_TOKEN of the service: with it, requests without a valid token are
+// answered with a 401.
 const token = "the token of fuzzapi"
 
 func run(ctx context.Context, o options) (err error) {
@@ -101,12 +100,12 @@ func run(ctx context.Context, o options) (err error) {
 	}, document)
 	report.Print(os.Stdout)
 	if err == nil && len(report.Violations) > 0 {
-		err = fmt.Errorf("%d violations; see also %s", len(report.Violations), filepath.Join(folder, "log"))
+		err = fmt.Errorf("%d violations; logs: %s", len(report.Violations), filepath.Join(folder, "log"))
 	}
 	return err
 }
 
-// fetchDocument reads the contract as a client would.
+// fetchDocument returns the OpenAPI document that the service serves.
 func fetchDocument(ctx context.Context, url string) (*conform.Contract, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/openapi.json", nil)
 	if err != nil {

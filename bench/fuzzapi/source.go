@@ -6,23 +6,23 @@ import (
 	"strings"
 	"time"
 
-	"vitrine/imaging/picture"
+	"vitrine/imaging/imagingtest"
 )
 
-// sources serves what the products' pictures are made of.
+// sources is a server of the products' pictures.
 type sources struct {
 	*http.Server
 	url, port string
 }
 
-// serveSources starts serving: a picture, something that is none, a picture that
-// takes a while, and nothing at every other path.
+// serveSources starts a server with a valid picture, a file that is no picture, and a
+// slow picture. Every other path is a 404.
 func serveSources() (*sources, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	good := picture.PNG(picture.Logo(64, 64))
+	good := imagingtest.PNG(imagingtest.Logo(64, 64))
 	s := &sources{url: "http://" + listener.Addr().String()}
 	_, s.port, _ = strings.Cut(listener.Addr().String(), ":")
 	s.Server = &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

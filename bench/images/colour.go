@@ -8,12 +8,13 @@ import (
 
 	"golang.org/x/image/webp"
 
-	"vitrine/imaging/deltae"
+	"vitrine/imaging/imagingtest"
 )
 
-// colours are the planes of red, green and blue of a picture.
+// colours are the red, green and blue planes of a picture.
 type colours [3]*image.Gray
 
+// colourPlanes returns the planes of the picture.
 func colourPlanes(m image.Image) (c colours) {
 	b := m.Bounds()
 	for k := range c {
@@ -29,6 +30,7 @@ func colourPlanes(m image.Image) (c colours) {
 	return c
 }
 
+// scaled returns the planes at another size.
 func (c colours) scaled(size image.Point) (out colours) {
 	for k, p := range c {
 		out[k] = scaled(p, size)
@@ -36,16 +38,17 @@ func (c colours) scaled(size image.Point) (out colours) {
 	return out
 }
 
-func (c colours) lab(i int) deltae.Lab {
-	return deltae.FromSRGB(float64(c[0].Pix[i]), float64(c[1].Pix[i]), float64(c[2].Pix[i]))
+// lab returns the colour of pixel i in CIELAB.
+func (c colours) lab(i int) imagingtest.Lab {
+	return imagingtest.LabFromSRGB(float64(c[0].Pix[i]), float64(c[1].Pix[i]), float64(c[2].Pix[i]))
 }
 
-// apart returns the mean and the 95th percentile of CIEDE2000 between two pictures
-// of one size, over every 7th pixel.
-func (c colours) apart(other colours) (mean, high float64) {
+// difference returns the mean and the 95th percentile of CIEDE2000 between two pictures
+// of the same size, over every 7th pixel.
+func (c colours) difference(other colours) (mean, high float64) {
 	var list []float64
 	for i := 0; i < len(c[0].Pix); i += 7 {
-		d := deltae.CIEDE2000(c.lab(i), other.lab(i))
+		d := imagingtest.CIEDE2000(c.lab(i), other.lab(i))
 		list = append(list, d)
 		mean += d
 	}
@@ -53,7 +56,7 @@ func (c colours) apart(other colours) (mean, high float64) {
 	return mean / float64(len(list)), list[len(list)*95/100]
 }
 
-// planar returns the picture as the pipeline encodes it: JFIF's YCbCr in 4:2:0.
+// planar returns the picture as the pipeline encodes it: YCbCr of JFIF in 4:2:0.
 func (c colours) planar() *image.YCbCr {
 	size := c[0].Rect.Size()
 	m := image.NewYCbCr(c[0].Rect, image.YCbCrSubsampleRatio420)
@@ -70,8 +73,8 @@ func (c colours) planar() *image.YCbCr {
 	return m
 }
 
-// decodeWebP returns a lossy WebP in JPEG's full range: the decoder leaves the
-// planes in the limited one of BT.601.
+// decodeWebP decodes a WebP. It widens the planes of a lossy one from the limited range
+// of BT.601 to the full range of JPEG.
 func decodeWebP(body []byte) (image.Image, error) {
 	m, err := webp.Decode(bytes.NewReader(body))
 	p, lossy := m.(*image.YCbCr)

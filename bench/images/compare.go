@@ -11,30 +11,32 @@ import (
 	"strings"
 
 	"vitrine/imaging"
+	"vitrine/imaging/process"
 	"vitrine/imaging/ssim"
 )
 
+// bench compares the methods.
 type bench struct {
-	ways []string
-	runs int
-	temp string
+	methods []string
+	runs    int
+	temp    string
 }
 
-// row is a line of the table.
+// row is a row of the table.
 type row struct {
 	result
 	bytes      int64
 	ssim       [len(imaging.Sizes)]float64
-	mean, high float64 // CIEDE2000 of the largest, and its 95th percentile
+	mean, high float64 // CIEDE2000 of the largest size: mean and 95th percentile
 }
 
-// target is what a size should look like.
+// target is the reference picture of a size.
 type target struct {
 	luma    *image.Gray
 	colours colours
 }
 
-// compare runs all ways on a picture. Those that take nothing of it are left out.
+// compare runs all methods on a picture. It leaves out methods that refuse the picture.
 func (b *bench) compare(ctx context.Context, s subject) (rows []row, equals []equal, err error) {
 	fmt.Fprintf(os.Stderr, "images: %s\n", s.name)
 	full, err := load(ctx, s.file, b.temp)
@@ -43,11 +45,11 @@ func (b *bench) compare(ctx context.Context, s subject) (rows []row, equals []eq
 	}
 	grays, planes := luma(full), colourPlanes(full)
 	var want [len(imaging.Sizes)]target
-	for _, way := range b.ways {
-		r, err := b.child(ctx, way, s.file)
+	for _, method := range b.methods {
+		r, err := b.child(ctx, method, s.file)
 		var refused *refusal
 		if errors.As(err, &refused) {
-			fmt.Fprintf(os.Stderr, "images: %s: %s refuses it: %s\n", s.name, way, strings.TrimSpace(refused.reason))
+			fmt.Fprintf(os.Stderr, "images: %s: %s refuses it: %s\n", s.name, method, strings.TrimSpace(refused.reason))
 			continue
 		}
 		if err != nil {
@@ -69,7 +71,7 @@ func (b *bench) compare(ctx context.Context, s subject) (rows []row, equals []eq
 			}
 			line.ssim[i] = ssim.Gray(want[i].luma, luma(got))
 			if i == 0 {
-				line.mean, line.high = want[i].colours.apart(colourPlanes(got))
+				line.mean, line.high = want[i].colours.difference(colourPlanes(got))
 			}
 		}
 		rows = append(rows, line)
@@ -87,10 +89,10 @@ func (b *bench) compare(ctx context.Context, s subject) (rows []row, equals []eq
 	return rows, equals, nil
 }
 
-// folder says what becomes of each file of a folder, and compares the ways on its
-// JPEGs.
+// folder returns a line with the result of the pipeline for each file of a folder, and
+// compares the methods for its JPEGs.
 func (b *bench) folder(ctx context.Context, name string, table *table) (lines []string, err error) {
-	p := imaging.NewProcessor(imaging.ProcessConfig{})
+	p := process.New(process.Config{})
 	err = filepath.WalkDir(name, func(file string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() {
 			return err
@@ -103,14 +105,14 @@ func (b *bench) folder(ctx context.Context, name string, table *table) (lines []
 		if err != nil {
 			return err
 		}
-		got, err := p.Process(ctx, src, imaging.Options{})
+		got, err := p.Process(ctx, src, process.Options{})
 		if err != nil {
 			lines = append(lines, fmt.Sprintf("%s: %v", short, err))
 			return ctx.Err()
 		}
 		got.Release()
 		main := got.Renditions[0]
-		lines = append(lines, fmt.Sprintf("%s: ready, %s of %d x %d and %d bytes to %s of %d x %d and %d bytes", short,
+		lines = append(lines, fmt.Sprintf("%s: ready, %s of %d x %d and %d bytes became %s of %d x %d and %d bytes", short,
 			got.Format, got.Width, got.Height, len(src), main.Format, main.Width, main.Height, len(main.Body)))
 		if got.Format != imaging.JPEG {
 			return nil

@@ -7,23 +7,23 @@ import (
 	"math"
 	"time"
 
-	"vitrine/imaging/jpeg"
+	"vitrine/imaging/jpeg/jpegenc"
 	"vitrine/imaging/ssim"
 	"vitrine/imaging/webp"
 )
 
-// equal is what a size takes as JPEG of the usual quality with optimised tables,
-// and as WebP at the same SSIM.
+// equal holds the bytes of a size as JPEG of the fixed quality with optimised tables, and
+// as WebP with the same SSIM.
 type equal struct {
 	jpeg, webp float64 // bytes
 	ssim       float64
 	cpu        time.Duration // of encoding the WebP once
 }
 
-// compareWebP looks for the two neighbouring qualities of WebP that the JPEG's
-// SSIM lies between, and takes the bytes that lie between theirs.
+// compareWebP finds the two neighbouring qualities of WebP between whose SSIM that of the
+// JPEG lies, and interpolates their bytes.
 func compareWebP(m *image.YCbCr) (equal, error) {
-	file, err := jpeg.Append(nil, m, jpeg.EncoderOptions{Quality: quality, Optimize: true})
+	file, err := jpegenc.Append(nil, m, jpegenc.Options{Quality: quality, Optimize: true})
 	if err != nil {
 		return equal{}, err
 	}

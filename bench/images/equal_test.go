@@ -4,14 +4,14 @@ import (
 	"image"
 	"testing"
 
-	"vitrine/imaging/picture"
+	"vitrine/imaging/imagingtest"
 )
 
 // The images drawn for the comparison behave like photographs: at the SSIM of the JPEG, WebP takes at most two
 // thirds of its bytes, as docs/pipeline.md says of the large ones.
 func TestWebPOfDrawnPictureIsSmaller(t *testing.T) {
 	t.Parallel()
-	source := picture.Leaves(3200, 400, 1)
+	source := imagingtest.Leaves(3200, 400, 1)
 	e, err := compareWebP(colourPlanes(source).scaled(image.Pt(1600, 200)).planar())
 	if err != nil {
 		t.Fatal(err)

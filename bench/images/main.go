@@ -1,15 +1,14 @@
-// Command images compares the picture pipeline with two others in one run: the
-// decoder, resizer and encoder that a Go program would take from the standard
-// library and golang.org/x/image, and libvips's command line. It prints CPU time,
-// peak memory, bytes, likeness (SSIM of the luma) and the difference of colours
-// (CIEDE2000) for pictures that it draws, what WebP takes at the SSIM of the JPEG,
-// and, for each file of a folder of one's own, what became of it.
+// Command images compares the picture pipeline with two others: the decoder, resizer and
+// encoder of the standard library and golang.org/x/image, and the command line of
+// libvips. For pictures that it draws, it prints CPU time, peak memory, bytes, SSIM of the
+// luma, difference of colours (CIEDE2000), and the bytes of WebP with the SSIM of the
+// JPEG. For each file of a given folder, it prints what the pipeline makes of it.
 //
-// All three make 1600, 800 and 200 pixels, one from the other, as JPEG of quality
-// 80 and 4:2:0, on one thread; beside that the pipeline runs as it is shipped, and
-// with WebP. Every way runs in processes of its own. libvips runs
-// as vipsthumbnail, a process for each size; what a process takes for one picture
-// is taken off what it takes for five, so that starting it does not count.
+// All three make 1600, 800 and 200 pixels, each from the one before, as JPEG of quality
+// 80 and 4:2:0, on one thread. The pipeline also runs with its default settings ("as
+// shipped") and with WebP. Every method runs in separate processes. libvips runs as
+// vipsthumbnail, one process per size; the cost of starting it is not counted, as the
+// cost of one picture is subtracted from that of five.
 package main
 
 import (
@@ -27,16 +26,16 @@ import (
 type options struct {
 	runs   int
 	folder string
-	plot   string // file to be written
-	worker string // the way to run as a child process
+	plot   string // path of the SVG to write
+	worker string // the method to run as a child process
 }
 
 func main() {
 	var o options
-	flag.IntVar(&o.runs, "n", 9, "how often each picture is processed; the median counts")
-	flag.StringVar(&o.folder, "dir", "", "a folder of pictures of one's own")
-	flag.StringVar(&o.plot, "plot", "", "an SVG file to write, of CPU time, bytes and likeness")
-	flag.StringVar(&o.worker, "worker", "", "for the command itself: run one way on FILE and write to FOLDER")
+	flag.IntVar(&o.runs, "n", 9, "number of runs per picture, of which the median is printed")
+	flag.StringVar(&o.folder, "dir", "", "folder with more pictures to compare")
+	flag.StringVar(&o.plot, "plot", "", "SVG file to write, with a plot of CPU time, bytes and SSIM")
+	flag.StringVar(&o.worker, "worker", "", "internal: run one method on FILE and write to FOLDER")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -49,23 +48,23 @@ func main() {
 func run(ctx context.Context, o options, args []string) error {
 	if o.worker != "" {
 		if len(args) != 2 {
-			return fmt.Errorf("a worker wants a file and a folder")
+			return fmt.Errorf("-worker needs a file and a folder")
 		}
 		return work(ctx, o.worker, args[0], args[1], o.runs)
 	}
-	ways := []string{"vitrine", "as shipped", "with WebP", "x/image"}
+	methods := []string{"vitrine", "as shipped", "with WebP", "x/image"}
 	if err := debian.Need(ctx, "vipsthumbnail", "libvips-tools"); err != nil {
 		fmt.Fprintln(os.Stderr, "images: without libvips:", err)
 	} else {
-		ways = append(ways, "libvips")
+		methods = append(methods, "libvips")
 	}
 	temp, err := os.MkdirTemp("", "images")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(temp) }()
-	b := &bench{ways: ways, runs: o.runs, temp: temp}
-	pictures, err := drawn(ctx, temp, slices.Contains(ways, "libvips"))
+	b := &bench{methods: methods, runs: o.runs, temp: temp}
+	pictures, err := drawn(ctx, temp, slices.Contains(methods, "libvips"))
 	if err != nil {
 		return err
 	}

@@ -7,15 +7,15 @@ import (
 	"os/exec"
 	"path/filepath"
 
-	"vitrine/imaging/picture"
+	"vitrine/imaging/imagingtest"
 )
 
-// subject is a picture to compare the ways with.
+// subject is a picture to compare the methods with.
 type subject struct{ name, file string }
 
-// drawn makes the pictures: things of all sizes that hide each other before a sky,
-// with shades, textures and a sensor's grain. Their progressive one is written by
-// libvips, in the usual ten scans, where that is to be had.
+// drawn draws the pictures: overlapping shapes of all sizes before a sky, with shades,
+// textures and sensor noise. libvips, if available, writes the progressive one in the
+// usual ten scans.
 func drawn(ctx context.Context, folder string, withVips bool) ([]subject, error) {
 	var list []subject
 	for i, s := range []struct {
@@ -23,11 +23,11 @@ func drawn(ctx context.Context, folder string, withVips bool) ([]subject, error)
 		width, height int
 	}{{"12 MP", 4000, 3000}, {"3 MP", 2048, 1536}, {"0.5 MP", 816, 612}, {"6 MP progressive", 3000, 2000}} {
 		fmt.Fprintf(os.Stderr, "images: drawing %s\n", s.name)
-		photo := picture.Leaves(s.width, s.height, int64(i+1))
-		body := picture.JPEG(photo, 90, 1)
+		photo := imagingtest.Leaves(s.width, s.height, int64(i+1))
+		body := imagingtest.JPEG(photo, 90, 1)
 		progressive := i == 3
 		if progressive && !withVips {
-			body = picture.RareJPEG(photo, picture.Coding{Progressive: true, Sampling: []byte{0x22, 0x11, 0x11}, Transform: -1})
+			body = imagingtest.RareJPEG(photo, imagingtest.Coding{Progressive: true, Sampling: []byte{0x22, 0x11, 0x11}, Transform: -1})
 		}
 		file := filepath.Join(folder, fmt.Sprintf("drawn%d.jpg", i))
 		if err := os.WriteFile(file, body, 0o600); err != nil {

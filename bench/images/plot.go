@@ -8,32 +8,31 @@ import (
 	"time"
 )
 
-// bar is what a way took for a picture.
+// bar is the result of a method for a picture.
 type bar struct {
-	picture, way string
-	cpu          time.Duration
-	bytes        int64
-	likeness     float64 // mean SSIM of the three sizes
+	picture, method string
+	cpu             time.Duration
+	bytes           int64
+	likeness        float64 // mean SSIM of the three sizes
 }
 
-// ink maps each way to its colour. The colours differ in brightness too, for readers who
-// cannot tell red from green.
+// ink is the colour of each method. The colours differ for colour-blind readers too.
 var ink = map[string]string{
 	"vitrine": "#0b6e4f", "as shipped": "#3a9d7c", "with WebP": "#e0a030", "x/image": "#b5483a", "libvips": "#6b7a90",
 }
 
-// The measures of the plot, in pixels.
+// The dimensions of the plot, in pixels.
 const (
 	margin     = 130 // left of the first panel, for the names of the pictures
 	panel      = 330
-	between    = 50 // for the figures behind the bars
+	between    = 50 // for the numbers after the bars
 	barHeight  = 13
 	groupGap   = 14
 	plotTop    = 92
 	plotBottom = 46
 )
 
-// measure is one of the panels.
+// measure is the quantity in a panel.
 type measure struct {
 	title string
 	value func(bar) float64
@@ -72,7 +71,7 @@ func plot(file string, bars []bar) error {
 	return os.WriteFile(file, []byte(s.String()), 0o644)
 }
 
-// layout returns where each bar begins, and the height of it all.
+// layout returns the top of each bar and the height of the plot.
 func layout(bars []bar) (tops []int, height int) {
 	y := plotTop
 	for i, b := range bars {
@@ -85,17 +84,18 @@ func layout(bars []bar) (tops []int, height int) {
 	return tops, y + plotBottom
 }
 
+// legend draws the legend.
 func legend(s *strings.Builder, bars []bar) {
 	seen := map[string]bool{}
 	x := margin
 	for _, b := range bars {
-		if seen[b.way] {
+		if seen[b.method] {
 			continue
 		}
-		seen[b.way] = true
+		seen[b.method] = true
 		fmt.Fprintf(s, `<rect x="%d" y="44" width="12" height="12" fill="%s"/><text x="%d" y="54" font-size="12">%s</text>`+"\n",
-			x, ink[b.way], x+17, escape(b.way))
-		x += 40 + 7*len(b.way)
+			x, ink[b.method], x+17, escape(b.method))
+		x += 40 + 7*len(b.method)
 	}
 }
 
@@ -117,11 +117,11 @@ func drawPanel(s *strings.Builder, m measure, bars []bar, tops []int, x, height 
 	for i, b := range bars {
 		w := int(m.value(b) * scale)
 		fmt.Fprintf(s, `<rect x="%d" y="%d" width="%d" height="%d" fill="%s"/><text x="%d" y="%d" font-size="10">`+m.form+"</text>\n",
-			x, tops[i], w, barHeight-2, ink[b.way], x+w+4, tops[i]+barHeight-3, m.value(b))
+			x, tops[i], w, barHeight-2, ink[b.method], x+w+4, tops[i]+barHeight-3, m.value(b))
 	}
 }
 
-// roundStep returns the next of 1, 2 and 5 times a power of ten.
+// roundStep returns the smallest of 1, 2 and 5 times a power of ten that is at least v.
 func roundStep(v float64) float64 {
 	power := math.Pow(10, math.Floor(math.Log10(max(v, 1e-9))))
 	for _, k := range []float64{1, 2, 5} {
@@ -132,6 +132,7 @@ func roundStep(v float64) float64 {
 	return 10 * power
 }
 
+// escape escapes text for XML.
 func escape(s string) string {
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(s)
 }

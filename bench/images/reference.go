@@ -16,8 +16,8 @@ import (
 	"vitrine/imaging/jpeg"
 )
 
-// load returns a whole JPEG, PNG or WebP, upright. The decoders of Go and x/image read
-// it; where a JPEG has metadata that may say how it has to be turned, libvips does.
+// load decodes a JPEG, PNG or WebP and turns it upright. It uses the decoders of Go and
+// x/image, or libvips for a JPEG whose metadata may contain an orientation.
 func load(ctx context.Context, file, temp string) (image.Image, error) {
 	body, err := os.ReadFile(file)
 	if err != nil {
@@ -43,6 +43,7 @@ func load(ctx context.Context, file, temp string) (image.Image, error) {
 	return stdjpeg.Decode(bytes.NewReader(body))
 }
 
+// luma returns the luma of the picture.
 func luma(m image.Image) *image.Gray {
 	switch m := m.(type) {
 	case *image.Gray:
@@ -59,8 +60,8 @@ func luma(m image.Image) *image.Gray {
 	return out
 }
 
-// scaled is the best that is known of m at another size: Lanczos's kernel of three
-// lobes in floating point, from the full picture.
+// scaled returns the reference for m at another size: scaled from the full picture with
+// a Lanczos kernel of three lobes in floating point.
 func scaled(m *image.Gray, size image.Point) *image.Gray {
 	from := m.Rect.Size()
 	across, down := windows(from.X, size.X), windows(from.Y, size.Y)
@@ -91,11 +92,13 @@ func scaled(m *image.Gray, size image.Point) *image.Gray {
 	return out
 }
 
+// span holds the weights of the source pixels that one pixel is made of.
 type span struct {
 	first   int
 	weights []float32
 }
 
+// windows returns the span of each pixel of a line.
 func windows(from, to int) []span {
 	ratio := float64(from) / float64(to)
 	stretch := max(ratio, 1)
@@ -118,6 +121,7 @@ func windows(from, to int) []span {
 	return list
 }
 
+// lanczos returns the kernel at x >= 0.
 func lanczos(x float64) float64 {
 	if x == 0 {
 		return 1

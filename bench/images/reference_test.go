@@ -8,7 +8,8 @@ import (
 	"vitrine/imaging/ssim"
 )
 
-// waves is a picture of which every size is known: two waves across and down.
+// waves returns a picture that can be computed exactly at any size: two waves across and
+// down.
 func waves(w, h int) *image.Gray {
 	m := image.NewGray(image.Rect(0, 0, w, h))
 	for i := range m.Pix {
@@ -18,7 +19,7 @@ func waves(w, h int) *image.Gray {
 	return m
 }
 
-func TestScaledGivesWhatTheSmallerPictureIs(t *testing.T) {
+func TestScaledMatchesTheSmallerPicture(t *testing.T) {
 	t.Parallel()
 	for _, size := range []image.Point{{200, 150}, {333, 77}, {600, 401}, {601, 402}} {
 		got, want := scaled(waves(601, 402), size), waves(size.X, size.Y)
@@ -34,7 +35,7 @@ func TestXImageFit(t *testing.T) {
 		{4000, 3000}: {800, 600}, {3000, 4000}: {600, 800}, {100, 50}: {100, 50}, {5000, 1}: {800, 1},
 	} {
 		if got := fit(from, 800).Size(); got != want {
-			t.Errorf("%v becomes %v, want %v", from, got, want)
+			t.Errorf("%v became %v, want %v", from, got, want)
 		}
 	}
 }

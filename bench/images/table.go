@@ -9,7 +9,7 @@ import (
 	"vitrine/imaging"
 )
 
-// table is the result, in columns.
+// table is the printed result.
 type table struct {
 	out    *tabwriter.Writer
 	bars   []bar
@@ -18,14 +18,15 @@ type table struct {
 
 func newTable() *table {
 	t := &table{out: tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)}
-	fmt.Fprintln(t.out, "picture\tway\tCPU ms\tof libvips\tpeak MB\tbytes\tSSIM 1600\tSSIM 800\tSSIM 200\tCIEDE2000 mean\t95 %")
+	fmt.Fprintln(t.out, "picture\tmethod\tCPU ms\tof libvips\tpeak MB\tbytes\tSSIM 1600\tSSIM 800\tSSIM 200\tCIEDE2000 mean\t95 %")
 	return t
 }
 
+// add adds the rows of a picture to both tables.
 func (t *table) add(name string, rows []row, equals []equal) {
 	var vips float64
 	for _, r := range rows {
-		if r.Way == "libvips" {
+		if r.Method == "libvips" {
 			vips = r.median().Seconds()
 		}
 	}
@@ -34,12 +35,12 @@ func (t *table) add(name string, rows []row, equals []equal) {
 		if vips > 0 {
 			ratio = fmt.Sprintf("%.2f", r.median().Seconds()/vips)
 		}
-		t.bars = append(t.bars, bar{name, r.Way, r.median(), r.bytes, (r.ssim[0] + r.ssim[1] + r.ssim[2]) / 3})
-		fmt.Fprintf(t.out, "%s\t%s\t%.1f\t%s\t%.0f\t%d\t%.4f\t%.4f\t%.4f\t%.2f\t%.2f\n", name, r.Way, r.median().Seconds()*1000,
+		t.bars = append(t.bars, bar{name, r.Method, r.median(), r.bytes, (r.ssim[0] + r.ssim[1] + r.ssim[2]) / 3})
+		fmt.Fprintf(t.out, "%s\t%s\t%.1f\t%s\t%.0f\t%d\t%.4f\t%.4f\t%.4f\t%.2f\t%.2f\n", name, r.Method, r.median().Seconds()*1000,
 			ratio, float64(r.Peak)/1e6, r.bytes, r.ssim[0], r.ssim[1], r.ssim[2], r.mean, r.high)
 	}
 	for i, e := range equals {
-		if math.IsInf(e.webp, 0) { // the source is a JPEG of this size, which no WebP is as like to
+		if math.IsInf(e.webp, 0) { // the source is a JPEG of this size, whose SSIM no WebP reaches
 			continue
 		}
 		t.equals = append(t.equals, fmt.Sprintf("%s\t%d\t%.4f\t%.0f\t%.0f\t%.2f\t%.0f", name, imaging.Sizes[i].Side, e.ssim,

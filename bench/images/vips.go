@@ -13,16 +13,17 @@ import (
 	"vitrine/imaging"
 )
 
-// vipsCopies is how often a process of libvips does its step: what it takes beyond
-// doing it once, divided by one less, is the step's cost without the process's own.
+// vipsCopies is the number of times that a process of libvips does a step. The additional
+// time over doing it once, divided by vipsCopies-1, is the time of the step without that
+// of starting the process.
 const vipsCopies = 5
 
-// libvips makes each size from the pixels of the one before, which lie in memory
-// as a file that it maps; making those files is not counted.
+// libvips makes each size from the pixels of the one before, which it maps into memory
+// from a file. Writing those files is not counted.
 func libvips(ctx context.Context, src, folder string) (cpu time.Duration, peak int64, err error) {
 	from := src
 	for i, size := range imaging.Sizes {
-		// Different names, because libvips remembers what it has done.
+		// The names differ because libvips caches results by name.
 		names := make([]string, vipsCopies)
 		for k := range names {
 			names[k] = filepath.Join(folder, fmt.Sprintf("%d-%d%s", i, k, filepath.Ext(from)))

@@ -16,23 +16,24 @@ import (
 	"vitrine/imaging"
 )
 
-// result is what a way took for a picture.
+// result is the result of a method for a picture.
 type result struct {
-	Way   string
-	CPU   []time.Duration // of each run, in the order of their size
-	Peak  int64           // resident bytes, of a process that did it once
-	Files []string        // the largest first
+	Method string
+	CPU    []time.Duration // of each run, sorted
+	Peak   int64           // resident bytes of a process after one run
+	Files  []string        // the largest first
 }
 
 func (r result) median() time.Duration { return r.CPU[len(r.CPU)/2] }
 
-// way makes the three files of a picture in a folder and returns the CPU time.
-type way func(ctx context.Context, src, folder string) (time.Duration, error)
+// method makes the three files of a picture in a folder and returns the CPU time.
+type method func(ctx context.Context, src, folder string) (time.Duration, error)
 
-// work is the main function of a child process: one run more than it measures.
+// work is the main function of a child process. It does one run to warm up, then runs
+// measured ones, and prints the result as JSON.
 func work(ctx context.Context, name, src, folder string, runs int) error {
-	r := result{Way: name}
-	do := map[string]way{
+	r := result{Method: name}
+	do := map[string]method{
 		"vitrine": vitrine(quality), "as shipped": vitrine(0), "with WebP": vitrine(0, "main", "large", "small"), "x/image": ximage,
 	}[name]
 	if name == "libvips" {
@@ -43,7 +44,7 @@ func work(ctx context.Context, name, src, folder string, runs int) error {
 		}
 	}
 	if do == nil {
-		return fmt.Errorf("no way is named %s", name)
+		return fmt.Errorf("-worker: unknown method %q", name)
 	}
 	for i := range runs + 1 {
 		cpu, err := do(ctx, src, folder)
@@ -64,8 +65,8 @@ func work(ctx context.Context, name, src, folder string, runs int) error {
 	return json.NewEncoder(os.Stdout).Encode(r)
 }
 
-// child runs a way in a process of its own. A picture that the way refuses gives
-// a *refusal.
+// child runs a method in a separate process. It returns a *refusal if the method refuses
+// the picture.
 func (b *bench) child(ctx context.Context, name, src string) (result, error) {
 	folder, err := os.MkdirTemp(b.temp, "out")
 	if err != nil {
@@ -89,11 +90,12 @@ func (b *bench) child(ctx context.Context, name, src string) (result, error) {
 	return r, json.Unmarshal(out, &r)
 }
 
+// refusal is the error of a method for a picture.
 type refusal struct{ reason string }
 
 func (r *refusal) Error() string { return r.reason }
 
-// spent is the CPU time that this process has taken so far.
+// spent returns the CPU time that this process has used so far.
 func spent() time.Duration {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
@@ -102,8 +104,8 @@ func spent() time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// peakMemory is the most that this process had resident (proc(5), VmHWM), in
-// bytes; 0 where that is not to be had.
+// peakMemory returns the peak resident memory of this process in bytes (VmHWM of
+// proc(5)), or 0 if it is not known.
 func peakMemory() int64 {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {

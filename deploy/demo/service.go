@@ -99,7 +99,7 @@ func (s *service) waitReady(ctx context.Context, c *client) error {
 		case <-s.exited:
 			return fmt.Errorf("the service did not start; see %s", s.logPath)
 		case <-ctx.Done():
-			return errors.New("the service is not ready after a minute; see " + s.logPath)
+			return errors.New("the service was not ready after a minute; see " + s.logPath)
 		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"vitrine/imaging/picture"
+	"vitrine/imaging/imagingtest"
 )
 
 // scene is a product of the demo and the file behind its image.
@@ -22,30 +22,30 @@ type scene struct {
 
 var scenes = []scene{
 	{"lighthouse.jpg", "Print: Lighthouse", "A photograph of 12 megapixels", "129.00", func() []byte {
-		return picture.JPEG(picture.Leaves(4000, 3000, 1), 92, 1)
+		return imagingtest.JPEG(imagingtest.Leaves(4000, 3000, 1), 92, 1)
 	}},
 	{"portrait.jpg", "Print: Portrait", "The camera lay on its side; the EXIF orientation turns the image", "49.50", func() []byte {
-		return picture.JPEG(picture.Stored(picture.Leaves(1500, 2000, 2), 6), 90, 6)
+		return imagingtest.JPEG(imagingtest.Stored(imagingtest.Leaves(1500, 2000, 2), 6), 90, 6)
 	}},
-	{"logo.png", "Sticker: Logo", "Transparency stays", "3.20", func() []byte {
-		return picture.PNG(picture.Logo(1200, 1200))
+	{"logo.png", "Sticker: Logo", "Transparency is kept", "3.20", func() []byte {
+		return imagingtest.PNG(imagingtest.Logo(1200, 1200))
 	}},
 	{"field.webp", "Print: Field", "A lossless WebP", "19.90", func() []byte {
-		return picture.WebP(picture.Leaves(1800, 1200, 3))
+		return imagingtest.WebP(imagingtest.Leaves(1800, 1200, 3))
 	}},
 	{"chart.png", "Poster: Chart", "A few flat colours", "12.00", func() []byte {
-		return picture.PNG(picture.Graphic(2400, 1600))
+		return imagingtest.PNG(imagingtest.Graphic(2400, 1600))
 	}},
-	{"thumb.gif", "Postcard", "A small GIF is never made larger", "1.10", func() []byte {
-		return picture.GIF(picture.Photo(400, 300, 4))
+	{"thumb.gif", "Postcard", "A small GIF is never enlarged", "1.10", func() []byte {
+		return imagingtest.GIF(imagingtest.Photo(400, 300, 4))
 	}},
 	{"missing.jpg", "Print: Sold out", "The image does not exist", "0.00", nil},
-	{"animated.html", "Print: Not an image", "A page instead of an image", "7.77", picture.HTML},
+	{"animated.html", "Print: Not an image", "A page instead of an image", "7.77", imagingtest.HTML},
 	{"cut.jpg", "Print: Half an image", "The file is truncated", "7.78", func() []byte {
-		return picture.Truncated(picture.JPEG(picture.Photo(1600, 1200, 5), 85, 1))
+		return imagingtest.Truncated(imagingtest.JPEG(imagingtest.Photo(1600, 1200, 5), 85, 1))
 	}},
 	{"bomb.png", "Print: 900 megapixels", "A few bytes that claim to be 30,000 x 30,000", "9.99", func() []byte {
-		return picture.PNGBomb(30000, 30000)
+		return imagingtest.PNGBomb(30000, 30000)
 	}},
 }
 

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 #
-# Installs what is missing: the packages with apt-get, MinIO with go. Read by deploy/local.
+# Installs what is missing: packages with apt-get, MinIO with go. Sourced by deploy/local.
 
 as_root() {
 	if ((EUID)); then
@@ -14,7 +14,7 @@ find_packaged() { postgres_find && redis_find && rabbitmq_find; }
 
 find_go() { command -v go || { [[ -x /usr/local/go/bin/go ]] && echo /usr/local/go/bin/go; }; }
 
-# On one line, by their names in Debian; too old counts as missing.
+# Prints the names of Debian's packages that are missing or too old, on one line.
 missing_packages() {
 	{
 		postgres_find || echo postgresql
@@ -23,26 +23,26 @@ missing_packages() {
 	} | paste -sd' '
 }
 
-# Says no before minutes of work where the work is bound to fail.
+# Fails early if the installation cannot succeed.
 check_installable() {
 	local missing made
 	missing=$(missing_packages)
 	made=$(postgres_data_version)
 	if [[ -n $made && $missing == *postgresql* ]]; then
-		fail "the data of postgres was made by version $made, which is not installed; install postgresql-$made, or give up the data: deploy/local wipe postgres"
+		fail "PostgreSQL's data needs version $made, which is not installed; install postgresql-$made, or delete the data: deploy/local wipe postgres"
 	fi
 	if [[ -n $missing ]]; then
 		command -v apt-get >/dev/null ||
-			fail "PostgreSQL 15, Redis 7 and RabbitMQ 3.10 or newer are needed, and there is no apt-get to install $missing with; install them, then run deploy/local up again"
+			fail "PostgreSQL 15, Redis 7 and RabbitMQ 3.10 or newer are needed, but $missing is missing and apt-get is not available; install it, then run deploy/local up again"
 		((EUID == 0)) || sudo -n true 2>/dev/null ||
-			fail "to install packages takes root; run: sudo apt-get install -y $missing && deploy/local up"
+			fail "only root can install packages; run: sudo apt-get install -y $missing && deploy/local up"
 	fi
 	minio_find || find_go >/dev/null ||
-		fail "there is no go in PATH to build MinIO with; install Go, or put a minio into PATH, then run deploy/local up again"
+		fail "MinIO is missing, and there is no go in PATH to build it; install Go or MinIO, then run deploy/local up again"
 }
 
-# with_heartbeat LABEL LOG COMMAND...: runs it in a session of its own, and prints a line
-# every 15 s. HEART is that session, for who wants to end it.
+# with_heartbeat LABEL LOG COMMAND...: runs the command in a new session and prints a line
+# every 15 s. HEART is the id of the session, to kill it.
 HEART=''
 with_heartbeat() {
 	local label=$1 log=$2 begin=$SECONDS beats=1
@@ -67,13 +67,13 @@ ensure_packages() {
 	if [[ -n $missing ]]; then
 		say "packages: installing $missing"
 		: >"$LOGS/packages.log"
-		# A process of its own, which an interrupt of ours does not reach: a dpkg that is
-		# broken off is worse than one that ends a little later.
+		# A separate process, which an interrupt does not reach: an interrupted dpkg leaves
+		# packages half installed.
 		with_heartbeat "packages: installing" "$LOGS/packages.log" "$SELF" install-packages ||
 			fail "apt-get could not install $missing (see $(short "$LOGS/packages.log")); try: apt-get update && apt-get install -y $missing"
 		missing=$(missing_packages)
 		[[ -z $missing ]] ||
-			fail "what apt-get has of $missing is too old (PostgreSQL 15, Redis 7 and RabbitMQ 3.10 are needed); put newer programs into PATH and run deploy/local up again"
+			fail "apt-get has only old versions of $missing (PostgreSQL 15, Redis 7 and RabbitMQ 3.10 are needed); put newer programs into PATH and run deploy/local up again"
 		say "packages: installed"
 	fi
 	find_packaged
@@ -82,10 +82,10 @@ ensure_packages() {
 readonly POLICY=/usr/sbin/policy-rc.d
 readonly POLICY_MARK='Written by deploy/local of vitrine, process'
 
-# A package of Debian's starts its server for the whole machine as soon as it is
-# installed, which nobody asked for; policy-rc.d is the switch against that. Ours says
-# no to these packages only, and only while its writer lives: one that a kill -9 left
-# behind changes nothing. Somebody else's is left as it is.
+# Debian's packages start their server as a service of the machine when they are
+# installed, unless policy-rc.d forbids it. Ours forbids it for these packages only, and
+# only while its writer runs: left behind after a kill -9 it has no effect. An existing
+# policy stays as it is.
 block_autostart() {
 	[[ ! -e $POLICY ]] || return 0
 	as_root tee "$POLICY" >/dev/null <<-END
@@ -108,8 +108,8 @@ apt_get() {
 		apt-get -q -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@" 8>&-
 }
 
-# Whether there is a candidate, by lists less than a day old: older ones name versions
-# that a mirror may no longer have.
+# lists_are_good PACKAGE...: true if the package lists have all packages and are less than
+# a day old. Older lists may name versions that a mirror no longer has.
 lists_are_good() {
 	local package
 	[[ -n $(find /var/lib/apt/lists -maxdepth 0 -mtime -1) ]] || return 1
@@ -118,24 +118,24 @@ lists_are_good() {
 	done
 }
 
-# The verb "install-packages", which "up" calls.
+# The command "install-packages", which "up" runs.
 install_packages() {
 	local missing
 	mkdir -p "$CACHE"
 	exec 8>>"$CACHE/packages.lock"
 	flock -w 600 8 || fail "another checkout has been installing packages for 10 minutes"
-	read -ra missing < <(missing_packages) # it may just have done our work
+	read -ra missing < <(missing_packages) # another one may have installed them
 	((${#missing[@]})) || return 0
-	# A shared one may be swept away while the packages' scripts use it.
+	# A shared temporary folder may be cleaned up while the packages' scripts use it.
 	APT_TMP=$(mktemp -d /tmp/vitrine-apt.XXXXXX)
 	chmod 755 "$APT_TMP"
 	trap 'unblock_autostart; rm -rf "$APT_TMP"' EXIT
-	unblock_autostart # of one that died
+	unblock_autostart # left behind by a killed process
 	block_autostart
 	# One broken source must not stop the others, hence || true.
 	lists_are_good "${missing[@]}" || apt_get update || true
 	if ! apt_get install -y --no-install-recommends "${missing[@]}"; then
-		echo "== once more, after mending what an interrupted run may have left"
+		echo "== trying again after repairing what an interrupted installation may have left"
 		as_root env DEBIAN_FRONTEND=noninteractive TMPDIR="$APT_TMP" dpkg --configure -a 8>&- || true
 		apt_get -f install -y || true
 		apt_get update || true
@@ -149,26 +149,26 @@ ensure_minio() {
 	local out go
 	if minio_find; then return; fi
 	exec 7>>"$CACHE/minio.lock"
-	wait_for_lock 7 1800 "minio: waiting for a build that is under way" ||
-		fail "another build of MinIO has held $CACHE/minio.lock for 30 minutes; see who: fuser -v $CACHE/minio.lock"
+	wait_for_lock 7 1800 "minio: waiting for another build" ||
+		fail "another build of MinIO has held $CACHE/minio.lock for 30 minutes; to see which: fuser -v $CACHE/minio.lock"
 	if minio_find; then return; fi
 	go=$(find_go)
-	say "minio: building it, once for this machine (about 3 minutes on two cores)"
+	say "minio: building, once per machine (about 3 minutes on two cores)"
 	rm -rf "$CACHE"/bin/.minio.*
 	out=$(mktemp -d "$CACHE/bin/.minio.XXXXXX")
 	: >"$LOGS/minio-build.log"
 	trap '[[ -z $HEART ]] || kill -TERM -- "-$HEART" 2>/dev/null; exit 143' TERM HUP
-	# The caller's settings are meant for the caller's code: -race, -mod=vendor or a
-	# foreign GOOS would break this build, and go.mod must not choose its compiler.
-	# Without symbols it links faster. The build inherits the lock: should this script
-	# be killed, the next one waits for it and finds its work in Go's cache.
+	# The caller's Go settings must not apply: -race, -mod=vendor or another GOOS would
+	# break this build, and our go.mod must not choose its compiler. Without symbols it
+	# links faster. The build inherits the lock: if this script is killed, the next one
+	# waits for the build and finds its results in Go's cache.
 	with_heartbeat "minio: building" "$LOGS/minio-build.log" \
 		env -C "$out" -u GOOS -u GOARCH -u GOEXPERIMENT GOFLAGS= GOWORK=off GOTOOLCHAIN=auto CGO_ENABLED=0 \
 		GOBIN="$out" GOTMPDIR="$out" \
 		"$go" install -v -ldflags='-s -w' "github.com/minio/minio@$MINIO_VERSION" ||
 		fail "MinIO could not be built (see the end of $(short "$LOGS/minio-build.log")); run deploy/local up again, or put a minio into PATH first"
 	trap - TERM HUP
-	mv -f "$out/minio" "$MINIO_BUILT" # complete, or not there at all
+	mv -f "$out/minio" "$MINIO_BUILT" # atomic
 	rm -rf "$out"
 	exec 7>&-
 	minio_find

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 #
-# MinIO, the S3 server. Read by deploy/local; process.sh says what each function is
-# for. install.sh builds it.
+# MinIO, the S3 server, which install.sh builds. Sourced by deploy/local; process.sh
+# describes the functions.
 
 readonly MINIO_VERSION=v0.0.0-20260212201848-7aac2a2c5b7c
 readonly MINIO_BUILT=$CACHE/bin/minio-${MINIO_VERSION##*-}
@@ -14,7 +14,7 @@ minio_find() {
 	MINIO_BIN=$(command -v minio) && [[ $("$MINIO_BIN" --version 2>/dev/null || true) == minio\ version* ]]
 }
 
-# What is built from source does not know its version.
+# A MinIO built from source does not report its version.
 minio_version() {
 	if [[ $MINIO_BIN == "$MINIO_BUILT" ]]; then
 		echo "$MINIO_VERSION"
@@ -30,15 +30,15 @@ minio_launch() {
 		clean_environment
 		export HOME=$STATE/minio MINIO_ROOT_USER=$MINIO_USER MINIO_ROOT_PASSWORD=$MINIO_PASSWORD
 		export MINIO_REGION=$REGION
-		# No console on a port of its own, no calls home, no haste with housekeeping.
+		# No console on another port, no checks for updates, slow background scans.
 		export MINIO_BROWSER=off MINIO_UPDATE=off MINIO_SCANNER_SPEED=slowest
 		spawn minio "$STATE/minio" "$MINIO_BIN" server "$STATE/minio/data" \
 			--address "127.0.0.1:${PORT[minio]}" --certs-dir "$STATE/minio/certs"
 	)
 }
 
-# "cluster", since "live" says yes before a first request would succeed. It knows no
-# credentials: that the process is ours is_up has seen, and they come from us at each start.
+# Asks "cluster", because "live" succeeds before requests do. The request needs no
+# credentials: is_up has checked that the process is ours, and each start sets them.
 minio_answers() {
 	(
 		exec 3<>"/dev/tcp/127.0.0.1/${PORT[minio]}" || exit 1

@@ -1,12 +1,12 @@
 # shellcheck shell=bash
 #
-# PostgreSQL, 15 or newer. Read by deploy/local; process.sh says what each function is for.
+# PostgreSQL, 15 or newer. Sourced by deploy/local; process.sh describes the functions.
 
 readonly DATABASE=vitrine DATABASE_USER=app
 PG_BIN=''
 
-# The newest one, or the one that made the data: a data folder opens only with the
-# major version that made it.
+# Finds the newest version, or the version of the existing data: a data folder can be
+# opened only by the major version that created it.
 postgres_find() {
 	local dir version best='' made
 	made=$(postgres_data_version)
@@ -30,7 +30,7 @@ postgres_version() { "$PG_BIN/postgres" --version | awk '{ print $3 }'; }
 
 postgres_data_version() { cat "$(postgres_dir)/data/PG_VERSION" 2>/dev/null || true; }
 
-# PostgreSQL refuses to run as root, so root lends it the user postgres.
+# Runs a command as the user postgres if we are root: PostgreSQL refuses to run as root.
 as_postgres() {
 	if ((EUID)); then
 		"$@"
@@ -39,9 +39,9 @@ as_postgres() {
 	fi
 }
 
-# The data is in .local/, or in /var/tmp where the user postgres cannot get into .local/
-# (a checkout under /root); a link in .local/ then says so. A copy of the checkout has
-# the link too, but must not use the original's data: the name is made from the path.
+# The data is in .local/, or in /var/tmp if the user postgres cannot enter .local/ (a
+# checkout under /root); .local/ then has a link to it. A copy of the checkout contains
+# the link too but must not use the same data, so the path of .local/ determines the name.
 postgres_dir() {
 	if [[ -L $STATE/postgres ]]; then
 		printf '%s' "$PG_ELSEWHERE"
@@ -56,14 +56,14 @@ readonly PG_ELSEWHERE
 postgres_make_dir() {
 	local dir owner
 	if ((EUID == 0)) && [[ ! -e $STATE/postgres && ! -L $STATE/postgres ]] && ! as_postgres test -x "$STATE"; then
-		say "postgres: its user cannot enter $STATE, its data goes to $PG_ELSEWHERE"
+		say "postgres: the user postgres cannot enter $STATE; storing its data in $PG_ELSEWHERE"
 		ln -s "$PG_ELSEWHERE" "$STATE/postgres"
 	fi
 	dir=$(postgres_dir)
 	[[ ! -L $STATE/postgres ]] || ln -sfn "$dir" "$STATE/postgres"
 	mkdir -p "$dir"
 	if ((EUID == 0)); then
-		# Anybody can put a folder of this name, or a link, into /var/tmp.
+		# Any user can create a folder or a link with this name in /var/tmp.
 		owner=$(stat -c %U "$dir")
 		[[ ! -L $dir && ($owner == root || $owner == postgres) ]] ||
 			fail "$dir belongs to $owner; remove it, then run deploy/local up again"
@@ -75,22 +75,23 @@ postgres_make_dir() {
 postgres_prepare() {
 	local dir
 	((EUID)) || id postgres >/dev/null 2>&1 ||
-		fail "PostgreSQL refuses to run as root, and there is no user postgres to lend it; run: useradd --system postgres"
+		fail "PostgreSQL refuses to run as root, and there is no user postgres to run it; run: useradd --system postgres"
 	postgres_make_dir
 	dir=$(postgres_dir)
 	write_secret "$STATE/pgpass" <<<"127.0.0.1:*:*:$DATABASE_USER:$POSTGRES_PASSWORD"
 	[[ -d $dir/data ]] || postgres_init "$dir"
-	# No process of ours is left (stop_service saw to that), so a pid file is a stale one,
-	# and the number in it, if it is in use again, would keep the server from starting.
+	# After stop_service no process is left, so a pid file is stale. If another process has
+	# its number now, the server would refuse to start.
 	rm -f "$dir/data/postmaster.pid"
-	# What cleans /var/tmp goes by age: a start makes every file young.
+	# Old files in /var/tmp may be cleaned up, so every start renews their times.
 	[[ ! -L $STATE/postgres ]] || find "$dir" -exec touch -a {} +
 }
 
-# Made aside and renamed: an initdb that was interrupted leaves nothing that looks whole.
+# Creates the data folder under another name and renames it, so that an interrupted initdb
+# leaves no incomplete data folder.
 postgres_init() {
 	local dir=$1
-	say "postgres: making its data folder"
+	say "postgres: creating the data folder"
 	rm -rf "$dir/data.new"
 	write_secret "$dir/password" <<<"$POSTGRES_PASSWORD"
 	((EUID)) || chown postgres: "$dir/password"
@@ -105,13 +106,13 @@ postgres_init() {
 }
 
 postgres_launch() {
-	local dir lend=()
+	local dir switch=()
 	dir=$(postgres_dir)
-	((EUID)) || lend=(setpriv --reuid=postgres --regid=postgres --init-groups --)
+	((EUID)) || switch=(setpriv --reuid=postgres --regid=postgres --init-groups --)
 	(
 		clean_environment
-		# No Unix socket: its path may be longer than the 107 bytes that one can have.
-		spawn postgres "$dir" "${lend[@]}" "$PG_BIN/postgres" -D "$dir/data" \
+		# No Unix socket: its path could exceed the limit of 107 bytes.
+		spawn postgres "$dir" "${switch[@]}" "$PG_BIN/postgres" -D "$dir/data" \
 			-c port="${PORT[postgres]}" -c listen_addresses=127.0.0.1 -c unix_socket_directories= \
 			-c max_connections=300 -c shared_buffers=256MB -c cluster_name=vitrine \
 			-c timezone=UTC -c log_timezone=UTC
@@ -132,7 +133,7 @@ postgres_answers() { [[ $(postgres_sql 'SELECT 1' || true) == 1 ]]; }
 postgres_finish() {
 	[[ $(postgres_sql "SELECT 1 FROM pg_database WHERE datname = '$DATABASE'" || true) == 1 ]] ||
 		postgres_sql "CREATE DATABASE $DATABASE" ||
-		fail "the database $DATABASE cannot be created; see the end of $(short "$LOGS/postgres.log")"
+		fail "cannot create the database $DATABASE; see the end of $(short "$LOGS/postgres.log")"
 }
 
 postgres_env() {

@@ -1,20 +1,20 @@
 # shellcheck shell=bash
 #
-# What all four servers share: which processes are ours, start, stop. Read by
-# deploy/local. Each server has these functions in a file of its own:
+# What the four servers share: finding their processes, starting and stopping them.
+# Sourced by deploy/local. Each server has a file with these functions:
 #
-#   NAME_find       sets the path of its programs; false if there are none new enough
-#   NAME_version    prints the version of what was found
-#   NAME_prepare    makes folders and configuration; the server is not running
-#   NAME_launch     starts it and returns at once
-#   NAME_answers    true if the server on our port answers to our credentials
-#   NAME_finish     what a running server needs before it is of use
+#   NAME_find       sets the path of its programs; false if none is new enough
+#   NAME_version    prints the version of the programs
+#   NAME_prepare    creates folders and configuration while the server is down
+#   NAME_launch     starts the server and returns at once
+#   NAME_answers    true if the server on our port accepts our credentials
+#   NAME_finish     sets up a running server
 #   NAME_env        prints the settings for vitrine
 
-# How many seconds a start may take: a recovery on a slow disk is no failure.
+# The time limit of a start in seconds. It allows for a recovery on a slow disk.
 readonly -A START_LIMIT=([postgres]=90 [redis]=20 [rabbitmq]=120 [minio]=60)
 
-# service_dir SERVICE: the folder with what the server stores.
+# service_dir SERVICE: prints the folder of the server's data.
 service_dir() {
 	if [[ $1 == postgres ]]; then
 		postgres_dir
@@ -23,11 +23,11 @@ service_dir() {
 	fi
 }
 
-# pids_of SERVICE: our processes, by what the kernel says about them, never by a pid
-# file, whose number may be somebody else's by now. RabbitMQ and its helpers inherit
-# a variable that names this checkout. The others overwrite their environment with a
-# title, but run in a folder of this checkout; the name is looked at too, since a
-# shell that visits the folder is not ours. The folder may have been deleted since.
+# pids_of SERVICE: prints our processes according to the kernel. A pid file could hold the
+# number of another process by now. RabbitMQ and its child processes inherit a variable
+# that names this checkout. The others overwrite their environment with a title, but run
+# in a folder of this checkout; their name is checked too, because a shell may be in the
+# folder. The folder may have been deleted.
 pids_of() {
 	case $1 in
 	postgres)
@@ -40,7 +40,7 @@ pids_of() {
 	esac
 }
 
-# running_in FOLDER NAME: the processes whose name begins so and that work in the folder.
+# running_in FOLDER NAME: prints the processes in the folder whose name begins with NAME.
 running_in() {
 	local pid
 	{ find /proc/[0-9]*/cwd -maxdepth 0 -printf '%h %l\n' 2>/dev/null || true; } |
@@ -53,7 +53,7 @@ running_in() {
 
 comm_of() { cat "/proc/$1/comm" 2>/dev/null || true; }
 
-# main_pid SERVICE: the server itself, without its helpers; nothing if it is down.
+# main_pid SERVICE: prints the server's main process; nothing if it is down.
 main_pid() {
 	local service=$1 pid master=''
 	if [[ $service == postgres ]]; then
@@ -72,10 +72,11 @@ main_pid() {
 gone() { [[ -z $(pids_of "$1") ]]; }
 main_gone() { [[ -z $(main_pid "$1") ]]; }
 
-# is_up SERVICE: our process is there and answers to our credentials.
+# is_up SERVICE: true if our process runs and accepts our credentials.
 is_up() { [[ -n ${PORT[$1]:-} && -n $(main_pid "$1") ]] && "${1}_answers"; }
 
-# wait_until SECONDS COMMAND...: polls; false when the time is over.
+# wait_until SECONDS COMMAND...: repeats the command until it succeeds. False after the
+# time.
 wait_until() {
 	local end=$((SECONDS + $1))
 	shift
@@ -88,8 +89,8 @@ wait_until() {
 # at_least HAVE WANT: compares version numbers.
 at_least() { [[ $(printf '%s\n' "$2" "$1" | sort -V | head -n 1) == "$2" ]]; }
 
-# Takes the environment away from what this subshell starts. PGPORT, RABBITMQ_*,
-# MINIO_* and a CI's secrets are not for our servers.
+# Clears the environment of the processes that this subshell starts: PGPORT, RABBITMQ_*,
+# MINIO_* and the secrets of a CI must not reach our servers.
 clean_environment() {
 	local name
 	for name in $(compgen -e); do
@@ -98,8 +99,8 @@ clean_environment() {
 	export PATH LANG=C.UTF-8
 }
 
-# spawn SERVICE FOLDER COMMAND...: a daemon that keeps nothing of ours open: no
-# terminal, no lock, no pipe whose reader waits for its end.
+# spawn SERVICE FOLDER COMMAND...: starts a daemon. It inherits no descriptors, so it keeps
+# no terminal, lock or pipe open.
 spawn() {
 	local service=$1 folder=$2 log=$LOGS/$1.log fd
 	shift 2
@@ -110,24 +111,24 @@ spawn() {
 		exec </dev/null >>"$log" 2>&1
 		for fd in "/proc/$BASHPID/fd"/*; do
 			fd=${fd##*/}
-			if ((fd > 2 && fd != 255)); then exec {fd}>&-; fi # 255 is bash's own
+			if ((fd > 2 && fd != 255)); then exec {fd}>&-; fi # bash uses 255
 		done
 		exec setsid "$@"
 	) &
 }
 
-# start_service SERVICE: leaves it answering, or fails with a sentence.
+# start_service SERVICE: starts the server and waits until it answers, or fails.
 start_service() {
 	local service=$1
 	if [[ -n $(main_pid "$service") ]]; then
-		# It may still be booting, for an "up" that was interrupted.
+		# It may still be starting after an interrupted "up".
 		if wait_until 10 "${service}_answers"; then
 			"${service}_finish"
 			return
 		fi
-		say "$service: runs but does not answer, restarting it"
+		say "$service: running but not responding, restarting it"
 	fi
-	stop_service "$service" # and what a crash left behind
+	stop_service "$service" # also processes left behind by a crash
 	"${service}_prepare"
 	"${service}_launch"
 	wait_for_answer "$service"
@@ -137,19 +138,19 @@ start_service() {
 
 wait_for_answer() {
 	local service=$1 begin=$SECONDS limit=${START_LIMIT[$1]} hint
-	hint="see the end of $(short "$LOGS/$service.log") (deploy/local wipe $service begins afresh, without its data)"
+	hint="see the end of $(short "$LOGS/$service.log") (deploy/local wipe $service deletes its data)"
 	until "${service}_answers"; do
 		if ((SECONDS - begin > 2)) && gone "$service"; then
-			fail "$service ended right after its start; $hint"
+			fail "$service exited right after its start; $hint"
 		fi
 		((SECONDS - begin <= limit)) ||
-			fail "$service did not answer on 127.0.0.1:${PORT[$service]} within $limit s; $hint"
+			fail "$service did not respond on 127.0.0.1:${PORT[$service]} within $limit s; $hint"
 		sleep 0.1
 	done
 }
 
-# signal NAME PID...: one that is gone already is no error. A process that a fault
-# test froze would never act on the signal, so it is let run on.
+# signal NAME PID...: signals the processes and ignores those that have exited. It also
+# resumes them, because a process that a test has frozen would not react.
 signal() {
 	local name=$1
 	shift
@@ -157,19 +158,19 @@ signal() {
 	kill -CONT "$@" 2>/dev/null || true
 }
 
-# stop_service SERVICE: in good order first, then by force, until all of it is gone.
+# stop_service SERVICE: shuts the server down, and kills what is left after a while.
 stop_service() {
 	local service=$1 pid main pids how
 	if gone "$service"; then return; fi
 	main=$(main_pid "$service")
 	if [[ -n $main ]]; then
 		case $service in
-		postgres) signal INT "$main" ;; # "fast": ends the sessions, then a checkpoint
+		postgres) signal INT "$main" ;; # "fast" shutdown: ends the sessions and writes a checkpoint
 		*) signal TERM "$main" ;;
 		esac
-		wait_until 45 main_gone "$service" || say "$service: still there after 45 s, killing it"
+		wait_until 45 main_gone "$service" || say "$service: still running after 45 s, killing it"
 	fi
-	# epmd serves on without its node; the node's other helpers end with it.
+	# epmd keeps running without its node; the node's other child processes end with it.
 	for pid in $(pids_of "$service"); do
 		[[ $(comm_of "$pid") != epmd ]] || signal TERM "$pid"
 	done
@@ -180,7 +181,7 @@ stop_service() {
 		signal "$how" "${pids[@]}"
 		wait_until 5 gone "$service" || true
 	done
-	gone "$service" || fail "$service cannot be stopped, not even by kill -9: $(pids_of "$service" | paste -sd' ')"
+	gone "$service" || fail "$service cannot be stopped, processes remain after kill -9: $(pids_of "$service" | paste -sd' ')"
 }
 
 kill_service() {

@@ -1,10 +1,10 @@
 # shellcheck shell=bash
 #
-# RabbitMQ, 3.10 or newer. Read by deploy/local; process.sh says what each function is for.
+# RabbitMQ, 3.10 or newer. Sourced by deploy/local; process.sh describes the functions.
 
 RABBITMQ_BIN=''
 
-# The scripts in /usr/sbin switch to the user rabbitmq; those behind them don't.
+# The scripts in /usr/sbin switch to the user rabbitmq; the ones that they run do not.
 rabbitmq_find() {
 	local path version
 	command -v erl >/dev/null || return 1
@@ -17,7 +17,7 @@ rabbitmq_find() {
 	return 1
 }
 
-# The name of the folder tells; to ask the tools would take a second.
+# Takes the version from the name of the folder, because the tools take a second.
 rabbitmq_version() {
 	local path
 	for path in "$RABBITMQ_BIN" "$RABBITMQ_BIN"/../lib/rabbitmq_server-*; do
@@ -29,8 +29,9 @@ rabbitmq_version() {
 	echo unknown
 }
 
-# Server and tools need the same settings. The name of the node is in its data, so it
-# stays while ports change; an epmd for each checkout keeps the equal names apart.
+# The settings of the server and its tools. The data contains the name of the node, so the
+# name must not change with the ports. Each checkout runs its own epmd, so the nodes can
+# have the same name.
 rabbitmq_environment() {
 	local dir=$STATE/rabbitmq
 	clean_environment
@@ -41,18 +42,18 @@ rabbitmq_environment() {
 	export ERL_EPMD_ADDRESS=127.0.0.1 ERL_EPMD_PORT=${PORT[rabbitmq-epmd]}
 	export RABBITMQ_MNESIA_BASE=$dir/mnesia RABBITMQ_LOG_BASE=$LOGS/rabbitmq
 	export RABBITMQ_PID_FILE=$dir/pid RABBITMQ_ENABLED_PLUGINS_FILE=$dir/enabled_plugins
-	# Ours, and nothing of /etc/rabbitmq.
+	# Only our files, not those in /etc/rabbitmq.
 	export RABBITMQ_CONFIG_FILE=$dir/rabbitmq RABBITMQ_CONFIG_FILES=$dir/conf.d
 	export RABBITMQ_ADVANCED_CONFIG_FILE=$dir/advanced.config RABBITMQ_CONF_ENV_FILE=$dir/rabbitmq-env.conf
-	# The distribution port would listen everywhere, and idle schedulers would spin and
-	# take the cores from the other servers.
+	# The distribution port must listen on loopback only, and idle schedulers must not spin,
+	# which would take CPU time from the other servers.
 	export RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS='-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none'
 }
 
 rabbitmq_prepare() {
 	local dir=$STATE/rabbitmq
-	# The very first start makes the user and the virtual host: data of one that never
-	# came to its end may lack them for ever.
+	# Only the first start creates the user and the virtual host, so the data of an
+	# incomplete first start is deleted.
 	[[ -e $dir/complete ]] || rm -rf "$dir"
 	mkdir -p "$dir/home" "$dir/mnesia" "$dir/conf.d" "$LOGS/rabbitmq"
 	: >"$dir/rabbitmq-env.conf"
@@ -73,11 +74,11 @@ rabbitmq_prepare() {
 rabbitmq_launch() {
 	(
 		rabbitmq_environment
-		if command -v epmd >/dev/null; then # else the server brings one
+		if command -v epmd >/dev/null; then # otherwise the server starts one
 			spawn rabbitmq "$STATE/rabbitmq" epmd -port "${PORT[rabbitmq-epmd]}" -address 127.0.0.1
 			wait_until 5 port_answers "${PORT[rabbitmq-epmd]}" || true
 		fi
-		# As many open files as allowed; the usual 1024 is little for a broker.
+		# As many open files as allowed: the usual 1024 are few for a broker.
 		ulimit -Sn "$(ulimit -Hn)" 2>/dev/null || true
 		spawn rabbitmq "$STATE/rabbitmq" "$RABBITMQ_BIN/rabbitmq-server"
 	)
@@ -85,16 +86,16 @@ rabbitmq_launch() {
 
 hex() { printf '%s' "$1" | od -An -v -tx1 | tr -d ' \n'; }
 
-# frame HEX...: an AMQP method frame on channel 0, as escapes for printf.
+# frame HEX...: prints an AMQP method frame on channel 0 as escapes for printf.
 frame() {
 	local body=$*
 	body=${body// /}
 	printf '010000%08x%sce' $((${#body} / 2)) "$body" | sed 's/../\\x&/g'
 }
 
-# A whole AMQP conversation as our user, sent at once: start-ok (PLAIN), tune-ok, open
-# "/", close. Only a broker that let us in ends it with close-ok: 01 0000 00000004 000a
-# 0033 ce. That is what the loop looks for: ce ends every frame, and bash drops zeros.
+# Sends a complete AMQP conversation as our user at once: start-ok (PLAIN), tune-ok, open
+# "/", close. Only a broker that accepted the user ends it with close-ok: 01 0000 00000004
+# 000a 0033 ce. The loop looks for that frame: ce ends every frame, and bash drops zeros.
 rabbitmq_answers() {
 	(
 		plain=00$(hex "$RABBITMQ_USER")00$(hex "$RABBITMQ_PASSWORD")
@@ -104,7 +105,7 @@ rabbitmq_answers() {
 		request+=$(frame 000a0028 "01$(hex /)" 00 00)
 		request+=$(frame 000a0032 00c8 00 0000 0000)
 		exec 3<>"/dev/tcp/127.0.0.1/${PORT[rabbitmq]}" || exit 1
-		# shellcheck disable=SC2059 # the request is made of escapes
+		# shellcheck disable=SC2059 # the request consists of escapes
 		printf "$request" >&3
 		while IFS= read -r -t 3 -d $'\xce' answer <&3; do
 			[[ $answer != $'\x01\x04\n3' ]] || exit 0
@@ -113,12 +114,13 @@ rabbitmq_answers() {
 	) 2>/dev/null
 }
 
-# Quorum queues are behind a feature flag that is off after the first start of 3.10.
+# Enables all feature flags: quorum queues need one that is off after the first start of
+# 3.10.
 rabbitmq_finish() {
 	[[ ! -e $STATE/rabbitmq/complete ]] || return 0
 	(
 		rabbitmq_environment
-		# The node answers on its port before it is whole.
+		# The node answers on its port before it has started completely.
 		timeout 60 "$RABBITMQ_BIN/rabbitmqctl" -q await_startup >>"$LOGS/rabbitmq.log" 2>&1 </dev/null &&
 			timeout 60 "$RABBITMQ_BIN/rabbitmqctl" -q enable_feature_flag all >>"$LOGS/rabbitmq.log" 2>&1 </dev/null
 	) || fail "rabbitmqctl enable_feature_flag all failed; see the end of $(short "$LOGS/rabbitmq.log")"
@@ -126,7 +128,7 @@ rabbitmq_finish() {
 }
 
 run_rabbitmqctl() {
-	load_state || fail "nothing was ever up in this checkout; run: deploy/local up"
+	load_state || fail "this checkout has no servers yet; run: deploy/local up"
 	rabbitmq_find || fail "rabbitmq is not installed; run: deploy/local up"
 	rabbitmq_environment
 	exec "$RABBITMQ_BIN/rabbitmqctl" "$@"

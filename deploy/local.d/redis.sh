@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 #
-# Redis, 7 or newer, as a cache: nothing is written to disk. Read by deploy/local;
-# process.sh says what each function is for.
+# Redis, 7 or newer, as a cache that writes nothing to disk. Sourced by deploy/local;
+# process.sh describes the functions.
 
 REDIS_BIN=''
 
@@ -11,7 +11,7 @@ redis_version() { "$REDIS_BIN" --version | sed -n 's/.* v=\([0-9.]*\).*/\1/p'; }
 
 redis_prepare() {
 	mkdir -p "$STATE/redis"
-	# In a file: everybody can read a command line, and the password would be in it.
+	# The password is in a file because all users can read command lines.
 	write_secret "$STATE/redis/redis.conf" <<-END
 		bind 127.0.0.1
 		port ${PORT[redis]}

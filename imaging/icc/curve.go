@@ -8,20 +8,20 @@ import (
 // Transfer returns the linear light, from 0 to 1, of a stored value from 0 to 1.
 type Transfer func(float64) float64
 
-// curve is a curve of a profile (ICC.1:2022, 10.6 and 10.18). The zero value changes nothing.
+// curve is a curve of a profile (ICC.1:2022, 10.6 and 10.18). The zero value is the identity.
 type curve struct {
-	table []byte // samples, big-endian
-	width int    // bytes of each
-	kind  int    // of parametric curves, from 1; 0 is none
-	p     [7]float64
+	table []byte     // samples, big-endian
+	width int        // bytes per sample
+	kind  int        // function type of a parametric curve plus 1; 0 for other curves
+	p     [7]float64 // parameters
 }
 
 const maxCurvePoints = 1 << 16
 
-// parametric maps the type of a parametric curve to its number of parameters.
+// parametric is the number of parameters by function type.
 var parametric = [5]int{1, 3, 4, 5, 7}
 
-// parseCurve reads a curve, and says how many bytes it takes.
+// parseCurve returns the curve at the start of b and its length in bytes.
 func parseCurve(b []byte) (c curve, used int, err error) {
 	if len(b) < 12 {
 		return c, 0, ErrMalformed
@@ -55,7 +55,7 @@ func parseCurve(b []byte) (c curve, used int, err error) {
 	return c, 0, ErrUnsupported
 }
 
-// at returns the curve's value, from 0 to 1, at x, which is cut to that range too.
+// at returns the value of the curve at x. Both are clamped to the range from 0 to 1.
 func (c *curve) at(x float64) float64 {
 	x = unit(x)
 	switch {
@@ -71,6 +71,7 @@ func (c *curve) at(x float64) float64 {
 	return c.sample(i)*(1-part) + c.sample(i+1)*part
 }
 
+// sample returns sample i of a table, from 0 to 1.
 func (c *curve) sample(i int) float64 {
 	if c.width == 1 {
 		return float64(c.table[i]) / 255
@@ -78,7 +79,7 @@ func (c *curve) sample(i int) float64 {
 	return float64(binary.BigEndian.Uint16(c.table[2*i:])) / 65535
 }
 
-// formula is ICC.1:2022, table 68.
+// formula returns the value of a parametric curve (ICC.1:2022, table 68).
 func (c *curve) formula(x float64) float64 {
 	g, a, b, cc, d, e, f := c.p[0], c.p[1], c.p[2], c.p[3], c.p[4], c.p[5], c.p[6]
 	switch c.kind {
@@ -96,12 +97,12 @@ func (c *curve) formula(x float64) float64 {
 		return cc
 	}
 	if x >= d {
-		return math.Pow(a*x+b, g) + e // 0 in the fourth
+		return math.Pow(a*x+b, g) + e // e is 0 for function type 3
 	}
 	return cc*x + f
 }
 
-// unit cuts v to 0..1; what is no number is 0.
+// unit clamps v to the range from 0 to 1. It returns 0 for NaN.
 func unit(v float64) float64 {
 	if v >= 1 {
 		return 1
@@ -112,7 +113,7 @@ func unit(v float64) float64 {
 	return 0
 }
 
-// Power returns the transfer function of a plain gamma.
+// Power returns the transfer function of a gamma.
 func Power(gamma float64) Transfer {
 	return func(x float64) float64 { return math.Pow(x, gamma) }
 }

@@ -6,27 +6,27 @@ import (
 	"testing"
 
 	"vitrine/imaging/icc"
-	"vitrine/imaging/picture"
+	"vitrine/imaging/imagingtest"
 )
 
 func small() map[string][]byte {
 	return map[string][]byte{
-		"matrix":  picture.MatrixProfile(picture.DisplayP3, picture.SRGBCurve()),
-		"sampled": picture.MatrixProfile(picture.AdobeRGB, picture.SampledCurve(4, fromSRGB)),
-		"gray":    picture.GrayProfile(picture.GammaCurve(2.2)),
-		"mft1":    picture.TableProfile("RGB ", "mft1", 2, displayLab),
-		"mft2":    picture.TableProfile("CMYK", "mft2", 2, inkLab),
-		"mAB":     picture.TableProfile("CMYK", "mAB ", 2, inkLab),
+		"matrix":  imagingtest.MatrixProfile(imagingtest.DisplayP3, imagingtest.SRGBCurve()),
+		"sampled": imagingtest.MatrixProfile(imagingtest.AdobeRGB, imagingtest.SampledCurve(4, fromSRGB)),
+		"gray":    imagingtest.GrayProfile(imagingtest.GammaCurve(2.2)),
+		"mft1":    imagingtest.TableProfile("RGB ", "mft1", 2, displayLab),
+		"mft2":    imagingtest.TableProfile("CMYK", "mft2", 2, inkLab),
+		"mAB":     imagingtest.TableProfile("CMYK", "mAB ", 2, inkLab),
 	}
 }
 
-// use does with a profile all that can be done.
+// use applies every operation to a profile.
 func use(t *testing.T, data []byte) {
 	t.Helper()
 	transform, err := icc.Parse(data)
 	if err != nil {
 		if !errors.Is(err, icc.ErrMalformed) && !errors.Is(err, icc.ErrUnsupported) {
-			t.Fatalf("error is %v", err)
+			t.Fatalf("error is %v, want ErrMalformed or ErrUnsupported", err)
 		}
 		return
 	}
@@ -47,8 +47,8 @@ func use(t *testing.T, data []byte) {
 	transform.Identity()
 }
 
-// No damage makes it panic, and none of the lengths and counts in a profile make it work for long.
-func TestDamage(t *testing.T) {
+// Damage causes no panic, and large lengths and counts in a profile don't cause much work.
+func TestDamagedProfiles(t *testing.T) {
 	t.Parallel()
 	for _, profile := range small() {
 		for n := range len(profile) {
@@ -56,7 +56,7 @@ func TestDamage(t *testing.T) {
 		}
 		for at := range len(profile) {
 			for _, v := range []byte{0, 0x80, 0xff} {
-				if at > 400 && v != 0xff { // most of a table is samples
+				if at > 400 && v != 0xff { // most bytes of a table are samples
 					continue
 				}
 				damaged := bytes.Clone(profile)
@@ -67,7 +67,7 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-func TestParseRefuses(t *testing.T) {
+func TestParseRejects(t *testing.T) {
 	t.Parallel()
 	change := func(profile []byte, at int, v ...byte) []byte {
 		out := bytes.Clone(profile)
@@ -89,15 +89,15 @@ func TestParseRefuses(t *testing.T) {
 		"device link":          {change(matrix, 12, []byte("link")...), icc.ErrUnsupported},
 		"six inks":             {change(table, 16, []byte("6CLR")...), icc.ErrUnsupported},
 		"another connection":   {change(matrix, 20, []byte("Luv ")...), icc.ErrUnsupported},
-		"no curves":            {picture.Profile("GRAY", "XYZ "), icc.ErrMalformed},
-		"no table":             {picture.Profile("CMYK", "Lab "), icc.ErrMalformed},
+		"no curves":            {imagingtest.Profile("GRAY", "XYZ "), icc.ErrMalformed},
+		"no table":             {imagingtest.Profile("CMYK", "Lab "), icc.ErrMalformed},
 		"tag beyond the end":   {change(table, 128+8, 0x7f, 0xff, 0xff, 0xff), icc.ErrMalformed},
 		"grid beyond the end":  {change(table, content+10, 3), icc.ErrMalformed},
 		"grid of one point":    {change(table, content+10, 1), icc.ErrMalformed},
 		"grid of billions":     {bomb, icc.ErrUnsupported},
-		"curve of billions":    {picture.GrayProfile([]byte("curv\x00\x00\x00\x00\xff\xff\xff\xff\x00\x00")), icc.ErrMalformed},
-		"unknown curve":        {picture.GrayProfile(picture.ParametricCurve(9, 1)), icc.ErrMalformed},
-		"curve cut off":        {picture.GrayProfile(picture.ParametricCurve(4, 1)), icc.ErrMalformed},
+		"curve of billions":    {imagingtest.GrayProfile([]byte("curv\x00\x00\x00\x00\xff\xff\xff\xff\x00\x00")), icc.ErrMalformed},
+		"unknown curve":        {imagingtest.GrayProfile(imagingtest.ParametricCurve(9, 1)), icc.ErrMalformed},
+		"curve cut off":        {imagingtest.GrayProfile(imagingtest.ParametricCurve(4, 1)), icc.ErrMalformed},
 		"too large":            {append(matrix, make([]byte, icc.MaxBytes)...), icc.ErrUnsupported},
 	} {
 		if _, err := icc.Parse(test.profile); !errors.Is(err, test.want) {
@@ -108,10 +108,10 @@ func TestParseRefuses(t *testing.T) {
 
 func TestLargestTable(t *testing.T) {
 	t.Parallel()
-	if _, err := icc.Parse(picture.TableProfile("CMYK", "mft2", 23, inkLab)); err != nil {
+	if _, err := icc.Parse(imagingtest.TableProfile("CMYK", "mft2", 23, inkLab)); err != nil {
 		t.Errorf("23 points a side: %v", err)
 	}
-	if _, err := icc.Parse(picture.TableProfile("CMYK", "mft1", 24, inkLab)); !errors.Is(err, icc.ErrUnsupported) {
+	if _, err := icc.Parse(imagingtest.TableProfile("CMYK", "mft1", 24, inkLab)); !errors.Is(err, icc.ErrUnsupported) {
 		t.Errorf("24 points a side: %v", err)
 	}
 }
@@ -125,14 +125,14 @@ func FuzzParse(f *testing.F) {
 
 func BenchmarkRGB(b *testing.B) {
 	for name, profile := range map[string][]byte{
-		"matrix": picture.MatrixProfile(picture.DisplayP3, picture.SRGBCurve()),
-		"table":  picture.TableProfile("RGB ", "mft2", 17, displayLab),
+		"matrix": imagingtest.MatrixProfile(imagingtest.DisplayP3, imagingtest.SRGBCurve()),
+		"table":  imagingtest.TableProfile("RGB ", "mft2", 17, displayLab),
 	} {
 		transform, err := icc.Parse(profile)
 		if err != nil {
 			b.Fatal(err)
 		}
-		pixels := picture.Photo(256, 256, 1).Pix
+		pixels := imagingtest.Photo(256, 256, 1).Pix
 		row := make([]byte, len(pixels))
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(len(pixels) / 4))

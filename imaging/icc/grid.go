@@ -2,21 +2,22 @@ package icc
 
 import "math"
 
-// grid is a table whose points are colours of sRGB, made ready for 8-bit samples.
+// grid is a table whose points are sRGB colours, indexed by 8-bit samples.
 type grid struct {
 	cells  [4][256]cell // by input and sample
 	stride [4]int       // from one grid point to the next, in nodes
-	nodes  []int16      // three a point, in units of 1/one
+	nodes  []int16      // three per point, in units of 1/one
 }
 
-// cell is where a sample lies: in elements of nodes, and on the way to the next point in units of 1/part.
+// cell is the position of a sample: the index of the point below it in nodes, and the distance from there in units of 1/part.
 type cell struct{ at, on int32 }
 
 const (
 	part = 1 << 14
-	one  = 1 << 14 // of sRGB; the nodes reach from -2 to 2
+	one  = 1 << 14 // 1 in sRGB; nodes range from -2 to 2
 )
 
+// newGrid evaluates a table.
 func newGrid(t *table) *grid {
 	g := new(grid)
 	stride := 3
@@ -38,17 +39,17 @@ func newGrid(t *table) *grid {
 	return g
 }
 
-// edge is a way along one side of a cell.
+// edge is the distance of a colour along one edge of its cell.
 type edge struct{ on, stride int32 }
 
-// order puts the longer way first.
+// order puts the longer distance first.
 func order(a, b *edge) {
 	if a.on < b.on {
 		*a, *b = *b, *a
 	}
 }
 
-// rgb interpolates in the tetrahedron around each colour.
+// rgb converts pixels of four bytes in place by interpolation in the tetrahedron around each colour.
 func (g *grid) rgb(row []byte) {
 	var last, result [3]byte
 	known := false
@@ -74,7 +75,7 @@ func (g *grid) rgb(row []byte) {
 	}
 }
 
-// cmyk interpolates in the four-dimensional simplex around each colour.
+// cmyk converts inks to opaque pixels by interpolation in the four-dimensional simplex around each colour.
 func (g *grid) cmyk(dst []byte, inks [4][]byte) {
 	var last [4]byte
 	var result [3]byte
@@ -110,7 +111,7 @@ func (g *grid) cmyk(dst []byte, inks [4][]byte) {
 	}
 }
 
-// add adds a grid point with its weight.
+// add adds a weighted grid point to sum.
 func (g *grid) add(sum *[3]int, at, weight int32) {
 	node := (*[3]int16)(g.nodes[at : at+3])
 	sum[0] += int(node[0]) * int(weight)
@@ -118,7 +119,7 @@ func (g *grid) add(sum *[3]int, at, weight int32) {
 	sum[2] += int(node[2]) * int(weight)
 }
 
-// sum8 returns interpolated colours as bytes.
+// sum8 returns an interpolated colour as bytes.
 func sum8(sum *[3]int) (out [3]byte) {
 	const shift = 28 // of part times one
 	for i, v := range sum {

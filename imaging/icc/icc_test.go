@@ -4,9 +4,8 @@ import (
 	"math"
 	"testing"
 
-	"vitrine/imaging/deltae"
 	"vitrine/imaging/icc"
-	"vitrine/imaging/picture"
+	"vitrine/imaging/imagingtest"
 )
 
 func parse(t *testing.T, profile []byte) *icc.Transform {
@@ -44,34 +43,34 @@ func difference(t *testing.T, transform *icc.Transform, want func(v vec) vec) (l
 		for k := range 3 {
 			levels = math.Max(levels, math.Abs(float64(got[i+k])-w[k]))
 		}
-		delta = math.Max(delta, deltae.CIEDE2000(
-			deltae.FromSRGB(float64(got[i]), float64(got[i+1]), float64(got[i+2])), deltae.FromSRGB(w[0], w[1], w[2])))
+		delta = math.Max(delta, imagingtest.CIEDE2000(
+			imagingtest.LabFromSRGB(float64(got[i]), float64(got[i+1]), float64(got[i+2])), imagingtest.LabFromSRGB(w[0], w[1], w[2])))
 	}
 	return levels, delta
 }
 
-// Spaces of a matrix and curves come out as their definitions say, to the rounding of one level, which in the dark
+// Matrix and curve profiles convert as their colour spaces are defined, except for rounding to levels, which for dark colours
 // is a CIEDE2000 of less than 1.
 func TestMatrixProfiles(t *testing.T) {
 	t.Parallel()
-	romm := picture.ParametricCurve(3, 1.8, 1, 0, 1.0/16, 1.0/32)
+	romm := imagingtest.ParametricCurve(3, 1.8, 1, 0, 1.0/16, 1.0/32)
 	tests := []struct {
 		name    string
 		profile []byte
 		toXYZ   rows
 		curve   func(float64) float64
 	}{
-		{"display p3", picture.MatrixProfile(picture.DisplayP3, picture.SRGBCurve()), p3ToXYZ, fromSRGB},
-		{"display p3, sampled", picture.MatrixProfile(picture.DisplayP3, picture.SampledCurve(1024, fromSRGB)), p3ToXYZ, fromSRGB},
-		{"adobe rgb", picture.MatrixProfile(picture.AdobeRGB, picture.GammaCurve(563.0/256)), adobeToXYZ, power(563.0 / 256)},
-		{"prophoto", picture.MatrixProfile(picture.ProPhoto, romm), photoToXYZ, fromROMM},
-		{"linear p3", picture.MatrixProfile(picture.DisplayP3, picture.SampledCurve(0, nil)), p3ToXYZ, power(1)},
-		{"gamma 1.8", picture.MatrixProfile(picture.SRGB, picture.ParametricCurve(0, 1.8)), srgbToXYZ, power(1.8)},
-		{"gamma with offset", picture.MatrixProfile(picture.SRGB, picture.ParametricCurve(1, 2, 0.9, 0.1)), srgbToXYZ,
+		{"display p3", imagingtest.MatrixProfile(imagingtest.DisplayP3, imagingtest.SRGBCurve()), p3ToXYZ, fromSRGB},
+		{"display p3, sampled", imagingtest.MatrixProfile(imagingtest.DisplayP3, imagingtest.SampledCurve(1024, fromSRGB)), p3ToXYZ, fromSRGB},
+		{"adobe rgb", imagingtest.MatrixProfile(imagingtest.AdobeRGB, imagingtest.GammaCurve(563.0/256)), adobeToXYZ, power(563.0 / 256)},
+		{"prophoto", imagingtest.MatrixProfile(imagingtest.ProPhoto, romm), photoToXYZ, fromROMM},
+		{"linear p3", imagingtest.MatrixProfile(imagingtest.DisplayP3, imagingtest.SampledCurve(0, nil)), p3ToXYZ, power(1)},
+		{"gamma 1.8", imagingtest.MatrixProfile(imagingtest.SRGB, imagingtest.ParametricCurve(0, 1.8)), srgbToXYZ, power(1.8)},
+		{"gamma with offset", imagingtest.MatrixProfile(imagingtest.SRGB, imagingtest.ParametricCurve(1, 2, 0.9, 0.1)), srgbToXYZ,
 			func(v float64) float64 { return (0.9*v + 0.1) * (0.9*v + 0.1) }},
-		{"gamma with two", picture.MatrixProfile(picture.SRGB, picture.ParametricCurve(2, 2, 0.8, -0.1, 0.2)), srgbToXYZ,
+		{"gamma with two", imagingtest.MatrixProfile(imagingtest.SRGB, imagingtest.ParametricCurve(2, 2, 0.8, -0.1, 0.2)), srgbToXYZ,
 			func(v float64) float64 { return math.Pow(math.Max(0.8*v-0.1, 0), 2) + 0.2 }},
-		{"seven parameters", picture.MatrixProfile(picture.SRGB, picture.ParametricCurve(4, 2, 0.9, 0, 0.5, 0.25, 0.05, 0.02)), srgbToXYZ,
+		{"seven parameters", imagingtest.MatrixProfile(imagingtest.SRGB, imagingtest.ParametricCurve(4, 2, 0.9, 0, 0.5, 0.25, 0.05, 0.02)), srgbToXYZ,
 			func(v float64) float64 {
 				if v < 0.25 {
 					return 0.5*v + 0.02
@@ -87,7 +86,7 @@ func TestMatrixProfiles(t *testing.T) {
 			t.Errorf("%s: differs by %.2f levels, CIEDE2000 %.2f", test.name, levels, delta)
 		}
 		if transform.Identity() || transform.Space() != icc.RGB {
-			t.Errorf("%s is taken for sRGB", test.name)
+			t.Errorf("%s is treated as sRGB", test.name)
 		}
 	}
 }
@@ -111,7 +110,7 @@ func TestPrimaries(t *testing.T) {
 		"nothing": {}, "one point": {icc.SRGB.White, icc.SRGB.Red, icc.SRGB.Red, icc.SRGB.Red},
 		"on the edge": {icc.SRGB.White, icc.SRGB.Red, [2]float64{0.3, 0}, icc.SRGB.Blue},
 		"no white":    {[2]float64{0, 0}, icc.SRGB.Red, icc.SRGB.Green, icc.SRGB.Blue},
-		"no number":   {[2]float64{math.NaN(), 1}, icc.SRGB.Red, icc.SRGB.Green, icc.SRGB.Blue},
+		"NaN":         {[2]float64{math.NaN(), 1}, icc.SRGB.Red, icc.SRGB.Green, icc.SRGB.Blue},
 	} {
 		if _, err := icc.NewRGB(p, icc.Linear); err == nil {
 			t.Errorf("%s: no error", name)
@@ -122,30 +121,30 @@ func TestPrimaries(t *testing.T) {
 func TestIdentity(t *testing.T) {
 	t.Parallel()
 	for name, profile := range map[string][]byte{
-		"parametric": picture.MatrixProfile(picture.SRGB, picture.SRGBCurve()),
-		"sampled":    picture.MatrixProfile(picture.SRGB, picture.SampledCurve(1024, fromSRGB)),
-		"gray":       picture.GrayProfile(picture.SRGBCurve()),
+		"parametric": imagingtest.MatrixProfile(imagingtest.SRGB, imagingtest.SRGBCurve()),
+		"sampled":    imagingtest.MatrixProfile(imagingtest.SRGB, imagingtest.SampledCurve(1024, fromSRGB)),
+		"gray":       imagingtest.GrayProfile(imagingtest.SRGBCurve()),
 	} {
 		transform := parse(t, profile)
 		if !transform.Identity() {
-			t.Errorf("%s is not taken for sRGB", name)
+			t.Errorf("%s is not recognized as sRGB", name)
 		}
 	}
 }
 
 func TestGray(t *testing.T) {
 	t.Parallel()
-	lightness := picture.Profile("GRAY", "Lab ", picture.Tag{Name: "kTRC", Content: picture.SampledCurve(0, nil)})
+	lightness := imagingtest.Profile("GRAY", "Lab ", imagingtest.Tag{Name: "kTRC", Content: imagingtest.SampledCurve(0, nil)})
 	for name, test := range map[string]struct {
 		profile []byte
 		curve   func(float64) float64
 	}{
-		"gamma 2.2":  {picture.GrayProfile(picture.GammaCurve(2.2)), power(563.0 / 256)},
-		"gamma 1.8":  {picture.GrayProfile(picture.ParametricCurve(0, 1.8)), power(1.8)},
-		"dot gain":   {picture.GrayProfile(picture.SampledCurve(256, func(v float64) float64 { return v * v * (1.4 - 0.4*v) })), func(v float64) float64 { return v * v * (1.4 - 0.4*v) }},
-		"linear":     {picture.GrayProfile(picture.SampledCurve(0, nil)), power(1)},
+		"gamma 2.2":  {imagingtest.GrayProfile(imagingtest.GammaCurve(2.2)), power(563.0 / 256)},
+		"gamma 1.8":  {imagingtest.GrayProfile(imagingtest.ParametricCurve(0, 1.8)), power(1.8)},
+		"dot gain":   {imagingtest.GrayProfile(imagingtest.SampledCurve(256, func(v float64) float64 { return v * v * (1.4 - 0.4*v) })), func(v float64) float64 { return v * v * (1.4 - 0.4*v) }},
+		"linear":     {imagingtest.GrayProfile(imagingtest.SampledCurve(0, nil)), power(1)},
 		"lightness":  {lightness, func(v float64) float64 { return fromSRGB(labReference([3]float64{100 * v, 0, 0})[1] / 255) }},
-		"two points": {picture.GrayProfile(picture.SampledCurve(2, func(v float64) float64 { return 1 - v })), func(v float64) float64 { return 1 - v }},
+		"two points": {imagingtest.GrayProfile(imagingtest.SampledCurve(2, func(v float64) float64 { return 1 - v })), func(v float64) float64 { return 1 - v }},
 	} {
 		transform := parse(t, test.profile)
 		row, pixels := make([]byte, 256), make([]byte, 4*256)
@@ -167,8 +166,7 @@ func TestGray(t *testing.T) {
 	}
 }
 
-// Tables are interpolated between colours of sRGB rather than of Lab, and come as close to what they were made of as
-// their points are dense.
+// Tables are interpolated between sRGB colours, not Lab colours. The error depends on the number of points.
 func TestTables(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -176,7 +174,7 @@ func TestTables(t *testing.T) {
 		size       int
 		mean, most float64 // CIEDE2000
 	}{{"mft1", 9, 0.6, 8}, {"mft2", 9, 0.5, 8}, {"mft2", 17, 0.3, 1.5}, {"mAB ", 9, 0.5, 8}} {
-		transform := parse(t, picture.TableProfile("CMYK", test.form, test.size, inkLab))
+		transform := parse(t, imagingtest.TableProfile("CMYK", test.form, test.size, inkLab))
 		sum, worst, n := 0.0, 0.0, 0
 		const width = 10
 		var inks [4][]byte
@@ -193,7 +191,7 @@ func TestTables(t *testing.T) {
 			for k := range width {
 				at := []float64{float64(inks[0][k]) / 255, float64(inks[1][k]) / 255, float64(inks[2][k]) / 255, float64(inks[3][k]) / 255}
 				want, p := labReference(inkLab(at)), out[4*k:]
-				d := deltae.CIEDE2000(deltae.FromSRGB(want[0], want[1], want[2]), deltae.FromSRGB(float64(p[0]), float64(p[1]), float64(p[2])))
+				d := imagingtest.CIEDE2000(imagingtest.LabFromSRGB(want[0], want[1], want[2]), imagingtest.LabFromSRGB(float64(p[0]), float64(p[1]), float64(p[2])))
 				sum, worst, n = sum+d, math.Max(worst, d), n+1
 				if p[3] != 255 {
 					t.Fatalf("not opaque: %v", p[:4])
@@ -201,16 +199,16 @@ func TestTables(t *testing.T) {
 			}
 		}
 		mean := sum / float64(n)
-		t.Logf("%s of %d: CIEDE2000 %.2f in the mean, %.2f at most", test.form, test.size, mean, worst)
+		t.Logf("%s of %d: CIEDE2000 %.2f on average, up to %.2f", test.form, test.size, mean, worst)
 		if mean > test.mean || worst > test.most {
-			t.Errorf("%s of %d: CIEDE2000 %.2f in the mean, %.2f at most", test.form, test.size, mean, worst)
+			t.Errorf("%s of %d: CIEDE2000 %.2f on average, up to %.2f", test.form, test.size, mean, worst)
 		}
 		if transform.Identity() || transform.Space() != icc.CMYK {
 			t.Errorf("%s: space %v", test.form, transform.Space())
 		}
 	}
 	for _, form := range []string{"mft1", "mft2", "mAB "} {
-		transform := parse(t, picture.TableProfile("RGB ", form, 33, displayLab))
+		transform := parse(t, imagingtest.TableProfile("RGB ", form, 33, displayLab))
 		levels, delta := difference(t, transform, func(v vec) vec { return reference(p3ToXYZ, fromSRGB, v) })
 		t.Logf("%s of RGB: %.2f levels, CIEDE2000 %.2f", form, levels, delta)
 		if delta > 1.5 {
@@ -219,10 +217,10 @@ func TestTables(t *testing.T) {
 	}
 }
 
-// What 16 bits hold is not lost on the way to 8, even where the samples are linear.
+// Converting 16-bit samples to 8 bits loses no visible detail, even if the samples are linear.
 func TestDeep(t *testing.T) {
 	t.Parallel()
-	transform := parse(t, picture.MatrixProfile(picture.DisplayP3, picture.SampledCurve(0, nil)))
+	transform := parse(t, imagingtest.MatrixProfile(imagingtest.DisplayP3, imagingtest.SampledCurve(0, nil)))
 	tables, rest := transform.Deep()
 	if tables == nil || rest == nil {
 		t.Fatal("no tables")
@@ -233,18 +231,18 @@ func TestDeep(t *testing.T) {
 			pixel := []byte{tables[0][i], tables[1][j], tables[2][16384], 255}
 			rest.RGB(pixel)
 			want := reference(p3ToXYZ, power(1), v)
-			d := deltae.CIEDE2000(deltae.FromSRGB(want[0], want[1], want[2]), deltae.FromSRGB(float64(pixel[0]), float64(pixel[1]), float64(pixel[2])))
+			d := imagingtest.CIEDE2000(imagingtest.LabFromSRGB(want[0], want[1], want[2]), imagingtest.LabFromSRGB(float64(pixel[0]), float64(pixel[1]), float64(pixel[2])))
 			if d > 1.2 {
 				t.Fatalf("%v becomes %v, want %.1f: CIEDE2000 %.2f", v, pixel, want, d)
 			}
 		}
 	}
-	if tables, rest := parse(t, picture.GrayProfile(picture.GammaCurve(1))).Deep(); tables == nil || rest != nil {
-		t.Error("linear gray is not done with its tables")
+	if tables, rest := parse(t, imagingtest.GrayProfile(imagingtest.GammaCurve(1))).Deep(); tables == nil || rest != nil {
+		t.Error("linear gray needs more than its tables")
 	} else if got := tables[0][20]; got != 1 { // of 65,535: 1.0 of 255 in sRGB
 		t.Errorf("dark gray becomes %d", got)
 	}
-	if tables, _ := parse(t, picture.TableProfile("RGB ", "mft1", 3, displayLab)).Deep(); tables != nil {
-		t.Error("a table has curves for 16 bits")
+	if tables, _ := parse(t, imagingtest.TableProfile("RGB ", "mft1", 3, displayLab)).Deep(); tables != nil {
+		t.Error("a table profile returns curves for 16 bits")
 	}
 }

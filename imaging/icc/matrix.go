@@ -2,9 +2,10 @@ package icc
 
 import "math"
 
-// matrix is 3 x 3, row by row.
+// matrix is a 3x3 matrix, row by row.
 type matrix [9]float64
 
+// times returns the product of m and n.
 func (m matrix) times(n matrix) (out matrix) {
 	for i := range out {
 		for k := range 3 {
@@ -14,6 +15,7 @@ func (m matrix) times(n matrix) (out matrix) {
 	return out
 }
 
+// apply returns the product of m and the column v.
 func (m matrix) apply(v [3]float64) (out [3]float64) {
 	for i := range out {
 		out[i] = m[3*i]*v[0] + m[3*i+1]*v[1] + m[3*i+2]*v[2]
@@ -21,7 +23,7 @@ func (m matrix) apply(v [3]float64) (out [3]float64) {
 	return out
 }
 
-// inverse is false for a matrix that has none worth the name.
+// inverse returns the inverse of m, or false if m is nearly singular.
 func (m matrix) inverse() (out matrix, ok bool) {
 	cofactor := func(i int) float64 {
 		r, c := i/3, i%3
@@ -41,17 +43,17 @@ func (m matrix) inverse() (out matrix, ok bool) {
 	return out, true
 }
 
-// bradford turns XYZ into the sharpened responses that chromatic adaptation scales (ICC.1:2022, annex E).
+// bradford converts XYZ to the cone responses that chromatic adaptation scales (ICC.1:2022, annex E).
 var bradford = matrix{0.8951, 0.2664, -0.1614, -0.7502, 1.7135, 0.0367, 0.0389, -0.0685, 1.0296}
 
-// fromXYZ turns XYZ relative to D50 into linear sRGB.
+// fromXYZ converts XYZ relative to D50 to linear sRGB.
 var fromXYZ = func() matrix {
 	m, _ := SRGB.toXYZ()
 	inverse, _ := m.inverse()
 	return inverse
 }()
 
-// Primaries are the chromaticities x, y of an RGB space.
+// Primaries holds the chromaticities x, y of an RGB space.
 type Primaries struct{ White, Red, Green, Blue [2]float64 }
 
 // The primaries of well-known spaces (IEC 61966-2-1, SMPTE EG 432-1, ITU-R BT.2020-2), all with D65.
@@ -63,7 +65,7 @@ var (
 
 var d65 = [2]float64{0.3127, 0.329}
 
-// toXYZ turns linear RGB into XYZ relative to D50. It is false for chromaticities that span no colours.
+// toXYZ returns the matrix from linear RGB to XYZ relative to D50, or false if the chromaticities don't form a colour space.
 func (p Primaries) toXYZ() (m matrix, ok bool) {
 	for i, xy := range [3][2]float64{p.Red, p.Green, p.Blue} {
 		xyz, ok := fromChromaticity(xy)
@@ -93,6 +95,7 @@ func (p Primaries) toXYZ() (m matrix, ok bool) {
 	return m, true
 }
 
+// fromChromaticity returns the XYZ of a chromaticity with Y of 1, or false if y is too small.
 func fromChromaticity(xy [2]float64) (xyz [3]float64, ok bool) {
 	if !(xy[1] > 1e-3) {
 		return xyz, false

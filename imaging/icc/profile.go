@@ -1,10 +1,11 @@
-// Package icc turns colours of the spaces that ICC profiles describe (ICC.1:2022, and its predecessors down to version 2)
-// into sRGB (IEC 61966-2-1), with the relative colorimetric intent and without black point compensation, as
-// libvips does by default. Colours outside of sRGB are clipped channel by channel.
+// Package icc converts colours to sRGB (IEC 61966-2-1) by ICC profiles (ICC.1:2022 and earlier versions from 2 on).
 //
-// It takes matrix and curve profiles of RGB, curve profiles of gray, and tables (lut8, lut16 and lutAToB) of RGB and
-// CMYK. Profiles come from strangers: no length, count or offset in them is believed, and the work is bounded by the
-// profile's own length.
+// It uses the relative colorimetric intent without black point compensation, the default of libvips, and clips each channel
+// to the range of sRGB. It supports matrix and curve profiles of RGB, curve profiles of gray, and tables (lut8, lut16 and
+// lutAToB) of RGB and CMYK. Profiles are untrusted: all lengths, counts and offsets in them are checked, and the work is
+// bounded.
+//
+// The package imports nothing of the project. Begin with Parse in profile.go and with transform.go.
 package icc
 
 import (
@@ -13,19 +14,19 @@ import (
 )
 
 var (
-	// ErrMalformed says that a profile is damaged: it is best ignored.
+	// ErrMalformed is returned for a damaged profile, which callers should ignore.
 	ErrMalformed = errors.New("the colour profile is damaged")
-	// ErrUnsupported says that a profile is of a kind that this package does not know.
-	ErrUnsupported = errors.New("the colour profile is of a rare kind that is not supported")
+	// ErrUnsupported is returned for a profile of a kind that this package does not support.
+	ErrUnsupported = errors.New("this kind of colour profile is not supported")
 )
 
-// MaxBytes is the length of the largest profile that is looked at. Those of printing presses have two million bytes.
+// MaxBytes is the maximum length of a profile. Typical profiles of printing presses have about two million bytes.
 const MaxBytes = 4 << 20
 
-// Space is the kind of colours that a profile describes.
+// Space is the colour space of stored values.
 type Space uint8
 
-// The kinds.
+// The colour spaces that Parse supports.
 const (
 	Gray Space = iota + 1
 	RGB
@@ -38,14 +39,14 @@ const (
 	maxTags     = 200
 )
 
-// profile is a parsed profile: its tags by signature.
+// profile is a profile with its tag table.
 type profile struct {
 	data []byte
-	tags []byte // the table
-	lab  bool   // the connection space is Lab and not XYZ
+	tags []byte // the tag table
+	lab  bool   // the connection space is Lab, not XYZ
 }
 
-// Parse reads a profile. The error is [ErrMalformed] or [ErrUnsupported].
+// Parse returns the transform of a profile. It returns [ErrMalformed] or [ErrUnsupported] if it can't.
 func Parse(data []byte) (*Transform, error) {
 	if len(data) < headerBytes+4 || string(data[36:40]) != "acsp" {
 		return nil, ErrMalformed
@@ -81,7 +82,7 @@ func Parse(data []byte) (*Transform, error) {
 	return nil, ErrUnsupported
 }
 
-// tag returns the content of a tag, or nothing where there is none or not in full.
+// tag returns the content of a tag, or nil if the tag is missing or incomplete.
 func (p *profile) tag(name string) []byte {
 	for e := p.tags; len(e) > 0; e = e[entryBytes:] {
 		if string(e[:4]) != name {
@@ -96,19 +97,20 @@ func (p *profile) tag(name string) []byte {
 	return nil
 }
 
+// gray returns the transform of a gray profile.
 func (p *profile) gray() (*Transform, error) {
 	c, _, err := parseCurve(p.tag("kTRC"))
 	if err != nil {
 		return nil, err
 	}
 	transfer := c.at
-	if p.lab { // the curve gives lightness
+	if p.lab { // the curve returns lightness
 		transfer = func(x float64) float64 { return lightness(c.at(x)) }
 	}
 	return NewGray(transfer), nil
 }
 
-// rgb prefers tables, which say more, to matrix and curves.
+// rgb returns the transform of an RGB profile. It prefers a table to matrix and curves, because a table is more precise.
 func (p *profile) rgb() (*Transform, error) {
 	t, err := p.table(RGB)
 	if err == nil || p.lab {
@@ -133,7 +135,8 @@ func (p *profile) rgb() (*Transform, error) {
 	return newShaper(fromXYZ.times(toXYZ), curves), nil
 }
 
-// table reads the table for the relative colorimetric intent, or the perceptual one that stands for all.
+// table returns the transform of the table for the relative colorimetric intent, or else of the perceptual one, the default
+// for all intents.
 func (p *profile) table(space Space) (*Transform, error) {
 	for _, name := range [2]string{"A2B1", "A2B0"} {
 		if content := p.tag(name); content != nil {
@@ -143,5 +146,5 @@ func (p *profile) table(space Space) (*Transform, error) {
 	return nil, ErrMalformed
 }
 
-// fixed reads an s15Fixed16Number.
+// fixed returns the value of an s15Fixed16Number.
 func fixed(b []byte) float64 { return float64(int32(binary.BigEndian.Uint32(b))) / 65536 }

@@ -2,8 +2,7 @@ package icc_test
 
 import "math"
 
-// What colours of well-known spaces are in sRGB, in floating point, from the definitions of the spaces and not
-// from profiles of them.
+// The functions in this file convert colours to sRGB in floating point by the definitions of their spaces, without profiles.
 
 type vec [3]float64
 
@@ -57,7 +56,7 @@ func fromROMM(v float64) float64 {
 	return math.Pow(v, 1.8)
 }
 
-// reference returns sRGB, from 0 to 255, of a colour from 0 to 1.
+// reference returns the sRGB values, from 0 to 255, of a colour from 0 to 1.
 func reference(toXYZ rows, transfer func(float64) float64, v vec) (out vec) {
 	for i := range v {
 		v[i] = transfer(v[i])
@@ -72,7 +71,7 @@ func reference(toXYZ rows, transfer func(float64) float64, v vec) (out vec) {
 	return out
 }
 
-// labReference returns sRGB, from 0 to 255, of L*a*b* relative to D50.
+// labReference returns the sRGB values, from 0 to 255, of L*a*b* relative to D50.
 func labReference(lab [3]float64) (out vec) {
 	inverse := func(t float64) float64 {
 		if t > 6.0/29 {
@@ -88,7 +87,7 @@ func labReference(lab [3]float64) (out vec) {
 	return out
 }
 
-// inkLab is a press made up for tests: paper of L* 94, inks that multiply, as L*a*b* relative to the paper.
+// inkLab models a fictitious press with paper of L* 94 and inks that multiply. It returns L*a*b* relative to the paper.
 func inkLab(in []float64) [3]float64 {
 	light := func(absorbed ...float64) float64 {
 		v := 1.0
@@ -108,7 +107,7 @@ func inkLab(in []float64) [3]float64 {
 	return [3]float64{116*f(y) - 16, 300 * (f(0.7*r+0.3*g) - f(y)), 120 * (f(y) - f(b))}
 }
 
-// displayLab is a display that is described by a table: Display P3 as L*a*b*.
+// displayLab models a Display P3 display. It returns L*a*b*.
 func displayLab(in []float64) [3]float64 {
 	var v vec
 	for i := range v {

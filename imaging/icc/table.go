@@ -5,23 +5,23 @@ import (
 	"math"
 )
 
-// table is a profile's multi-dimensional table with what stands before and after it (ICC.1:2022, 10.10 to 10.12).
+// table is a multi-dimensional table of a profile with its curves and matrix (ICC.1:2022, 10.10 to 10.12).
 type table struct {
 	n       int // inputs
 	in      [4]curve
 	size    [4]int // grid points by input
-	samples curve  // of the grid, three a point
+	samples curve  // of the grid, three per point
 	middle  [3]curve
 	matrix  matrix
 	offset  [3]float64
 	out     [3]curve
-	pcs     func(v [3]float64) [3]float64 // from stored values to XYZ
+	pcs     func(v [3]float64) [3]float64 // converts stored values to XYZ
 }
 
-// maxNodes bounds the work; tables of profile makers have 83,521 points at most.
+// maxNodes limits the points of a table. Published profiles have up to 83,521.
 const maxNodes = 300_000
 
-// parseTable reads a tag of the A2B family.
+// parseTable returns the transform of an A2B tag.
 func parseTable(b []byte, space Space, lab bool) (*Transform, error) {
 	t := &table{n: 3, matrix: identity}
 	if space == CMYK {
@@ -56,8 +56,8 @@ func parseTable(b []byte, space Space, lab bool) (*Transform, error) {
 	return &Transform{space: space, grid: newGrid(t)}, nil
 }
 
-// encoding returns the meaning of stored values from 0 to 1. Lab has 100 and 127 at 1, or at 65280/65535 in the older
-// form for 16 bits; XYZ has 1+32767/32768 there.
+// encoding returns the function that converts stored values, from 0 to 1, to XYZ. In Lab, L* of 100 and a* and b* of 127 are
+// stored as 1, or as 65280/65535 in the older 16-bit form. In XYZ, 1+32767/32768 is stored as 1.
 func encoding(lab bool, scale float64) func([3]float64) [3]float64 {
 	if !lab {
 		return func(v [3]float64) [3]float64 {
@@ -70,7 +70,7 @@ func encoding(lab bool, scale float64) func([3]float64) [3]float64 {
 	}
 }
 
-// parsePlain reads lut8Type and lut16Type. Their matrix is for XYZ as input, and so not for us.
+// parsePlain parses a lut8Type or lut16Type. It ignores the matrix, which only applies to XYZ as input.
 func (t *table) parsePlain(b []byte, head, entries, outputs, width int) error {
 	if entries < 2 || outputs < 2 || entries > 4096 || outputs > 4096 {
 		return ErrMalformed
@@ -110,7 +110,7 @@ func (t *table) parsePlain(b []byte, head, entries, outputs, width int) error {
 	return nil
 }
 
-// nodes is the number of grid points.
+// nodes returns the number of grid points.
 func (t *table) nodes() (int, error) {
 	n := 1
 	for _, size := range t.size[:t.n] {
@@ -124,7 +124,7 @@ func (t *table) nodes() (int, error) {
 	return n, nil
 }
 
-// parseElements reads lutAToBType, if it has a table at all.
+// parseElements parses a lutAToBType. It returns ErrUnsupported if the type has no table.
 func (t *table) parseElements(b []byte) error {
 	at := func(field int) []byte {
 		offset := binary.BigEndian.Uint32(b[field:])
@@ -172,7 +172,7 @@ func (t *table) parseElements(b []byte) error {
 	return curves(at(12), t.out[:], true)
 }
 
-// curves reads a set of curves, each of which begins at a multiple of four bytes.
+// curves parses a set of curves, each of which begins at a multiple of four bytes.
 func curves(b []byte, list []curve, needed bool) error {
 	if b == nil {
 		if needed {
@@ -191,7 +191,7 @@ func curves(b []byte, list []curve, needed bool) error {
 	return nil
 }
 
-// rgb returns the colour of a grid point in sRGB, also beyond its range.
+// rgb returns the sRGB colour of a grid point, which may exceed the range from 0 to 1.
 func (t *table) rgb(node int) (out [3]float64) {
 	var v [3]float64
 	for i := range v {
@@ -208,7 +208,7 @@ func (t *table) rgb(node int) (out [3]float64) {
 	return out
 }
 
-// position returns where on the grid an 8-bit sample of input k lies, in units of 1/part of a cell.
+// position returns the position of an 8-bit sample of input k on the grid, in units of 1/part of a cell.
 func (t *table) position(k int, sample byte) int {
 	return int(math.Round(t.in[k].at(float64(sample)/255) * float64(t.size[k]-1) * part))
 }

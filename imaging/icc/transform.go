@@ -2,16 +2,16 @@ package icc
 
 import "math"
 
-// Transform turns the colours of one space into sRGB. Immutable; safe for concurrent use.
+// Transform converts the colours of one space to sRGB. It is immutable and safe for concurrent use.
 type Transform struct {
 	space  Space
-	curves [3]Transfer // of a matrix profile; of gray, all are the same
+	curves [3]Transfer // of a matrix profile; all the same for gray
 	toRGB  matrix      // from linear light to linear sRGB
 
-	direct *[3][256]byte // each channel for itself: gray, and primaries that are sRGB's
-	linear [3][256]int32 // linear light of stored values, in linearUnit
-	fixed  [9]int        // toRGB in matrixUnit
-	grid   *grid
+	direct *[3][256]byte // sRGB of stored values, for gray and the primaries of sRGB; nil otherwise
+	linear [3][256]int32 // linear light of stored values, in units of 1/linearUnit
+	fixed  [9]int        // toRGB in units of 1/matrixUnit
+	grid   *grid         // of a table profile; nil otherwise
 }
 
 const (
@@ -20,18 +20,19 @@ const (
 	sumUnit    = linearUnit * matrixUnit / encodeSteps
 )
 
-// tolerance is how far a matrix may be from another for both to be called the same: it moves no channel of a saturated
-// colour visibly.
+// tolerance is the largest difference of matrix elements that is ignored. It changes no channel of a saturated colour
+// visibly.
 const tolerance = 0.002
 
-// NewGray returns the transform for gray with that transfer function.
+// NewGray returns the transform of gray with the transfer function.
 func NewGray(transfer Transfer) *Transform {
 	t := &Transform{space: Gray, curves: [3]Transfer{transfer, transfer, transfer}, toRGB: identity}
 	t.compile()
 	return t
 }
 
-// NewRGB returns the transform for RGB with those primaries and transfer function. The error is [ErrMalformed].
+// NewRGB returns the transform of RGB with the primaries and transfer function, or [ErrMalformed] if the primaries don't form
+// a colour space.
 func NewRGB(p Primaries, transfer Transfer) (*Transform, error) {
 	toXYZ, ok := p.toXYZ()
 	if !ok {
@@ -42,13 +43,14 @@ func NewRGB(p Primaries, transfer Transfer) (*Transform, error) {
 
 var identity = matrix{0: 1, 4: 1, 8: 1}
 
+// newShaper returns the transform of RGB with the curves and a matrix to linear sRGB.
 func newShaper(toRGB matrix, curves [3]Transfer) *Transform {
 	t := &Transform{space: RGB, curves: curves, toRGB: toRGB}
 	t.compile()
 	return t
 }
 
-// compile makes the tables for 8-bit samples.
+// compile computes the tables for 8-bit samples.
 func (t *Transform) compile() {
 	plain := true
 	for i, v := range t.toRGB {
@@ -69,10 +71,10 @@ func (t *Transform) compile() {
 	}
 }
 
-// Space tells what the transform takes.
+// Space returns the colour space that the transform converts from.
 func (t *Transform) Space() Space { return t.space }
 
-// Identity reports whether the transform changes no colour by more than a level or so: it is sRGB already.
+// Identity reports whether the colours are sRGB already: the transform changes no channel by more than one level.
 func (t *Transform) Identity() bool {
 	if t.direct == nil {
 		return false
@@ -87,9 +89,9 @@ func (t *Transform) Identity() bool {
 	return true
 }
 
-// Deep returns tables that turn 16-bit samples into 8-bit ones with sRGB's transfer function, so that nothing of what a
-// dark or linear picture holds gets lost, and the transform for those. Both are nil where there is no such way; the
-// transform alone is nil where none is needed.
+// Deep returns tables that convert 16-bit samples to 8-bit samples with the transfer function of sRGB, so that dark and linear
+// pictures lose no detail, and the transform for the result. The transform is nil if the result is sRGB. Both are nil for a
+// table profile.
 func (t *Transform) Deep() (tables *[3][1 << 16]byte, rest *Transform) {
 	if t.grid != nil {
 		return nil, nil
@@ -119,8 +121,8 @@ func (t *Transform) Gray(row []byte) {
 	}
 }
 
-// RGB converts pixels of four bytes in place, of which the last is left alone: they must not be premultiplied. A
-// transform of gray takes each of the three for gray.
+// RGB converts pixels of four bytes in place. It doesn't change the last byte, alpha; colours must not be premultiplied. A
+// transform of gray converts each of the three colour bytes as gray.
 func (t *Transform) RGB(row []byte) {
 	switch {
 	case t.grid != nil:
@@ -135,6 +137,7 @@ func (t *Transform) RGB(row []byte) {
 	}
 }
 
+// shape converts pixels by curves and matrix.
 func (t *Transform) shape(row []byte) {
 	bytes := encodeBytes()
 	m := &t.fixed
@@ -147,7 +150,8 @@ func (t *Transform) shape(row []byte) {
 	}
 }
 
+// step returns the index in encodeBytes of a sum of products.
 func step(sum int) int { return min(max((sum+sumUnit/2)/sumUnit, 0), encodeSteps) }
 
-// CMYK converts a row of inks, 255 being full, to opaque pixels of four bytes.
+// CMYK converts a row of inks, where 255 is full ink, to opaque pixels of four bytes.
 func (t *Transform) CMYK(dst []byte, inks [4][]byte) { t.grid.cmyk(dst, inks) }

@@ -2,16 +2,16 @@ package jpeg
 
 import "image"
 
-// A band is a row of units. All scans of the file go forward band by band, each in its own part of the source, so that
-// no more than a band of coefficients, and of samples, has to be kept.
+// A band is a row of units. All scans of the file advance together, band by band, each in its own part of the source, so
+// only one band of coefficients and samples is in memory.
 
-// bands is how many there are.
+// bands returns the number of bands.
 func (f *frame) bands() int {
 	_, down := f.units()
 	return down
 }
 
-// bandBlocks is how many blocks a band has.
+// bandBlocks returns the number of blocks of a band.
 func (f *frame) bandBlocks() int {
 	across, _ := f.units()
 	total := 0
@@ -21,10 +21,10 @@ func (f *frame) bandBlocks() int {
 	return total
 }
 
-// bandBytes is the size of a band's samples at a scale.
+// bandBytes returns the size of a band's samples at a scale.
 func bandBytes(f *frame, scale int) int64 { return planeBytes(f, scale) / int64(max(f.bands(), 1)) }
 
-// coefficientBytes is what a progressive file needs beside.
+// coefficientBytes returns the size of a band's coefficients and masks, which only a progressive file needs.
 func coefficientBytes(f *frame, scale int) int64 {
 	if !f.progressive {
 		return 0
@@ -32,9 +32,9 @@ func coefficientBytes(f *frame, scale int) int64 {
 	return int64(f.bandBlocks()) * int64(2*slotsAt(scale).kept+8)
 }
 
-// allocate assigns the components their parts of buf, which has room for so many equal parts of their planes, and, for
-// a progressive file, the place for their coefficients.
-func (d *Decoder) allocate(buf []byte, parts int) {
+// allocate assigns each component its part of buf, which holds the planes divided by the given number of parts. For a
+// progressive file it also allocates the coefficients of a band.
+func (d *decoder) allocate(buf []byte, parts int) {
 	f, scale := &d.frame, d.opt.Scale
 	if f.progressive {
 		d.memory = resized(d.memory, d.slot.kept*f.bandBlocks())
@@ -57,14 +57,14 @@ func (d *Decoder) allocate(buf []byte, parts int) {
 }
 
 // bands decodes one band after another into the same memory and passes each to take.
-func (d *Decoder) bands(take func(image.Image) error) error {
+func (d *decoder) bands(take func(image.Image) error) error {
 	d.samples = resized(d.samples, int(bandBytes(&d.frame, d.opt.Scale)))
 	d.allocate(d.samples, d.frame.bands())
 	return d.run(take)
 }
 
-// run decodes all bands: into the whole planes where there is no take.
-func (d *Decoder) run(take func(image.Image) error) error {
+// run decodes all bands. If take is nil, they fill the planes of the whole picture.
+func (d *decoder) run(take func(image.Image) error) error {
 	f := &d.frame
 	if err := d.stopped(); err != nil {
 		return err
@@ -91,9 +91,9 @@ func (d *Decoder) run(take func(image.Image) error) error {
 	return d.ended()
 }
 
-// band decodes what the scans hold of a band, in the order of the file. Where one is damaged, those before it go on:
-// it depends on how they end, and the error of the first one is the file's.
-func (d *Decoder) band(my int) error {
+// band decodes the band in all scans, in the order of the file. If a scan is damaged, the scans before it continue, because
+// the error of the first damaged scan in the file is the one to return.
+func (d *decoder) band(my int) error {
 	f := &d.frame
 	if f.progressive {
 		clear(d.memory)
@@ -123,26 +123,27 @@ func (d *Decoder) band(my int) error {
 	return nil
 }
 
-// ended returns the error of the scans as a whole. To image/jpeg an end-of-band run that is not used up goes on in the
-// next scan, which here was long under way.
-func (d *Decoder) ended() error {
+// ended returns the error of the scans after the last band. In image/jpeg an unfinished end-of-band run continues in the
+// next scan. Here the scans advance together, so such a file is unsupported.
+func (d *decoder) ended() error {
 	for i := range d.scans {
 		if d.scans[i].eobRun > 0 && (i < len(d.scans)-1 || d.damage != nil) {
-			return unsupported("end-of-band run beyond the end of a scan")
+			return unsupported("end-of-band run continues past the end of a scan")
 		}
 	}
 	return d.damage
 }
 
-func (d *Decoder) stopped() error {
+// stopped returns the error of Options.Stop.
+func (d *decoder) stopped() error {
 	if d.opt.Stop == nil {
 		return nil
 	}
 	return d.opt.Stop()
 }
 
-// view is what the planes hold of the picture: its rows from top to bottom, counted at full scale.
-func (d *Decoder) view(top, bottom int) image.Image {
+// view returns the rows of the picture from top to bottom, both in rows at full size, as an image of the planes.
+func (d *decoder) view(top, bottom int) image.Image {
 	f, s, c := &d.frame, d.opt.Scale, &d.comp
 	bounds := image.Rect(0, top/s, (f.width+s-1)/s, (bottom+s-1)/s)
 	if f.n == 1 {

@@ -9,9 +9,10 @@ import (
 	"testing"
 
 	"vitrine/imaging/jpeg"
+	"vitrine/imaging/jpeg/jpegtest"
 )
 
-// whole puts bands together.
+// whole decodes in bands and assembles them.
 func whole(t *testing.T, src []byte, o jpeg.Options) (image.Image, error) {
 	t.Helper()
 	var gray *image.Gray
@@ -55,14 +56,14 @@ func whole(t *testing.T, src []byte, o jpeg.Options) (image.Image, error) {
 	return colour, err
 }
 
-// trash shows that the decoder relies on nothing that was left in a band.
+// trash overwrites a band, to show that the decoder doesn't depend on its contents afterwards.
 func trash(pix []byte) {
 	for i := range pix {
 		pix[i] = 77
 	}
 }
 
-func TestBandsMakeThePicture(t *testing.T) {
+func TestBandsEqualDecode(t *testing.T) {
 	t.Parallel()
 	for name, sampling := range samplings {
 		for mode, m := range modes {
@@ -81,7 +82,7 @@ func TestBandsMakeThePicture(t *testing.T) {
 							t.Fatal(err)
 						}
 						got, err := whole(t, src, o)
-						if err != nil || !samePixels(want, got) {
+						if err != nil || !jpegtest.SamePixels(want, got) {
 							t.Errorf("%v at scale %d: the pixels differ from those of Decode (%v)", size, scale, err)
 						}
 					}
@@ -91,7 +92,7 @@ func TestBandsMakeThePicture(t *testing.T) {
 	}
 }
 
-// Planes that no scan brings are black, whatever the memory held before.
+// A plane without a scan is black, even if the decoder reuses memory.
 func TestBandsOfMissingScans(t *testing.T) {
 	t.Parallel()
 	var d jpeg.Decoder
@@ -105,7 +106,7 @@ func TestBandsOfMissingScans(t *testing.T) {
 		bands++
 		m := band.(*image.YCbCr)
 		if bytes.Count(m.Cb, []byte{0}) < len(m.Cb) || bytes.Count(m.Cr, []byte{0}) < len(m.Cr) {
-			t.Error("there is chroma that is not in the file")
+			t.Error("chroma is not zero, but the file has none")
 		}
 		return nil
 	})
@@ -114,7 +115,7 @@ func TestBandsOfMissingScans(t *testing.T) {
 	}
 }
 
-func TestBandsFail(t *testing.T) {
+func TestBandsReturnErrors(t *testing.T) {
 	t.Parallel()
 	enough := errors.New("enough")
 	for name, src := range examples() {
@@ -127,14 +128,14 @@ func TestBandsFail(t *testing.T) {
 			part := src[:len(src)*percent/100]
 			_, want := jpeg.Decode(part, jpeg.Options{})
 			if err := jpeg.Bands(part, jpeg.Options{}, func(image.Image) error { return nil }); err == nil || err.Error() != want.Error() {
-				t.Errorf("%s: %d %% of it give %v, want %v", name, percent, err, want)
+				t.Errorf("%s: the first %d %% of the file: error %v, want %v", name, percent, err, want)
 			}
 		}
 	}
 }
 
-// A scan is decoded with what was in force at its place in the file, although all are under way together.
-func TestBandsKeepToTheTablesOfEachScan(t *testing.T) {
+// Each scan is decoded with the tables in force at its position in the file, although all scans advance together.
+func TestBandsUseTablesOfEachScan(t *testing.T) {
 	t.Parallel()
 	quant := func(v byte) string { return "\x00" + strings.Repeat(string(rune(v)), 64) }
 	wrong := "\x02" + strings.Repeat("\x00", 15) + "\x01\x02" // two codes of one bit
@@ -157,8 +158,8 @@ func TestBandsKeepToTheTablesOfEachScan(t *testing.T) {
 	}
 }
 
-// More tables than any file needs are left to image/jpeg rather than kept; those that no scan goes by do not count.
-func TestBandsKeepFewTables(t *testing.T) {
+// A file with more tables than the limit is unsupported. Tables that no scan uses do not count.
+func TestBandsLimitTables(t *testing.T) {
 	t.Parallel()
 	table := slices.Concat(marked(0xc4, "\x00"+string(craftTable)), marked(0xc4, "\x10"+string(craftTable)))
 	for scans, want := range map[int]error{90: nil, 130: jpeg.ErrUnsupported} {
@@ -169,7 +170,7 @@ func TestBandsKeepFewTables(t *testing.T) {
 		sos := []byte{0xff, 0xda}
 		src := bytes.ReplaceAll(c.encode(), sos, slices.Concat(table, table, table, sos))
 		if _, err := jpeg.Decode(src, jpeg.Options{MaxPasses: 1000}); !errors.Is(err, want) {
-			t.Errorf("%d scans with tables of their own: %v, want %v", scans, err, want)
+			t.Errorf("%d scans with separate tables: %v, want %v", scans, err, want)
 		}
 	}
 }

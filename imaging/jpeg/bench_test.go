@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"vitrine/imaging/jpeg"
+	"vitrine/imaging/jpeg/jpegenc"
+	"vitrine/imaging/jpeg/jpegtest"
 )
 
 var benchSizes = []struct {
@@ -17,7 +19,7 @@ var benchSizes = []struct {
 
 func BenchmarkDecode(b *testing.B) {
 	for _, size := range benchSizes {
-		src, err := jpeg.Append(nil, photograph(size.width, size.height), jpeg.EncoderOptions{Quality: 85})
+		src, err := jpegenc.Append(nil, jpegtest.Photograph(size.width, size.height), jpegenc.Options{Quality: 85})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -53,34 +55,5 @@ func benchDecode(b *testing.B, name string, src []byte) {
 				}
 			}
 		})
-	}
-}
-
-func BenchmarkEncode(b *testing.B) {
-	for _, size := range benchSizes {
-		m := photograph(size.width, size.height)
-		b.Run(size.name+"/std", func(b *testing.B) {
-			for b.Loop() {
-				var out bytes.Buffer
-				if err := stdjpeg.Encode(&out, m, &stdjpeg.Options{Quality: 80}); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-		for _, optimize := range []bool{false, true} {
-			name := size.name + "/ours"
-			if optimize {
-				name += "/optimized"
-			}
-			b.Run(name, func(b *testing.B) {
-				var out []byte
-				for b.Loop() {
-					var err error
-					if out, err = jpeg.Append(out[:0], m, jpeg.EncoderOptions{Quality: 80, Optimize: optimize}); err != nil {
-						b.Fatal(err)
-					}
-				}
-			})
-		}
 	}
 }

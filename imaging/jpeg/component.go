@@ -2,27 +2,27 @@ package jpeg
 
 import "image"
 
-// component is one colour plane while it is decoded.
+// component is one colour plane during decoding.
 type component struct {
 	frameComponent
-	expandH, expandV int // how often a sample is repeated in the plane; 0 where the plane has the component's own size
-	across, down     int // blocks, padded to whole units
-	right, below     int // blocks that hold part of the picture, as far as a scan of this component alone has them
+	expandH, expandV int // repetitions of a sample in the plane; 0 if the plane has the component's own size
+	across, down     int // size in blocks, padded to whole units
+	right, below     int // size in blocks in a scan of this component alone, which omits blocks outside the picture
 
 	plane  []byte // of the whole picture, or of a band
-	band   []byte // the part of it that is being decoded
+	band   []byte // the part of plane being decoded
 	stride int
 
-	seen bool // in a scan
+	seen bool // a scan has it
 
-	// Of a progressive file: what the scans have brought of the band so far.
-	kept  int      // coefficients kept of a block
-	coef  []int16  // kept a block, by slot
-	masks []uint64 // a bit for each AC coefficient that is not zero, by zigzag index
+	// In a progressive file, the coefficients of the band decoded so far.
+	kept  int      // coefficients kept per block
+	coef  []int16  // by block and slot
+	masks []uint64 // by block: a bit for each non-zero AC coefficient, by zigzag index
 }
 
-// ratio is how the chroma planes relate to the luma plane. False means that image.YCbCr can't say it: then, as in
-// image/jpeg, samples are repeated until the planes are 4:4:4.
+// ratio returns the subsampling of the chroma planes. It returns false if image.YCbCr doesn't have such a ratio; then
+// samples are repeated to make the planes 4:4:4, as in image/jpeg.
 func (f *frame) ratio() (image.YCbCrSubsampleRatio, bool) {
 	if f.n != 3 {
 		return image.YCbCrSubsampleRatio444, true
@@ -48,7 +48,7 @@ func (f *frame) ratio() (image.YCbCrSubsampleRatio, bool) {
 	return image.YCbCrSubsampleRatio444, false
 }
 
-// planeSize is the size in samples of the plane of component i at a scale.
+// planeSize returns the size in samples of the plane of component i at a scale.
 func (f *frame) planeSize(i, scale int) (w, h int) {
 	c := f.comp[i]
 	if _, ok := f.ratio(); !ok {
@@ -58,6 +58,7 @@ func (f *frame) planeSize(i, scale int) (w, h int) {
 	return x * c.h * 8 / scale, y * c.v * 8 / scale
 }
 
+// planeBytes returns the size of all planes at a scale.
 func planeBytes(f *frame, scale int) int64 {
 	total := int64(0)
 	for i := range f.n {
@@ -67,8 +68,8 @@ func planeBytes(f *frame, scale int) int64 {
 	return total
 }
 
-// layout computes the sizes of the components.
-func (d *Decoder) layout() {
+// layout sets the sizes of the components.
+func (d *decoder) layout() {
 	f := &d.frame
 	for i := range f.n {
 		c := &d.comp[i]

@@ -3,22 +3,24 @@ package jpeg_test
 import (
 	"image"
 	"math"
+
+	"vitrine/imaging/jpeg/jpegtest"
 )
 
-// craft says how to write a test file: the standard library's encoder knows only 4:2:0 in one sequential scan.
+// craft describes a test file. The standard library's encoder only writes 4:2:0 in one sequential scan.
 type craft struct {
 	width, height int
 	sampling      []image.Point
 	marker        byte // 0xc0, 0xc1 or 0xc2
 	scans         []craftScan
-	restart       int  // restart interval; 0: none
-	grouped       bool // count it as image/jpeg does in scans of one component
+	restart       int  // restart interval; 0 for no restarts
+	grouped       bool // count restart intervals as image/jpeg does in scans of one component
 	quant         int  // quantiser of every coefficient
 	fill          int  // fill bytes before each marker
 	tail          string
 }
 
-// craftScan is one scan: components by index, band, and successive approximation.
+// craftScan describes a scan: components by index, band, and successive approximation.
 type craftScan struct {
 	comps                 []int
 	start, end, high, low int
@@ -53,19 +55,19 @@ var naturalOrder = func() (order [64]int) {
 	return order
 }()
 
-// components transforms the texture at each component's resolution.
+// components returns the coefficients of the texture at the resolution of each component.
 func (c *craft) components() []craftComponent {
 	maxH, maxV := 1, 1
 	sampling := c.sampling
 	if len(sampling) == 1 {
-		sampling = []image.Point{{X: 1, Y: 1}} // the factors of a lone component mean nothing
+		sampling = []image.Point{{X: 1, Y: 1}} // the factors of a single component are ignored
 	}
 	for _, s := range sampling {
 		maxH, maxV = max(maxH, s.X), max(maxV, s.Y)
 	}
 	unitsX, unitsY := ceil(c.width, 8*maxH), ceil(c.height, 8*maxV)
 	comps := make([]craftComponent, len(sampling))
-	t := texture{float64(max(c.width, c.height))}
+	t := jpegtest.Texture{Side: float64(max(c.width, c.height))}
 	for i, s := range sampling {
 		p := craftComponent{id: byte(i + 1), h: s.X, v: s.Y, across: unitsX * s.X, down: unitsY * s.Y}
 		p.right, p.below = ceil(ceil(c.width*s.X, maxH), 8), ceil(ceil(c.height*s.Y, maxV), 8)
@@ -73,7 +75,7 @@ func (c *craft) components() []craftComponent {
 		for b := range p.blocks {
 			bx, by := b%p.across*8, b/p.across*8
 			p.blocks[b] = c.coefficients(func(x, y int) float64 {
-				return t.at(i, float64((bx+x)*maxH/s.X), float64((by+y)*maxV/s.Y)) - 128
+				return t.At(i, float64((bx+x)*maxH/s.X), float64((by+y)*maxV/s.Y)) - 128
 			})
 		}
 		comps[i] = p
@@ -81,7 +83,7 @@ func (c *craft) components() []craftComponent {
 	return comps
 }
 
-// coefficients is the quantised forward DCT of T.81 A.3.3, in zigzag order.
+// coefficients returns the quantised forward DCT (T.81 A.3.3), in zigzag order.
 func (c *craft) coefficients(at func(x, y int) float64) (out [64]int) {
 	var rows [64]float64
 	for y := range 8 {
@@ -116,7 +118,7 @@ var basis = func() (b [8][8]float64) {
 
 func ceil(a, b int) int { return (a + b - 1) / b }
 
-// encode writes the file.
+// encode returns the file.
 func (c *craft) encode() []byte {
 	w := &craftWriter{craft: c, comps: c.components()}
 	w.out = []byte{0xff, 0xd8}
@@ -148,9 +150,10 @@ func (c *craft) encode() []byte {
 	return append(w.out, c.tail...)
 }
 
-// Scripts of scans for a number of components.
+// together returns one scan of all n components.
 func together(n int) []craftScan { return []craftScan{{comps: upTo(n), end: 63}} }
 
+// apart returns a scan for each of n components.
 func apart(n int) (scans []craftScan) {
 	for i := range n {
 		scans = append(scans, craftScan{comps: []int{i}, end: 63})
@@ -158,7 +161,7 @@ func apart(n int) (scans []craftScan) {
 	return scans
 }
 
-// progression is a script like that of libjpeg: every way of coding a scan takes part.
+// progression returns scans like those of libjpeg, which use every kind of progressive coding.
 func progression(n int) []craftScan {
 	scans := []craftScan{{comps: upTo(n), low: 1}}
 	for i := n - 1; i >= 0; i-- {
@@ -174,7 +177,7 @@ func progression(n int) []craftScan {
 	return scans
 }
 
-// selection has spectral selection only, and DC scans by component.
+// selection returns scans with spectral selection only and separate DC scans.
 func selection(n int) (scans []craftScan) {
 	for i := range n {
 		scans = append(scans, craftScan{comps: []int{i}},

@@ -10,7 +10,7 @@ import (
 	"vitrine/imaging/jpeg"
 )
 
-// examples are small files of every mode and some samplings.
+// examples returns small files of every mode and several samplings.
 func examples() map[string][]byte {
 	files := map[string][]byte{}
 	for _, sampling := range []string{"gray", "420", "444", "422", "411", "mixed"} {
@@ -32,11 +32,11 @@ func TestDecodeTruncated(t *testing.T) {
 			t.Parallel()
 			for percent := 0; percent <= 100; percent += 5 {
 				if judge(t, src[:len(src)*percent/100]) == nil && percent < 100 {
-					t.Errorf("%d %% of the file is enough", percent)
+					t.Errorf("the first %d %% of the file decode without an error", percent)
 				}
 			}
 			if judge(t, src[:len(src)-2]) == nil {
-				t.Error("no end of image, no error")
+				t.Error("no error without the EOI marker")
 			}
 		})
 	}
@@ -65,14 +65,14 @@ func TestDecodeDamaged(t *testing.T) {
 	}
 }
 
-// modest reports whether a source is small enough to be decoded in a test.
+// modest reports whether a source is small enough to decode in a test.
 func modest(src []byte) bool {
 	h, err := jpeg.Inspect(src)
 	return err != nil || h.Width*h.Height <= 1<<17
 }
 
-// Scans of one small component visit few blocks, but each of them takes memory.
-func TestDecodeBoundsTheScans(t *testing.T) {
+// Scans of one small component visit few blocks, but each scan takes memory.
+func TestDecodeLimitsScans(t *testing.T) {
 	t.Parallel()
 	c := craft{width: 320, height: 320, sampling: samplings["420"], marker: 0xc2, quant: 2000, scans: []craftScan{{comps: []int{0, 1, 2}}}}
 	for scans, want := range map[int]error{9: nil, 10: jpeg.ErrTooManyPasses} {
@@ -86,12 +86,12 @@ func TestDecodeBoundsTheScans(t *testing.T) {
 	}
 }
 
-// A scan of a few bytes visits every block: thousands of them must not go on for ever.
+// A scan of a few bytes visits every block, so decoding must stop after too many scans.
 func TestDecodeScanBomb(t *testing.T) {
 	t.Parallel()
 	c := craft{width: 320, height: 320, sampling: samplings["gray"], marker: 0xc2, quant: 2000, scans: []craftScan{{comps: []int{0}}}}
 	plain := c.encode()
-	for _, high := range []int{0, 1} { // a first pass and a refinement, with nothing to say
+	for _, high := range []int{0, 1} { // an empty first pass and an empty refinement
 		c.scans = append(c.scans[:1], craftScan{[]int{0}, 1, 63, high, 0})
 		longer := c.encode()
 		scan := longer[len(plain)-2 : len(longer)-2]
@@ -100,7 +100,7 @@ func TestDecodeScanBomb(t *testing.T) {
 			t.Errorf("5000 scans of %d bytes: error %v, want ErrTooManyPasses", len(scan), err)
 		}
 		if _, err := jpeg.Decode(src, jpeg.Options{MaxPasses: 6000}); err != nil {
-			t.Errorf("MaxPasses is not heeded: %v", err)
+			t.Errorf("error with a sufficient MaxPasses: %v", err)
 		}
 	}
 }
@@ -112,7 +112,7 @@ func TestDecodeStops(t *testing.T) {
 		asked := 0
 		_, err := jpeg.Decode(src, jpeg.Options{Stop: func() error { asked++; return nil }})
 		if err != nil || asked < 3 {
-			t.Fatalf("%s: asked %d times (%v)", name, asked, err)
+			t.Fatalf("%s: Stop called %d times (%v)", name, asked, err)
 		}
 		for last := range asked {
 			n := 0
@@ -123,7 +123,7 @@ func TestDecodeStops(t *testing.T) {
 				return nil
 			}})
 			if !errors.Is(err, stop) || n != last+1 {
-				t.Errorf("%s: stopped at call %d of %d, yet went on to %d (%v)", name, last+1, asked, n, err)
+				t.Errorf("%s: stopped at call %d of %d, but made %d calls (%v)", name, last+1, asked, n, err)
 			}
 		}
 	}

@@ -3,27 +3,29 @@ package jpeg
 import (
 	"image"
 	"sync"
+
+	"vitrine/imaging/jpeg/dct"
 )
 
-// Options say how to decode. The zero value decodes at full size.
+// Options configure decoding. The zero value decodes at full size.
 type Options struct {
-	// Scale is 1, 2, 4 or 8: the picture is ceil(Width/Scale) by ceil(Height/Scale) pixels. 0 means 1.
+	// Scale is 1, 2, 4 or 8. The result has ceil(Width/Scale) by ceil(Height/Scale) pixels. 0 means 1.
 	Scale int
 
-	// Stop is asked again and again, in each scan after each row of units; its error ends the decoding and is
-	// returned.
+	// Stop, if not nil, is called before each row of units of each scan. If it returns an error, decoding stops and
+	// returns that error.
 	Stop func() error
 
-	// MaxPasses bounds the work: the blocks visited in all scans may be that many times the blocks of the
-	// picture, and the scans that many times its components. 0 means DefaultMaxPasses.
+	// MaxPasses limits the work. All scans together may visit MaxPasses times the blocks of the picture, and the file
+	// may have MaxPasses scans per component. 0 means 100.
 	MaxPasses int
 }
 
-// DefaultMaxPasses leaves room for any sensible script of progressive scans; libjpeg's own makes 6 passes.
-const DefaultMaxPasses = 100
+// defaultMaxPasses allows for any reasonable progressive file: libjpeg's standard script makes 6 passes.
+const defaultMaxPasses = 100
 
-// ScaleFor is the largest scale at which the longer side of a width by height picture is still at least fit
-// pixels, so that what is left for a resampler is to make it smaller.
+// ScaleFor returns the largest scale at which the longer side of a width by height picture still has at least fit pixels,
+// so that a resampler only has to reduce it further.
 func ScaleFor(width, height, fit int) int {
 	for scale := 8; scale > 1; scale /= 2 {
 		if (max(width, height)+scale-1)/scale >= fit {
@@ -33,73 +35,70 @@ func ScaleFor(width, height, fit int) int {
 	return 1
 }
 
-var decoders = sync.Pool{New: func() any { return new(Decoder) }}
+// decoders recycles decoders with their working memory.
+var decoders = sync.Pool{New: func() any { return new(decoder) }}
 
-// keptBytes is how much working memory a Decoder may keep from one picture to the next in the pool.
+// keptBytes is the most working memory that a decoder in the pool keeps.
 const keptBytes = 2 << 20
 
-// Decode decodes a complete JPEG file to an *image.Gray or an *image.YCbCr, whose planes have room for whole
-// units beyond its bounds. Files that it leaves to image/jpeg give ErrUnsupported. It allocates these planes and what
-// Header.Bytes says, however little the source holds: look at the header first. The source is not kept. Safe for
-// concurrent use.
+// Decode decodes a complete JPEG file to an *image.Gray or an *image.YCbCr, whose planes are padded to whole units. It
+// returns ErrUnsupported for files that only image/jpeg may decode, and ErrTooManyPasses for files that take too much work.
+// Decode allocates the planes and the memory that Header.Bytes reports, even if the file is short, so callers should
+// check the header first. It does not retain src. It is safe for concurrent use.
 //
-// At a scale above 1 the last column and row stand for less than Scale pixels where the size is not a
-// multiple of it: the picture is Width/Scale by Height/Scale of its own pixels, a resampler's source rectangle.
+// If Scale doesn't divide the size, the last column or row covers fewer than Scale pixels of the file. A resampler should
+// take Width/Scale by Height/Scale, unrounded, as the size of the source.
 func Decode(src []byte, o Options) (image.Image, error) {
-	d := decoders.Get().(*Decoder)
-	defer d.giveBack()
-	return d.Decode(src, o)
+	d := decoders.Get().(*decoder)
+	defer d.release()
+	return d.decode(src, o)
 }
 
-// Bands decodes like Decode, but has the picture in memory only a row of units at a time, 8 to 32 rows of pixels at full
-// scale: it gives take each of them, from the top down, as a picture whose bounds are its place in the whole. The band is
-// take's until take returns; take's error ends the decoding and is returned. A damage may show only
-// after some bands were given: all of them are void then. It allocates what Header.Bytes says. Safe for concurrent use.
+// Bands is like Decode, but keeps only a band of the picture in memory: a row of units, 8 to 32 rows of pixels at full
+// size. It calls take for each band from the top down. The bounds of a band are its position in the picture. take must not
+// keep the band. If take returns an error, decoding stops and returns that error. Damage may be found after some bands were
+// passed to take: if Bands returns an error, the caller must discard them. Bands allocates the memory that Header.Bytes
+// reports. It is safe for concurrent use.
 func Bands(src []byte, o Options, take func(band image.Image) error) error {
-	d := decoders.Get().(*Decoder)
-	defer d.giveBack()
-	return d.Bands(src, o, take)
+	d := decoders.Get().(*decoder)
+	defer d.release()
+	return d.decodeBands(src, o, take)
 }
 
-// Decoder keeps its working memory from one picture to the next. The zero value is ready; it serves one
-// goroutine at a time.
-type Decoder struct {
+// decoder decodes one file at a time and keeps its working memory for the next one. The zero value is ready for use.
+type decoder struct {
 	opt   Options
 	src   []byte
 	frame frame
 	comp  [maxComponents]component
-	huff  [2][4]*huffman // in force where the file is being read
-	quant [4][64]int32   // likewise; in zigzag order
-	ri    int            // restart interval in units
+	huff  [2][4]*huffman // the current tables while the segments are read, by class and number
+	quant [4][64]int32   // likewise, in zigzag order
+	ri    int            // likewise, the restart interval in units
 	jfif  bool
-	adobe int // as in Header
+	adobe int // as Header.Adobe
 
 	scans       []scan
-	damage      error      // of the scan behind those
-	tables      []*huffman // made so far, of which this file uses the first ones
-	used        int
-	slot        *slots // of the scale
-	work, limit int64  // blocks to be visited and how many may be
+	damage      error      // of the scan that follows those in scans
+	tables      []*huffman // all allocated tables
+	used        int        // tables that this file uses
+	slot        *slots     // of the scale
+	work, limit int64      // blocks to visit, and the maximum
 
-	block   block
-	samples []byte // of a band
-	memory  []int16
-	masks   []uint64
+	block   dct.Block
+	samples []byte   // of a band
+	memory  []int16  // coefficients of a band of a progressive file
+	masks   []uint64 // their masks
 }
 
-// Reset lets go of the working memory.
-func (d *Decoder) Reset() { *d = Decoder{} }
-
-// giveBack puts the decoder into the pool. A large picture's memory is not kept for a small one.
-func (d *Decoder) giveBack() {
+// release returns the decoder to the pool. It frees the working memory of a large picture.
+func (d *decoder) release() {
 	if cap(d.samples)+2*cap(d.memory)+8*cap(d.masks)+scanBytes*cap(d.scans)+tableBytes*len(d.tables) > keptBytes {
-		d.Reset()
+		*d = decoder{}
 	}
 	decoders.Put(d)
 }
 
-// Decode is like the function Decode.
-func (d *Decoder) Decode(src []byte, o Options) (image.Image, error) {
+func (d *decoder) decode(src []byte, o Options) (image.Image, error) {
 	defer d.forget()
 	if err := d.plan(src, o); err != nil {
 		return nil, err
@@ -111,8 +110,7 @@ func (d *Decoder) Decode(src []byte, o Options) (image.Image, error) {
 	return d.view(0, d.frame.height), nil
 }
 
-// Bands is like the function Bands.
-func (d *Decoder) Bands(src []byte, o Options, take func(band image.Image) error) error {
+func (d *decoder) decodeBands(src []byte, o Options, take func(band image.Image) error) error {
 	defer d.forget()
 	if err := d.plan(src, o); err != nil {
 		return err
@@ -120,8 +118,8 @@ func (d *Decoder) Bands(src []byte, o Options, take func(band image.Image) error
 	return d.bands(take)
 }
 
-// begin forgets the last picture, but not the working memory.
-func (d *Decoder) begin(src []byte, o Options) {
+// begin prepares the decoder for a file. It keeps the working memory.
+func (d *decoder) begin(src []byte, o Options) {
 	d.opt, d.src, d.frame, d.comp = o, src, frame{}, [maxComponents]component{}
 	for class := range d.huff {
 		for i := range d.huff[class] {
@@ -133,13 +131,13 @@ func (d *Decoder) begin(src []byte, o Options) {
 	clear(d.scans[:cap(d.scans)])
 	d.scans, d.used = d.scans[:0], 0
 	d.damage, d.slot, d.work, d.limit = nil, slotsAt(o.Scale), 0, 0
-	d.block = block{}
+	d.block = dct.Block{}
 }
 
-// forget keeps neither source nor picture.
-func (d *Decoder) forget() { d.begin(nil, Options{}) }
+// forget drops the references to the source and the picture.
+func (d *decoder) forget() { d.begin(nil, Options{}) }
 
-// resized returns n zeros.
+// resized returns n zeros, in b if they fit.
 func resized[T any](b []T, n int) []T {
 	if cap(b) < n {
 		return make([]T, n)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"vitrine/imaging/jpeg"
+	"vitrine/imaging/jpeg/jpegtest"
 )
 
 func pts(list ...int) (p []image.Point) {
@@ -46,8 +47,8 @@ var modes = map[string]struct {
 	"selection":   {0xc2, 11, selection},
 }
 
-// judge holds one source against image/jpeg at full scale, by the promise of the package's documentation, and
-// returns this package's error.
+// judge compares Decode at full scale with image/jpeg, by the compatibility rules of the package documentation, and
+// returns the error of Decode.
 func judge(t *testing.T, src []byte) error {
 	t.Helper()
 	want, wantErr := stdjpeg.Decode(bytes.NewReader(src))
@@ -55,19 +56,19 @@ func judge(t *testing.T, src []byte) error {
 	switch {
 	case errors.Is(err, jpeg.ErrUnsupported), errors.Is(err, jpeg.ErrTooManyPasses):
 	case wantErr == nil && err != nil:
-		t.Fatalf("image/jpeg decodes it, here: %v", err)
-	case wantErr == nil && !samePixels(want, got):
+		t.Fatalf("image/jpeg decodes the file, but Decode returns: %v", err)
+	case wantErr == nil && !jpegtest.SamePixels(want, got):
 		t.Fatalf("pixels differ from image/jpeg: %v and %v", want.Bounds(), got.Bounds())
 	case wantErr != nil && err == nil && !mayExceed(src, wantErr):
-		t.Fatalf("decoded, but image/jpeg says: %v", wantErr)
+		t.Fatalf("Decode succeeds, but image/jpeg returns: %v", wantErr)
 	}
 	return err
 }
 
-// mayExceed reports whether the source is of a kind that this package takes and image/jpeg does not.
+// mayExceed reports whether this package may decode the source although image/jpeg does not.
 func mayExceed(src []byte, stdErr error) bool {
 	if strings.Contains(stdErr.Error(), "subsampling ratio") {
-		return true // since Go 1.27 image/jpeg takes them too
+		return true // image/jpeg accepts them since Go 1.27
 	}
 	h, err := jpeg.Inspect(src)
 	several := h.Sampling[0] != image.Pt(1, 1) || h.Sampling[1] != image.Pt(1, 1) || h.Sampling[2] != image.Pt(1, 1)
@@ -80,7 +81,7 @@ func TestDecodeEqualsStandardLibrary(t *testing.T) {
 	for name, sampling := range samplings {
 		for mode, m := range modes {
 			if (name == "1x4" || name == "mixed" || name == "small") && mode != "baseline" {
-				continue // image/jpeg walks lone components of such files in its own way
+				continue // image/jpeg visits the blocks of single components of such files in another order
 			}
 			t.Run(name+"/"+mode, func(t *testing.T) {
 				t.Parallel()
@@ -100,9 +101,9 @@ func TestDecodeEqualsStandardLibrary(t *testing.T) {
 	}
 }
 
-// Restart intervals of a lone subsampled component, counted as the standard counts them: image/jpeg fails on these, so
-// the file without restarts says what the pixels are.
-func TestDecodeRestartsOfLoneComponent(t *testing.T) {
+// image/jpeg fails on restart intervals that count the blocks of a single subsampled component, as the standard specifies.
+// The pixels must be those of the file without restarts.
+func TestDecodeRestartsOfSingleComponent(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"scans", "progressive", "selection"} {
 		for _, restart := range []int{1, 2, 5} {
@@ -118,14 +119,14 @@ func TestDecodeRestartsOfLoneComponent(t *testing.T) {
 			got, err := jpeg.Decode(c.encode(), jpeg.Options{})
 			if err != nil {
 				t.Errorf("%s, restart %d: %v", mode, restart, err)
-			} else if !samePixels(want, got) {
+			} else if !jpegtest.SamePixels(want, got) {
 				t.Errorf("%s, restart %d: pixels differ from the file without restarts", mode, restart)
 			}
 		}
 	}
 }
 
-func TestDecodeLeavesToStandardLibrary(t *testing.T) {
+func TestDecodeUnsupported(t *testing.T) {
 	t.Parallel()
 	c := craft{width: 16, height: 16, sampling: samplings["444"], marker: 0xc0, quant: 4, scans: together(3)}
 	plain := c.encode()
@@ -155,18 +156,18 @@ func TestDecoderIsReusable(t *testing.T) {
 				}
 				src := c.encode()
 				want, wantErr := jpeg.Decode(src, jpeg.Options{})
-				d.Decode(src[:len(src)/2], jpeg.Options{}) // a failure leaves nothing behind
+				d.Decode(src[:len(src)/2], jpeg.Options{}) // a failure must not affect the next file
 				got, err := d.Decode(src, jpeg.Options{})
-				if fmt.Sprint(wantErr) != fmt.Sprint(err) || err == nil && !samePixels(want, got) {
-					t.Errorf("%s/%s: a used decoder gives something else (%v)", name, mode, err)
+				if fmt.Sprint(wantErr) != fmt.Sprint(err) || err == nil && !jpegtest.SamePixels(want, got) {
+					t.Errorf("%s/%s: a reused decoder returns a different result (%v)", name, mode, err)
 				}
 			}
 		}
-		d.Reset()
+		d = jpeg.Decoder{}
 	}
 }
 
-// Tables of the picture before are not there for the next one.
+// The tables of one file are not available to the next.
 func TestDecoderForgetsTables(t *testing.T) {
 	t.Parallel()
 	var d jpeg.Decoder

@@ -1,32 +1,30 @@
-// Package jpeg decodes and encodes the JPEG files of ITU-T T.81 that pass through a picture service: fast, in
-// plain Go, and held to the standard library's image/jpeg, whose pixels and bytes it reproduces.
+// Package jpeg decodes the JPEG files of ITU-T T.81 to the pixels of the standard library's image/jpeg, faster, at reduced
+// sizes and in bands.
 //
-// # Decoder
+// The package imports only jpeg/dct. Begin with decode.go for pictures and header.go for headers; plan.go and band.go have
+// the two phases of decoding. The encoder is in jpeg/jpegenc.
 //
-// The source is one byte slice. Entropy-coded data is unstuffed in chunks into a small buffer, from which a
-// 64-bit register is filled eight bytes at a time; one lookup of ten bits gives a short Huffman code together
-// with the value that follows it. Coefficients are multiplied by their quantiser as they are read and noted in
-// a bit mask, so that the inverse DCT works on the rows and columns that hold something.
+// # Design
 //
-// The segments of the whole file are read first. Then all of its scans, each with a reader of its own at its place in the
-// source, go through the picture side by side, one row of units after another, which is complete before the next one
-// begins. So nothing has to be kept of the picture but this band: Bands hands it on to a resampler. Sequential
-// scans put their samples straight into it; progressive ones bring coefficients, kept as int16 beside one mask a block,
-// which also says which coefficients a refinement scan has to visit. Errors are those of the first scan that has any.
+// The source is one byte slice. Entropy-coded data is unstuffed in chunks into a small buffer, from which a 64-bit register
+// is filled eight bytes at a time. A look-up of ten bits decodes a short Huffman code together with the value that follows
+// it. Coefficients are dequantised as they are read and noted in a bit mask, so that the inverse DCT processes only rows
+// and columns with non-zero coefficients.
 //
-// At scale 1 the inverse DCT carries out the fixed-point arithmetic of image/jpeg step by step and so gives the
-// same pixels. At scales 2, 4 and 8 a 4, 2 or 1-point transform of the low frequencies gives a picture of
-// ceil(size/scale) for a fraction of the work and the memory.
+// First, plan reads the segments of the whole file. Then all scans advance through the picture together, one row of units
+// (a band) after another, each with a reader at its own position in the source. A band is complete before the next one
+// begins, so only one band must be in memory: Bands passes each one to a resampler. Sequential scans write their samples
+// directly to the band. Progressive scans fill in coefficients, kept as int16 with one mask per block, which also tells a
+// refinement scan which coefficients to visit. If several scans are damaged, the error is that of the first one.
 //
-// What Decode promises at scale 1: a file that image/jpeg decodes gives the same pixels, ErrUnsupported or, when it
-// asks for more passes than Options.MaxPasses, ErrTooManyPasses. A file on which image/jpeg fails fails
-// here too, but for two kinds that are valid: unusual sampling factors, which image/jpeg takes since Go 1.27, and
-// restart intervals in a scan of one subsampled component (T.81 A.2.2 counts its blocks, image/jpeg groups of them).
+// At scale 1 the inverse DCT repeats the fixed-point arithmetic of image/jpeg and so returns the same pixels. At scales 2, 4
+// and 8 a 4, 2 or 1-point transform of the low frequencies returns a picture of ceil(size/scale) for a fraction of the time
+// and memory.
 //
-// # Encoder
+// # Compatibility
 //
-// Append writes a baseline file, 4:2:0 for colour, byte-equal to that of image/jpeg at the same quality: the
-// same forward DCT arithmetic, the tables of T.81 annex K, divisions turned into exact multiplications, and
-// planes read without a conversion by pixel. With EncoderOptions.Optimize a second pass writes Huffman tables made for
-// the picture: the same pixels in fewer bytes.
+// At scale 1, a file that image/jpeg decodes results in the same pixels, in ErrUnsupported or, if it needs more passes than
+// Options.MaxPasses, in ErrTooManyPasses. A file that image/jpeg rejects is rejected here too, with two exceptions, which
+// are valid: unusual sampling factors, which image/jpeg accepts since Go 1.27, and restart intervals in a scan of one
+// subsampled component (T.81 A.2.2 counts its blocks; image/jpeg counts groups of blocks).
 package jpeg

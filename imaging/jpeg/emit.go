@@ -1,7 +1,9 @@
 package jpeg
 
-// emit puts the samples of d.block at block bx of row y of a component's band.
-func (d *Decoder) emit(c *component, bx, y int, mask uint64) {
+import "vitrine/imaging/jpeg/dct"
+
+// emit writes the samples of d.block to block bx in row y of the component's band.
+func (d *decoder) emit(c *component, bx, y int, mask uint64) {
 	side := 8 / d.opt.Scale
 	if c.expandH == 0 {
 		d.transform(mask, c.band[side*(y*c.stride+bx):], c.stride)
@@ -17,17 +19,17 @@ func (d *Decoder) emit(c *component, bx, y int, mask uint64) {
 	}
 }
 
-// transform is the inverse DCT of the decoder's scale. It clears the AC coefficients, but at scale 8, where
-// nothing reads them.
-func (d *Decoder) transform(mask uint64, dst []byte, stride int) {
+// transform applies the inverse DCT for the decoder's scale. It clears the AC coefficients, except at scale 8, where they
+// are never read.
+func (d *decoder) transform(mask uint64, dst []byte, stride int) {
 	switch d.opt.Scale {
 	case 1:
-		idct(&d.block, mask, dst, stride)
+		dct.Inverse(&d.block, mask, dst, stride)
 	case 2:
-		idct4(&d.block, mask, dst, stride)
+		dct.Inverse4(&d.block, mask, dst, stride)
 	case 4:
-		idct2(&d.block, mask, dst, stride)
+		dct.Inverse2(&d.block, mask, dst, stride)
 	default:
-		dst[0] = rounded(d.block[0], 3)
+		dct.Inverse1(&d.block, dst)
 	}
 }

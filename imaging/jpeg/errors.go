@@ -7,24 +7,25 @@ import (
 )
 
 var (
-	// ErrUnsupported is wrapped by the error of a file that this package leaves to image/jpeg: four components,
-	// Adobe RGB, a dimension of zero, coefficients beyond 16 bits, over-full Huffman tables, other precisions and
-	// kinds of coding. Such a file may be valid; image/jpeg may decode it or refuse it.
-	ErrUnsupported = errors.New("jpeg: left to image/jpeg")
+	// ErrUnsupported is wrapped by the errors for files that this package leaves to image/jpeg: four components,
+	// Adobe RGB, a dimension of zero, coefficients beyond 16 bits, Huffman tables with too many codes, and other
+	// precisions and codings. Such a file may be valid; image/jpeg may decode or reject it.
+	ErrUnsupported = errors.New("jpeg: unsupported feature")
 
-	// ErrTooManyPasses is returned for a file whose scans go over the picture more often than Options.MaxPasses.
-	ErrTooManyPasses = errors.New("jpeg: too many passes over the picture")
+	// ErrTooManyPasses is returned for a file whose scans pass over the picture more than Options.MaxPasses times.
+	ErrTooManyPasses = errors.New("jpeg: scans make too many passes over the picture")
 )
 
-// FormatError says in which way the source breaks the format. image/jpeg refuses such a source too.
-type FormatError string
+// formatError describes how the source violates the format. image/jpeg rejects such a source too.
+type formatError string
 
-func (e FormatError) Error() string { return "jpeg: invalid format: " + string(e) }
+func (e formatError) Error() string { return "jpeg: invalid format: " + string(e) }
 
-// errShort is the error of a source that ends too early.
-var errShort = fmt.Errorf("jpeg: source ends too early: %w", io.ErrUnexpectedEOF)
+// errShort is returned for a source that ends too early.
+var errShort = fmt.Errorf("jpeg: file is truncated: %w", io.ErrUnexpectedEOF)
 
-// errData is the error of entropy-coded data that ends, by a marker, before the scan is complete.
-const errData = FormatError("short entropy-coded data")
+// errData is returned for entropy-coded data that a marker ends before the scan is complete.
+const errData = formatError("entropy-coded data ends before the scan is complete")
 
-func unsupported(what string) error { return fmt.Errorf("%w: %s", ErrUnsupported, what) }
+// unsupported returns an ErrUnsupported that names the feature.
+func unsupported(feature string) error { return fmt.Errorf("%w: %s", ErrUnsupported, feature) }

@@ -10,7 +10,7 @@ import (
 	"vitrine/imaging/jpeg"
 )
 
-// marked is a segment.
+// marked returns a segment.
 func marked(marker byte, body string) []byte {
 	n := len(body) + 2
 	return append([]byte{0xff, marker, byte(n >> 8), byte(n)}, body...)
@@ -45,18 +45,18 @@ func TestInspect(t *testing.T) {
 	pieces := bytes.Repeat(marked(0xe2, "ICC_PROFILE\x00\x01\xff?"), 1000)
 	h, err = jpeg.Inspect(slices.Concat(plain[:2], pieces, plain[2:]))
 	if err != nil || len(h.ICC) != 256 {
-		t.Errorf("%d of a thousand pieces of a profile (%v)", len(h.ICC), err)
+		t.Errorf("%d pieces of a profile in a thousand, want 256 (%v)", len(h.ICC), err)
 	}
 }
 
-func TestInspectFails(t *testing.T) {
+func TestInspectRejects(t *testing.T) {
 	t.Parallel()
 	c := craft{width: 30, height: 20, sampling: samplings["420"], marker: 0xc0, quant: 9, scans: together(3)}
 	src := c.encode()
 	firstScan := bytes.Index(src, []byte{0xff, 0xda})
 	for n := range firstScan {
 		if _, err := jpeg.Inspect(src[:n]); err == nil {
-			t.Fatalf("%d bytes of the header are enough", n)
+			t.Fatalf("no error for the first %d bytes of the header", n)
 		}
 	}
 	for name, src := range map[string][]byte{
@@ -68,12 +68,12 @@ func TestInspectFails(t *testing.T) {
 			t.Errorf("%s: no error", name)
 		}
 		if _, err := stdjpeg.DecodeConfig(bytes.NewReader(src)); err == nil {
-			t.Errorf("%s: image/jpeg takes it", name)
+			t.Errorf("%s: image/jpeg accepts the file", name)
 		}
 	}
 }
 
-// What a header says about memory is what decoding allocates, give or take the pictures and pools of the runtime.
+// Header.Bytes is the memory of a band and its coefficients, plus a constant, and the planes have the expected sizes.
 func TestHeaderBytes(t *testing.T) {
 	t.Parallel()
 	for mode, want := range map[string][4]int64{

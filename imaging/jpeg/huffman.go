@@ -5,22 +5,22 @@ import (
 	"unsafe"
 )
 
-// fastBits is how many bits the lookup tables are indexed by.
+// fastBits is the number of bits that index the look-up tables.
 const fastBits = 10
 
-// endOfBlock is the run of an entry for the code 0/0: it takes any index past the last coefficient.
+// endOfBlock is the run of the code 0/0. It moves any index past the last coefficient.
 const endOfBlock = 64
 
-// huffman is one table of T.81 annex C, as defined and as compiled for decoding.
+// huffman is a Huffman table (T.81 annex C), as defined in the file and as compiled for decoding.
 type huffman struct {
-	// fast maps the next fastBits bits to what they begin with:
-	//	value<<16 | run<<8 | length  a whole code with its value bits, length > 0 bits together;
-	//	symbol<<16 | length<<8       a whole code only, to be finished by hand;
-	//	0                            a longer code, or none.
-	// For a DC table the value is the difference and the run is 0.
+	// fast maps the next fastBits bits to an entry for the code at their start:
+	//	value<<16 | run<<8 | length  a code and its value bits, length > 0 bits in total;
+	//	symbol<<16 | length<<8       a code whose value bits don't fit;
+	//	0                            a longer or invalid code.
+	// In a DC table the value is the difference and the run is 0.
 	fast [1 << fastBits]uint32
 
-	limit  [maxCode + 1]uint32 // limit[n]: first 16-bit window past the codes of up to n bits
+	limit  [maxCode + 1]uint32 // limit[n]: first 16-bit window above the codes of up to n bits
 	offset [maxCode + 1]int32  // offset[n] + code: index in vals of an n-bit code
 
 	counts   [maxCode]uint8
@@ -28,13 +28,13 @@ type huffman struct {
 	class    uint8
 	defined  bool
 	compiled bool
-	captured bool // a scan refers to it: it must not become another
+	captured bool // a scan refers to the table, so it must not change
 }
 
-// noCodes stands for a table that is not defined: using it is an error. All decoders share it, and none writes to it.
+// noCodes stands for an undefined table, with which decoding fails. All decoders share it and don't modify it.
 var noCodes huffman
 
-// tableBytes is the memory of a table, and maxTables how many one file may have. Usual ones have a dozen.
+// tableBytes is the size of a table, and maxTables the limit per file. Typical files have up to a dozen.
 const (
 	tableBytes = int(unsafe.Sizeof(huffman{}))
 	maxTables  = 128
@@ -43,7 +43,7 @@ const (
 // maxCode is the length in bits of the longest code.
 const maxCode = 16
 
-// define reads one table of a DHT segment (T.81 B.2.4.2) from p and returns what follows it.
+// define reads a table of a DHT segment (T.81 B.2.4.2) from p and returns the rest of p.
 func (h *huffman) define(class uint8, p []byte) ([]byte, error) {
 	total := 0
 	for _, c := range p[:maxCode] {
@@ -51,11 +51,11 @@ func (h *huffman) define(class uint8, p []byte) ([]byte, error) {
 	}
 	switch {
 	case total == 0:
-		return nil, FormatError("Huffman table has zero length")
+		return nil, formatError("Huffman table has no codes")
 	case total > len(h.vals):
-		return nil, FormatError("Huffman table has excessive length")
+		return nil, formatError("Huffman table has more than 256 codes")
 	case total > len(p)-maxCode:
-		return nil, FormatError("DHT has wrong length")
+		return nil, formatError("DHT has wrong length")
 	}
 	copy(h.counts[:], p)
 	copy(h.vals[:], p[maxCode:maxCode+total])
@@ -80,7 +80,7 @@ func (h *huffman) compile() error {
 			k++
 		}
 		if code > 1<<n {
-			return unsupported("Huffman table with too many codes")
+			return unsupported("Huffman table has more codes than fit their lengths")
 		}
 		h.limit[n] = code << (maxCode - n)
 		code <<= 1
@@ -89,7 +89,7 @@ func (h *huffman) compile() error {
 	return nil
 }
 
-// enter fills the entries of fast that begin with a code of n bits.
+// enter fills the entries of fast for a code of n bits.
 func (h *huffman) enter(code uint32, n uint, symbol uint8) {
 	run, size := uint32(symbol>>4), uint(symbol&15)
 	if h.class == 0 {
@@ -116,8 +116,8 @@ func (h *huffman) enter(code uint32, n uint, symbol uint8) {
 	}
 }
 
-// long decodes a code that fast does not finish: entry is what fast gave for the left-aligned bits acc. A
-// length of 0 means that no code matches.
+// long decodes a code that fast doesn't decode completely. entry is the entry of fast for the left-aligned bits acc. The
+// length is 0 if no code matches.
 func (h *huffman) long(entry uint32, acc uint64) (symbol uint8, length uint) {
 	if entry != 0 {
 		return uint8(entry >> 16), uint(entry>>8) & 31
@@ -134,13 +134,13 @@ func (h *huffman) long(entry uint32, acc uint64) (symbol uint8, length uint) {
 	return 0, 0
 }
 
-// extend turns the first size bits of acc (1 to 16) into the signed value they stand for (T.81 F.2.2.1).
+// extend returns the signed value that the first size bits of acc, 1 to 16, represent (T.81 F.2.2.1).
 func extend(acc uint64, size uint) int32 {
 	v := int32(acc >> ((64 - size) & 63))
 	return v + int32(^int64(acc)>>63)&(-1<<(size&31)+1)
 }
 
-// codeBits is the length of the bare code of a fast entry that has a value.
+// codeBits returns the length of the code, without the value bits, of a fast entry with a value.
 func codeBits(entry uint32) uint {
 	v := int32(entry) >> 16
 	return uint(entry&0xff) - uint(bits.Len32(uint32(max(v, -v))))

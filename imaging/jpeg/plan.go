@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// plan walks the segments of the whole file and notes its scans, without decoding any. As the scans are known with
-// the tables that each was coded with, a band of the picture can be taken from all of them before the next one.
-func (d *Decoder) plan(src []byte, o Options) error {
+// plan reads the segments of the whole file and lists its scans with the tables of each, without decoding them. This allows
+// decoding a band in all scans before the next band.
+func (d *decoder) plan(src []byte, o Options) error {
 	switch o.Scale {
 	case 0:
 		o.Scale = 1
@@ -17,12 +17,12 @@ func (d *Decoder) plan(src []byte, o Options) error {
 		return unsupported("scale is not 1, 2, 4 or 8")
 	}
 	if o.MaxPasses == 0 {
-		o.MaxPasses = DefaultMaxPasses
+		o.MaxPasses = defaultMaxPasses
 	}
 	d.begin(src, o)
 	err := d.walk()
 	if errors.Is(err, ErrUnsupported) && len(d.scans) > 0 {
-		// What is odd behind a damaged scan does not matter: image/jpeg need not look at the file.
+		// A scan before the unsupported segment may be damaged; then image/jpeg would reject the file too.
 		if err := d.bands(func(image.Image) error { return nil }); err != nil {
 			return err
 		}
@@ -30,7 +30,8 @@ func (d *Decoder) plan(src []byte, o Options) error {
 	return err
 }
 
-func (d *Decoder) walk() error {
+// walk reads the segments up to the end of the image.
+func (d *decoder) walk() error {
 	s := segments{src: d.src}
 	if err := s.begin(); err != nil {
 		return err
@@ -43,7 +44,7 @@ func (d *Decoder) walk() error {
 		switch seg.marker {
 		case eoi:
 			if d.limit == 0 {
-				return FormatError("missing SOS marker")
+				return formatError("missing SOS marker")
 			}
 			return d.colourModel()
 		case sos:
@@ -60,19 +61,19 @@ func (d *Decoder) walk() error {
 	}
 }
 
-// colourModel returns an error where the three components are not YCbCr as far as is known.
-func (d *Decoder) colourModel() error {
+// colourModel returns an error if the segments read so far mean that the components are RGB.
+func (d *decoder) colourModel() error {
 	if d.frame.rgb(d.jfif, d.adobe) {
-		return unsupported("RGB")
+		return unsupported("RGB colours")
 	}
 	return nil
 }
 
-// usualScans is how many a progressive file has that libjpeg wrote.
+// usualScans is the number of scans in a progressive file written by libjpeg.
 const usualScans = 10
 
-// addScan notes the scan that the segment begins. What it refers to as it is now, is kept with it.
-func (d *Decoder) addScan(seg segment) error {
+// addScan lists the scan that the segment begins, with the tables in force at this position.
+func (d *decoder) addScan(seg segment) error {
 	if len(d.scans) == 1 {
 		d.scans = slices.Grow(d.scans, usualScans)
 	}
@@ -90,12 +91,12 @@ func (d *Decoder) addScan(seg segment) error {
 	for i := range s.n {
 		s.comps[i].seen = true
 	}
-	if d.frame.progressive && d.opt.Scale == 8 && s.start > 0 { // of no use for one sample a block
+	if d.frame.progressive && d.opt.Scale == 8 && s.start > 0 { // a scale of 8 needs no AC coefficients
 		d.scans = d.scans[:len(d.scans)-1]
 		return d.count(1)
 	}
 	if s.low > 13 {
-		return unsupported("approximation beyond 13 bits")
+		return unsupported("successive approximation above 13 bits")
 	}
 	for i := range s.n {
 		if err := d.capture(s, &s.comps[i]); err != nil {
@@ -111,8 +112,8 @@ func (d *Decoder) addScan(seg segment) error {
 	return d.count(1 + s.blocks*d.frame.bands())
 }
 
-// capture makes the tables ready that the scan decodes the component with, and keeps them as they are.
-func (d *Decoder) capture(s *scan, c *scanComponent) error {
+// capture compiles the tables with which the scan decodes the component and protects them from later changes.
+func (d *decoder) capture(s *scan, c *scanComponent) error {
 	if err := c.dc.compile(); err != nil {
 		return err
 	}
@@ -131,8 +132,8 @@ func (d *Decoder) capture(s *scan, c *scanComponent) error {
 	return nil
 }
 
-// count adds n blocks to the work.
-func (d *Decoder) count(n int) error {
+// count adds n blocks to the work and returns ErrTooManyPasses above the limit.
+func (d *decoder) count(n int) error {
 	if d.work += int64(n); d.work > d.limit {
 		return ErrTooManyPasses
 	}

@@ -1,11 +1,15 @@
 package jpeg
 
-import "math/bits"
+import (
+	"math/bits"
 
-// slots says which coefficients of a block a scale needs and where they are kept.
+	"vitrine/imaging/jpeg/dct"
+)
+
+// slots describes which coefficients of a block a scale needs and where they are kept.
 type slots struct {
 	kept int
-	at   [64]uint8 // slot by zigzag index; kept or more means that it is not kept
+	at   [64]uint8 // slot by zigzag index; kept or above for coefficients that are not kept
 }
 
 // slotTables holds the slots for scales 1, 2, 4 and 8, which keep 64, 16, 4 and 1 coefficients.
@@ -13,7 +17,7 @@ var slotTables = func() (tables [4]slots) {
 	for i := range tables {
 		side := uint8(8 >> i)
 		t := &tables[i]
-		for k, z := range zigzag {
+		for k, z := range dct.ZigZag {
 			t.at[k] = 64
 			if z%8 < side && z/8 < side {
 				t.at[k] = uint8(t.kept)
@@ -24,6 +28,7 @@ var slotTables = func() (tables [4]slots) {
 	return tables
 }()
 
+// slotsAt returns the slots of a scale.
 func slotsAt(scale int) *slots { return &slotTables[bits.TrailingZeros8(uint8(scale))&3] }
 
 // dcFirst decodes the leading bits of a DC coefficient (T.81 G.1.2.1).
@@ -33,7 +38,7 @@ func (s *scan) dcFirst(c *scanComponent, at int) error {
 	}
 	v := c.pred << s.low
 	if v != int32(int16(v)) {
-		return unsupported("coefficient beyond 16 bits")
+		return unsupported("coefficient exceeds 16 bits")
 	}
 	c.coef[at*c.kept] = int16(v)
 	return nil
@@ -79,14 +84,14 @@ func (s *scan) acFirst(c *scanComponent, at int, slot *slots) error {
 	}
 	c.masks[at] = mask
 	if overflow != 0 {
-		return unsupported("coefficient beyond 16 bits")
+		return unsupported("coefficient exceeds 16 bits")
 	}
 	return nil
 }
 
-// acSymbol decodes a run of zeros and the value after it, 0 for a run of sixteen. A run of endOfBlock or
-// more ends the band, and s.eobRun says for how many further blocks. The value's bits are only taken where the
-// run is at most room.
+// acSymbol decodes a run of zeros and the value that follows, which is 0 after a run of sixteen. A run of endOfBlock or more
+// ends the band and sets s.eobRun to the number of further blocks it covers. acSymbol consumes the bits of the value only
+// if the run is at most room.
 func (s *scan) acSymbol(h *huffman, room int) (run int, v int32, err error) {
 	r := &s.bits
 	if r.n < refillBelow {
@@ -104,7 +109,7 @@ func (s *scan) acSymbol(h *huffman, room int) (run int, v int32, err error) {
 	}
 	symbol, length := h.long(e, r.acc)
 	if length == 0 {
-		return 0, 0, FormatError("bad Huffman code")
+		return 0, 0, formatError("invalid Huffman code")
 	}
 	r.acc <<= length & 63
 	r.n -= length
@@ -128,15 +133,15 @@ func (s *scan) acSymbol(h *huffman, room int) (run int, v int32, err error) {
 	return run, v, nil
 }
 
-// reconstruct turns the coefficients that all scans have brought of a row of units into samples.
-func (d *Decoder) reconstruct(my int) {
+// reconstruct computes the samples of a row of units from its coefficients.
+func (d *decoder) reconstruct(my int) {
 	f := &d.frame
 	for i := range f.n {
 		c := &d.comp[i]
 		if !c.seen {
 			continue
 		}
-		// The blocks that hold part of the picture, by the component's own size.
+		// The number of blocks that hold part of the picture, by the component's own size.
 		right := (f.width*c.h + 8*f.maxH - 1) / (8 * f.maxH)
 		below := (f.height*c.v + 8*f.maxV - 1) / (8 * f.maxV)
 		for y := range min(c.v, below-my*c.v) {
@@ -147,15 +152,15 @@ func (d *Decoder) reconstruct(my int) {
 	}
 }
 
-// dequantise puts the coefficients of a block into d.block and returns the mask of their places.
-func (d *Decoder) dequantise(c *component, at int) (mask uint64) {
+// dequantise stores the coefficients of a block in d.block and returns the mask of the AC coefficients.
+func (d *decoder) dequantise(c *component, at int) (mask uint64) {
 	q, b := &d.quant[c.tq], &d.block
 	coef := c.coef[at*c.kept:][:c.kept]
 	b[0] = int32(coef[0]) * q[0]
 	if len(coef) == 64 {
 		for m := c.masks[at]; m != 0; m &= m - 1 {
 			k := bits.TrailingZeros64(m) & 63
-			z := zigzag[k] & 63
+			z := dct.ZigZag[k] & 63
 			b[z] = int32(coef[k]) * q[k]
 			mask |= 1 << z
 		}
@@ -164,7 +169,7 @@ func (d *Decoder) dequantise(c *component, at int) (mask uint64) {
 	for m := c.masks[at]; m != 0; m &= m - 1 {
 		k := bits.TrailingZeros64(m) & 63
 		if slot := int(d.slot.at[k]); slot < len(coef) {
-			z := zigzag[k] & 63
+			z := dct.ZigZag[k] & 63
 			b[z] = int32(coef[slot]) * q[k]
 			mask |= 1 << z
 		}

@@ -7,7 +7,7 @@ import (
 	"vitrine/imaging/jpeg"
 )
 
-// boxed is the mean of scale by scale samples.
+// boxed returns the mean of scale by scale samples.
 func boxed(pix []byte, stride, w, h, x, y, scale int) float64 {
 	sum, n := 0, 0
 	for dy := y * scale; dy < min((y+1)*scale, h); dy++ {
@@ -19,7 +19,7 @@ func boxed(pix []byte, stride, w, h, x, y, scale int) float64 {
 	return float64(sum) / float64(n)
 }
 
-// planesOf are the planes of a picture with their visible sizes.
+// planesOf returns the planes of a picture with their strides and visible sizes.
 func planesOf(m image.Image) (planes [][]byte, strides []int, sizes []image.Point) {
 	size := m.Bounds().Size()
 	switch m := m.(type) {
@@ -37,7 +37,7 @@ func TestDecodeScaled(t *testing.T) {
 	t.Parallel()
 	for name, sampling := range samplings {
 		if name == "1x4" || name == "mixed" || name == "small" {
-			continue // at full scale their samples are repeated, at the others there are fewer to repeat
+			continue // samples are repeated less often than at full scale
 		}
 		for _, mode := range []string{"baseline", "progressive", "selection"} {
 			t.Run(name+"/"+mode, func(t *testing.T) {
@@ -66,8 +66,8 @@ func TestDecodeScaled(t *testing.T) {
 	}
 }
 
-// compareBoxed holds a scaled picture against the means of the full one: hardly off on average, not far
-// anywhere away from the edges, where the encoder's padding takes part.
+// compareBoxed compares a scaled picture with the box means of the full one, except at the edges, which depend on the
+// encoder's padding: the mean and the mean square of the differences must be small.
 func compareBoxed(t *testing.T, full, small image.Image, scale int) {
 	t.Helper()
 	fullPlanes, fullStrides, fullSizes := planesOf(full)

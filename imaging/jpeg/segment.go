@@ -23,33 +23,33 @@ const (
 	com   = 0xfe
 )
 
-// segment is a marker and the bytes that its length field covers, without that field.
+// segment is a marker with the contents of its segment, after the length field.
 type segment struct {
 	marker byte
 	at     int // offset of body in the source
 	body   []byte
 }
 
-// segments walks the marker segments of a source.
+// segments iterates over the marker segments of a source.
 type segments struct {
 	src []byte
-	at  int // where the search for the next marker begins
+	at  int // start of the search for the next marker
 }
 
-// begin checks the start of image.
+// begin checks the start-of-image marker.
 func (s *segments) begin() error {
 	if len(s.src) < 2 {
 		return errShort
 	}
 	if s.src[0] != 0xff || s.src[1] != soi {
-		return FormatError("missing SOI marker")
+		return formatError("missing SOI marker")
 	}
 	s.at = 2
 	return nil
 }
 
-// next returns the next segment. Bytes that belong to none, fill bytes (B.1.1.2) and restart markers left
-// over from a scan are skipped, as libjpeg and image/jpeg do.
+// next returns the next segment. Like libjpeg and image/jpeg, it skips stray bytes, fill bytes (T.81 B.1.1.2) and restart
+// markers left over from a scan.
 func (s *segments) next() (segment, error) {
 	for {
 		i := bytes.IndexByte(s.src[s.at:], 0xff)
@@ -71,7 +71,7 @@ func (s *segments) next() (segment, error) {
 		if rst0 <= marker && marker <= rst7 {
 			continue
 		}
-		if marker == 0 { // image/jpeg skips it before a restart marker, and nowhere else
+		if marker == 0 { // image/jpeg skips it only before a restart marker
 			return segment{}, unsupported("fill bytes before a stuffed zero")
 		}
 		if marker == eoi {
@@ -81,13 +81,14 @@ func (s *segments) next() (segment, error) {
 	}
 }
 
+// body returns the segment of the marker.
 func (s *segments) body(marker byte) (segment, error) {
 	if s.at+2 > len(s.src) {
 		return segment{}, errShort
 	}
 	length := int(s.src[s.at])<<8 | int(s.src[s.at+1])
 	if length < 2 {
-		return segment{}, FormatError("short segment length")
+		return segment{}, formatError("segment length below 2")
 	}
 	at, end := s.at+2, s.at+length
 	if end > len(s.src) {
@@ -97,7 +98,7 @@ func (s *segments) body(marker byte) (segment, error) {
 	return segment{marker: marker, at: at, body: s.src[at:end]}, nil
 }
 
-// known returns an error for a marker that this package does not take.
+// known returns an error unless the marker is one of an application or comment segment.
 func known(marker byte) error {
 	switch {
 	case app0 <= marker && marker <= app15, marker == com:

@@ -1,25 +1,21 @@
 package jpeg
 
-import "encoding/binary"
+import (
+	"encoding/binary"
 
-// zigzag maps the order in which coefficients are coded to their place in the block (T.81 figure A.6).
-var zigzag = [64]uint8{
-	0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5,
-	12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14, 21, 28,
-	35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51,
-	58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
-}
+	"vitrine/imaging/jpeg/dct"
+)
 
-// refillBelow is the number of bits that any code and its value fit in.
+// refillBelow is the number of bits that is enough for any code and its value.
 const refillBelow = 32
 
-// sequential decodes one block of a sequential scan and puts its samples into its band.
-func (d *Decoder) sequential(s *scan, c *scanComponent, bx, y int) error {
+// sequential decodes a block of a sequential scan and writes its samples to the band.
+func (d *decoder) sequential(s *scan, c *scanComponent, bx, y int) error {
 	if err := s.dcDifference(c); err != nil {
 		return err
 	}
 	mask := uint64(0)
-	if s.eobRun > 0 { // image/jpeg lets such codes, which only progressive files have, work here too
+	if s.eobRun > 0 { // like image/jpeg, accept this code of progressive files in sequential ones
 		s.eobRun--
 	} else {
 		var err error
@@ -32,7 +28,7 @@ func (d *Decoder) sequential(s *scan, c *scanComponent, bx, y int) error {
 	return nil
 }
 
-// dcDifference decodes the difference to the DC of the block before (T.81 F.2.2.1) and adds it.
+// dcDifference decodes the difference to the DC of the previous block (T.81 F.2.2.1) and adds it to c.pred.
 func (s *scan) dcDifference(c *scanComponent) error {
 	r := &s.bits
 	if r.n < refillBelow {
@@ -47,7 +43,7 @@ func (s *scan) dcDifference(c *scanComponent) error {
 	}
 	size, length := c.dc.long(e, r.acc)
 	if length == 0 || size > 16 {
-		return FormatError("bad Huffman code")
+		return formatError("invalid Huffman code")
 	}
 	r.acc <<= length & 63
 	r.n -= length
@@ -59,14 +55,14 @@ func (s *scan) dcDifference(c *scanComponent) error {
 	return nil
 }
 
-// coefficients decodes the AC coefficients of a block (T.81 F.2.2.2) into b, dequantised, and returns a mask of their
-// places.
-func (s *scan) coefficients(h *huffman, q *[64]int32, b *block) (mask uint64, err error) {
+// coefficients decodes and dequantises the AC coefficients of a block (T.81 F.2.2.2) into b and returns the mask of their
+// indices.
+func (s *scan) coefficients(h *huffman, q *[64]int32, b *dct.Block) (mask uint64, err error) {
 	r := &s.bits
 	acc, n := r.acc, r.n
 	for k := uint(1); k < 64; k++ {
 		if n < refillBelow {
-			if at := r.pos; r.end-at >= 8 { // refill by hand: the compiler does not inline it
+			if at := r.pos; r.end-at >= 8 { // refill, which the compiler doesn't inline
 				acc |= binary.BigEndian.Uint64(r.buf[at:]) >> (n & 63)
 				r.pos = at + int((63-n)>>3)
 				n |= 56
@@ -79,7 +75,7 @@ func (s *scan) coefficients(h *huffman, q *[64]int32, b *block) (mask uint64, er
 		if length == 0 {
 			symbol, length := h.long(e, acc)
 			if length == 0 {
-				return 0, FormatError("bad Huffman code")
+				return 0, formatError("invalid Huffman code")
 			}
 			acc <<= length & 63
 			n -= length
@@ -100,7 +96,7 @@ func (s *scan) coefficients(h *huffman, q *[64]int32, b *block) (mask uint64, er
 			if k += run; k > 63 {
 				break
 			}
-			z := zigzag[k] & 63
+			z := dct.ZigZag[k] & 63
 			b[z] = extend(acc, size) * q[k]
 			mask |= 1 << z
 			acc <<= size
@@ -117,7 +113,7 @@ func (s *scan) coefficients(h *huffman, q *[64]int32, b *block) (mask uint64, er
 		}
 		acc <<= length & 63
 		n -= length
-		z := zigzag[k] & 63
+		z := dct.ZigZag[k] & 63
 		b[z] = (int32(e) >> 16) * q[k]
 		mask |= 1 << z
 	}

@@ -1,66 +1,54 @@
-// Package resize scales pictures of 8-bit samples down, fast and in little
-// memory, with the Catmull-Rom kernel (B=0, C=1/2 of Mitchell and Netravali,
-// "Reconstruction Filters in Computer Graphics", 1988) or Lanczos's of three lobes,
-// widened to the ratio, so that nothing aliases.
-//
-// It works in fixed point. The vertical pass comes first, because it can take
-// eight samples of a row at a time as lanes of 64-bit words; the horizontal pass
-// then has to touch only as many rows as the result has, two of them at once.
 package resize
 
 import "math"
 
-// Coefficients have 14 fractional bits; samples between the passes keep 6, which
-// leaves room for the kernel's overshoot in 16 bits.
+// Coefficients have 14 fractional bits. Samples between the passes have 6, which leaves room for the overshoot of the
+// kernel in 16 bits.
 const (
 	coefBits = 14
 	midBits  = 6
 )
 
-// Kernel is the weight of a source sample by its distance.
+// Kernel is a resampling kernel: the weight of a source sample by its distance. The zero value is the Catmull-Rom kernel,
+// which rings less at hard edges and so suits graphics.
 type Kernel struct {
-	support float64 // in samples either side
+	support float64 // in samples on either side
 	weight  func(distance float64) float64
 }
 
-// The kernels. CatmullRom rings the least at hard edges, which suits drawings;
-// Lanczos has three lobes, takes half as much work again and keeps more detail,
-// which suits photographs, above all where one step of scaling follows another.
-var (
-	CatmullRom = Kernel{2, catmullRom}
-	Lanczos    = Kernel{3, lanczos}
-)
+// Lanczos is the Lanczos kernel of three lobes. It takes 1.5 times the work of Catmull-Rom and keeps more detail, which suits
+// photographs, especially if they are scaled in several steps.
+var Lanczos = Kernel{3, lanczos}
 
-// Axis says which stretch of the source a destination sample covers along one
-// direction: sample i covers [Offset+i*Scale, Offset+(i+1)*Scale), in units of
-// source samples. It exists beside plain sizes for subsampled chroma planes,
-// whose samples do not share the edges of the picture.
+// Axis maps destination samples to source samples in one direction: destination sample i covers
+// [Offset+i*Scale, Offset+(i+1)*Scale), in units of source samples. Sizes alone would not be enough for subsampled chroma
+// planes, whose samples are not aligned with the edges of the picture.
 type Axis struct {
 	Dst, Src      int // number of samples
 	Scale, Offset float64
-	Kernel        Kernel // CatmullRom by default
+	Kernel        Kernel
 }
 
-// Fit returns the axis that maps all of src onto all of dst.
+// Fit returns the axis that maps all of src samples to all of dst samples.
 func Fit(dst, src int) Axis {
 	return Axis{Dst: dst, Src: src, Scale: float64(src) / float64(dst)}
 }
 
 func (a Axis) identity() bool { return a.Dst == a.Src && a.Scale == 1 && a.Offset == 0 }
 
-// window is what one destination sample takes: coefs[0] of source sample first,
-// and so on. The coefficients add up to exactly 1<<coefBits.
+// window holds the coefficients of one destination sample: coefs[0] for source sample first, and so on. They add up to
+// exactly 1<<coefBits.
 type window struct {
 	first int
-	coefs []uint64 // two's complement, so that lanes can be multiplied at once
+	coefs []uint64 // two's complement, so that lanes can be multiplied together
 }
 
-// windows computes the window of each destination sample. At the edges of the
-// source the kernel is cut off and the rest weighted up, as x/image/draw does.
+// windows returns the window of each destination sample. At the edges of the source it truncates the kernel and normalizes
+// the rest, as x/image/draw does.
 func (a Axis) windows() []window {
 	kernel := a.Kernel
 	if kernel.weight == nil {
-		kernel = CatmullRom
+		kernel = Kernel{2, catmullRom}
 	}
 	support := kernel.support
 	list := make([]window, a.Dst)
@@ -72,7 +60,7 @@ func (a Axis) windows() []window {
 		center := a.Offset + (float64(i)+0.5)*a.Scale - 0.5
 		first := max(int(math.Ceil(center-support*stretch)), 0)
 		last := min(int(math.Floor(center+support*stretch)), a.Src-1)
-		if first > last { // a chroma sample that lies wholly beyond the last one
+		if first > last { // a chroma sample beyond the last source sample
 			first = min(max(int(math.Round(center)), 0), a.Src-1)
 			last = first
 		}
@@ -88,9 +76,8 @@ func (a Axis) windows() []window {
 	return list
 }
 
-// appendFixed appends the weights in fixed point, normalized to the sum of one,
-// without the zeros at either end; skip counts those at the start. The rounding
-// error goes to the largest one, where it matters least.
+// appendFixed appends the weights in fixed point, normalized to a sum of one, without the zeros at both ends. skip is the
+// number of zeros at the start. The largest coefficient absorbs the rounding error, where it matters least.
 func appendFixed(coefs []uint64, weights []float64) (out []uint64, skip int) {
 	sum := 0.0
 	for _, w := range weights {

@@ -2,12 +2,12 @@ package resize
 
 import "encoding/binary"
 
-// plain is the work of scaling without vector instructions. Two rows after the
-// vertical pass, one in either half of mid, go through the horizontal one at once.
+// plain scales without vector instructions. mid holds two rows after the vertical pass, in the low and high halves of its
+// words; the horizontal pass processes both together.
 type plain struct{ mid []uint64 }
 
-// row takes the rows of the next destination row's window. It writes every other
-// time, two rows, and the last time.
+// row processes the source rows of the next destination row. It writes two destination rows on every second call, and a
+// single last row.
 func (p *plain) row(s *Scaler, rows [][]byte, w window) {
 	upper := s.done%2 == 1
 	p.vertical(rows, w.coefs, upper)
@@ -23,9 +23,9 @@ func (p *plain) row(s *Scaler, rows [][]byte, w window) {
 // lanes selects every fourth byte of a word: samples 0 and 4.
 const lanes = 0x000000ff_000000ff
 
-// vertical computes one row of the vertical pass into the low half of mid, or
-// adds it into the high half. A word of two lanes times a coefficient is two
-// products; a negative low one borrows from the high one, which low and high undo.
+// vertical computes a row of the vertical pass in the low half of mid, or adds it to the high half. A word of two lanes
+// multiplied by a coefficient holds two products. A negative low product borrows from the high one; the functions low and
+// high correct that.
 func (p *plain) vertical(rows [][]byte, coefs []uint64, upper bool) {
 	n := len(p.mid)
 	i := 0
@@ -53,6 +53,7 @@ func (p *plain) vertical(rows [][]byte, coefs []uint64, upper bool) {
 	}
 }
 
+// store stores eight samples of the vertical pass in the upper or lower half of mid.
 func store(mid *[8]uint64, a, b, c, d uint64, upper bool) {
 	if upper {
 		mid[0] += low(a) << 32
@@ -76,13 +77,11 @@ const (
 	outRound = 1 << (outShift - 1)
 )
 
-// low and high take a lane of a sum of products as a signed number and round it
-// to midBits fractional bits.
+// low and high return a lane of a sum of products as a signed number, rounded to midBits fractional bits.
 func low(v uint64) uint64  { return uint64((int64(int32(uint32(v))) + midRound) >> midShift) }
 func high(v uint64) uint64 { return uint64((int64(v+1<<31)>>32 + midRound) >> midShift) }
 
-// horizontal computes the rows of the destination from the two in mid; upper is
-// nil where there is only one.
+// horizontal computes the two destination rows from mid. upper is nil if there is only one.
 func (p *plain) horizontal(lower, upper []byte, across []window, channels int) {
 	if channels == 4 {
 		p.horizontal4(lower, upper, across)
@@ -101,8 +100,8 @@ func (p *plain) horizontal(lower, upper []byte, across []window, channels int) {
 	}
 }
 
-// horizontal4 keeps a colour from exceeding its alpha: the kernel's overshoot
-// would otherwise leave pixels that no premultiplied picture can have.
+// horizontal4 is horizontal for four channels. It limits colours to alpha, because the overshoot of the kernel could exceed
+// it, which is invalid in a premultiplied picture.
 func (p *plain) horizontal4(lower, upper []byte, across []window) {
 	for i, w := range across {
 		mid := p.mid[4*w.first : 4*(w.first+len(w.coefs))]
@@ -131,6 +130,7 @@ func (p *plain) horizontal4(lower, upper []byte, across []window) {
 	}
 }
 
+// sample rounds a sum of products to a sample.
 func sample(v int64) byte {
 	return byte(min(max((v+outRound)>>outShift, 0), 255))
 }

@@ -12,8 +12,7 @@ import (
 	"vitrine/imaging/resize"
 )
 
-// noise returns samples in which neighbours resemble each other, like a photograph's,
-// with hard edges in between.
+// noise returns samples similar to their neighbours, as in a photograph, with hard edges in between.
 func noise(n int, seed uint64) []byte {
 	r := rand.New(rand.NewPCG(seed, 7))
 	pix := make([]byte, n)
@@ -45,7 +44,7 @@ var sizes = []struct{ w, h, dw, dh int }{
 	{1600, 30, 800, 15}, {9, 9, 9, 1}, {7, 5, 1, 1}, {640, 480, 39, 29}, {20, 20, 30, 40},
 }
 
-func TestScaleAgreesWithCatmullRomOfXImage(t *testing.T) {
+func TestScaleAgreesWithXImage(t *testing.T) {
 	t.Parallel()
 	for _, s := range sizes {
 		t.Run(fmt.Sprintf("%dx%d to %dx%d", s.w, s.h, s.dw, s.dh), func(t *testing.T) {
@@ -60,7 +59,7 @@ func TestScaleAgreesWithCatmullRomOfXImage(t *testing.T) {
 			got := make([]byte, s.dw*s.dh)
 			resize.Scale(got, s.dw, resize.Plane(gray.Pix, s.w, s.w, s.h, 1), resize.Fit(s.dw, s.w), resize.Fit(s.dh, s.h))
 			if mean, largest := difference(got, wantGray); mean > 0.35 || largest > 2 {
-				t.Errorf("gray differs by %.3f in the mean and %d at most", mean, largest)
+				t.Errorf("gray differs by %.3f on average and by up to %d", mean, largest)
 			}
 
 			rgba := &image.RGBA{Pix: noise(4*s.w*s.h, 2), Stride: 4 * s.w, Rect: gray.Rect}
@@ -74,13 +73,13 @@ func TestScaleAgreesWithCatmullRomOfXImage(t *testing.T) {
 			got = make([]byte, 4*s.dw*s.dh)
 			resize.Scale(got, 4*s.dw, resize.Plane(rgba.Pix, rgba.Stride, s.w, s.h, 4), resize.Fit(s.dw, s.w), resize.Fit(s.dh, s.h))
 			if mean, largest := difference(got, want.Pix); mean > 0.35 || largest > 2 {
-				t.Errorf("rgba differs by %.3f in the mean and %d at most", mean, largest)
+				t.Errorf("rgba differs by %.3f on average and by up to %d", mean, largest)
 			}
 		})
 	}
 }
 
-func TestScaleKeepsAFlatPicture(t *testing.T) {
+func TestScaleFlatPicture(t *testing.T) {
 	t.Parallel()
 	for _, level := range []byte{0, 1, 127, 254, 255} {
 		src := make([]byte, 333*77)
@@ -97,15 +96,15 @@ func TestScaleKeepsAFlatPicture(t *testing.T) {
 	}
 }
 
-func TestScaleToTheSameSizeCopies(t *testing.T) {
+func TestScaleToSameSizeCopies(t *testing.T) {
 	t.Parallel()
 	src := noise(50*40, 3)
 	got := make([]byte, 50*40)
 	resize.Scale(got, 50, resize.Plane(src, 50, 50, 40, 1), resize.Fit(50, 50), resize.Fit(40, 40))
 	if mean, _ := difference(got, src); mean != 0 {
-		t.Errorf("differs by %.3f in the mean", mean)
+		t.Errorf("differs by %.3f on average", mean)
 	}
-	// An axis that is shifted by a whole sample picks the neighbour.
+	// An axis shifted by one sample selects the next sample.
 	x := resize.Axis{Dst: 49, Src: 50, Scale: 1, Offset: 1}
 	resize.Scale(got, 49, resize.Plane(src, 50, 50, 40, 1), x, resize.Fit(40, 40))
 	for y := range 40 {
@@ -117,13 +116,13 @@ func TestScaleToTheSameSizeCopies(t *testing.T) {
 	}
 }
 
-func TestScaleAsksForEachRowOnceFromTheTop(t *testing.T) {
+func TestScaleReadsEachRowOnceFromTop(t *testing.T) {
 	t.Parallel()
 	src := noise(40*90, 4)
 	last := -1
 	source := resize.Source{Width: 40, Height: 90, Channels: 1, Row: func(y int, buf []byte) []byte {
 		if y <= last {
-			t.Errorf("row %d was asked for after row %d", y, last)
+			t.Errorf("row %d is read after row %d", y, last)
 		}
 		last = y
 		return buf[:copy(buf, src[40*y:40*y+40])]
@@ -132,16 +131,15 @@ func TestScaleAsksForEachRowOnceFromTheTop(t *testing.T) {
 	resize.Scale(got, 13, source, resize.Fit(13, 40), resize.Fit(29, 90))
 	resize.Scale(want, 13, resize.Plane(src, 40, 40, 90, 1), resize.Fit(13, 40), resize.Fit(29, 90))
 	if mean, _ := difference(got, want); mean != 0 {
-		t.Errorf("a filled row differs from a direct one by %.3f in the mean", mean)
+		t.Errorf("rows in the buffer and rows of the picture differ by %.3f on average", mean)
 	}
 	if last != 89 {
-		t.Errorf("the last row asked for is %d, want 89", last)
+		t.Errorf("the last row read is %d, want 89", last)
 	}
 }
 
-// TestVectorsGiveTheSamePixels holds the vector code, where the build has it, to the
-// plain one, for every kind of edge and width of window.
-func TestVectorsGiveTheSamePixels(t *testing.T) {
+// Vector and plain code return the same pixels for every kind of edge and width of window, if the build has vectors.
+func TestVectorsEqualPlain(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(11, 13))
 	for i := range 400 {
@@ -154,7 +152,7 @@ func TestVectorsGiveTheSamePixels(t *testing.T) {
 			x.Offset, y.Offset = r.Float64()*2-1, r.Float64()*2-1
 		}
 		src := noise(w*h, uint64(i))
-		if i%4 == 0 { // the greatest overshoot
+		if i%4 == 0 { // the largest overshoot
 			for k := range src {
 				src[k] = byte(255 * r.IntN(2))
 			}
@@ -164,13 +162,13 @@ func TestVectorsGiveTheSamePixels(t *testing.T) {
 		resize.ScalePlain(want, x.Dst, resize.Plane(src, w, w, h, 1), x, y)
 		if !bytes.Equal(got, want) {
 			mean, largest := difference(got, want)
-			t.Fatalf("%dx%d to %dx%d differs by %.3f in the mean and %d at most", w, h, x.Dst, y.Dst, mean, largest)
+			t.Fatalf("%dx%d to %dx%d differs by %.3f on average and by up to %d", w, h, x.Dst, y.Dst, mean, largest)
 		}
 	}
 }
 
-// BenchmarkScale compares the two ways for 12 megapixels to 1600 pixels; for a
-// 4:2:0 photograph ours needs one and a half planes, the other all of RGBA.
+// BenchmarkScale compares this package with x/image for scaling 12 megapixels to 1600 pixels. A 4:2:0 photograph takes one
+// and a half planes here, and all of RGBA in x/image.
 func BenchmarkScale(b *testing.B) {
 	const w, h, dw, dh = 4000, 3000, 1600, 1200
 	gray := &image.Gray{Pix: noise(w*h, 1), Stride: w, Rect: image.Rect(0, 0, w, h)}
@@ -205,9 +203,8 @@ func BenchmarkScale(b *testing.B) {
 	})
 }
 
-// TestScalerWritesWhatScaleDoes passes rows one by one in memory that is used again
-// at once.
-func TestScalerWritesWhatScaleDoes(t *testing.T) {
+// A Scaler writes the same samples as Scale, even if the memory of each row is reused at once.
+func TestScalerEqualsScale(t *testing.T) {
 	t.Parallel()
 	for _, s := range append(sizes, struct{ w, h, dw, dh int }{50, 40, 50, 40}) {
 		for _, channels := range []int{1, 4} {
@@ -229,7 +226,7 @@ func TestScalerWritesWhatScaleDoes(t *testing.T) {
 				scaler.Write(row)
 				clear(row)
 			}
-			scaler.Write(row) // one too many does no harm
+			scaler.Write(row) // an extra row is ignored
 			scaler.Close()
 			if !bytes.Equal(got, want) {
 				t.Errorf("%v, %d channels: the samples differ", s, channels)

@@ -2,32 +2,31 @@ package resize
 
 import "sync"
 
-// Scaler scales a picture whose rows come one after another from the top, so that
-// the picture is nowhere as a whole. It serves one goroutine at a time, and writes
-// the same samples as [Scale].
+// Scaler scales a picture that arrives row by row from the top, so that the whole picture need not be in memory. It writes
+// the same samples as [Scale]. It is not safe for concurrent use.
 type Scaler struct {
 	dst            []byte
 	stride, height int // of the destination
 	width          int // of the source, in bytes
 	channels       int
-	across, down   []window // nil where rows are copied
-	done           int      // rows of dst that are written, or kept by plain
+	across, down   []window // nil if rows are only copied
+	done           int      // rows of dst that are written or held by plain
 
-	ring [][]byte // row y of the source is at y modulo the length
-	bufs [][]byte
-	next int // row of the source that comes next
-	taps [][]byte
+	ring [][]byte // source rows: row y is at y modulo the length
+	bufs [][]byte // memory for copies of rows, indexed like ring
+	next int      // the next source row
+	taps [][]byte // the source rows of a window
 
-	vector  bool // which of the two it is
+	vector  bool // use vectors instead of plain
 	vectors vectors
 	plain   plain
 }
 
+// scalers recycles scalers with their working memory.
 var scalers = sync.Pool{New: func() any { return new(Scaler) }}
 
-// NewScaler makes the Scaler for a picture of so many interleaved channels (see
-// [Source]), which writes to dst, whose rows are stride bytes apart. Its memory is
-// that of Scale.
+// NewScaler returns a Scaler for a picture with the given number of interleaved channels (see [Source]). It writes to dst,
+// whose rows are stride bytes apart, and needs as much memory as Scale. The caller must call Close.
 func NewScaler(dst []byte, stride, channels int, x, y Axis) *Scaler {
 	return newScaler(dst, stride, channels, x, y, true)
 }
@@ -42,8 +41,7 @@ func newScaler(dst []byte, stride, channels int, x, y Axis, vector bool) *Scaler
 		return s
 	}
 	s.across, s.down = x.windows(), y.windows()
-	// The ring must hold the widest window, and the one after it may start earlier
-	// than this one's end.
+	// The ring must hold the widest window. The next window may start before the end of the current one.
 	depth := 1
 	for _, w := range s.down {
 		depth = max(depth, len(w.coefs))
@@ -56,15 +54,14 @@ func newScaler(dst []byte, stride, channels int, x, y Axis, vector bool) *Scaler
 	return s
 }
 
-// Write takes the next row of the source; it keeps a copy. Rows that are not
-// needed any more are let pass.
+// Write adds the next source row, of which it keeps a copy. It ignores rows after the last one needed.
 func (s *Scaler) Write(row []byte) {
 	if s.done < s.height {
 		s.take(append(s.room()[:0], row[:s.width]...))
 	}
 }
 
-// room is where a copy of the next row may be put.
+// room returns the memory for a copy of the next row.
 func (s *Scaler) room() []byte {
 	if s.across == nil {
 		return s.dst[s.next*s.stride:][:s.width]
@@ -74,8 +71,8 @@ func (s *Scaler) room() []byte {
 	return *buf
 }
 
-// take takes the next row, which must not change as long as a window reaches it,
-// and writes what can be written then.
+// take adds the next row, which must not change while a window needs it, and writes the destination rows that are now
+// complete.
 func (s *Scaler) take(row []byte) {
 	if s.across == nil {
 		copy(s.room(), row)
@@ -101,8 +98,8 @@ func (s *Scaler) take(row []byte) {
 	}
 }
 
-// Close returns the memory of the Scaler, which must not be used any more, to the
-// next one, and drops the references to the pictures.
+// Close releases the memory of the Scaler to other Scalers and drops the references to the pictures. The Scaler must not be
+// used afterwards.
 func (s *Scaler) Close() {
 	clear(s.ring[:cap(s.ring)])
 	clear(s.taps[:cap(s.taps)])
@@ -110,6 +107,7 @@ func (s *Scaler) Close() {
 	scalers.Put(s)
 }
 
+// resized returns a slice of length n with the contents of b as far as they fit, in the memory of b if possible.
 func resized[T any](b []T, n int) []T {
 	if cap(b) < n {
 		grown := make([]T, n)

@@ -4,24 +4,22 @@ package resize
 
 import "simd/archsimd"
 
-// blockSize is how many samples of a row the vertical pass takes at a time, and the
-// unit of the horizontal pass's coefficients.
+// blockSize is the number of samples that the vertical pass computes at a time, and the number of coefficients that the
+// horizontal pass loads at a time.
 const blockSize = 16
 
-// vectors is the work of scaling one plane with AVX2: the fixed-point numbers are
-// those of the plain code, so that the pixels are the same.
+// vectors scales one plane with AVX2. It uses the same fixed-point numbers as plain, so the results are the same.
 type vectors struct {
-	coefs  []int16 // of all destination samples, width of them each, zeros at the end
-	firsts []int   // source sample of the first coefficient
+	coefs  []int16 // width coefficients for each destination sample, padded with zeros
+	firsts []int   // source sample of the first coefficient, by destination sample
 	width  int     // 8, or a multiple of blockSize
-	pairs  []int32 // of the vertical pass: two coefficients to a word
+	pairs  []int32 // of the vertical pass: two coefficients per word
 	mid    []int16 // after the vertical pass
-	length int     // of mid, without the zeros behind it
+	length int     // of mid, without the zeros at its end
 }
 
-// prepare lays the windows of the horizontal pass out for loads of whole vectors:
-// mid has zeros behind it, and so has each window. It gives false where the
-// processor or the picture does not allow vectors.
+// prepare arranges the windows of the horizontal pass for loads of whole vectors, padding mid and each window with zeros. It
+// returns false if the processor or the picture doesn't allow vectors.
 func (v *vectors) prepare(width, channels int, across []window) bool {
 	if channels != 1 || width < blockSize || len(across) < 8 || !archsimd.X86.AVX2() {
 		return false
@@ -49,8 +47,7 @@ func (v *vectors) prepare(width, channels int, across []window) bool {
 	return true
 }
 
-// row computes a row of the destination from the source's rows of its window, behind
-// which there is room for one more.
+// row computes a destination row from the source rows of its window. rows has capacity for one more.
 func (v *vectors) row(out []byte, rows [][]byte, w window) {
 	v.pairs = v.pairs[:0]
 	for k := 0; k < len(w.coefs); k += 2 {
@@ -60,15 +57,14 @@ func (v *vectors) row(out []byte, rows [][]byte, w window) {
 		}
 		v.pairs = append(v.pairs, pair)
 	}
-	if len(rows)%2 != 0 { // its coefficient is zero
+	if len(rows)%2 != 0 { // the coefficient of the added row is zero
 		rows = append(rows, rows[len(rows)-1])
 	}
 	v.vertical(rows)
 	v.horizontal(out)
 }
 
-// vertical computes the row of the vertical pass. The last block overlaps the one
-// before it, so that none is incomplete.
+// vertical computes a row of the vertical pass. The last block overlaps the previous one, so that all blocks are complete.
 func (v *vectors) vertical(rows [][]byte) {
 	for i := 0; ; i += blockSize {
 		i = min(i, v.length-blockSize)
@@ -79,8 +75,8 @@ func (v *vectors) vertical(rows [][]byte) {
 	}
 }
 
-// block computes blockSize samples of the vertical pass. Interleaving and packing
-// shuffle the samples within each half of a vector and back.
+// block computes blockSize samples of the vertical pass. Interleaving reorders the samples within each half of a vector;
+// packing restores the order.
 func block(out []int16, rows [][]byte, pairs []int32, i int) {
 	lo := archsimd.BroadcastInt32x8(midRound)
 	hi := lo
@@ -96,8 +92,7 @@ func block(out []int16, rows [][]byte, pairs []int32, i int) {
 	lo.SaturateToInt16ConcatGrouped(hi).Store(out)
 }
 
-// horizontal computes a row of the destination, eight samples at a time; the last
-// eight overlap those before them.
+// horizontal computes a destination row, eight samples at a time. The last eight overlap the previous ones.
 func (v *vectors) horizontal(out []byte) {
 	four := (*vectors).wide
 	switch v.width {
@@ -121,7 +116,7 @@ func (v *vectors) horizontal(out []byte) {
 	}
 }
 
-// narrow returns four samples whose windows have up to eight coefficients.
+// narrow returns the sums of four samples whose windows have up to eight coefficients.
 func (v *vectors) narrow(i int) archsimd.Int32x4 {
 	coefs, firsts, row := (*[32]int16)(v.coefs[8*i:]), (*[4]int)(v.firsts[i:]), v.mid
 	a := archsimd.LoadInt16x8(row[firsts[0]:]).DotProductPairs(archsimd.LoadInt16x8(coefs[0:]))
@@ -157,7 +152,7 @@ func (v *vectors) wide(i int) archsimd.Int32x4 {
 	return sum.GetLo().Add(sum.GetHi())
 }
 
-// storeSamples rounds eight sums and writes them as samples.
+// storeSamples rounds eight sums to samples and stores them.
 func storeSamples(out *[8]byte, a, b archsimd.Int32x4) {
 	round, most := archsimd.BroadcastInt32x4(outRound), archsimd.BroadcastInt32x4(255)
 	a = a.Add(round).ShiftAllRight(outShift).Min(most)
@@ -168,5 +163,5 @@ func storeSamples(out *[8]byte, a, b archsimd.Int32x4) {
 	copy(out[:], samples[:8])
 }
 
-// lowBytes picks the low byte of each of eight words.
+// lowBytes selects the low byte of each of eight words.
 var lowBytes = [16]int8{0, 2, 4, 6, 8, 10, 12, 14, -1, -1, -1, -1, -1, -1, -1, -1}

@@ -2,7 +2,7 @@
 
 package resize
 
-// vectors is nothing in this build.
+// vectors does nothing in this build.
 type vectors struct{}
 
 func (vectors) prepare(int, int, []window) bool { return false }

@@ -1,7 +1,8 @@
-// Package ssim measures how alike two pictures look: the structural similarity
-// index of Wang, Bovik, Sheikh and Simoncelli ("Image quality assessment: from
-// error visibility to structural similarity", IEEE Transactions on Image
-// Processing 13, 2004), with the paper's Gaussian window and constants.
+// Package ssim measures the structural similarity (SSIM) of two pictures, by the index of Wang, Bovik, Sheikh and Simoncelli
+// ("Image quality assessment: from error visibility to structural similarity", IEEE Transactions on Image Processing 13,
+// 2004), with the Gaussian window and the constants of the paper.
+//
+// The package imports nothing of the project. Begin with Gray in ssim.go; Windows is a faster approximation.
 package ssim
 
 import (
@@ -9,8 +10,7 @@ import (
 	"math"
 )
 
-// The window has 11 samples a side and a standard deviation of 1.5; c1 and c2 are
-// (0.01*255)^2 and (0.03*255)^2.
+// The window has sides of 11 samples and a standard deviation of 1.5. c1 and c2 are (0.01*255)^2 and (0.03*255)^2.
 const (
 	radius = 5
 	sigma  = 1.5
@@ -31,20 +31,19 @@ var window = func() (w [2*radius + 1]float32) {
 	return w
 }()
 
-// Index is that of two sets of samples with the means p and q, the variances pp and
-// qq, and the covariance pq.
+// Index returns the SSIM of two sets of samples with means p and q, variances pp and qq, and covariance pq.
 func Index[F float32 | float64](p, q, pp, qq, pq F) F {
 	return (2*p*q + c1) * (2*pq + c2) / ((p*p + q*q + c1) * (pp + qq + c2))
 }
 
-// Gray returns the mean index of two pictures of the same size, 1 for equal ones. At
-// the edges the outermost samples are repeated. It panics where the sizes differ.
+// Gray returns the mean SSIM of two pictures, which is 1 if they are equal. It repeats samples beyond the edges. It panics if
+// the sizes differ.
 func Gray(a, b *image.Gray) float64 {
 	size := a.Rect.Size()
 	if size != b.Rect.Size() {
 		panic("ssim: pictures of different sizes")
 	}
-	// Means of a, b, aa, bb and ab in the window around each sample.
+	// maps holds the means of a, b, aa, bb and ab in the window around each sample.
 	var maps [5][]float32
 	for i := range maps {
 		maps[i] = make([]float32, size.X*size.Y)
@@ -69,7 +68,7 @@ func Gray(a, b *image.Gray) float64 {
 	return sum / float64(len(maps[0]))
 }
 
-// blur applies the window, across and down.
+// blur applies the window in both directions.
 func blur(m []float32, size image.Point) {
 	row := make([]float32, size.X+2*radius)
 	for y := range size.Y {
@@ -86,7 +85,7 @@ func blur(m []float32, size image.Point) {
 			line[x] = sum
 		}
 	}
-	// Down: the rows that are overwritten are kept in a ring.
+	// The vertical pass keeps the rows it overwrites in a ring.
 	var ring [2*radius + 1][]float32
 	for i := range ring {
 		ring[i] = make([]float32, size.X)

@@ -9,7 +9,7 @@ import (
 	"vitrine/imaging/ssim"
 )
 
-// direct is the definition, sample by sample, with a window of its own.
+// direct computes the SSIM by its definition, with an independent window.
 func direct(a, b *image.Gray) float64 {
 	size := a.Rect.Size()
 	total := 0.0
@@ -49,17 +49,17 @@ func TestGray(t *testing.T) {
 		plain.Pix[i] = byte(5 * (i%37 + i/37))
 	}
 	if got := ssim.Gray(plain, plain); math.Abs(got-1) > 1e-9 {
-		t.Errorf("a picture and itself: %v", got)
+		t.Errorf("SSIM of equal pictures is %v", got)
 	}
 	last := 1.0
 	for _, amount := range []int{2, 10, 40, 120} {
 		other := noisy(plain, amount)
 		got, want := ssim.Gray(plain, other), direct(plain, other)
 		if math.Abs(got-want) > 1e-3 {
-			t.Errorf("noise of %d: %.5f, by definition %.5f", amount, got, want)
+			t.Errorf("noise of %d: %.5f, want %.5f by the definition", amount, got, want)
 		}
 		if got >= last {
-			t.Errorf("noise of %d: %.5f, with less noise %.5f", amount, got, last)
+			t.Errorf("noise of %d: %.5f, want less than the %.5f of less noise", amount, got, last)
 		}
 		last = got
 	}

@@ -2,10 +2,10 @@ package ssim
 
 import "image"
 
-// cell is the side of the squares whose sums are shared by the windows over them.
+// cell is the side of the squares whose sums are shared by overlapping windows.
 const cell = 4
 
-// sums are of the samples a and b in a square, their squares and their product.
+// sums holds the sums of samples a and b, their squares and their products in a square.
 type sums struct{ a, b, aa, bb, ab int32 }
 
 func (s *sums) add(t *sums) {
@@ -16,16 +16,15 @@ func (s *sums) add(t *sums) {
 	s.ab += t.ab
 }
 
-// index is that of the samples summed up, n of them.
+// index returns the SSIM of the n samples in the sums.
 func (s *sums) index(n float32) float32 {
 	p, q := float32(s.a)/n, float32(s.b)/n
 	return Index(p, q, float32(s.aa)/n-p*p, float32(s.bb)/n-q*q, float32(s.ab)/n-p*q)
 }
 
-// Windows returns the mean index in square windows of 8 x 8 samples, four apart in
-// both directions. It orders pictures as Gray does, with less loss, for a fraction
-// of the time and next to no memory. Up to three columns and rows at the end count
-// for nothing. It panics where the sizes differ.
+// Windows returns the mean SSIM in square windows of 8x8 samples, at intervals of four samples in both directions. It ranks
+// pictures as Gray does, with somewhat higher values, in a fraction of the time and with little memory. It ignores up to
+// three columns and rows at the end. It panics if the sizes differ.
 func Windows(a, b *image.Gray) float64 {
 	size := a.Rect.Size()
 	if size != b.Rect.Size() {
@@ -47,7 +46,7 @@ func Windows(a, b *image.Gray) float64 {
 	return total / float64((across-1)*(size.Y/cell-1))
 }
 
-// sumRow sums up the squares of a row of them that begins with the samples of row y.
+// sumRow computes the sums of a row of squares whose first samples are in row y.
 func sumRow(row []sums, a, b *image.Gray, y int) {
 	clear(row)
 	for k := range cell {
@@ -67,6 +66,7 @@ func sumRow(row []sums, a, b *image.Gray, y int) {
 	}
 }
 
+// sumWindows returns the sum of the SSIM of the windows over two rows of squares.
 func sumWindows(above, row []sums) (total float64) {
 	for i := range len(row) - 1 {
 		w := above[i]

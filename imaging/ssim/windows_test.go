@@ -9,14 +9,14 @@ import (
 	"vitrine/imaging/ssim"
 )
 
-func TestWindowsOrdersAsGrayDoes(t *testing.T) {
+func TestWindowsRanksLikeGray(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(3, 4))
 	for _, size := range []image.Point{{64, 48}, {67, 53}, {9, 200}} {
 		a, b := image.NewGray(image.Rectangle{Max: size}), image.NewGray(image.Rectangle{Max: size})
 		last := 1.0
 		if got := ssim.Windows(a, a); got != 1 {
-			t.Errorf("%v: %.4f for equal pictures", size, got)
+			t.Errorf("%v: SSIM of equal pictures is %.4f", size, got)
 		}
 		for _, noise := range []float64{2, 6, 15} {
 			for i := range a.Pix {
@@ -33,14 +33,14 @@ func TestWindowsOrdersAsGrayDoes(t *testing.T) {
 	}
 }
 
-// Pictures of less than a window are left to Gray.
-func TestWindowsTakesSmallPictures(t *testing.T) {
+// For pictures smaller than a window, Windows returns the same as Gray.
+func TestWindowsOfSmallPictures(t *testing.T) {
 	t.Parallel()
 	a, b := image.NewGray(image.Rect(0, 0, 7, 20)), image.NewGray(image.Rect(0, 0, 7, 20))
 	for i := range a.Pix {
 		a.Pix[i], b.Pix[i] = byte(i), byte(i*3)
 	}
 	if got, want := ssim.Windows(a, b), ssim.Gray(a, b); got != want {
-		t.Errorf("%v, %v", got, want)
+		t.Errorf("Windows returns %v, Gray %v", got, want)
 	}
 }

@@ -1,6 +1,9 @@
-// Package thumbhash makes ThumbHashes: pictures of some 25 bytes, to be shown blurred while the real one loads.
-// The format is Evan Wallace's (https://evanw.github.io/thumbhash/): brightness, two colour differences and alpha as a
-// few terms of a cosine transform, four bits each. It also tells the picture's proportions.
+// Package thumbhash encodes ThumbHashes: placeholders of up to 25 bytes that clients show until a picture has loaded.
+//
+// The format is by Evan Wallace (https://evanw.github.io/thumbhash/). A hash holds brightness, two colour differences and
+// alpha as a few terms of a cosine transform, four bits each, and the approximate aspect ratio.
+//
+// The package imports nothing of the project. Begin with Encode.
 package thumbhash
 
 import (
@@ -8,15 +11,15 @@ import (
 	"math"
 )
 
-// Side is how many pixels a side Encode should be given. More only cost time: the finest detail that a hash keeps
-// is a seventh of the picture.
+// Side is the recommended length in pixels of the longer side of a picture for Encode. More pixels only take longer, because
+// the finest detail in a hash is a seventh of the picture.
 const Side = 32
 
-// Encode returns the hash of m, whose colours are premultiplied; m must not be empty. The hash has 5 to 25 bytes.
+// Encode returns the hash of m, which must not be empty. The hash has 5 to 25 bytes.
 func Encode(m *image.RGBA) []byte {
 	w, h := m.Rect.Dx(), m.Rect.Dy()
 	channels, opaque := split(m)
-	limit := 7.0 // brightness has fewer terms where alpha needs some
+	limit := 7.0 // brightness has fewer terms if alpha has some
 	if !opaque {
 		limit = 5
 	}
@@ -47,7 +50,7 @@ func Encode(m *image.RGBA) []byte {
 	return appendTerms(hash, all)
 }
 
-// appendTerms writes the varying terms, two in a byte.
+// appendTerms appends the varying terms, two per byte.
 func appendTerms(hash []byte, all []terms) []byte {
 	odd := false
 	for _, t := range all {
@@ -67,11 +70,11 @@ func appendTerms(hash []byte, all []terms) []byte {
 	return hash
 }
 
-// level rounds v, from 0 to 1, to a whole number of steps.
+// level returns v, from 0 to 1, as a whole number of steps.
 func level(v, steps float64) uint32 { return uint32(math.Round(v * steps)) }
 
-// split returns brightness, yellow less blue, red less green, and alpha, from 0 to 1. What is transparent shows the
-// mean colour, so that it has no part in the others' terms.
+// split returns brightness, yellow minus blue, red minus green, and alpha. It shows the picture on its
+// mean colour, so that transparent areas contribute little to the other terms.
 func split(m *image.RGBA) (channels [4][]float64, opaque bool) {
 	w, h := m.Rect.Dx(), m.Rect.Dy()
 	for i := range channels {
@@ -94,8 +97,8 @@ func split(m *image.RGBA) (channels [4][]float64, opaque bool) {
 	return channels, opaque
 }
 
-// Mean returns the mean of red, green and blue, from 0 to 1 as they are stored, each pixel weighted by its alpha; a
-// picture that is nothing but transparent is black.
+// Mean returns the mean of the stored red, green and blue values, from 0 to 1, with each pixel weighted by its alpha. The
+// mean of a fully transparent picture is black.
 func Mean(m *image.RGBA) (mean [3]float64) {
 	var sum [4]int
 	for y := range m.Rect.Dy() {
@@ -110,14 +113,14 @@ func Mean(m *image.RGBA) (mean [3]float64) {
 	return mean
 }
 
-// terms is a channel after the transform.
+// terms holds a transformed channel.
 type terms struct {
 	mean    float64
-	varying []float64 // of -1 to 1, in multiples of scale
-	scale   float64   // the largest of them
+	varying []float64 // from -1 to 1, in units of scale
+	scale   float64   // largest magnitude of the varying terms
 }
 
-// transform returns the terms of the lowest nx by ny frequencies that lie in the triangle under the diagonal.
+// transform returns the terms of the lowest nx by ny frequencies that lie in the triangle below the diagonal.
 func transform(channel []float64, w, h, nx, ny int) (t terms) {
 	across, down := cosines(w, nx), cosines(h, ny)
 	rows := make([]float64, nx*h) // the transform is separable
@@ -141,7 +144,7 @@ func transform(channel []float64, w, h, nx, ny int) (t terms) {
 			t.scale = max(t.scale, math.Abs(f))
 		}
 	}
-	if t.scale < 1e-9 { // of rounding alone
+	if t.scale < 1e-9 { // only rounding errors
 		t.scale = 0
 		return t
 	}
@@ -151,6 +154,7 @@ func transform(channel []float64, w, h, nx, ny int) (t terms) {
 	return t
 }
 
+// cosines returns the first n waves of the cosine transform of the given size.
 func cosines(size, n int) [][]float64 {
 	list := make([][]float64, n)
 	for k := range list {

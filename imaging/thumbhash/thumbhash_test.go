@@ -7,7 +7,7 @@ import (
 	"image/draw"
 	"testing"
 
-	"vitrine/imaging/picture"
+	"vitrine/imaging/imagingtest"
 	"vitrine/imaging/thumbhash"
 )
 
@@ -17,8 +17,8 @@ func premultiplied(m image.Image) *image.RGBA {
 	return out
 }
 
-// The hashes are those of a plain transcription of the published encoder, which gives the hashes that its author
-// shows for his own pictures.
+// The hashes come from a direct transcription of the published encoder, which was checked against the hashes that its author
+// publishes for his pictures.
 func TestEncode(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -26,11 +26,11 @@ func TestEncode(t *testing.T) {
 		m    image.Image
 		want string
 	}{
-		{"landscape", picture.Photo(32, 24, 1), "36cVRYJ3eIh/h4d3iGeIh3dwZvZ2"},
-		{"portrait", picture.Photo(21, 32, 2), "nqcRTQKHh394eIdnd4eHiIdwdvkl"},
-		{"square", picture.Graphic(32, 32), "sggKHwa2Z4iPl2d0ZamIeHeHd1BJBpkD"},
-		{"transparency", picture.Paletted(picture.Logo(61, 43).SubImage(image.Rect(0, 0, 32, 20))), "nKSBC4Ilk93CSuD14k8e70C5VoykSHs="},
-		{"line", picture.Photo(32, 1, 3), "rLVZmZJ3eIiIiAiId4d/d/g="},
+		{"landscape", imagingtest.Photo(32, 24, 1), "36cVRYJ3eIh/h4d3iGeIh3dwZvZ2"},
+		{"portrait", imagingtest.Photo(21, 32, 2), "nqcRTQKHh394eIdnd4eHiIdwdvkl"},
+		{"square", imagingtest.Graphic(32, 32), "sggKHwa2Z4iPl2d0ZamIeHeHd1BJBpkD"},
+		{"transparency", imagingtest.Paletted(imagingtest.Logo(61, 43).SubImage(image.Rect(0, 0, 32, 20))), "nKSBC4Ilk93CSuD14k8e70C5VoykSHs="},
+		{"line", imagingtest.Photo(32, 1, 3), "rLVZmZJ3eIiIiAiId4d/d/g="},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -39,7 +39,7 @@ func TestEncode(t *testing.T) {
 			if got := base64.StdEncoding.EncodeToString(thumbhash.Encode(m)); got != test.want {
 				t.Errorf("got %s, want %s", got, test.want)
 			}
-			part := image.NewRGBA(m.Rect.Inset(-3)) // rows further apart than the picture is wide
+			part := image.NewRGBA(m.Rect.Inset(-3)) // with a stride larger than the row
 			draw.Draw(part, m.Rect, m, m.Rect.Min, draw.Src)
 			if got := base64.StdEncoding.EncodeToString(thumbhash.Encode(part.SubImage(m.Rect).(*image.RGBA))); got != test.want {
 				t.Errorf("got %s for a part, want %s", got, test.want)
@@ -58,10 +58,10 @@ func TestEncodeFlat(t *testing.T) {
 			draw.Draw(m, m.Rect, image.NewUniform(c), image.Point{}, draw.Src)
 			got := thumbhash.Encode(m)
 			if len(got) < 5 || len(got) > 25 {
-				t.Errorf("%s of %v: %d bytes", name, size, len(got))
+				t.Errorf("%s of %v: %d bytes, want 5 to 25", name, size, len(got))
 			}
 			if size.X == size.Y && size.X == 32 && got[2]>>2&31 != 0 {
-				t.Errorf("%s: brightness is said to vary: %x", name, got)
+				t.Errorf("%s: hash %x has varying brightness", name, got)
 			}
 		}
 	}
@@ -75,6 +75,6 @@ func TestMean(t *testing.T) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 	if got := thumbhash.Mean(image.NewRGBA(image.Rect(0, 0, 2, 2))); got != [3]float64{} {
-		t.Errorf("nothing has the colour %v", got)
+		t.Errorf("the mean of a transparent picture is %v, want black", got)
 	}
 }

@@ -10,8 +10,7 @@ import (
 	"github.com/HugoSmits86/nativewebp"
 )
 
-// appendTransparent appends a file whose colours are lossy and whose transparency
-// is kept as it is.
+// appendTransparent appends a file with lossy colours and lossless transparency.
 func appendTransparent(dst []byte, m *image.RGBA, quality int) ([]byte, error) {
 	planar, alpha := split(m)
 	body, err := encodeVP8(planar, quality)
@@ -24,32 +23,32 @@ func appendTransparent(dst []byte, m *image.RGBA, quality int) ([]byte, error) {
 	packed := packAlpha(alpha)
 	size := m.Rect.Size()
 	head := make([]byte, 10)
-	head[0] = 1 << 4 // there is an alpha chunk
+	head[0] = 1 << 4 // the file has an alpha chunk
 	put24(head[4:], size.X-1)
 	put24(head[7:], size.Y-1)
 	return appendFile(dst, chunk{"VP8X", head}, chunk{"ALPH", packed}, chunk{"VP8 ", body}), nil
 }
 
+// put24 stores v in three bytes, little-endian.
 func put24(b []byte, v int) { b[0], b[1], b[2] = byte(v), byte(v>>8), byte(v>>16) }
 
-// packAlpha returns an alpha chunk: the plane as the green of a lossless picture
-// without its head (RFC 9649, section 2.7.1.2), or as it is where that fails.
+// packAlpha returns the content of an alpha chunk: the plane as the green channel of a lossless picture without its header
+// (RFC 9649, section 2.7.1.2), or uncompressed if that fails.
 func packAlpha(alpha *image.Alpha) []byte {
 	green := image.NewNRGBA(alpha.Rect)
 	for i, a := range alpha.Pix {
 		green.Pix[4*i+1], green.Pix[4*i+3] = a, 255
 	}
-	const losslessHead, asIs, isLossless = 5, 0, 1
+	const losslessHead, uncompressed, compressed = 5, 0, 1
 	stream, err := encodeLossless(green)
 	if err != nil {
-		return append([]byte{asIs}, alpha.Pix...)
+		return append([]byte{uncompressed}, alpha.Pix...)
 	}
-	stream[losslessHead-1] = isLossless
+	stream[losslessHead-1] = compressed
 	return stream[losslessHead-1:]
 }
 
-// split returns the colours of a picture, in 4:2:0, and its transparency; nil where
-// it has none.
+// split returns the colours of a picture, in 4:4:4, and its alpha plane, which is nil for an opaque picture.
 func split(m *image.RGBA) (*image.YCbCr, *image.Alpha) {
 	size := m.Rect.Size()
 	bounds := image.Rectangle{Max: size}
@@ -89,8 +88,8 @@ func split(m *image.RGBA) (*image.YCbCr, *image.Alpha) {
 	return whole, alpha
 }
 
-// fillHidden fills fully transparent pixels with the colours that are cheapest to encode: in each
-// macroblock the mean of what is seen of it, or of the one before.
+// fillHidden replaces the colours of fully transparent pixels with colours that take few bytes: the mean of the visible pixels
+// in their macroblock, or of the previous macroblock that has any.
 func fillHidden(pix []byte, size image.Point) {
 	var mean [3]byte
 	for y := 0; y < size.Y; y += 16 {
@@ -110,6 +109,7 @@ func fillHidden(pix []byte, size image.Point) {
 	}
 }
 
+// meanSeen returns the mean colour of the visible pixels in the tile, or false if it has none.
 func meanSeen(pix []byte, width int, tile image.Rectangle) (mean [3]byte, ok bool) {
 	var sum [3]int
 	n := 0
@@ -132,9 +132,8 @@ func meanSeen(pix []byte, width int, tile image.Rectangle) (mean [3]byte, ok boo
 	return mean, true
 }
 
-// encodeLossless returns the content of a VP8L chunk (RFC 9649, section 3). The
-// library panics over trees of codes that it cannot write: those of a single pixel of
-// nothing, and those with all values equally often, as noise has them.
+// encodeLossless returns the content of a VP8L chunk (RFC 9649, section 3). The library panics on Huffman trees that it can't
+// write: those of a single transparent pixel, and those of noise, where all values are equally frequent.
 func encodeLossless(m image.Image) (out []byte, err error) {
 	defer func() {
 		if v := recover(); v != nil {

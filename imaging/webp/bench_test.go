@@ -3,12 +3,12 @@ package webp_test
 import (
 	"testing"
 
-	"vitrine/imaging/picture"
+	"vitrine/imaging/imagingtest"
 	"vitrine/imaging/webp"
 )
 
 func BenchmarkAppend(b *testing.B) {
-	m := planar(picture.Photo(800, 600, 1))
+	m := planar(imagingtest.Photo(800, 600, 1))
 	var out []byte
 	b.ReportAllocs()
 	b.SetBytes(800 * 600)

@@ -2,18 +2,17 @@ package webp
 
 import "image"
 
-// macroblock is what was chosen for one of them.
+// macroblock holds the choices for one macroblock.
 type macroblock struct {
 	segment    uint8
-	small      bool // each block of 4 x 4 has a mode of its own
-	skip       bool // no value is coded
+	small      bool // each 4x4 block has its own mode
+	skip       bool // all values are 0
 	mode       uint8
 	chromaMode uint8
 	modes      [16]uint8
 }
 
-// Blocks of a macroblock: 16 of luma, four of each chroma, and the one of first
-// coefficients.
+// Indices of the blocks of a macroblock: 16 luma blocks, four blocks of each chroma plane, and the block of first coefficients.
 const (
 	firstU  = 16
 	firstV  = 20
@@ -21,21 +20,21 @@ const (
 	blocks  = 25
 )
 
-// levels are the values of a macroblock's blocks, in the order they are written.
+// levels holds the values of a macroblock's blocks, in the order in which they are written.
 type levels [blocks][16]int16
 
-// context tells for the blocks at the edge of a macroblock whether they had values:
-// four of luma, two of each chroma, and the one of first coefficients.
+// context holds 1 for the blocks at the edge of a macroblock that have values: four luma blocks, two blocks of each chroma
+// plane, and the block of first coefficients.
 type context [9]uint8
 
-// besideChroma returns where the contexts above and to the left of a block of chroma
-// are: the blocks 0 to 3 are of u, 4 to 7 of v.
+// besideChroma returns the indices of the contexts above and to the left of a chroma block. Blocks 0 to 3 belong to u, 4 to 7
+// to v.
 func besideChroma(i int) (top, left int) {
 	plane := 4 + i>>2<<1
 	return plane + i&1, plane + i>>1&1
 }
 
-// coded is what the context keeps of a block: 1 if it has values from first on.
+// coded returns the context of a block: 1 if it has values from first on.
 func coded(last, first int) uint8 {
 	if last > first {
 		return 1
@@ -43,11 +42,11 @@ func coded(last, first int) uint8 {
 	return 0
 }
 
-// encoder codes one picture.
+// encoder encodes one picture.
 type encoder struct {
 	size     image.Point
 	mbw, mbh int
-	src, rec planes // what is to be coded, and what decoders make of it before they filter
+	src, rec planes // the picture, and its reconstruction before the loop filter
 	parts    partition
 	mbs      []macroblock
 	levels   []levels
@@ -85,7 +84,7 @@ func encodeVP8(m image.Image, quality int) ([]byte, error) {
 	return e.write()
 }
 
-// encode chooses how to code a macroblock, and makes what decoders will see.
+// encode chooses how to code a macroblock and reconstructs it.
 func (e *encoder) encode(x, y int) {
 	i := y*e.mbw + x
 	mb, lv := &e.mbs[i], &e.levels[i]
@@ -113,8 +112,7 @@ func (e *encoder) encode(x, y int) {
 	w.store(e, x, y)
 }
 
-// walk visits the blocks in the order they are written, with their contexts, which
-// it keeps up.
+// walk visits the blocks in the order in which they are written, with their contexts, which it updates.
 func (lv *levels) walk(small bool, top, left *context, visit func(kind, ctx int, values *[16]int16, first, last int)) {
 	kind, first := luma, 0
 	if !small {
@@ -139,7 +137,7 @@ func (lv *levels) walk(small bool, top, left *context, visit func(kind, ctx int,
 	}
 }
 
-// lastOf returns one past the last value that is not 0.
+// lastOf returns one past the last non-zero value.
 func lastOf(values *[16]int16, first int) int {
 	for n := 16; n > first; n-- {
 		if values[n-1] != 0 {

@@ -11,8 +11,8 @@ import (
 	"vitrine/imaging/webp"
 )
 
-// FuzzAppend writes what it is given as pixels, and reads it again: there is no picture that panics, makes a file that
-// cannot be read, or loses its transparency; and none but lossless ones is refused.
+// FuzzAppend encodes arbitrary pixels and decodes the file. Encoding must not panic, and may fail only for lossless files.
+// The file must decode with the same transparency.
 func FuzzAppend(f *testing.F) {
 	f.Add([]byte{0}, uint16(1), uint16(1), uint8(75), uint8(0))
 	f.Add([]byte{0, 255, 3, 9, 77}, uint16(33), uint16(17), uint8(100), uint8(1))

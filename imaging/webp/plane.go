@@ -5,10 +5,10 @@ import (
 	"math"
 )
 
-// planes is a picture in the limited range of ITU-R BT.601, in whole macroblocks.
+// planes is a picture in the limited range of ITU-R BT.601, padded to whole macroblocks.
 type planes struct {
 	y, u, v []byte
-	stride  int // of y; that of u and v is half of it
+	stride  int // of y; the stride of u and v is half of it
 }
 
 func newPlanes(mbw, mbh int) planes {
@@ -17,7 +17,7 @@ func newPlanes(mbw, mbh int) planes {
 	return planes{y: all[:256*n], u: all[256*n:][:64*n], v: all[320*n:], stride: 16 * mbw}
 }
 
-// narrowLuma and narrowChroma map JFIF's full range to the limited one.
+// narrowLuma and narrowChroma map the full range of JFIF to the limited range.
 var narrowLuma, narrowChroma = narrowTable(16, 219, 0), narrowTable(128, 224, 128)
 
 func narrowTable(base, span, zero float64) (t [256]byte) {
@@ -27,7 +27,7 @@ func narrowTable(base, span, zero float64) (t [256]byte) {
 	return t
 }
 
-// load fills the planes from a picture, whose last column and row are repeated.
+// load copies a picture to the planes and repeats its last column and row.
 func (p *planes) load(m image.Image) {
 	switch m := m.(type) {
 	case *image.Gray:
@@ -49,6 +49,7 @@ func (p *planes) load(m image.Image) {
 	}
 }
 
+// fill copies samples through the table and repeats the last column and row.
 func fill(dst []byte, dstStride int, src []byte, stride int, size image.Point, table *[256]byte) {
 	rows := len(dst) / dstStride
 	for y := range rows {
@@ -66,7 +67,7 @@ func fill(dst []byte, dstStride int, src []byte, stride int, size image.Point, t
 	}
 }
 
-// halve takes the mean of each two by two samples.
+// halve returns the means of two by two samples.
 func halve(src []byte, stride int, size image.Point) []byte {
 	w, h := (size.X+1)/2, (size.Y+1)/2
 	out := make([]byte, w*h)
@@ -80,8 +81,7 @@ func halve(src []byte, stride int, size image.Point) []byte {
 	return out
 }
 
-// blocks visits the blocks of 4 x 4 of a macroblock, those of luma first, with the
-// samples from each one's first on.
+// blocks visits the 4x4 blocks of a macroblock, luma first, with the samples from the first sample of the block on.
 func (p *planes) blocks(x, y int, visit func(i int, samples []byte, stride int)) {
 	for i := range firstU {
 		visit(i, p.y[(16*y+i>>2*4)*p.stride+16*x+i&3*4:], p.stride)
@@ -94,12 +94,14 @@ func (p *planes) blocks(x, y int, visit func(i int, samples []byte, stride int))
 	}
 }
 
+// loadBlock copies a block from a plane.
 func loadBlock(b *[16]byte, src []byte, stride int) {
 	for r := range 4 {
 		copy(b[4*r:4*r+4], src[r*stride:])
 	}
 }
 
+// storeBlock copies a block to a plane.
 func storeBlock(b *[16]byte, dst []byte, stride int) {
 	for r := range 4 {
 		copy(dst[r*stride:], b[4*r:4*r+4])

@@ -1,7 +1,7 @@
 package webp
 
-// The modes of prediction, in the order that the probabilities are in (RFC 6386,
-// section 8.1). The first four serve whole macroblocks too.
+// The prediction modes, in the order of the probabilities (RFC 6386, section 8.1). The first four also apply to whole
+// macroblocks.
 const (
 	modeDC = iota
 	modeTM
@@ -13,20 +13,21 @@ const (
 	modeVL
 	modeHD
 	modeHU
-	modes4
+	modes4 // number of modes of a 4x4 block
 )
 
+// modes16 is the number of modes of a macroblock.
 const modes16 = 4
 
 func avg2(a, b byte) byte    { return byte((int(a) + int(b) + 1) >> 1) }
 func avg3(a, b, c byte) byte { return byte((int(a) + 2*int(b) + int(c) + 2) >> 2) }
 func clip(v int32) byte      { return byte(min(max(v, 0), 255)) }
 
-// edge4 is what surrounds a block of 4 x 4: the column to the left from its end
-// upwards, the corner, the row above and four more to the right of it.
+// edge4 holds the samples around a 4x4 block: the column to its left from the bottom up, the corner, the row above, and four
+// more samples to the right of that row.
 type edge4 [13]byte
 
-// predict4 fills the block of 4 x 4 by a mode (RFC 6386, section 12.3).
+// predict4 predicts a 4x4 block by a mode (RFC 6386, section 12.3).
 func predict4(mode int, e *edge4, out *[16]byte) {
 	switch mode {
 	case modeDC:
@@ -59,6 +60,7 @@ func predict4(mode int, e *edge4, out *[16]byte) {
 	}
 }
 
+// diagonal is predict4 for the modes with diagonal directions.
 func diagonal(mode int, e *edge4, out *[16]byte) {
 	switch mode {
 	case modeRD:

@@ -1,21 +1,22 @@
 package webp
 
-// quantiser are the steps of one kind of block.
+// quantiser quantises one kind of block. Index 0 is for the first coefficient, index 1 for the others.
 type quantiser struct {
 	kind  int
-	shift int // of squared errors of coefficients to those of samples
+	shift int // from squared errors of coefficients to those of samples
 	step  [2]int32
-	round [2]int32 // what of a step is rounded up
+	round [2]int32 // added before truncation
 	inv   [2]int32 // 2^17 / step
 }
 
-// In 1/256 of a step: what is just above a half of one is often not worth its
-// bits.
+// The rounding offsets, in 1/256 of a step. They are below one half, because a value just above half a step is often not worth
+// its bits.
 const (
 	roundDC = 108
 	roundAC = 110
 )
 
+// newQuantiser returns the quantiser with the steps dc and ac.
 func newQuantiser(kind, shift int, dc, ac int) quantiser {
 	q := quantiser{kind: kind, shift: shift, step: [2]int32{int32(dc), int32(ac)}}
 	for i, r := range [2]int32{roundDC, roundAC} {
@@ -25,9 +26,8 @@ func newQuantiser(kind, shift int, dc, ac int) quantiser {
 	return q
 }
 
-// quantise returns the values of coefficients from first on in the order that they
-// are written, one past the last that is not 0, and the squared error in
-// samples.
+// quantise stores the values of coefficients from first on, in the order in which they are written. It returns one past the
+// last non-zero value, and the squared error in samples.
 func (q *quantiser) quantise(in, levels *[16]int16, first int) (last int, distortion int64) {
 	step, round, inv := q.step[0], q.round[0], q.inv[0]
 	sum := int64(0)
@@ -54,7 +54,7 @@ func (q *quantiser) quantise(in, levels *[16]int16, first int) (last int, distor
 	return last, sum >> q.shift
 }
 
-// restore returns the coefficients that a decoder makes of values.
+// restore computes the coefficients that a decoder computes from the values.
 func (q *quantiser) restore(levels, out *[16]int16, first int) {
 	step := q.step[0]
 	if first > 0 {
@@ -66,23 +66,23 @@ func (q *quantiser) restore(levels, out *[16]int16, first int) {
 	}
 }
 
-// path is the cheapest way so far that ends with a value at a position.
+// path is the cheapest sequence of values that ends with a given value at a position.
 type path struct {
 	score int64
 	level int16
-	from  int8 // candidate of the position before
+	from  int8 // candidate of the previous position
 }
 
+// noPath is a score above all others.
 const noPath = int64(1) << 62
 
-// refine looks for the values whose error and bits together are the least: at each
-// position that of quantise's rounding up and the one below it are tried, and
-// ending after it. lambda is what a 1/256 bit may cost in squared samples, in
-// 1/256. It returns one past the last value that is not 0.
+// refine finds the values with the lowest sum of error and weighted bits. At each position it tries the nearest value, the
+// value below it, and ending the block. lambda is the weight of 1/256 bit in 1/256 squared samples. refine returns one past
+// the last non-zero value.
 func (q *quantiser) refine(c *costs, ctx int, in, levels *[16]int16, first int, lambda int64) (last int) {
 	lambda <<= q.shift
 	var paths [17][2]path
-	tail := int64(0) // the error of all that is left out from a position on
+	tail := int64(0) // the error of dropping the values from a position on
 	var dropped [17]int64
 	top := first
 	for n := 15; n >= first; n-- {
@@ -133,7 +133,7 @@ func (q *quantiser) refine(c *costs, ctx int, in, levels *[16]int16, first int, 
 	return max(bestN+1, first)
 }
 
-// extend returns the score of the cheapest way to a value at n, its error left out.
+// extend returns the score of the cheapest path to a value at n, without the error of that value, and its candidate at n-1.
 func (q *quantiser) extend(c *costs, ctx int, paths *[17][2]path, n, first int, level int32, lambda int64) (int64, int8) {
 	token, rest := tokenOf[level], int64(bitsOf[level])
 	if n == first {

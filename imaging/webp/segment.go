@@ -6,31 +6,31 @@ import (
 	"sort"
 )
 
-// segments is how many parts of a picture have steps of their own.
+// segments is the number of segments of a picture, each with its own quantiser.
 const segments = 4
 
-// The trade between error and bits, found by measuring: what gives the most
-// similarity for the bytes, over drawn and real photographs of three sizes.
+// The parameters of the trade-off between error and bits. They were found by measurement: they maximize SSIM for the file size
+// over drawn and real photographs of three sizes.
 const (
-	finestStep     = 5     // of quality 100
-	qualityHalves  = 13    // as many less double the step
-	stepPower      = 0.7   // of a macroblock's weight, in the square of the step
-	lambdaPower    = 0.9   // and in what bits of luma may cost
-	trade          = 0.014 // squared samples for a bit, of the squared step
-	chromaTrade    = 0.012
-	filterStrength = 0.3 // of the loop filter, of the step
+	finestStep     = 5     // step at quality 100
+	qualityHalves  = 13    // decrease of quality that doubles the step
+	stepPower      = 0.7   // power of a macroblock's weight in the square of the step
+	lambdaPower    = 0.9   // power of a macroblock's weight in lambda
+	trade          = 0.014 // squared samples per bit, relative to the squared step
+	chromaTrade    = 0.012 // the same for chroma
+	filterStrength = 0.3   // strength of the loop filter, relative to the step
 )
 
-// segment is a part of the picture: macroblocks in which errors are seen about as
-// well.
+// segment is a group of macroblocks in which errors are about equally visible.
 type segment struct {
-	index             int // of the steps
+	index             int // in stepsDC and stepsAC
 	luma, lumaAfterDC quantiser
 	lumaDC, chroma    quantiser
 	filter            int
-	chromaLambda      int64 // as partition's lambda
+	chromaLambda      int64 // as partition.lambda
 }
 
+// newSegment returns the segment with the smallest steps of at least step.
 func newSegment(step float64) segment {
 	i := sort.Search(len(stepsAC)-1, func(i int) bool { return float64(stepsAC[i]) >= step })
 	return segment{
@@ -43,17 +43,16 @@ func newSegment(step float64) segment {
 	}
 }
 
-// partition says which part each macroblock belongs to.
+// partition assigns each macroblock to a segment.
 type partition struct {
 	segments [segments]segment
-	of       []uint8
-	lambda   []int64 // what 1/256 bit of luma may cost in squared samples, in 1/256, by macroblock
-	probs    [3]uint8
+	of       []uint8  // segment by macroblock
+	lambda   []int64  // weight of 1/256 bit of luma in 1/256 squared samples, by macroblock
+	probs    [3]uint8 // of the branches of the segment tree
 }
 
-// divide parts a picture by how well errors are seen. The index of structural
-// similarity divides them by the variance of what they are in, c of it more: so
-// errors may grow with it, and the best step with its square root.
+// divide assigns macroblocks to segments by the visibility of errors. SSIM divides squared errors by the local variance plus a
+// constant, so errors may grow with the variance, and the best step with its square root.
 func divide(p *planes, mbw, mbh, quality int) partition {
 	base := min(finestStep*math.Exp2(float64(100-quality)/qualityHalves), 284)
 	weights := make([]float64, mbw*mbh)
@@ -74,8 +73,7 @@ func divide(p *planes, mbw, mbh, quality int) partition {
 	return d
 }
 
-// weight is the harmonic mean, over the quarters of a macroblock, of twice the
-// variance of luma and the index's constant.
+// weight returns the harmonic mean, over the quarters of a macroblock, of twice the luma variance plus the constant of SSIM.
 func weight(p *planes, x, y int) float64 {
 	const c = 58.5225 * 219 / 255 * 219 / 255
 	sum := 0.0
@@ -94,8 +92,8 @@ func weight(p *planes, x, y int) float64 {
 	return 4 / sum
 }
 
-// cluster finds up to four centers of values, and the nearest for each. They are in
-// no order where most values are the same, as those of a white ground.
+// cluster returns four centers of the values and the nearest center of each value. The centers are not sorted if most values
+// are the same, as on a white background.
 func cluster(values []float64) (centers [segments]float64, of []uint8) {
 	sorted := slices.Sorted(slices.Values(values))
 	for k := range centers {
@@ -125,6 +123,7 @@ func cluster(values []float64) (centers [segments]float64, of []uint8) {
 	return centers, of
 }
 
+// countSegments sets the probabilities of the segment tree.
 func (d *partition) countSegments() {
 	var n [segments]int
 	for _, k := range d.of {
@@ -139,9 +138,9 @@ func (d *partition) countSegments() {
 	d.probs = [3]uint8{ratio(n[0]+n[1], n[2]+n[3]), ratio(n[0], n[1]), ratio(n[2], n[3])}
 }
 
-// write writes the segments' header (RFC 6386, section 9.3).
+// write writes the segment header (RFC 6386, section 9.3).
 func (d *partition) write(w *boolWriter) {
-	w.putUint(0b1111, 4) // there are segments, they come with a map, and with values that are absolute
+	w.putUint(0b1111, 4) // segments are enabled, with a map, with data, and with absolute values
 	for k := range d.segments {
 		w.putOptional(d.segments[k].index, 7)
 	}
@@ -156,6 +155,7 @@ func (d *partition) write(w *boolWriter) {
 	}
 }
 
+// writeSegment writes the segment of a macroblock.
 func (d *partition) writeSegment(w *boolWriter, k uint8) {
 	w.put(k >= 2, d.probs[0])
 	w.put(k&1 != 0, d.probs[1+k>>1])

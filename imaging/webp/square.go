@@ -1,18 +1,18 @@
 package webp
 
-// square is a macroblock's plane with what surrounds it: side is 16 or 8.
+// square is one plane of a macroblock, with side 16 or 8, and the samples around it.
 type square struct {
 	side      int
 	top       [16]byte
 	left      [16]byte
 	corner    byte
-	atTop     bool // of the picture, where the rest is not of it
-	atLeft    bool
-	predicted [256]byte // side*side in use
+	atTop     bool      // at the top of the picture: top and corner are constants
+	atLeft    bool      // at the left of the picture: left and corner are constants
+	predicted [256]byte // the first side*side samples
 }
 
-// load takes the edges from a plane of what decoders see (RFC 6386, section 12.2):
-// 127 above the picture, 129 to its left.
+// load copies the samples around the square from a reconstructed plane. They are 127 above the picture and 129 to its left
+// (RFC 6386, section 12.2).
 func (s *square) load(side int, plane []byte, stride, x, y int) {
 	s.side, s.atTop, s.atLeft = side, y == 0, x == 0
 	at := side*y*stride + side*x
@@ -35,7 +35,7 @@ func (s *square) load(side int, plane []byte, stride, x, y int) {
 	}
 }
 
-// predict fills the whole plane by one of the first four modes (section 12.2).
+// predict predicts the plane by one of the first four modes (section 12.2).
 func (s *square) predict(mode int) {
 	n := s.side
 	switch mode {
@@ -66,7 +66,7 @@ func (s *square) predict(mode int) {
 	}
 }
 
-// mean takes what there is of the row above and the column to the left.
+// mean returns the mean of the row above and the column to the left, as far as they are inside the picture.
 func (s *square) mean() byte {
 	sum, n := 0, 0
 	if !s.atTop {
@@ -87,7 +87,7 @@ func (s *square) mean() byte {
 	return byte((sum + n/2) / n)
 }
 
-// block returns a block of the prediction.
+// block copies block i of the prediction to out.
 func (s *square) block(i int, out *[16]byte) {
 	perRow := s.side / 4
 	loadBlock(out, s.predicted[i/perRow*4*s.side+i%perRow*4:], s.side)

@@ -1,8 +1,7 @@
 package webp
 
-// A coefficient is twice that of the orthonormal transform, one of the second
-// order four times: squared errors of samples are a quarter and a sixteenth of
-// those of the coefficients.
+// Coefficients are twice those of the orthonormal transform, and second-order coefficients four times. So the squared errors of
+// samples are a quarter and a sixteenth of those of the coefficients.
 const (
 	gainShift  = 2
 	gainShift2 = 4
@@ -11,8 +10,7 @@ const (
 // zigzag is the order in which coefficients are written (RFC 6386, section 13).
 var zigzag = [16]uint8{0, 1, 4, 8, 5, 2, 3, 6, 9, 12, 13, 10, 7, 11, 14, 15}
 
-// forward4 is the inverse of what section 14.3 defines, for the differences of two
-// blocks of 4 x 4.
+// forward4 transforms the difference of two 4x4 blocks. It is the inverse of the transform of RFC 6386, section 14.4.
 func forward4(src, pred *[16]byte, out *[16]int16) {
 	const c1, c2 = 5352, 2217 // 4096 * sqrt(2) * cos(pi/8) and sin(pi/8)
 	var t [16]int32
@@ -31,7 +29,7 @@ func forward4(src, pred *[16]byte, out *[16]int16) {
 	}
 }
 
-// inverse4 adds what coefficients stand for to a prediction, as decoders do it.
+// inverse4 adds the transformed coefficients to a prediction, as decoders do (section 14.4).
 func inverse4(in *[16]int16, pred, out *[16]byte) {
 	const c1, c2 = 85627, 35468 // 65536 * sqrt(2) * cos(pi/8) and sin(pi/8)
 	var t [16]int32
@@ -52,7 +50,7 @@ func inverse4(in *[16]int16, pred, out *[16]byte) {
 	}
 }
 
-// forwardWalsh transforms the first coefficients of 16 blocks.
+// forwardWalsh transforms the first coefficients of 16 blocks. It is the inverse of inverseWalsh.
 func forwardWalsh(in, out *[16]int16) {
 	var t [16]int32
 	for i := range 4 {
@@ -67,7 +65,7 @@ func forwardWalsh(in, out *[16]int16) {
 	}
 }
 
-// inverseWalsh is that of section 14.4.
+// inverseWalsh is the inverse transform of the first coefficients (section 14.3).
 func inverseWalsh(in, out *[16]int16) {
 	var t [16]int32
 	for i := range 4 {

@@ -1,7 +1,9 @@
-// Package webp writes WebP files (RFC 9649): lossy ones, with and without
-// transparency, by an encoder of VP8 key frames (RFC 6386) that spends its bytes
-// where the structural similarity of the picture gains from them, and lossless
-// ones. It is plain Go: no C, no WebAssembly, no goroutines.
+// Package webp writes WebP files (RFC 9649).
+//
+// Lossy files, with or without transparency, come from an encoder of VP8 key frames (RFC 6386) that spends bytes where they
+// improve the SSIM of the picture most. Lossless files come from nativewebp. The package is pure Go and starts no goroutines.
+//
+// It imports nothing of the project. Begin with Append; encoder.go has the steps of the lossy encoder.
 package webp
 
 import (
@@ -12,35 +14,28 @@ import (
 	"runtime/debug"
 )
 
-// MaxSide is the most pixels that a WebP can have in a row or column.
-const MaxSide = 1<<14 - 1
+// maxSide is the longest side, in pixels, of a VP8 or VP8L picture.
+const maxSide = 1<<14 - 1
 
-// DefaultQuality is what a quality of 0 means.
-const DefaultQuality = 75
+// defaultQuality is the quality that an Options.Quality of 0 selects.
+const defaultQuality = 75
 
-// Options say how to encode.
+// Options configure Append.
 type Options struct {
-	// Quality is 1 to 100; values beyond are taken as the nearest, 0 as
-	// DefaultQuality. Lossless files have no use for it.
+	// Quality ranges from 1 to 100. Values outside are clamped; 0 means 75. Lossless files ignore it.
 	Quality int
 
-	// Lossless keeps every pixel as it is. A picture with a palette always is.
+	// Lossless keeps every pixel unchanged. Pictures with a palette are always lossless.
 	Lossless bool
 }
 
-var (
-	// ErrSize is returned for a picture without pixels, or with a side of more than MaxSide of them.
-	ErrSize = errors.New("webp: a picture of this size can't be encoded")
-	// ErrType is returned for a picture of a type that Append does not take.
-	ErrType = errors.New("webp: a picture of this type can't be encoded")
-	// ErrLossless is returned for the few pictures that the encoder of lossless files fails at.
-	ErrLossless = errors.New("webp: the picture can't be encoded without loss")
-)
+// ErrLossless is returned for the few pictures that nativewebp fails to encode.
+var ErrLossless = errors.New("webp: lossless encoding failed")
 
-// Append appends a file of m to dst: an *image.YCbCr in 4:2:0 or 4:4:4 with
-// samples of the full range (JFIF), an *image.Gray, an *image.RGBA, whose
-// transparency is kept as it is, or an *image.Paletted. A panic of an encoder is
-// given as an error. Safe for concurrent use.
+// Append appends a file of m to dst. m is an *image.YCbCr in 4:2:0 or 4:4:4 with samples of the full range (JFIF), an
+// *image.Gray, an *image.RGBA, whose transparency is kept without loss, or an *image.Paletted. Append returns dst and an error
+// for an empty picture, for one with a side above 16,383 pixels, for other types, which wraps errors.ErrUnsupported, and if
+// an encoder panics. It is safe for concurrent use.
 func Append(dst []byte, m image.Image, o Options) (out []byte, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -48,17 +43,17 @@ func Append(dst []byte, m image.Image, o Options) (out []byte, err error) {
 		}
 	}()
 	size := m.Bounds().Size()
-	if size.X < 1 || size.Y < 1 || size.X > MaxSide || size.Y > MaxSide {
-		return dst, fmt.Errorf("%w: %dx%d", ErrSize, size.X, size.Y)
+	if size.X < 1 || size.Y < 1 || size.X > maxSide || size.Y > maxSide {
+		return dst, fmt.Errorf("webp: cannot encode %dx%d pixels: sides must be 1 to %d", size.X, size.Y, maxSide)
 	}
-	quality := DefaultQuality
+	quality := defaultQuality
 	if o.Quality != 0 {
 		quality = min(max(o.Quality, 1), 100)
 	}
 	switch m := m.(type) {
 	case *image.YCbCr:
 		if m.SubsampleRatio != image.YCbCrSubsampleRatio420 && m.SubsampleRatio != image.YCbCrSubsampleRatio444 {
-			return dst, fmt.Errorf("%w: %v", ErrType, m.SubsampleRatio)
+			return dst, fmt.Errorf("webp: cannot encode %v: %w", m.SubsampleRatio, errors.ErrUnsupported)
 		}
 	case *image.RGBA:
 		if !o.Lossless {
@@ -68,7 +63,7 @@ func Append(dst []byte, m image.Image, o Options) (out []byte, err error) {
 	case *image.Paletted:
 		o.Lossless = true
 	default:
-		return dst, fmt.Errorf("%w: %T", ErrType, m)
+		return dst, fmt.Errorf("webp: cannot encode %T: %w", m, errors.ErrUnsupported)
 	}
 	id, encode := "VP8 ", func() ([]byte, error) { return encodeVP8(m, quality) }
 	if o.Lossless {
@@ -81,13 +76,13 @@ func Append(dst []byte, m image.Image, o Options) (out []byte, err error) {
 	return appendFile(dst, chunk{id, body}), nil
 }
 
-// chunk is a part of a file.
+// chunk is a chunk of a file.
 type chunk struct {
 	id   string
 	body []byte
 }
 
-// appendFile appends the container of RFC 9649, section 2.4.
+// appendFile appends a file of the chunks (RFC 9649, section 2.4).
 func appendFile(dst []byte, chunks ...chunk) []byte {
 	length := len("WEBP")
 	for _, c := range chunks {

@@ -8,16 +8,16 @@ import (
 	"image/color"
 	"image/draw"
 	"math"
+	"strings"
 	"testing"
 
 	xwebp "golang.org/x/image/webp"
 
-	"vitrine/imaging/deltae"
-	"vitrine/imaging/picture"
+	"vitrine/imaging/imagingtest"
 	"vitrine/imaging/webp"
 )
 
-// planar turns a picture into full-range 4:2:0 by way of 4:4:4.
+// planar converts a picture to full-range 4:2:0 by way of 4:4:4.
 func planar(src image.Image) *image.YCbCr {
 	size := src.Bounds().Size()
 	m := image.NewYCbCr(image.Rectangle{Max: size}, image.YCbCrSubsampleRatio420)
@@ -54,7 +54,7 @@ func decode(t *testing.T, file []byte) image.Image {
 	return m
 }
 
-// look returns red, green and blue as a browser shows them: the planes of a lossy WebP are of BT.601's limited range.
+// look returns red, green and blue as a browser shows them. The planes of a lossy WebP have the limited range of BT.601.
 func look(m image.Image, x, y int) [3]float64 {
 	p, ok := m.(*image.YCbCr)
 	if !ok {
@@ -80,12 +80,12 @@ func psnr(a, b *image.YCbCr) float64 {
 	return 10 * math.Log10(255*255*float64(size.X*size.Y)/max(sum, 1e-9))
 }
 
-// What the encoder thinks decoders see is what they see: an error in it grows from block to block, and would show at
+// The encoder's reconstruction must equal the decoder's: a difference would grow from block to block and lower the PSNR at
 // every quality and size.
-func TestLossyIsWhatItSays(t *testing.T) {
+func TestLossyReconstruction(t *testing.T) {
 	t.Parallel()
 	for _, size := range []image.Point{{1, 1}, {1, 40}, {40, 1}, {15, 17}, {16, 16}, {33, 31}, {200, 133}, {257, 300}} {
-		m := planar(picture.Photo(size.X, size.Y, 3))
+		m := planar(imagingtest.Photo(size.X, size.Y, 3))
 		last := 0.0
 		for _, q := range []int{20, 60, 75, 90, 100} {
 			t.Run(fmt.Sprint(size, q), func(t *testing.T) {
@@ -96,7 +96,7 @@ func TestLossyIsWhatItSays(t *testing.T) {
 				least := map[int]float64{20: 21, 60: 27, 75: 30, 90: 36, 100: 43}[q]
 				like := psnr(m, got)
 				if like < least || like < last-1 {
-					t.Errorf("%.1f dB at quality %d, %.1f below it", like, q, last)
+					t.Errorf("%.1f dB at quality %d, %.1f at the quality below", like, q, last)
 				}
 				last = like
 			})
@@ -113,8 +113,8 @@ func TestLossyKeepsColours(t *testing.T) {
 		m := image.NewNRGBA(image.Rect(0, 0, 48, 48))
 		draw.Draw(m, m.Rect, image.NewUniform(c), image.Point{}, draw.Src)
 		got := look(decode(t, encode(t, planar(m), webp.Options{Quality: 85})), 20, 20)
-		want := deltae.FromSRGB(float64(c.R), float64(c.G), float64(c.B))
-		if d := deltae.CIEDE2000(want, deltae.FromSRGB(got[0], got[1], got[2])); d > 1.2 {
+		want := imagingtest.LabFromSRGB(float64(c.R), float64(c.G), float64(c.B))
+		if d := imagingtest.CIEDE2000(want, imagingtest.LabFromSRGB(got[0], got[1], got[2])); d > 1.2 {
 			t.Errorf("%v became %.0f: %.2f apart", c, got, d)
 		}
 	}
@@ -122,7 +122,7 @@ func TestLossyKeepsColours(t *testing.T) {
 
 func TestLossyGray(t *testing.T) {
 	t.Parallel()
-	src := planar(picture.Photo(120, 90, 2))
+	src := planar(imagingtest.Photo(120, 90, 2))
 	m := &image.Gray{Pix: src.Y, Stride: src.YStride, Rect: src.Rect}
 	got := decode(t, encode(t, m, webp.Options{Quality: 90})).(*image.YCbCr)
 	if like := psnr(src, got); like < 36 {
@@ -137,7 +137,7 @@ func TestLossyGray(t *testing.T) {
 
 func TestTransparencyIsKept(t *testing.T) {
 	t.Parallel()
-	photo, logo := picture.Photo(203, 151, 4), picture.Logo(203, 151)
+	photo, logo := imagingtest.Photo(203, 151, 4), imagingtest.Logo(203, 151)
 	m := image.NewRGBA(logo.Rect)
 	for y := range m.Rect.Dy() {
 		for x := range m.Rect.Dx() {
@@ -176,8 +176,8 @@ func TestTransparencyIsKept(t *testing.T) {
 	}
 }
 
-// Where the library for lossless files panics, transparency is stored as it is, and the rest is refused.
-func TestPicturesThatHaveNoLosslessFile(t *testing.T) {
+// If the lossless library panics, transparency is stored uncompressed, and lossless pictures are rejected.
+func TestLosslessFailure(t *testing.T) {
 	t.Parallel()
 	for _, size := range []image.Point{{1, 1}, {2, 1}, {1, 2}} {
 		nothing := image.NewRGBA(image.Rectangle{Max: size})
@@ -193,7 +193,7 @@ func TestPicturesThatHaveNoLosslessFile(t *testing.T) {
 
 func TestPaletteIsLossless(t *testing.T) {
 	t.Parallel()
-	m := picture.Paletted(picture.Graphic(211, 97))
+	m := imagingtest.Paletted(imagingtest.Graphic(211, 97))
 	got := decode(t, encode(t, m, webp.Options{}))
 	for y := range m.Rect.Dy() {
 		for x := range m.Rect.Dx() {
@@ -205,29 +205,39 @@ func TestPaletteIsLossless(t *testing.T) {
 	}
 }
 
-func TestAppendRefuses(t *testing.T) {
+func TestAppendRejects(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		m    image.Image
-		want error
+		want string
 	}{
-		"no pixels":  {image.NewGray(image.Rect(0, 0, 0, 4)), webp.ErrSize},
-		"too wide":   {image.NewGray(image.Rect(0, 0, webp.MaxSide+1, 1)), webp.ErrSize},
-		"too high":   {image.NewRGBA(image.Rect(0, 0, 1, webp.MaxSide+1)), webp.ErrSize},
-		"4:2:2":      {image.NewYCbCr(image.Rect(0, 0, 8, 8), image.YCbCrSubsampleRatio422), webp.ErrType},
-		"other type": {image.NewCMYK(image.Rect(0, 0, 8, 8)), webp.ErrType},
-		"short":      {&image.Gray{Pix: make([]byte, 10), Stride: 8, Rect: image.Rect(0, 0, 8, 8)}, nil},
+		"no pixels":  {image.NewGray(image.Rect(0, 0, 0, 4)), sizeError(0, 4)},
+		"too wide":   {image.NewGray(image.Rect(0, 0, maxSide+1, 1)), sizeError(maxSide+1, 1)},
+		"too high":   {image.NewRGBA(image.Rect(0, 0, 1, maxSide+1)), sizeError(1, maxSide+1)},
+		"4:2:2":      {image.NewYCbCr(image.Rect(0, 0, 8, 8), image.YCbCrSubsampleRatio422), "webp: cannot encode YCbCrSubsampleRatio422: unsupported operation"},
+		"other type": {image.NewCMYK(image.Rect(0, 0, 8, 8)), "webp: cannot encode *image.CMYK: unsupported operation"},
+		"short":      {&image.Gray{Pix: make([]byte, 10), Stride: 8, Rect: image.Rect(0, 0, 8, 8)}, "webp: encoder panicked: "},
 	} {
 		out, err := webp.Append([]byte("kept"), test.m, webp.Options{})
-		if err == nil || test.want != nil && !errors.Is(err, test.want) || string(out) != "kept" {
-			t.Errorf("%s: %q, %v", name, out, err)
+		if err == nil || !strings.HasPrefix(err.Error(), test.want) || string(out) != "kept" {
+			t.Errorf("%s: %q, error %v, want %q", name, out, err, test.want)
+		}
+		if strings.HasSuffix(test.want, "unsupported operation") && !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("%s: error %v is not ErrUnsupported", name, err)
 		}
 	}
 }
 
-func TestAppendTakesTheLongestSides(t *testing.T) {
+// maxSide is the longest side of a WebP picture.
+const maxSide = 16383
+
+func sizeError(width, height int) string {
+	return fmt.Sprintf("webp: cannot encode %dx%d pixels: sides must be 1 to 16383", width, height)
+}
+
+func TestAppendLongestSides(t *testing.T) {
 	t.Parallel()
-	for _, size := range []image.Point{{webp.MaxSide, 1}, {1, webp.MaxSide}} {
+	for _, size := range []image.Point{{maxSide, 1}, {1, maxSide}} {
 		m := image.NewGray(image.Rectangle{Max: size})
 		for i := range m.Pix {
 			m.Pix[i] = byte(i >> 4)
@@ -240,10 +250,10 @@ func TestAppendTakesTheLongestSides(t *testing.T) {
 	}
 }
 
-// A picture within another is encoded as itself.
-func TestAppendTakesAPart(t *testing.T) {
+// A part of a picture is encoded like a picture of the same pixels.
+func TestAppendPartOfPicture(t *testing.T) {
 	t.Parallel()
-	whole := planar(picture.Photo(100, 80, 5))
+	whole := planar(imagingtest.Photo(100, 80, 5))
 	part := whole.SubImage(image.Rect(20, 10, 68, 58)).(*image.YCbCr)
 	alone := image.NewYCbCr(image.Rect(0, 0, 48, 48), image.YCbCrSubsampleRatio420)
 	for y := range 48 {
@@ -254,6 +264,6 @@ func TestAppendTakesAPart(t *testing.T) {
 		}
 	}
 	if !bytes.Equal(encode(t, part, webp.Options{}), encode(t, alone, webp.Options{})) {
-		t.Error("the part is not what it shows")
+		t.Error("the file of the part differs")
 	}
 }

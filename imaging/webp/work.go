@@ -1,21 +1,20 @@
 package webp
 
-// work is what choosing for one macroblock needs: its samples, in blocks of 4 x 4,
-// and what surrounds it.
+// work holds the state for choosing how to code one macroblock: its samples, in 4x4 blocks, and those around it.
 type work struct {
 	source [blockDC][16]byte
-	out    [blockDC][16]byte // as decoders will see it
+	out    [blockDC][16]byte // reconstructed
 	luma   square
 	chroma [2]square
-	right  [4]byte // four more to the right of the row above
+	right  [4]byte // the four samples to the right of the row above
 
 	costs     *costs
 	seg       *segment
-	lambda    int64 // what 1/256 bit of luma may cost in squared samples, in 1/256
+	lambda    int64 // weight of 1/256 bit of luma in 1/256 squared samples
 	top, left context
 }
 
-// load takes a macroblock of the source and the edges of its neighbours.
+// load copies a macroblock of the source and the edges of its neighbours.
 func (w *work) load(e *encoder, x, y int) {
 	e.src.blocks(x, y, func(i int, samples []byte, stride int) { loadBlock(&w.source[i], samples, stride) })
 	half := e.rec.stride / 2
@@ -34,12 +33,12 @@ func (w *work) load(e *encoder, x, y int) {
 	}
 }
 
-// store writes the macroblock as decoders will see it.
+// store writes the reconstructed macroblock.
 func (w *work) store(e *encoder, x, y int) {
 	e.rec.blocks(x, y, func(i int, samples []byte, stride int) { storeBlock(&w.out[i], samples, stride) })
 }
 
-// edge returns what surrounds block i of luma, of which those before it are in out.
+// edge returns the samples around block i of luma. The blocks before it are in out.
 func (w *work) edge(i int) (e edge4) {
 	r, c := i>>2, i&3
 	for k := range 4 {
@@ -54,7 +53,7 @@ func (w *work) edge(i int) (e edge4) {
 			e[5+k] = w.luma.top[4*c+k]
 		}
 		switch {
-		case c == 3: // in every row that above the macroblock, as the rest is not there yet
+		case c == 3: // in all rows the samples above the macroblock, as the others are not coded yet
 			e[9+k] = w.right[k]
 		case r > 0:
 			e[9+k] = w.out[i-3][12+k]

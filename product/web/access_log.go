@@ -14,6 +14,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"vitrine/product"
+	"vitrine/product/account"
 	"vitrine/product/web/access"
 	"vitrine/product/web/header"
 	"vitrine/product/web/problem"
@@ -143,12 +144,12 @@ func methodOf(r *http.Request) string {
 }
 
 // keyText matches API keys and parts of them.
-var keyText = regexp.MustCompile(product.KeyMark + "[0-9A-Za-z]{7,}")
+var keyText = regexp.MustCompile(account.KeyMark + "[0-9A-Za-z]{7,}")
 
 // withoutKeys masks API keys that clients put where they do not belong.
 func withoutKeys(text string) string {
-	if !strings.Contains(text, product.KeyMark) {
+	if !strings.Contains(text, account.KeyMark) {
 		return text
 	}
-	return keyText.ReplaceAllString(text, product.KeyMark+"***")
+	return keyText.ReplaceAllString(text, account.KeyMark+"***")
 }

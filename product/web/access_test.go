@@ -11,7 +11,7 @@ import (
 func TestAdminTokenGuardsEveryRouteButHealth(t *testing.T) {
 	t.Parallel()
 	const token = "a token, with blanks"
-	s := serve(t, web.Config{AdminToken: token}, nil)
+	s := serve(t, web.Config{AdminToken: token}, web.Services{})
 	for _, route := range []string{
 		"POST /products", "GET /products", "HEAD /products", "GET /products/" + owner, "PATCH /products/" + owner,
 		"PUT /products/" + owner, "DELETE /products/" + owner, "POST /users", "GET /users/" + owner, "GET /products/nothing",
@@ -33,7 +33,7 @@ func TestAdminTokenGuardsEveryRouteButHealth(t *testing.T) {
 
 func TestBearerToken(t *testing.T) {
 	t.Parallel()
-	s := serve(t, web.Config{AdminToken: "s3cret"}, nil)
+	s := serve(t, web.Config{AdminToken: "s3cret"}, web.Services{})
 	for header, code := range map[string]string{
 		"Bearer s3cret":    "not_found", // let in: the id is not a number
 		"bearer  s3cret ":  "not_found",
@@ -59,7 +59,7 @@ func TestBearerToken(t *testing.T) {
 
 func TestWithoutTokenTheAPIIsOpen(t *testing.T) {
 	t.Parallel()
-	s := serve(t, web.Config{}, nil)
+	s := serve(t, web.Config{}, web.Services{})
 	wantProblem(t, s.call(t, http.MethodGet, "/products/x", ""), http.StatusNotFound, "not_found")
 	wantProblem(t, s.call(t, http.MethodGet, "/products/x", "", "Authorization", "Bearer any"), http.StatusNotFound, "not_found")
 }

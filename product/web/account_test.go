@@ -10,8 +10,9 @@ import (
 	"github.com/google/uuid"
 	_ "github.com/lib/pq"
 
-	"vitrine/product"
-	"vitrine/product/producttest"
+	"vitrine/bench/testenv"
+	"vitrine/product/event"
+	"vitrine/product/upload"
 	"vitrine/product/web"
 )
 
@@ -23,24 +24,24 @@ type accounts struct {
 	t       *testing.T
 	dsn     string
 	db      *sql.DB // past the API
-	service *product.Service
+	service web.Services
 }
 
 // account is a user with a key.
-type account struct{ id, key, keyID string }
+type newAccount struct{ id, key, keyID string }
 
 func newAccounts(t *testing.T) *accounts {
 	t.Helper()
-	dsn := producttest.DSN(t)
+	dsn := testenv.DSN(t)
 	db, err := sql.Open("postgres", dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	store := producttest.Open(t, dsn)
-	service := product.NewService(store, newCache(t), objectURL, quiet())
-	tellChanges(t, dsn, service)
-	cfg := web.Config{AdminToken: adminToken, Uploads: product.NewUploads(store, unreachableObjects(t), 1000)}
+	store := testenv.Open(t, dsn)
+	service := newServices(store, newCache(t), objectURL)
+	tellChanges(t, dsn, service.Events.(*event.Log))
+	cfg := web.Config{AdminToken: adminToken, Uploads: upload.New(store, unreachableObjects(t), 1000)}
 	return &accounts{serve(t, cfg, service), t, dsn, db, service}
 }
 
@@ -63,12 +64,12 @@ func (a *accounts) must(token, method, path, body string, headers ...string) map
 }
 
 // newAccount makes a user with a key that can do everything.
-func (a *accounts) newAccount() account {
+func (a *accounts) newAccount() newAccount {
 	a.t.Helper()
 	user := a.must(adminToken, http.MethodPost, "/users", fmt.Sprintf(`{"name":"Ada","email":"%s@example.org"}`, uuid.NewString()))
 	id := fmt.Sprint(user["id"])
 	key, keyID := a.newKey(adminToken, id, "")
-	return account{id, key, keyID}
+	return newAccount{id, key, keyID}
 }
 
 // newKey makes a key as the holder of token and returns its text and id.

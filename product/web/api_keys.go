@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"vitrine/product"
+	"vitrine/product/account"
 	"vitrine/product/web/access"
 	"vitrine/product/web/body"
 	"vitrine/product/web/header"
@@ -21,9 +22,9 @@ import (
 // [Service].
 type Accounts interface {
 	access.Keys
-	CreateKey(ctx context.Context, scope product.Scope, user int64, n product.NewAPIKey) (key product.APIKey, text string, err error)
-	Keys(ctx context.Context, scope product.Scope, user int64) ([]product.APIKey, error)
-	RevokeKey(ctx context.Context, scope product.Scope, user int64, id uuid.UUID) (product.APIKey, error)
+	CreateKey(ctx context.Context, scope product.Scope, user int64, n account.NewAPIKey) (key account.APIKey, text string, err error)
+	Keys(ctx context.Context, scope product.Scope, user int64) ([]account.APIKey, error)
+	RevokeKey(ctx context.Context, scope product.Scope, user int64, id uuid.UUID) (account.APIKey, error)
 }
 
 // keyBody is the JSON of an API key. Key, its text, is only in the answer to its
@@ -41,7 +42,7 @@ type keyBody struct {
 	LastUsedAt *time.Time `json:"last_used_at"`
 }
 
-func keyOf(k product.APIKey, text string) keyBody {
+func keyOf(k account.APIKey, text string) keyBody {
 	return keyBody{k.ID, k.UserID, k.Name, text, k.Prefix, k.ReadOnly, k.CreatedAt, k.ExpiresAt, k.RevokedAt, k.LastUsedAt}
 }
 
@@ -59,8 +60,8 @@ func (a *api) createKey(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	key, text, err := a.service.CreateKey(r.Context(), access.CallerOf(r).Scope, id, input)
-	if errors.Is(err, product.ErrTooManyKeys) {
+	key, text, err := a.Accounts.CreateKey(r.Context(), access.CallerOf(r).Scope, id, input)
+	if errors.Is(err, account.ErrTooManyKeys) {
 		return problem.New("too_many_keys",
 			"the user has the maximum number of valid API keys; revoke one first")
 	}
@@ -78,7 +79,7 @@ func (a *api) listKeys(w http.ResponseWriter, r *http.Request) error {
 	if err := query.None(r); err != nil {
 		return err
 	}
-	keys, err := a.service.Keys(r.Context(), access.CallerOf(r).Scope, id)
+	keys, err := a.Accounts.Keys(r.Context(), access.CallerOf(r).Scope, id)
 	if err != nil {
 		return err
 	}
@@ -99,7 +100,7 @@ func (a *api) revokeKey(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	key, err := a.service.RevokeKey(r.Context(), access.CallerOf(r).Scope, id, keyID)
+	key, err := a.Accounts.RevokeKey(r.Context(), access.CallerOf(r).Scope, id, keyID)
 	if err != nil {
 		return err
 	}
@@ -107,13 +108,13 @@ func (a *api) revokeKey(w http.ResponseWriter, r *http.Request) error {
 }
 
 // readNewKey reads the body of POST /users/{id}/keys, which is optional.
-func readNewKey(w http.ResponseWriter, r *http.Request) (product.NewAPIKey, error) {
+func readNewKey(w http.ResponseWriter, r *http.Request) (account.NewAPIKey, error) {
 	if r.ContentLength == 0 {
-		return product.NewAPIKey{}, nil
+		return account.NewAPIKey{}, nil
 	}
 	data, err := body.Read(w, r, body.JSON)
 	if err != nil || len(bytes.TrimSpace(data)) == 0 {
-		return product.NewAPIKey{}, err
+		return account.NewAPIKey{}, err
 	}
 	return body.NewKey(data, time.Now())
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
+	"vitrine/bench/testenv"
 	"vitrine/cache"
-	"vitrine/product"
-	"vitrine/product/producttest"
+	"vitrine/product/account"
 	"vitrine/product/web"
 	"vitrine/product/web/body"
 )
@@ -83,7 +83,7 @@ func TestNewKeyIsRead(t *testing.T) {
 	now := time.Now()
 	later := now.Add(time.Hour).UTC().Truncate(time.Second)
 	in := now.Add(60 * time.Second)
-	for text, want := range map[string]product.NewAPIKey{
+	for text, want := range map[string]account.NewAPIKey{
 		`{}`: {},
 		`{"name":null,"expires_at":null,"expires_in":null}`:          {},
 		`{"name":"ci","read_only":true}`:                             {Name: "ci", ReadOnly: true},
@@ -194,7 +194,7 @@ func TestLogNamesTheCaller(t *testing.T) {
 func TestRevocationOnAnotherServer(t *testing.T) {
 	t.Parallel()
 	a := newAccounts(t)
-	second := product.NewService(producttest.Open(t, a.dsn), newCache(t), objectURL, quiet())
+	second := newServices(testenv.Open(t, a.dsn), newCache(t), objectURL)
 	b := &accounts{serve(t, web.Config{AdminToken: adminToken}, second), t, a.dsn, a.db, second}
 	u := a.newAccount()
 	path := "/users/" + u.id
@@ -228,11 +228,11 @@ func TestKeysWithoutPostgreSQL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	proxy := producttest.NewProxy(t, dsn.Host)
+	proxy := testenv.NewProxy(t, dsn.Host)
 	dsn.Host = proxy.Addr
 	// Without Redis nothing is left: on a busy machine it may take its time.
 	patient := newCacheWith(t, cache.Config{Timeout: time.Second, Probe: time.Second})
-	service := product.NewService(producttest.Open(t, dsn.String()), patient, objectURL, quiet())
+	service := newServices(testenv.Open(t, dsn.String()), patient, objectURL)
 	b := &accounts{serve(t, web.Config{AdminToken: adminToken}, service), t, a.dsn, a.db, service}
 	path := "/products/" + fmt.Sprint(b.must(u.key, http.MethodPost, "/products", `{"product_name":"Lamp","product_price":1}`)["id"])
 	eventually(t, "the product is cached", func() bool {

@@ -11,7 +11,7 @@ import (
 
 func TestContentTypes(t *testing.T) {
 	t.Parallel()
-	s := serve(t, web.Config{}, nil)
+	s := serve(t, web.Config{}, web.Services{})
 	const ok = "trailing_data" // the body was looked at
 	for _, c := range []struct{ method, path, contentType, code string }{
 		{"POST", "/products", "application/json", ok},
@@ -48,7 +48,7 @@ func TestContentTypes(t *testing.T) {
 
 func TestBodySizes(t *testing.T) {
 	t.Parallel()
-	s := serve(t, web.Config{}, nil)
+	s := serve(t, web.Config{}, web.Services{})
 	const limit = 1 << 20
 	for name, c := range map[string]struct {
 		size    int

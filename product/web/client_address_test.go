@@ -88,7 +88,7 @@ func TestClientAddressBehindProxies(t *testing.T) {
 			"for=[2001:db8::7]":                       "127.0.0.1",
 		},
 	} {
-		s := serve(t, web.Config{Limits: trusting(header)}, nil)
+		s := serve(t, web.Config{Limits: trusting(header)}, web.Services{})
 		n := 0
 		for value, want := range cases {
 			n++
@@ -108,7 +108,7 @@ func TestClientAddressBehindProxies(t *testing.T) {
 
 func TestForwardingHeadersOfStrangersAreIgnored(t *testing.T) {
 	t.Parallel()
-	s := serve(t, web.Config{}, nil)
+	s := serve(t, web.Config{}, web.Services{})
 	headers := map[string][]string{"X-Forwarded-For": {"203.0.113.7"}, "Forwarded": {"for=203.0.113.7"}}
 	for _, id := range []string{"one", "two"} {
 		if got := clientIP(t, s, id, headers); got != "127.0.0.1" {

@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"vitrine/product"
+	"vitrine/product/deadletter"
 	"vitrine/product/web/query"
 )
 
@@ -83,8 +84,8 @@ func (a *api) listDeadLetters(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (a *api) letters(r *http.Request, filter product.DeadLetterFilter) (product.Page, error) {
-	found, err := a.service.DeadLetters(r.Context(), filter)
+func (a *api) letters(r *http.Request, filter deadletter.Filter) (product.Page, error) {
+	found, err := a.DeadLetters.List(r.Context(), filter)
 	if err != nil {
 		return product.Page{}, err
 	}
@@ -99,8 +100,8 @@ func (a *api) letters(r *http.Request, filter product.DeadLetterFilter) (product
 	return page, nil
 }
 
-func (a *api) causes(r *http.Request, filter product.DeadLetterFilter) (product.Page, error) {
-	found, more, err := a.service.DeadLetterGroups(r.Context(), filter)
+func (a *api) causes(r *http.Request, filter deadletter.Filter) (product.Page, error) {
+	found, more, err := a.DeadLetters.Groups(r.Context(), filter)
 	if err != nil {
 		return product.Page{}, err
 	}
@@ -120,7 +121,7 @@ func (a *api) causes(r *http.Request, filter product.DeadLetterFilter) (product.
 	return page, nil
 }
 
-func letterOf(l product.DeadLetter) letterBody {
+func letterOf(l deadletter.Record) letterBody {
 	body := letterBody{
 		ID: l.ID, ImageID: l.ImageID, ProductID: l.ProductID, Generation: l.Generation, Reason: l.Reason,
 		Code: l.Code, Stage: l.Stage, Host: l.Host, Detail: l.Detail, Fingerprint: l.Fingerprint, RequestID: l.RequestID,
@@ -185,7 +186,7 @@ func (a *api) deleteDeadLetter(w http.ResponseWriter, r *http.Request) error {
 	if err := query.None(r); err != nil {
 		return err
 	}
-	if err := a.service.DeleteDeadLetter(r.Context(), id); err != nil {
+	if err := a.DeadLetters.Delete(r.Context(), id); err != nil {
 		return err
 	}
 	send(w, r, http.StatusOK, []byte(`{"deleted":1}`), "Dead letter deleted successfully")
@@ -204,7 +205,7 @@ func (a *api) deleteDeadLetters(w http.ResponseWriter, r *http.Request) error {
 	if err := q.Verdict(filter); err != nil {
 		return err
 	}
-	n, err := a.service.DeleteDeadLetters(r.Context(), filter, all != nil)
+	n, err := a.DeadLetters.DeleteMatching(r.Context(), filter, all != nil)
 	if err != nil {
 		return query.Error(err)
 	}

@@ -12,9 +12,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
+	"vitrine/bench/testenv"
 	"vitrine/imaging"
-	"vitrine/product"
-	"vitrine/product/producttest"
+	"vitrine/product/deadletter"
+	"vitrine/product/job"
 	"vitrine/product/web"
 )
 
@@ -22,19 +23,19 @@ import (
 type shop struct {
 	*server
 	t       *testing.T
-	service *product.Service
-	jobs    *product.Jobs
-	letters *product.DeadLetters
+	service web.Services
+	jobs    *job.Store
+	letters *deadletter.Service
 	user    string
 }
 
 func newShop(t *testing.T, cfg web.Config) *shop {
 	t.Helper()
-	store := producttest.DB(t)
-	service := product.NewService(store, newCache(t), objectURL, quiet())
+	store := testenv.DB(t)
+	service := newServices(store, newCache(t), objectURL)
 	return &shop{
 		server: serve(t, cfg, service), t: t, service: service,
-		jobs: product.NewJobs(service), letters: product.NewDeadLetters(store, quiet()),
+		jobs: service.Jobs, letters: service.DeadLetters,
 	}
 }
 

@@ -45,7 +45,7 @@ func page(t *testing.T, s *server, path string) string {
 
 func TestThePageShowsTheWholeDocument(t *testing.T) {
 	t.Parallel()
-	s := serve(t, web.Config{AdminToken: "a token"}, nil)
+	s := serve(t, web.Config{AdminToken: "a token"}, web.Services{})
 	for _, prefix := range []string{"", "/api"} {
 		text := page(t, s, prefix+"/docs")
 		for _, op := range documented.Operations {
@@ -79,7 +79,7 @@ func TestThePageShowsTheWholeDocument(t *testing.T) {
 
 func TestEveryProblemHasAPage(t *testing.T) {
 	t.Parallel()
-	s := serve(t, web.Config{AdminToken: "a token"}, nil)
+	s := serve(t, web.Config{AdminToken: "a token"}, web.Services{})
 	for _, p := range problem.Kinds {
 		text := page(t, s, problem.Path+p.Code)
 		if !strings.Contains(text, "<h1>"+html.EscapeString(p.Title)+"</h1>") || !strings.Contains(text, `href="../../docs#problems"`) {
@@ -103,7 +103,7 @@ func TestEveryProblemHasAPage(t *testing.T) {
 
 func TestDocumentsAreRevalidated(t *testing.T) {
 	t.Parallel()
-	s := serve(t, web.Config{}, nil)
+	s := serve(t, web.Config{}, web.Services{})
 	for _, path := range []string{"/openapi.json", "/docs", problem.Path + "internal"} {
 		first := s.call(t, http.MethodGet, path, "")
 		tag := first.header.Get("ETag")

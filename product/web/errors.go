@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"vitrine/product"
+	"vitrine/product/catalogue"
+	"vitrine/product/upload"
 	"vitrine/product/web/admission"
 	"vitrine/product/web/header"
 	"vitrine/product/web/problem"
@@ -54,7 +56,7 @@ func asProblem(ctx context.Context, err error) *problem.Error {
 		return problem.New("conflict", "it already exists")
 	case errors.Is(err, product.ErrPrecondition):
 		return problem.New("precondition_failed", "the product's version is not the one in If-Match; read the product again")
-	case errors.Is(err, product.ErrVersionNotReached):
+	case errors.Is(err, catalogue.ErrVersionNotReached):
 		return problem.OfHeader(header.MinVersionName, "version_not_reached", "is higher than the product's version")
 	case errors.Is(err, product.ErrKeyReused):
 		return problem.OfHeader(header.IdempotencyKeyName, "idempotency_key_reused",
@@ -82,7 +84,7 @@ func unexpected(ctx context.Context, err error) *problem.Error {
 		return problem.New("client_closed_request", "the client closed the connection")
 	case errors.Is(err, product.ErrUnavailable):
 		return problem.Retry("unavailable", "the service cannot reach its database; retry later")
-	case errors.Is(err, product.ErrObjectStore):
+	case errors.Is(err, upload.ErrObjectStore):
 		return problem.Retry("object_store_unavailable", "the service cannot reach its object store; retry later")
 	}
 	return internal()

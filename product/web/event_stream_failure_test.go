@@ -4,9 +4,9 @@ import (
 	"net/http"
 	"testing"
 
+	"vitrine/bench/testenv"
 	"vitrine/cache"
-	"vitrine/product"
-	"vitrine/product/producttest"
+	"vitrine/product/event"
 	"vitrine/product/web"
 )
 
@@ -22,8 +22,8 @@ func TestStreamEndsWhenNobodyCanConfirmItsKey(t *testing.T) {
 	}
 	t.Cleanup(lost.Close)
 	proxy, dsn := proxied(t, a.dsn)
-	service := product.NewService(producttest.Open(t, dsn), lost, objectURL, quiet())
-	tellChanges(t, a.dsn, service)
+	service := newServices(testenv.Open(t, dsn), lost, objectURL)
+	tellChanges(t, a.dsn, service.Events.(*event.Log))
 	b := a.another(web.Config{}, service)
 	s := b.follow(t, "", auth(u.key)...).ready()
 	proxy.Refuse()

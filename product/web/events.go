@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"strconv"
 
-	"vitrine/product"
+	"vitrine/product/event"
 	"vitrine/product/web/access"
 	"vitrine/product/web/admission"
 	"vitrine/product/web/problem"
@@ -63,8 +63,8 @@ func beginEvents(w http.ResponseWriter) {
 func (a *api) streamConfig(r *http.Request) (stream.Config, error) {
 	q := query.Parse(r.URL.RawQuery, eventParameters)
 	cfg := stream.Config{
-		Source: a.service, Scope: access.CallerOf(r).Scope,
-		Filter: product.EventFilter{ProductID: q.Number("product_id"), UserID: q.Number("user_id")},
+		Source: a.Events, Scope: access.CallerOf(r).Scope,
+		Filter: event.Filter{ProductID: q.Number("product_id"), UserID: q.Number("user_id")},
 		Check: func(r *http.Request) error {
 			_, err := a.access.Check(r)
 			return err

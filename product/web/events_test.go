@@ -190,7 +190,7 @@ func TestEventStreamsEndWhenTheProcessStops(t *testing.T) {
 
 func TestEventStreamRefusesWhatItDoesNotUnderstand(t *testing.T) {
 	t.Parallel()
-	s := serve(t, web.Config{AdminToken: "a long enough token"}, nil)
+	s := serve(t, web.Config{AdminToken: "a long enough token"}, web.Services{})
 	auth := []string{"Authorization", "Bearer a long enough token"}
 	a := s.call(t, http.MethodGet, "/events?product_id=x&user_id=&last_event_id=-1&since=now", "", auth...)
 	wantProblem(t, a, http.StatusBadRequest, "invalid_parameters")

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"vitrine/bench/contract/explore"
+	"vitrine/product/event"
 	"vitrine/product/web"
 	"vitrine/product/web/health"
 )
@@ -17,7 +18,7 @@ func TestRequestsMadeOfTheDocument(t *testing.T) {
 	t.Parallel()
 	const token = "explorer"
 	s := newGallery(t, 20<<20, web.Config{AdminToken: token, Checks: []health.Check{{Name: "postgresql", Required: true, Check: up}}})
-	tellChanges(t, s.dsn, s.service)
+	tellChanges(t, s.dsn, s.service.Events.(*event.Log))
 	report, err := explore.Run(t.Context(), explore.Config{
 		URL: s.url, Token: token, Requests: 2000, Workers: 4, Limit: 2 * time.Minute, Seed: rand.Uint64(), Sources: "http://127.0.0.1:9",
 	}, documented)

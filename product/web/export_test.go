@@ -5,7 +5,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
-	"vitrine/product"
+	"vitrine/product/deadletter"
 	"vitrine/product/web/access"
 )
 
@@ -35,6 +35,6 @@ func Routes() []Route {
 // ShowPayload returns the payload of a dead letter as a list shows it, whose message
 // had whole bytes.
 func ShowPayload(payload []byte, whole int) (text, encoding string, truncated bool) {
-	b := letterOf(product.DeadLetter{Payload: payload, PayloadBytes: whole})
+	b := letterOf(deadletter.Record{Payload: payload, PayloadBytes: whole})
 	return b.Payload, b.PayloadEncoding, b.PayloadTruncated
 }

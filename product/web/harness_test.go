@@ -19,9 +19,15 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"vitrine/bench/contract/conform"
+	"vitrine/bench/testenv"
 	"vitrine/cache"
-	"vitrine/product"
-	"vitrine/product/producttest"
+	"vitrine/product/account"
+	"vitrine/product/catalogue"
+	"vitrine/product/deadletter"
+	"vitrine/product/event"
+	"vitrine/product/job"
+	"vitrine/product/outbox"
+	"vitrine/product/postgres"
 	"vitrine/product/web"
 	"vitrine/product/web/admission"
 	"vitrine/product/web/contract"
@@ -54,14 +60,14 @@ type server struct {
 }
 
 // serve starts the API for one test.
-func serve(t *testing.T, cfg web.Config, service web.Service) *server {
+func serve(t *testing.T, cfg web.Config, services web.Services) *server {
 	t.Helper()
 	logs, metrics := &logBuffer{}, prometheus.NewRegistry()
 	logger := logrus.New()
 	logger.SetOutput(logs)
 	logger.SetFormatter(&logrus.JSONFormatter{})
 	logger.SetLevel(logrus.DebugLevel)
-	handler := web.New(cfg, service, logger, metrics)
+	handler := web.New(cfg, services, logger, metrics)
 	listener := httptest.NewUnstartedServer(handler)
 	limits := admission.NewServer("", handler, logger)
 	limits.Addr = listener.Config.Addr
@@ -264,10 +270,20 @@ func quiet() *logrus.Logger {
 	return log
 }
 
-// newService is the real service on a schema and a part of Redis of its own.
-func newService(t testing.TB) *product.Service {
+// newServices returns the real services over a database and a cache.
+func newServices(store *postgres.DB, cache catalogue.Cache, url func(string) string) web.Services {
+	outbox, events := outbox.New(store), event.NewLog(store)
+	catalogue := catalogue.New(store, outbox, events, cache, url, quiet())
+	return web.Services{
+		Catalogue: catalogue, Accounts: account.New(store, outbox, cache, quiet()), Events: events,
+		Jobs: job.New(store, catalogue, outbox.Free), DeadLetters: deadletter.New(store, catalogue, quiet()),
+	}
+}
+
+// newService returns the real services on a schema and a part of Redis of their own.
+func newService(t testing.TB) web.Services {
 	t.Helper()
-	return product.NewService(producttest.DB(t), newCache(t), objectURL, quiet())
+	return newServices(testenv.DB(t), newCache(t), objectURL)
 }
 
 // newCache is a running cache that trusts Redis already.

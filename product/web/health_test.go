@@ -54,7 +54,7 @@ func TestReadyzOnlyRequiredChecksDecide(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := serve(t, c.cfg, nil)
+			s := serve(t, c.cfg, web.Services{})
 			for _, path := range []string{"/readyz", "/api/readyz"} {
 				a := s.call(t, http.MethodGet, path, "")
 				if a.status != c.status || string(a.raw) != c.body+"\n" {
@@ -85,7 +85,7 @@ func TestReadyzRunsChecksAtOnceAndOnceForAll(t *testing.T) {
 			return ctx.Err()
 		}
 	}
-	s := serve(t, web.Config{Checks: []health.Check{{Name: "a", Required: true, Check: check}, {Name: "b", Required: true, Check: check}}}, nil)
+	s := serve(t, web.Config{Checks: []health.Check{{Name: "a", Required: true, Check: check}, {Name: "b", Required: true, Check: check}}}, web.Services{})
 	var probes sync.WaitGroup
 	for range 20 {
 		probes.Go(func() {
@@ -110,7 +110,7 @@ func TestReadyzComesBackFromAHangingCheck(t *testing.T) {
 		}
 		return nil
 	}
-	s := serve(t, web.Config{Checks: []health.Check{{Name: "postgresql", Required: true, Check: hang}}}, nil)
+	s := serve(t, web.Config{Checks: []health.Check{{Name: "postgresql", Required: true, Check: hang}}}, web.Services{})
 	began := time.Now()
 	if a := s.call(t, http.MethodGet, "/readyz", ""); a.status != 503 || calls.Load() != 1 {
 		t.Errorf("got %d %s after %d calls", a.status, a.raw, calls.Load())

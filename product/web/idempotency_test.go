@@ -11,8 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
-	"vitrine/product"
-	"vitrine/product/producttest"
+	"vitrine/bench/testenv"
 	"vitrine/product/web"
 )
 
@@ -219,18 +218,18 @@ func TestIdempotentHundredAtOnce(t *testing.T) {
 // loses the database in the middle of its COMMIT.
 func TestIdempotentAnswerLost(t *testing.T) {
 	t.Parallel()
-	direct := producttest.DSN(t)
+	direct := testenv.DSN(t)
 	dsn, err := url.Parse(direct)
 	if err != nil {
 		t.Fatal(err)
 	}
-	proxy, query := producttest.NewProxy(t, dsn.Host), dsn.Query()
+	proxy, query := testenv.NewProxy(t, dsn.Host), dsn.Query()
 	query.Set("lock_timeout", "60000") // longer than the COMMIT is held up
 	query.Set("statement_timeout", "60000")
 	dsn.Host, dsn.RawQuery = proxy.Addr, query.Encode()
-	s := serve(t, web.Config{}, product.NewService(producttest.Open(t, dsn.String()), newCache(t), objectURL, quiet()))
+	s := serve(t, web.Config{}, newServices(testenv.Open(t, dsn.String()), newCache(t), objectURL))
 	for path, body := range map[string]string{"products": lamp(newUser(t, s)), "users": eve} {
-		gate := producttest.HoldCommits(t, direct, path)
+		gate := testenv.HoldCommits(t, direct, path)
 		post := func() answer { return s.call(t, http.MethodPost, "/"+path, body, "Idempotency-Key", "k-"+path) }
 		first := make(chan answer, 1)
 		go func() { first <- post() }()

@@ -45,7 +45,7 @@ func (a *api) getImageFile(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	current, err := a.service.GetAtLeast(r.Context(), access.CallerOf(r).Scope, id, version)
+	current, err := a.Catalogue.GetAtLeast(r.Context(), access.CallerOf(r).Scope, id, version)
 	if err != nil {
 		return err
 	}

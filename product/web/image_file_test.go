@@ -9,20 +9,18 @@ import (
 	"github.com/google/uuid"
 
 	"vitrine/imaging"
-	"vitrine/product"
 	"vitrine/product/web"
 )
 
 // makeReady ends the first pass over an image as a worker does.
-func makeReady(t *testing.T, service *product.Service, image string, variants ...imaging.Variant) {
+func makeReady(t *testing.T, service web.Services, image string, variants ...imaging.Variant) {
 	t.Helper()
-	jobs := product.NewJobs(service)
 	id := uuid.MustParse(image[strings.LastIndexByte(image, '/')+1:])
-	claim, err := jobs.Claim(t.Context(), imaging.Job{ImageID: id, Generation: 1}, "w", time.Minute)
+	claim, err := service.Jobs.Claim(t.Context(), imaging.Job{ImageID: id, Generation: 1}, "w", time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = jobs.Settle(t.Context(), claim, imaging.Outcome{Started: time.Now(), Stage: imaging.StageStore, Result: &imaging.Result{
+	err = service.Jobs.Settle(t.Context(), claim, imaging.Outcome{Started: time.Now(), Stage: imaging.StageStore, Result: &imaging.Result{
 		SourceSHA256: strings.Repeat("a", 64), SourceFormat: "jpeg", Width: 1, Height: 1, Variants: variants,
 	}})
 	if err != nil {

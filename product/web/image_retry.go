@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"vitrine/imaging"
-	"vitrine/product"
+	"vitrine/product/catalogue"
 	"vitrine/product/web/access"
 	"vitrine/product/web/problem"
 	"vitrine/product/web/query"
@@ -38,8 +38,8 @@ func (a *api) retryImage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	updated, err := a.service.RetryImage(r.Context(), access.CallerOf(r).Scope, id, image, pre)
-	if errors.Is(err, product.ErrNotFailed) {
+	updated, err := a.Catalogue.RetryImage(r.Context(), access.CallerOf(r).Scope, id, image, pre)
+	if errors.Is(err, catalogue.ErrNotFailed) {
 		return problem.New("image_not_failed", "the image has not failed, so it cannot be retried")
 	}
 	if err != nil {
@@ -59,7 +59,7 @@ func (a *api) listAttempts(w http.ResponseWriter, r *http.Request) error {
 	if err := query.None(r); err != nil {
 		return err
 	}
-	attempts, err := a.service.Attempts(r.Context(), access.CallerOf(r).Scope, id, image)
+	attempts, err := a.Jobs.Attempts(r.Context(), access.CallerOf(r).Scope, id, image)
 	if err != nil {
 		return err
 	}

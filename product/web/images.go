@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"vitrine/product"
+	"vitrine/product/postgres"
 	"vitrine/product/web/access"
 	"vitrine/product/web/body"
 	"vitrine/product/web/header"
@@ -41,9 +42,9 @@ func (a *api) addImage(w http.ResponseWriter, r *http.Request) error {
 
 // putImage adds the image and answers.
 func (a *api) putImage(
-	w http.ResponseWriter, r *http.Request, id int64, input product.NewImage, pre product.Precondition, once product.Idempotency,
+	w http.ResponseWriter, r *http.Request, id int64, input product.NewImage, pre product.Precondition, once postgres.Idempotency,
 ) error {
-	added, replayed, err := a.service.AddImageOnce(r.Context(), access.CallerOf(r).Scope, id, input, pre, once)
+	added, replayed, err := a.Catalogue.AddImageOnce(r.Context(), access.CallerOf(r).Scope, id, input, pre, once)
 	if err != nil {
 		return err
 	}
@@ -65,7 +66,7 @@ func (a *api) getImage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	current, err := a.service.Image(r.Context(), access.CallerOf(r).Scope, id, image, version)
+	current, err := a.Catalogue.Image(r.Context(), access.CallerOf(r).Scope, id, image, version)
 	if err != nil {
 		return err
 	}
@@ -100,7 +101,7 @@ func (a *api) patchImage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	updated, err := a.service.PatchImage(r.Context(), access.CallerOf(r).Scope, id, image, patch, pre)
+	updated, err := a.Catalogue.PatchImage(r.Context(), access.CallerOf(r).Scope, id, image, patch, pre)
 	if err != nil {
 		return err
 	}
@@ -120,7 +121,7 @@ func (a *api) deleteImage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	left, err := a.service.DeleteImage(r.Context(), access.CallerOf(r).Scope, id, image, pre)
+	left, err := a.Catalogue.DeleteImage(r.Context(), access.CallerOf(r).Scope, id, image, pre)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,8 @@ import (
 	"github.com/google/uuid"
 
 	"vitrine/product"
+	"vitrine/product/account"
+	"vitrine/product/postgres"
 	"vitrine/product/web"
 )
 
@@ -22,11 +24,12 @@ import (
 func BenchmarkGet(b *testing.B) {
 	const reads = 50 // in a turn
 	service := newService(b)
-	user, err := service.CreateUser(b.Context(), product.NewUser{Name: "Ada", Email: uuid.NewString() + "@example.org"})
+	user, _, err := service.Accounts.CreateUser(b.Context(), account.NewUser{Name: "Ada"}, postgres.Idempotency{})
 	if err != nil {
 		b.Fatal(err)
 	}
-	made, err := service.Create(b.Context(), product.NewProduct{UserID: user.ID, Name: "Lamp", Images: []string{}})
+	n := product.NewProduct{UserID: user.ID, Name: "Lamp", Images: []string{}}
+	made, _, err := service.Catalogue.Create(b.Context(), product.Everything(), n, postgres.Idempotency{})
 	if err != nil {
 		b.Fatal(err)
 	}

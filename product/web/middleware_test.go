@@ -22,7 +22,7 @@ import (
 
 func TestRequestID(t *testing.T) {
 	t.Parallel()
-	s := serve(t, web.Config{}, nil)
+	s := serve(t, web.Config{}, web.Services{})
 	for inbound, kept := range map[string]bool{
 		"a":                     true,
 		"Az-09._":               true,
@@ -52,7 +52,7 @@ func TestRequestID(t *testing.T) {
 
 func TestAccessLog(t *testing.T) {
 	t.Parallel()
-	s := serve(t, web.Config{}, nil)
+	s := serve(t, web.Config{}, web.Services{})
 	long := "/" + strings.Repeat("ü", 1000)
 	for _, c := range []struct {
 		id, method, path string
@@ -92,7 +92,7 @@ func TestAccessLog(t *testing.T) {
 
 func TestPanicIsA500WithItsStackInTheLogOnce(t *testing.T) {
 	t.Parallel()
-	s := serve(t, web.Config{}, nil) // without a service every call of it panics
+	s := serve(t, web.Config{}, web.Services{}) // without a service every call of it panics
 	a := s.call(t, http.MethodGet, "/products/"+owner, "", "X-Request-ID", "panics")
 	wantProblem(t, a, http.StatusInternalServerError, "internal")
 	if strings.Contains(string(a.raw), "nil pointer") {
@@ -142,7 +142,7 @@ func TestPanicAfterTheAnswerBeganCutsTheConnection(t *testing.T) {
 
 func TestMetrics(t *testing.T) {
 	t.Parallel()
-	s := serve(t, web.Config{}, nil)
+	s := serve(t, web.Config{}, web.Services{})
 	for i, call := range []string{"GET /healthz", "HEAD /api/healthz", "GET /products/x", "GET /api/products/y", "BREW /a", "BREW /b", "GET /" + strings.Repeat("c", 99)} {
 		method, path, _ := strings.Cut(call, " ")
 		id := fmt.Sprint("call", i)
@@ -213,7 +213,7 @@ func raw(t *testing.T, s *server, request string) (int, string) {
 
 func TestRequestsThatNoClientLibrarySends(t *testing.T) {
 	t.Parallel()
-	s := serve(t, web.Config{RequestTimeout: 300 * time.Millisecond}, nil)
+	s := serve(t, web.Config{RequestTimeout: 300 * time.Millisecond}, web.Services{})
 	const post = "POST /products HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
 	for name, c := range map[string]struct {
 		request string

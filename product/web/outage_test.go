@@ -9,30 +9,30 @@ import (
 	"testing"
 	"time"
 
-	"vitrine/product"
-	"vitrine/product/producttest"
+	"vitrine/bench/testenv"
+	"vitrine/product/postgres"
 	"vitrine/product/web"
 	"vitrine/product/web/health"
 )
 
 // behindProxy is the real service whose PostgreSQL can be taken away, and the
 // store for its readiness check.
-func behindProxy(t *testing.T) (*product.Service, *product.Store, *producttest.Proxy) {
+func behindProxy(t *testing.T) (web.Services, *postgres.DB, *testenv.Proxy) {
 	t.Helper()
-	dsn, err := url.Parse(producttest.DSN(t))
+	dsn, err := url.Parse(testenv.DSN(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := producttest.NewProxy(t, dsn.Host)
+	p := testenv.NewProxy(t, dsn.Host)
 	dsn.Host = p.Addr
 	// A connection for every call at once, so that none is turned away as one too many.
-	store, err := product.Open(product.Config{DSN: dsn.String(), MaxOpen: 30})
+	store, err := postgres.Open(postgres.Config{DSN: dsn.String(), MaxOpen: 30})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
 	t.Cleanup(p.Refuse) // before the store is closed, which would wait for a frozen server
-	return product.NewService(store, newCache(t), objectURL, quiet()), store, p
+	return newServices(store, newCache(t), objectURL), store, p
 }
 
 // everyCall is one valid request of each route that needs the database.
@@ -53,7 +53,7 @@ func everyCall(user string) map[string]string {
 
 func TestWithoutPostgreSQL(t *testing.T) {
 	t.Parallel()
-	for name, fail := range map[string]func(*producttest.Proxy){"refusing": (*producttest.Proxy).Refuse, "frozen": (*producttest.Proxy).Stall} {
+	for name, fail := range map[string]func(*testenv.Proxy){"refusing": (*testenv.Proxy).Refuse, "frozen": (*testenv.Proxy).Stall} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			service, store, proxy := behindProxy(t)

@@ -10,14 +10,14 @@ import (
 	"testing"
 	"time"
 
+	"vitrine/bench/testenv"
 	"vitrine/cache"
-	"vitrine/product"
-	"vitrine/product/producttest"
+	"vitrine/product/upload"
 	"vitrine/product/web"
 )
 
 // another is a server like a's with other settings.
-func (a *accounts) another(cfg web.Config, service *product.Service) *accounts {
+func (a *accounts) another(cfg web.Config, service web.Services) *accounts {
 	a.t.Helper()
 	cfg.AdminToken = adminToken
 	return &accounts{serve(a.t, cfg, service), a.t, a.dsn, a.db, service}
@@ -34,7 +34,7 @@ func TestUploadFormsAreBounded(t *testing.T) {
 	a := newAccounts(t)
 	ada, adas := a.shelf()
 	eve, eves := a.shelf()
-	uploads := product.NewUploads(producttest.Open(t, a.dsn), unreachableObjects(t), 1000)
+	uploads := upload.New(testenv.Open(t, a.dsn), unreachableObjects(t), 1000)
 	b := a.another(web.Config{Uploads: uploads, UploadForms: 4}, a.service)
 	under := func(n float64) {
 		t.Helper()
@@ -132,7 +132,7 @@ func TestKeyIsAskedForAgainWhenTheDatabaseIsAway(t *testing.T) {
 	}
 	t.Cleanup(lost.Close)
 	proxy, dsn := proxied(t, a.dsn)
-	b := a.another(web.Config{}, product.NewService(producttest.Open(t, dsn), lost, objectURL, quiet()))
+	b := a.another(web.Config{}, newServices(testenv.Open(t, dsn), lost, objectURL))
 	finish, got := b.slowPatch("/products/"+ids["products"], u.key)
 	proxy.Refuse()
 	eventually(t, "the key is known no more", func() bool {
@@ -163,13 +163,13 @@ func TestSlowFormOfAUser(t *testing.T) {
 }
 
 // proxied is a database that can be taken away, and its address.
-func proxied(t *testing.T, dsn string) (*producttest.Proxy, string) {
+func proxied(t *testing.T, dsn string) (*testenv.Proxy, string) {
 	t.Helper()
 	u, err := url.Parse(dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := producttest.NewProxy(t, u.Host)
+	p := testenv.NewProxy(t, u.Host)
 	u.Host = p.Addr
 	t.Cleanup(p.Refuse)
 	return p, u.String()

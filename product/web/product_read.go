@@ -48,7 +48,7 @@ func (a *api) listProducts(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page, err := a.service.List(r.Context(), access.CallerOf(r).Scope, filter)
+	page, err := a.Catalogue.List(r.Context(), access.CallerOf(r).Scope, filter)
 	if err != nil {
 		return query.Error(err)
 	}
@@ -85,14 +85,14 @@ func (a *api) patient(h func(http.ResponseWriter, *http.Request) error) func(htt
 func (a *api) current(w http.ResponseWriter, r *http.Request, id, version int64) (product.Snapshot, error) {
 	wait, ok := r.Context().Value(waitKey{}).(time.Duration)
 	if !ok {
-		return a.service.GetAtLeast(r.Context(), access.CallerOf(r).Scope, id, version)
+		return a.Catalogue.GetAtLeast(r.Context(), access.CallerOf(r).Scope, id, version)
 	}
 	known, _ := header.ParseCondition(r.Header.Values("If-None-Match"))
-	current, err := a.service.Await(r.Context(), access.CallerOf(r).Scope, id, wait, a.stop, func(s product.Snapshot) bool {
+	current, err := a.Catalogue.Await(r.Context(), access.CallerOf(r).Scope, id, wait, a.stop, func(s product.Snapshot) bool {
 		return s.Version >= version && s.Settled() && (known.Any || !known.Holds(s.Version))
 	})
 	if err == nil && current.Version < version {
-		current, err = a.service.GetAtLeast(r.Context(), access.CallerOf(r).Scope, id, version)
+		current, err = a.Catalogue.GetAtLeast(r.Context(), access.CallerOf(r).Scope, id, version)
 	}
 	if err == nil {
 		_, err = a.access.Check(r) // the key may have expired meanwhile

@@ -17,7 +17,7 @@ func (a *api) createProduct(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	created, replayed, err := a.service.CreateOnce(r.Context(), access.CallerOf(r).Scope, input, once)
+	created, replayed, err := a.Catalogue.Create(r.Context(), access.CallerOf(r).Scope, input, once)
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func (a *api) replaceProduct(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	replaced, err := a.service.Replace(r.Context(), access.CallerOf(r).Scope, id, replacement, pre)
+	replaced, err := a.Catalogue.Replace(r.Context(), access.CallerOf(r).Scope, id, replacement, pre)
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (a *api) patchProduct(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	updated, err := a.service.Patch(r.Context(), access.CallerOf(r).Scope, id, patch, pre)
+	updated, err := a.Catalogue.Patch(r.Context(), access.CallerOf(r).Scope, id, patch, pre)
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (a *api) deleteProduct(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := a.service.Delete(r.Context(), access.CallerOf(r).Scope, id, pre); err != nil {
+	if err := a.Catalogue.Delete(r.Context(), access.CallerOf(r).Scope, id, pre); err != nil {
 		return err
 	}
 	send(w, r, http.StatusOK, []byte("null"), "Product deleted successfully")
@@ -102,9 +102,9 @@ func (a *api) deleteProduct(w http.ResponseWriter, r *http.Request) error {
 
 // reprocessBody is the JSON of what a reprocessing has started.
 type reprocessBody struct {
-	Reworks   int `json:"reworks"`
-	Restarted int `json:"restarted"`
-	Pending   int `json:"pending"`
+	Reprocessing int `json:"reprocessing"`
+	Retrying     int `json:"retrying"`
+	Pending      int `json:"pending"`
 }
 
 // reprocessProduct answers 202: ready images stay ready while they are processed in
@@ -118,11 +118,11 @@ func (a *api) reprocessProduct(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	begun, after, err := a.service.Reprocess(r.Context(), access.CallerOf(r).Scope, id, pre)
+	begun, after, err := a.Jobs.Reprocess(r.Context(), access.CallerOf(r).Scope, id, pre)
 	if err != nil {
 		return err
 	}
 	describe(w.Header(), after.Version)
 	locate(w, r, "/products/"+strconv.FormatInt(id, 10))
-	return sendJSON(w, r, http.StatusAccepted, reprocessBody{begun.Reworks, begun.Restarted, begun.Pending}, "Pictures will be processed again")
+	return sendJSON(w, r, http.StatusAccepted, reprocessBody{begun.Reprocessing, begun.Retrying, begun.Pending}, "Pictures will be processed again")
 }

@@ -61,7 +61,7 @@ func counts(t *testing.T, reg *prometheus.Registry, name string) map[string]floa
 func TestRequestsOfAnAddressAreLimited(t *testing.T) {
 	t.Parallel()
 	limits := perAddress(t, 3)
-	s := serve(t, web.Config{Limits: limits}, nil)
+	s := serve(t, web.Config{Limits: limits}, web.Services{})
 	const path = "/nowhere"
 	for i := range 3 {
 		a := s.from(t, "203.0.113.7", path)
@@ -95,7 +95,7 @@ func TestRequestsOfAnAddressAreLimited(t *testing.T) {
 func TestReplicasRefuseTogether(t *testing.T) {
 	t.Parallel()
 	limits := perAddress(t, 6)
-	one, two := serve(t, web.Config{Limits: limits}, nil), serve(t, web.Config{Limits: limits}, nil)
+	one, two := serve(t, web.Config{Limits: limits}, web.Services{}), serve(t, web.Config{Limits: limits}, web.Services{})
 	passed := 0
 	for range 6 {
 		for _, s := range []*server{one, two} {
@@ -111,7 +111,7 @@ func TestReplicasRefuseTogether(t *testing.T) {
 
 func TestNetworkIsOneClient(t *testing.T) {
 	t.Parallel()
-	s := serve(t, web.Config{Limits: perAddress(t, 1)}, nil)
+	s := serve(t, web.Config{Limits: perAddress(t, 1)}, web.Services{})
 	for _, c := range []struct {
 		addr   string
 		status int
@@ -129,7 +129,7 @@ func TestThisMachineHasNoLimit(t *testing.T) {
 	t.Parallel()
 	limits := perAddress(t, 1)
 	limits.TrustedProxies = nil
-	s := serve(t, web.Config{Limits: limits}, nil)
+	s := serve(t, web.Config{Limits: limits}, web.Services{})
 	for range 3 {
 		// It cannot make itself somebody else, either.
 		if a := s.from(t, "203.0.113.7", "/nowhere"); a.status != http.StatusNotFound || a.header.Get("RateLimit") != "" {
@@ -140,7 +140,7 @@ func TestThisMachineHasNoLimit(t *testing.T) {
 
 func TestGuessingIsLimited(t *testing.T) {
 	t.Parallel()
-	s := serve(t, web.Config{AdminToken: "s3cret", Limits: perAddress(t, 10_000)}, nil)
+	s := serve(t, web.Config{AdminToken: "s3cret", Limits: perAddress(t, 10_000)}, web.Services{})
 	get := func(addr, token string) answer {
 		return s.from(t, addr, "/products/x", "Authorization", "Bearer "+token)
 	}
@@ -161,7 +161,7 @@ func TestGuessingIsLimited(t *testing.T) {
 	}
 	// Elsewhere nobody was let in: the right guess comes too late. Tokens that go to
 	// places where nobody looks at them have not been right.
-	closed := serve(t, web.Config{AdminToken: "s3cret", Limits: perAddress(t, 10_000)}, nil)
+	closed := serve(t, web.Config{AdminToken: "s3cret", Limits: perAddress(t, 10_000)}, web.Services{})
 	for i := range 61 {
 		closed.from(t, attacker, "/products/x", "Authorization", fmt.Sprint("Bearer wrong", i))
 		closed.from(t, attacker, "/nowhere", "Authorization", "Bearer s3cret")
@@ -174,7 +174,7 @@ func TestGuessingIsLimited(t *testing.T) {
 
 func TestAddressIsRefusedBeforeItsTokenIsLookedAt(t *testing.T) {
 	t.Parallel()
-	s := serve(t, web.Config{AdminToken: "s3cret", Limits: perAddress(t, 2)}, nil)
+	s := serve(t, web.Config{AdminToken: "s3cret", Limits: perAddress(t, 2)}, web.Services{})
 	for _, want := range []int{401, 401, 429} {
 		if a := s.from(t, "203.0.113.7", "/products/x", "Authorization", "Bearer wrong"); a.status != want {
 			t.Errorf("got %d, want %d", a.status, want)

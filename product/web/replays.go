@@ -6,25 +6,25 @@ import (
 
 	"github.com/google/uuid"
 
-	"vitrine/product"
+	"vitrine/product/deadletter"
 	"vitrine/product/web/body"
 	"vitrine/product/web/query"
 )
 
 // replayBody is the JSON of a replay.
 type replayBody struct {
-	ID         uuid.UUID           `json:"id"`
-	Selection  selectionBody       `json:"selection"`
-	State      product.ReplayState `json:"state"`
-	Reason     *string             `json:"reason"`
-	Rate       int                 `json:"rate"`
-	Total      int64               `json:"total"`
-	Replayed   int64               `json:"replayed"`
-	Skipped    skippedBody         `json:"skipped"`
-	Canary     canaryBody          `json:"canary"`
-	CreatedAt  time.Time           `json:"created_at"`
-	UpdatedAt  time.Time           `json:"updated_at"`
-	FinishedAt *time.Time          `json:"finished_at"`
+	ID         uuid.UUID              `json:"id"`
+	Selection  selectionBody          `json:"selection"`
+	State      deadletter.ReplayState `json:"state"`
+	Reason     *string                `json:"reason"`
+	Rate       int                    `json:"rate"`
+	Total      int64                  `json:"total"`
+	Replayed   int64                  `json:"replayed"`
+	Skipped    skippedBody            `json:"skipped"`
+	Canary     canaryBody             `json:"canary"`
+	CreatedAt  time.Time              `json:"created_at"`
+	UpdatedAt  time.Time              `json:"updated_at"`
+	FinishedAt *time.Time             `json:"finished_at"`
 }
 
 // selectionBody is what a replay selects: one of its members.
@@ -58,7 +58,7 @@ func (a *api) startReplay(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	started, err := a.service.StartReplay(r.Context(), request)
+	started, err := a.DeadLetters.StartReplay(r.Context(), request)
 	if err != nil {
 		return err
 	}
@@ -74,14 +74,14 @@ func (a *api) getReplay(w http.ResponseWriter, r *http.Request) error {
 	if err := query.None(r); err != nil {
 		return err
 	}
-	replay, err := a.service.Replay(r.Context(), id)
+	replay, err := a.DeadLetters.Replay(r.Context(), id)
 	if err != nil {
 		return err
 	}
 	return sendReplay(w, r, http.StatusOK, replay, "Replay retrieved successfully")
 }
 
-func sendReplay(w http.ResponseWriter, r *http.Request, status int, p product.Replay, message string) error {
+func sendReplay(w http.ResponseWriter, r *http.Request, status int, p deadletter.Replay, message string) error {
 	return sendJSON(w, r, status, replayBody{
 		ID: p.ID, State: p.State, Reason: p.Reason, Rate: p.Rate, Total: p.Total, Replayed: p.Replayed,
 		Selection: selectionBody{ID: p.Letter, Fingerprint: p.Fingerprint, All: p.Letter == nil && p.Fingerprint == nil},

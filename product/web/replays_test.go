@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
-	"vitrine/product"
+	"vitrine/product/deadletter"
 	"vitrine/product/web"
 )
 
@@ -17,7 +17,7 @@ func (s *shop) runReplays() {
 	s.t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- product.NewReplayer(s.service, quiet()).Run(ctx) }()
+	go func() { ended <- deadletter.NewReplayer(s.service.DeadLetters).Run(ctx) }()
 	s.t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {

@@ -13,9 +13,10 @@ import (
 
 	"github.com/google/uuid"
 
+	"vitrine/bench/testenv"
 	"vitrine/imaging"
-	"vitrine/product"
-	"vitrine/product/producttest"
+	"vitrine/product/event"
+	"vitrine/product/postgres"
 	"vitrine/product/web"
 )
 
@@ -24,27 +25,27 @@ import (
 type replica struct {
 	*server
 	t        *testing.T
-	service  *product.Service
-	database *producttest.Proxy
+	service  web.Services
+	database *testenv.Proxy
 	stop     chan struct{} // closed by the test when it drains
 }
 
 // newReplicas starts n of them on a schema of their own, which dsn names.
 func newReplicas(t *testing.T, n int, cfg web.Config) (replicas []*replica, dsn string) {
 	t.Helper()
-	dsn = producttest.DSN(t)
+	dsn = testenv.DSN(t)
 	c := newCache(t)
 	for range n {
 		u, err := url.Parse(dsn)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := &replica{t: t, database: producttest.NewProxy(t, u.Host), stop: make(chan struct{})}
+		r := &replica{t: t, database: testenv.NewProxy(t, u.Host), stop: make(chan struct{})}
 		u.Host = r.database.Addr
-		store := producttest.Open(t, u.String())
+		store := testenv.Open(t, u.String())
 		t.Cleanup(r.database.Refuse) // before the store is closed, which would wait for a frozen server
-		r.service = product.NewService(store, c, objectURL, quiet())
-		tellChanges(t, u.String(), r.service)
+		r.service = newServices(store, c, objectURL)
+		tellChanges(t, u.String(), r.service.Events.(*event.Log))
 		cfg := cfg
 		cfg.Stopping = r.stop
 		r.server = serve(t, cfg, r.service)
@@ -54,11 +55,11 @@ func newReplicas(t *testing.T, n int, cfg web.Config) (replicas []*replica, dsn 
 }
 
 // tellChanges runs what wakes those who wait for changes.
-func tellChanges(t *testing.T, dsn string, service *product.Service) {
+func tellChanges(t *testing.T, dsn string, events *event.Log) {
 	t.Helper()
-	listener := product.NewListener(dsn, quiet())
+	listener := postgres.NewListener(dsn, quiet())
 	for _, part := range []func(context.Context) error{
-		listener.Run, product.NewSequencer(service, quiet()).Run, product.NewTailer(service, listener.Events(), quiet()).Run,
+		listener.Run, event.NewSequencer(events, quiet()).Run, event.NewTailer(events, listener.Wake(event.Channel, ""), quiet()).Run,
 	} {
 		inBackground(t, part)
 	}
@@ -94,7 +95,7 @@ func (r *replica) pending(user string) (id string, image uuid.UUID) {
 // fail settles an image: it takes two versions of its product.
 func (r *replica) fail(image uuid.UUID) {
 	r.t.Helper()
-	jobs := product.NewJobs(r.service)
+	jobs := r.service.Jobs
 	claim, err := jobs.Claim(r.t.Context(), imaging.Job{ImageID: image, Generation: 1}, "worker-1", time.Minute)
 	if err == nil {
 		err = jobs.Settle(r.t.Context(), claim, imaging.Outcome{

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"vitrine/product"
+	"vitrine/product/postgres"
 	"vitrine/product/web/access"
 	"vitrine/product/web/body"
 	"vitrine/product/web/header"
@@ -49,24 +50,24 @@ func pathImage(r *http.Request) (id int64, image uuid.UUID, err error) {
 
 // readOnce reads the JSON body of a request that may have an idempotency key. Without
 // the header the Idempotency is zero.
-func (a *api) readOnce(w http.ResponseWriter, r *http.Request) ([]byte, product.Idempotency, error) {
+func (a *api) readOnce(w http.ResponseWriter, r *http.Request) ([]byte, postgres.Idempotency, error) {
 	key, err := header.IdempotencyKey(r.Header)
 	if err != nil {
-		return nil, product.Idempotency{}, err
+		return nil, postgres.Idempotency{}, err
 	}
 	data, err := body.Read(w, r, body.JSON)
 	if err != nil || key == "" {
-		return data, product.Idempotency{}, err
+		return data, postgres.Idempotency{}, err
 	}
 	return data, a.once(r, key, data), nil
 }
 
 // once identifies a request by its caller's key, if it has one, and its content.
-func (a *api) once(r *http.Request, key string, body []byte) product.Idempotency {
+func (a *api) once(r *http.Request, key string, body []byte) postgres.Idempotency {
 	if key == "" {
-		return product.Idempotency{}
+		return postgres.Idempotency{}
 	}
-	return product.Idempotency{Owner: access.CallerOf(r).Name, Key: key, Request: requestDigest(r, body)}
+	return postgres.Idempotency{Owner: access.CallerOf(r).Name, Key: key, Request: requestDigest(r, body)}
 }
 
 // requestDigest returns the SHA-256 of the request's method, path and body. A route's
@@ -104,7 +105,7 @@ func (a *api) precondition(r *http.Request, id int64) (product.Precondition, err
 		return product.Precondition{Version: c.Versions[0]}, nil
 	}
 	// One of several: the write is bound to the current one.
-	current, err := a.service.Get(r.Context(), access.CallerOf(r).Scope, id)
+	current, err := a.Catalogue.Get(r.Context(), access.CallerOf(r).Scope, id)
 	if err != nil {
 		return product.Precondition{}, err
 	}

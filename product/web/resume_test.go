@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"vitrine/product"
+	"vitrine/product/event"
 	"vitrine/product/web"
 )
 
@@ -102,13 +103,13 @@ func TestResumedStreamHasEveryChangeOnce(t *testing.T) {
 // busy is the service while somebody writes at the worst moments: before a stream
 // subscribes and right after.
 type busy struct {
-	*product.Service
+	*event.Log
 	write func()
 }
 
-func (b busy) Subscribe(ctx context.Context, scope product.Scope, f product.EventFilter) (*product.Subscription, error) {
+func (b busy) Subscribe(ctx context.Context, scope product.Scope, f event.Filter) (*event.Subscription, error) {
 	b.write()
-	s, err := b.Service.Subscribe(ctx, scope, f)
+	s, err := b.Log.Subscribe(ctx, scope, f)
 	b.write()
 	return s, err
 }
@@ -125,12 +126,14 @@ func TestWhatComesWhileAStreamSubscribesIsSentOnce(t *testing.T) {
 		newListing(t, r.server, user, "Lamp", "1")
 		last++
 		eventually(t, "the event is in the log", func() bool {
-			page, err := r.service.Events(t.Context(), product.Everything(), product.EventFilter{}, 0)
+			page, err := r.service.Events.Events(t.Context(), product.Everything(), event.Filter{}, 0)
 			return err == nil && page.Last == last
 		})
 	}
 	write()
-	s := serve(t, web.Config{Heartbeat: time.Second}, busy{r.service, write}).follow(t, "?last_event_id=0")
+	services := r.service
+	services.Events = busy{r.service.Events.(*event.Log), write}
+	s := serve(t, web.Config{Heartbeat: time.Second}, services).follow(t, "?last_event_id=0")
 	var ids []string
 	for len(ids) < 3 {
 		ids = append(ids, s.expect().id)

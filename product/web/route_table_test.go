@@ -24,7 +24,7 @@ func TestNothingIsMountedBesidesTheTable(t *testing.T) {
 			}
 		}
 	}
-	router, ok := web.New(web.Config{}, nil, quiet(), nil).(chi.Routes)
+	router, ok := web.New(web.Config{}, web.Services{}, quiet(), nil).(chi.Routes)
 	if !ok {
 		t.Fatal("the API is no router")
 	}

@@ -11,7 +11,7 @@ import (
 
 func TestUnknownRoutesAndMethods(t *testing.T) {
 	t.Parallel()
-	s := serve(t, web.Config{}, nil)
+	s := serve(t, web.Config{}, web.Services{})
 	for _, c := range []struct {
 		method, path string
 		status       int
@@ -59,7 +59,7 @@ func TestUnknownRoutesAndMethods(t *testing.T) {
 
 func TestHeadHasHeadersOfGetAndNoBody(t *testing.T) {
 	t.Parallel()
-	s := serve(t, web.Config{}, nil)
+	s := serve(t, web.Config{}, web.Services{})
 	for _, path := range []string{"/healthz", "/readyz", "/api/healthz", "/nowhere", "/products/x"} {
 		get, head := s.call(t, http.MethodGet, path, ""), s.call(t, http.MethodHead, path, "")
 		if get.status != head.status || len(head.raw) != 0 {
@@ -77,7 +77,7 @@ func TestHeadHasHeadersOfGetAndNoBody(t *testing.T) {
 
 func TestEveryAnswerIsGuarded(t *testing.T) {
 	t.Parallel()
-	s := serve(t, web.Config{AdminToken: "secret"}, nil)
+	s := serve(t, web.Config{AdminToken: "secret"}, web.Services{})
 	for _, path := range []string{"/healthz", "/nowhere", "/products"} {
 		h := s.call(t, http.MethodGet, path, "").header
 		if h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Cache-Control") != "no-store" || h.Get("X-Frame-Options") != "DENY" {

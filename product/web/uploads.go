@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"vitrine/product"
+	"vitrine/product/upload"
 	"vitrine/product/web/access"
 	"vitrine/product/web/admission"
 	"vitrine/product/web/body"
@@ -18,7 +19,7 @@ import (
 
 // uploads stores files, and bounds the time and number of the requests that send one.
 type uploads struct {
-	to      Uploads
+	to      *upload.Service
 	timeout time.Duration
 	forms   *admission.Permits
 }

@@ -20,9 +20,9 @@ import (
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
-	"vitrine/imaging/picture"
-	"vitrine/product"
-	"vitrine/product/producttest"
+	"vitrine/bench/testenv"
+	"vitrine/imaging/imagingtest"
+	"vitrine/product/upload"
 	"vitrine/product/web"
 	"vitrine/storage"
 )
@@ -34,7 +34,7 @@ type gallery struct {
 	client  *minio.Client
 	bucket  string
 	dsn     string
-	service *product.Service
+	service web.Services
 }
 
 // newGallery takes files of up to maxBytes.
@@ -68,10 +68,10 @@ func newGallery(t *testing.T, maxBytes int64, cfg web.Config) *gallery {
 		t.Fatal(err)
 	}
 	t.Cleanup(g.remove)
-	g.dsn = producttest.DSN(t)
-	store := producttest.Open(t, g.dsn)
-	cfg.Uploads = product.NewUploads(store, objects, maxBytes)
-	g.service = product.NewService(store, newCache(t), objects.URL, quiet())
+	g.dsn = testenv.DSN(t)
+	store := testenv.Open(t, g.dsn)
+	cfg.Uploads = upload.New(store, objects, maxBytes)
+	g.service = newServices(store, newCache(t), objects.URL)
 	g.server = serve(t, cfg, g.service)
 	return g
 }
@@ -185,7 +185,7 @@ func TestFormsAreRefused(t *testing.T) {
 		code   string
 		faults map[string]string
 	}{
-		"a page":             {[]field{{"file", "a.jpg", string(picture.HTML())}}, 422, "validation_failed", map[string]string{"/file": "unsupported_format"}},
+		"a page":             {[]field{{"file", "a.jpg", string(imagingtest.HTML())}}, 422, "validation_failed", map[string]string{"/file": "unsupported_format"}},
 		"an empty file":      {[]field{{"file", "a.jpg", ""}}, 422, "validation_failed", map[string]string{"/file": "unsupported_format"}},
 		"no file":            {[]field{{"alt", "", "a"}}, 422, "validation_failed", map[string]string{"/file": "required"}},
 		"nothing":            {nil, 422, "validation_failed", map[string]string{"/file": "required"}},
@@ -345,7 +345,7 @@ func TestCreateUpload(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", body, diff)
 		}
 	}
-	s := serve(t, web.Config{}, nil)
+	s := serve(t, web.Config{}, web.Services{})
 	wantProblem(t, s.call(t, http.MethodPost, "/uploads", `{}`), 404, "no_such_route")
 }
 
@@ -384,10 +384,10 @@ func TestUploadsAreTheirUsers(t *testing.T) {
 // TestWithoutTheObjectStore has only forms fail: naming and preparing need none.
 func TestWithoutTheObjectStore(t *testing.T) {
 	t.Parallel()
-	store := producttest.DB(t)
+	store := testenv.DB(t)
 	objects := unreachableObjects(t)
-	cfg := web.Config{Uploads: product.NewUploads(store, objects, 1000)}
-	g := &gallery{t: t, server: serve(t, cfg, product.NewService(store, newCache(t), objects.URL, quiet()))}
+	cfg := web.Config{Uploads: upload.New(store, objects, 1000)}
+	g := &gallery{t: t, server: serve(t, cfg, newServices(store, newCache(t), objects.URL))}
 	path, _ := newPictured(t, g.server)
 	user := fmt.Sprint(g.call(t, http.MethodGet, path, "").data()["user_id"])
 	a := g.call(t, http.MethodPost, "/uploads", `{"user_id":`+user+`}`)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"vitrine/product"
+	"vitrine/product/account"
 	"vitrine/product/web/access"
 	"vitrine/product/web/body"
 	"vitrine/product/web/problem"
@@ -29,7 +30,7 @@ func (a *api) createUser(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	user, replayed, err := a.service.CreateUserOnce(r.Context(), input, once)
+	user, replayed, err := a.Accounts.CreateUser(r.Context(), input, once)
 	if errors.Is(err, product.ErrConflict) {
 		return problem.Taken("email", "another user has this e-mail address")
 	}
@@ -46,7 +47,7 @@ func (a *api) getUser(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	user, err := a.service.User(r.Context(), access.CallerOf(r).Scope, id)
+	user, err := a.Accounts.User(r.Context(), access.CallerOf(r).Scope, id)
 	if err != nil {
 		return err
 	}
@@ -54,6 +55,6 @@ func (a *api) getUser(w http.ResponseWriter, r *http.Request) error {
 	return sendUser(w, r, http.StatusOK, user, "User retrieved successfully")
 }
 
-func sendUser(w http.ResponseWriter, r *http.Request, status int, u product.User, message string) error {
+func sendUser(w http.ResponseWriter, r *http.Request, status int, u account.User, message string) error {
 	return sendJSON(w, r, status, userBody{u.ID, u.Name, u.Email, u.CreatedAt.UTC()}, message)
 }

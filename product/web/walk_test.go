@@ -137,7 +137,7 @@ func wantDenied(t *testing.T, v visit, a answer, status int, codes ...string) {
 }
 
 // shelf is an account with one of everything.
-func (a *accounts) shelf() (owner account, ids map[string]string) {
+func (a *accounts) shelf() (owner newAccount, ids map[string]string) {
 	a.t.Helper()
 	owner = a.newAccount()
 	data := a.must(owner.key, http.MethodPost, "/products",

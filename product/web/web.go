@@ -12,74 +12,32 @@
 package web
 
 import (
-	"context"
-	"io"
 	"net/http"
 	"time"
 
 	"github.com/go-chi/chi/v5"
-	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 
-	"vitrine/product"
+	"vitrine/product/account"
+	"vitrine/product/catalogue"
+	"vitrine/product/deadletter"
+	"vitrine/product/job"
+	"vitrine/product/upload"
 	"vitrine/product/web/access"
 	"vitrine/product/web/admission"
 	"vitrine/product/web/header"
 	"vitrine/product/web/health"
+	"vitrine/product/web/stream"
 )
 
-// Service is what the API needs of the product packages. All methods are safe for
-// concurrent use and return when their context ends.
-type Service interface {
-	CreateOnce(ctx context.Context, scope product.Scope, p product.NewProduct, once product.Idempotency) (created product.Snapshot, replayed bool, err error)
-	Get(ctx context.Context, scope product.Scope, id int64) (product.Snapshot, error)
-	GetAtLeast(ctx context.Context, scope product.Scope, id int64, version int64) (product.Snapshot, error)
-	List(ctx context.Context, scope product.Scope, f product.Filter) (product.Page, error)
-	Patch(ctx context.Context, scope product.Scope, id int64, p product.Patch, pre product.Precondition) (product.Snapshot, error)
-	Replace(ctx context.Context, scope product.Scope, id int64, n product.NewProduct, pre product.Precondition) (product.Snapshot, error)
-	Delete(ctx context.Context, scope product.Scope, id int64, pre product.Precondition) error
-	CreateUserOnce(ctx context.Context, u product.NewUser, once product.Idempotency) (created product.User, replayed bool, err error)
-	User(ctx context.Context, scope product.Scope, id int64) (product.User, error)
-	Reprocess(ctx context.Context, scope product.Scope, id int64, pre product.Precondition) (begun product.Reprocessing, after product.Snapshot, err error)
-	RetryImage(ctx context.Context, scope product.Scope, id int64, image uuid.UUID, pre product.Precondition) (product.Snapshot, error)
-	Attempts(ctx context.Context, scope product.Scope, id int64, image uuid.UUID) ([]product.Attempt, error)
-	Accounts
-	Images
-	DeadLetters
-	Changes
-}
-
-// Changes lets clients wait for changes.
-type Changes interface {
-	Await(ctx context.Context, scope product.Scope, id int64, limit time.Duration, release <-chan struct{}, enough func(product.Snapshot) bool) (product.Snapshot, error)
-	Events(ctx context.Context, scope product.Scope, f product.EventFilter, after int64) (product.EventPage, error)
-	Subscribe(ctx context.Context, scope product.Scope, f product.EventFilter) (*product.Subscription, error)
-}
-
-// Images reads and writes single images of a product.
-type Images interface {
-	AddImageOnce(ctx context.Context, scope product.Scope, id int64, n product.NewImage, pre product.Precondition, once product.Idempotency) (added product.ImageSnapshot, replayed bool, err error)
-	Image(ctx context.Context, scope product.Scope, id int64, image uuid.UUID, version int64) (product.ImageSnapshot, error)
-	PatchImage(ctx context.Context, scope product.Scope, id int64, image uuid.UUID, p product.ImagePatch, pre product.Precondition) (product.ImageSnapshot, error)
-	DeleteImage(ctx context.Context, scope product.Scope, id int64, image uuid.UUID, pre product.Precondition) (product.Snapshot, error)
-}
-
-// Uploads stores the files that clients send.
-type Uploads interface {
-	MaxBytes() int64
-	Presign(ctx context.Context, scope product.Scope, user int64) (product.Upload, error)
-	Receive(ctx context.Context, scope product.Scope, id int64, body io.Reader) (source string, err error)
-}
-
-// DeadLetters lets operators list, replay and delete dead letters.
-type DeadLetters interface {
-	DeadLetters(ctx context.Context, f product.DeadLetterFilter) (product.DeadLetterPage, error)
-	DeadLetterGroups(ctx context.Context, f product.DeadLetterFilter) (groups []product.DeadLetterGroup, more bool, err error)
-	DeleteDeadLetter(ctx context.Context, id uuid.UUID) error
-	DeleteDeadLetters(ctx context.Context, f product.DeadLetterFilter, all bool) (int64, error)
-	StartReplay(ctx context.Context, q product.ReplayRequest) (product.Replay, error)
-	Replay(ctx context.Context, id uuid.UUID) (product.Replay, error)
+// Services is what the API calls.
+type Services struct {
+	Catalogue   *catalogue.Service
+	Accounts    *account.Service
+	Events      stream.Source
+	Jobs        *job.Store
+	DeadLetters *deadletter.Service
 }
 
 // Config configures the API. The zero value is an open API without readiness checks.
@@ -92,7 +50,7 @@ type Config struct {
 	RequestTimeout time.Duration
 	// Uploads stores the files that clients send. If it is nil, images can be added by
 	// URL only.
-	Uploads Uploads
+	Uploads *upload.Service
 	// UploadTimeout bounds each request with a file; 60 s if zero.
 	UploadTimeout time.Duration
 	// UploadForms bounds the concurrent requests with a file, and with them the parts
@@ -129,7 +87,7 @@ const (
 
 // api is the state that the handlers share.
 type api struct {
-	service  Service
+	Services
 	log      *logrus.Logger
 	access   access.Rule
 	health   *health.Health
@@ -148,10 +106,10 @@ type api struct {
 // New returns the API. Its metrics are registered with reg, once per registry, unless
 // that is nil. The handler is safe for concurrent use and starts no goroutine that
 // outlives a request, except health checks that ignore their context.
-func New(cfg Config, service Service, log *logrus.Logger, reg prometheus.Registerer) http.Handler {
+func New(cfg Config, services Services, log *logrus.Logger, reg prometheus.Registerer) http.Handler {
 	clients := header.NewClients(cfg.Limits.TrustedProxies, cfg.Limits.ProxyHeader, log)
 	a := &api{
-		service: service, log: log, access: access.New(cfg.AdminToken, service),
+		Services: services, log: log, access: access.New(cfg.AdminToken, services.Accounts),
 		health: health.New(cfg.Checks, cfg.Draining, log), timeout: positive(cfg.RequestTimeout, defaultRequestTimeout),
 		rates: admission.NewRateLimits(cfg.Limits, clients, reg), requests: admission.NewRequests(cfg.Limits, reg),
 		router: chi.NewRouter(),

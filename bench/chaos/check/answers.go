@@ -8,7 +8,7 @@ import (
 	"vitrine/bench/chaos/history"
 )
 
-// checkAnswers looks at each answer by itself.
+// checkAnswers checks each response by itself.
 func (r *run) checkAnswers(report *Report, limits Limits) {
 	for i := range r.ops {
 		op := &r.ops[i]
@@ -24,19 +24,19 @@ func (r *run) checkAnswers(report *Report, limits Limits) {
 		switch {
 		case op.Garbled:
 			report.add(BadAnswer, op.Product, proof, "status %d: %s", op.Status, op.Error)
-		case op.Replica == "": // nobody's answer, or the proxy's
+		case op.Replica == "": // no response, or one of the load balancer
 		case op.Status == http.StatusServiceUnavailable && !op.RetryAfter:
 			report.add(ServerError, op.Product, proof, "503 without Retry-After")
 		case op.Status >= 500 && op.Status != http.StatusServiceUnavailable:
 			report.add(ServerError, op.Product, proof, "status %d %s", op.Status, op.Code)
 		case op.Outcome == history.Refused && !excused(op):
-			report.add(BadAnswer, op.Product, proof, "status %d %s for a good request", op.Status, op.Code)
+			report.add(BadAnswer, op.Product, proof, "status %d %s for a valid request", op.Status, op.Code)
 		}
 	}
 }
 
-// excused says which refusals a good request can get: the product may be gone, and
-// the first try of a create may still be under way.
+// excused reports whether a valid request may be refused like this: the product may be
+// deleted, and the first attempt to create it may still be in progress.
 func excused(op *history.Op) bool {
 	switch op.Status {
 	case http.StatusNotFound:
@@ -47,10 +47,10 @@ func excused(op *history.Op) bool {
 	return false
 }
 
-// checkFaults looks at what the faults themselves left.
+// checkFaults checks that the replicas became healthy after each fault, and each stop.
 func (r *run) checkFaults(report *Report, limits Limits) {
 	var injected, healed *history.Op
-	calm := time.Duration(0) // when everything was well last
+	calm := time.Duration(0) // when all replicas were healthy last
 	for i := range r.ops {
 		op := &r.ops[i]
 		switch op.Kind {
@@ -58,14 +58,14 @@ func (r *run) checkFaults(report *Report, limits Limits) {
 			injected, healed = op, nil
 		case history.Heal:
 			healed = op
-		case history.Well:
+		case history.Healthy:
 			calm = op.End
 			switch {
 			case healed == nil:
 			case op.Error != "":
-				report.add(NotWell, "", []*history.Op{op, healed}, "after %s: %s", op.Fault, op.Error)
-			case op.End-healed.End > limits.Well:
-				report.add(NotWell, "", []*history.Op{op, healed}, "%s after %s", op.End-healed.End, op.Fault)
+				report.add(NotHealthy, "", []*history.Op{op, healed}, "after %s: %s", op.Fault, op.Error)
+			case op.End-healed.End > limits.Healthy:
+				report.add(NotHealthy, "", []*history.Op{op, healed}, "%s after %s", op.End-healed.End, op.Fault)
 			}
 		case history.Stop:
 			r.checkStop(report, injected, op, calm, limits)
@@ -73,8 +73,8 @@ func (r *run) checkFaults(report *Report, limits Limits) {
 	}
 }
 
-// checkStop looks at an orderly stop: its time, its result, and that no request
-// which was under way during it, and had not begun in an earlier fault, has failed.
+// checkStop checks an orderly stop: its duration, its result, and that no request in
+// progress during it failed. Requests that began in an earlier fault do not count.
 func (r *run) checkStop(report *Report, injected, stop *history.Op, calm time.Duration, limits Limits) {
 	switch took := stop.End - stop.Start; {
 	case stop.Error != "":

@@ -1,5 +1,6 @@
-// Package check decides from the history of a run which promises were broken. It
-// asks nobody: the same history gives the same verdict.
+// Package check decides from the history of a run which promises were broken. It uses
+// nothing but the history, so the same history yields the same verdict. Begin reading at
+// [Check].
 package check
 
 import (
@@ -16,40 +17,40 @@ type Rule string
 
 // The rules.
 const (
-	StaleRead     Rule = "stale read"             // older than a write acknowledged before it began
-	LostUpdate    Rule = "update lost"            // a version shows a value that it cannot have
-	LateWrite     Rule = "late write"             // a write without an answer took effect long after
-	LostProduct   Rule = "product lost"           // acknowledged, not deleted, and not there
-	UndoneDelete  Rule = "delete undone"          // there again after an acknowledged delete
-	Doubled       Rule = "effect doubled"         // one request, two effects
-	RefusedEffect Rule = "refused yet done"       // a 4xx answer, and the effect all the same
-	LostJob       Rule = "job lost"               // a picture that its product does not show
-	StuckJob      Rule = "job stuck"              // neither ready nor failed long after the faults
-	WrongOutcome  Rule = "wrong picture outcome"  // a good picture failed, or a bad one ready
-	MissingObject Rule = "object missing"         // ready, but its objects cannot be had
-	ServerError   Rule = "server error"           // 5xx other than 503 with Retry-After
-	BadAnswer     Rule = "wrong answer"           // a refusal without reason, or a garbled answer
-	Hang          Rule = "hang"                   // no end within the deadline
-	BadStop       Rule = "stop not in good order" // SIGTERM: slow, not clean, or at a request's cost
-	NotWell       Rule = "not well again"         // a dependency reported down long after the fault
+	StaleRead     Rule = "stale read"         // older than a write acknowledged before it began
+	LostUpdate    Rule = "update lost"        // a version has a value that it cannot have
+	LateWrite     Rule = "late write"         // a write without a response took effect much later
+	LostProduct   Rule = "product lost"       // acknowledged, not deleted, but not found
+	UndoneDelete  Rule = "delete undone"      // found after an acknowledged delete
+	Doubled       Rule = "effect doubled"     // one request, two effects
+	RefusedEffect Rule = "refused but done"   // a 4xx response, but the write took effect
+	LostJob       Rule = "job lost"           // an image that its product does not show
+	StuckJob      Rule = "job stuck"          // neither ready nor failed long after the last fault
+	WrongOutcome  Rule = "wrong image status" // a valid picture failed, or an invalid one is ready
+	MissingObject Rule = "object missing"     // ready, but an object cannot be read
+	ServerError   Rule = "server error"       // 5xx other than 503 with Retry-After
+	BadAnswer     Rule = "wrong response"     // a valid request refused, or a response not understood
+	Hang          Rule = "hang"               // no response within the deadline
+	BadStop       Rule = "stop not orderly"   // SIGTERM: slow, not clean, or a request failed
+	NotHealthy    Rule = "not healthy again"  // a dependency is reported down long after the fault
 )
 
-// Limits are the bounds that some rules need.
+// Limits are the time limits of some rules.
 type Limits struct {
-	Settle time.Duration // from the last fault's end to the end of every job: 60 s
-	Late   time.Duration // a write without an answer takes effect by then or never: 60 s
-	Hang   time.Duration // the longest request: 20 s
-	Stop   time.Duration // from SIGTERM to the exit: 20 s
-	Well   time.Duration // from a fault's end until everything is reported up: 60 s
+	Settle  time.Duration // from the last fault's end to the end of every job: 60 s
+	Late    time.Duration // a write without a response takes effect by then or never: 60 s
+	Hang    time.Duration // the longest request: 20 s
+	Stop    time.Duration // from SIGTERM to the exit: 20 s
+	Healthy time.Duration // from the end of a fault until all replicas are healthy: 60 s
 }
 
 // DefaultLimits are those of the product's promises.
 var DefaultLimits = Limits{
-	Settle: time.Minute, Late: time.Minute, Hang: 20 * time.Second, Stop: 20 * time.Second, Well: time.Minute,
+	Settle: time.Minute, Late: time.Minute, Hang: 20 * time.Second, Stop: 20 * time.Second, Healthy: time.Minute,
 }
 
-// Violation is one broken promise. Ops are the numbers of the operations that
-// prove it, the one that shows it first.
+// Violation is one broken promise. Ops are the numbers of the operations that prove it;
+// the first is the one that shows it.
 type Violation struct {
 	Rule    Rule
 	Product string
@@ -61,15 +62,15 @@ type Violation struct {
 // Report is the verdict on a history.
 type Report struct {
 	Violations []Violation
-	// Orphans counts objects that no row names. Stores that were interrupted and
-	// deletions under way may leave such, and the service sweeps them.
+	// Orphans counts objects that belong to no image. Interrupted uploads and pending
+	// deletions may leave them; the service removes them in its sweep.
 	Orphans int
-	// BackwardReads counts reads that showed less than an earlier read did,
-	// without being older than an acknowledged write.
+	// BackwardReads counts reads that returned an older version than an earlier read,
+	// but not one older than an acknowledged write.
 	BackwardReads int
 }
 
-// add notes a violation that ops prove.
+// add records a violation that ops prove.
 func (r *Report) add(rule Rule, product string, ops []*history.Op, format string, args ...any) {
 	v := Violation{Rule: rule, Product: product, Detail: fmt.Sprintf(format, args...), At: ops[0].Start}
 	for _, op := range ops {

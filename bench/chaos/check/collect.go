@@ -7,21 +7,21 @@ import (
 	"vitrine/bench/chaos/history"
 )
 
-// run is a history, sorted by what it is about.
+// run is a history, grouped by product.
 type run struct {
 	ops      []history.Op
 	products map[string]*subject
-	ids      []string                 // of products, sorted: the order of their creation
+	ids      []string                 // of products, sorted
 	creates  map[string][]*history.Op // by key
-	wants    map[string]bool          // whether a source's picture has to end as ready
+	wants    map[string]bool          // by source: whether its image has to become ready
 	heals    []time.Duration          // ends of faults
 }
 
-// subject is all that happened to one product.
+// subject holds the operations on one product.
 type subject struct {
 	id, key string
-	created []*history.Op // acknowledged, or with no answer and found later
-	writes  []*history.Op // updates, whatever their outcome
+	created []*history.Op // acknowledged, or without a response but found later
+	writes  []*history.Op // updates with any outcome
 	deletes []*history.Op
 	seen    []sighting
 	absent  []*history.Op
@@ -30,12 +30,13 @@ type subject struct {
 	stored  []*history.Op
 }
 
-// sighting is an operation that showed the product.
+// sighting is an operation that returned the product.
 type sighting struct {
 	op    *history.Op
 	state *history.State
 }
 
+// collect groups the operations.
 func collect(ops []history.Op) *run {
 	r := &run{ops: ops, products: map[string]*subject{}, creates: map[string][]*history.Op{}, wants: map[string]bool{}}
 	for i := range ops {
@@ -68,8 +69,8 @@ func collect(ops []history.Op) *run {
 	return r
 }
 
-// findCreates matches products that were found in a list with the creates whose
-// response never arrived.
+// findCreates assigns creates without a response to the products that lists have shown
+// for their keys.
 func (r *run) findCreates() {
 	for _, p := range r.products {
 		for _, op := range r.creates[p.key] {
@@ -80,6 +81,7 @@ func (r *run) findCreates() {
 	}
 }
 
+// product returns the subject with the id.
 func (r *run) product(id string) *subject {
 	p, ok := r.products[id]
 	if !ok {
@@ -90,7 +92,7 @@ func (r *run) product(id string) *subject {
 	return p
 }
 
-// take sorts an operation on the product.
+// take adds an operation on the product.
 func (p *subject) take(op *history.Op) {
 	const notFound = 404
 	switch op.Kind {

@@ -9,12 +9,11 @@ import (
 	"vitrine/bench/chaos/history"
 )
 
-// checkPictures looks at what the sweeps found of the product's pictures and of
-// their objects.
+// checkPictures checks the product's images and their objects, as the sweeps found them.
 func (p *subject) checkPictures(r *Report, run *run, limits Limits) {
 	for _, op := range p.finals {
 		if stuck := p.checkStates(r, run, op, limits); stuck {
-			break // later sweeps would say the same
+			break // later sweeps would report the same
 		}
 	}
 	for _, op := range p.objects {
@@ -27,7 +26,8 @@ func (p *subject) checkPictures(r *Report, run *run, limits Limits) {
 	}
 }
 
-// checkStates looks at one answer of a sweep. It reports whether something is amiss.
+// checkStates checks the product in one response of a sweep. It reports whether it
+// found a violation.
 func (p *subject) checkStates(r *Report, run *run, op *history.Op, limits Limits) bool {
 	before, ready := len(r.Violations), 0
 	for _, image := range op.State.Images {
@@ -46,12 +46,12 @@ func (p *subject) checkStates(r *Report, run *run, op *history.Op, limits Limits
 		}
 	}
 	if op.State.Compressed != ready {
-		r.add(LostJob, p.id, []*history.Op{op}, "%d pictures are ready, %d are shown as compressed", ready, op.State.Compressed)
+		r.add(LostJob, p.id, []*history.Op{op}, "%d images are ready, but %d are listed as compressed", ready, op.State.Compressed)
 	}
 	return len(r.Violations) > before
 }
 
-// lastHeal is the end of the last fault before t; zero when there was none.
+// lastHeal returns the end of the last fault before t, or zero.
 func (r *run) lastHeal(t time.Duration) time.Duration {
 	i := sort.Search(len(r.heals), func(i int) bool { return r.heals[i] >= t }) - 1
 	if i < 0 {
@@ -60,9 +60,9 @@ func (r *run) lastHeal(t time.Duration) time.Duration {
 	return r.heals[i]
 }
 
-// checkStored compares the keys in the object store with those that the product
-// names. Where its pictures were never changed, each was made once, and there is
-// nothing that a deletion or an interrupted replacement could have left.
+// checkStored compares the keys in the object store with the variants of the product.
+// If its images were never changed, every further object is a violation. Otherwise a
+// pending deletion or an interrupted replacement may have left it.
 func (p *subject) checkStored(r *Report, op *history.Op) {
 	var last *history.Op
 	for _, final := range p.finals {
@@ -87,7 +87,7 @@ func (p *subject) checkStored(r *Report, op *history.Op) {
 		r.Orphans += extra
 		return
 	}
-	r.add(Doubled, p.id, []*history.Op{op, last}, "%d objects more than its pictures have: %s", extra, strings.Join(op.Keys, " "))
+	r.add(Doubled, p.id, []*history.Op{op, last}, "%d objects belong to no image: %s", extra, strings.Join(op.Keys, " "))
 }
 
 // names reports whether a URL of the product ends with the key.

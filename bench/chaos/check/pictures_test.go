@@ -28,25 +28,25 @@ func TestPictures(t *testing.T) {
 	uncounted := final(read(lamp, 2, 10, image("good", "ready", "http://s3/k")))
 	uncounted.State.Compressed = 0
 	cases(t, map[string]storyCase{
-		"as they should be": {sweep(start(good, bad), image("good", "ready", "http://s3/k"), image("bad", "failed")), nil},
-		"a good one failed": {sweep(start(good), image("good", "failed")), []check.Rule{check.WrongOutcome}},
-		"a bad one ready":   {sweep(start(bad), image("bad", "ready", "http://s3/k")), []check.Rule{check.WrongOutcome}},
-		"under way soon after the fault": {sweep(start(good).later(50*time.Second),
+		"as expected":             {sweep(start(good, bad), image("good", "ready", "http://s3/k"), image("bad", "failed")), nil},
+		"a valid one failed":      {sweep(start(good), image("good", "failed")), []check.Rule{check.WrongOutcome}},
+		"an invalid one is ready": {sweep(start(bad), image("bad", "ready", "http://s3/k")), []check.Rule{check.WrongOutcome}},
+		"in progress soon after the fault": {sweep(start(good).later(50*time.Second),
 			image("good", "processing")), nil},
-		"under way a minute after the fault": {sweep(start(good).later(61*time.Second),
+		"in progress a minute after the fault": {sweep(start(good).later(61*time.Second),
 			image("good", "processing")), []check.Rule{check.StuckJob}},
-		"pending for ever": {sweep(start(good).later(61*time.Second),
+		"pending forever": {sweep(start(good).later(61*time.Second),
 			image("good", "pending")), []check.Rule{check.StuckJob}},
 		"ready without a variant":            {sweep(start(good), image("good", "ready")), []check.Rule{check.MissingObject}},
-		"ready and not among the compressed": {start(good).did(uncounted), []check.Rule{check.LostJob}},
-		"its object is there": {sweep(start(good), image("good", "ready", "http://s3/k")).
+		"ready but not listed as compressed": {start(good).did(uncounted), []check.Rule{check.LostJob}},
+		"its object exists": {sweep(start(good), image("good", "ready", "http://s3/k")).
 			did(object(200, history.Acknowledged)), nil},
-		"its object is not there": {sweep(start(good), image("good", "ready", "http://s3/k")).
+		"its object is missing": {sweep(start(good), image("good", "ready", "http://s3/k")).
 			did(object(404, history.Unknown)), []check.Rule{check.MissingObject}},
-		"its object is gone with the product": {sweep(start(good), image("good", "ready", "http://s3/k")).did(deleted(lamp)).
+		"its object was deleted with the product": {sweep(start(good), image("good", "ready", "http://s3/k")).did(deleted(lamp)).
 			did(object(404, history.Unknown)), nil},
-		"just its objects are stored": {sweep(start(good), image("good", "ready", "http://s3/k")).did(stored("k")), nil},
-		"another set of objects is stored": {sweep(start(good), image("good", "ready", "http://s3/k")).
+		"only its objects are stored": {sweep(start(good), image("good", "ready", "http://s3/k")).did(stored("k")), nil},
+		"a second set of objects is stored": {sweep(start(good), image("good", "ready", "http://s3/k")).
 			did(stored("k", "other")), []check.Rule{check.Doubled}},
 	})
 }

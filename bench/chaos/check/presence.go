@@ -7,21 +7,21 @@ import (
 	"vitrine/bench/chaos/history"
 )
 
-// checkPresence holds who saw the product, and who did not, against its creation
-// and its deletes. Ids are never used again, so that a product is there from the
-// end of its creation until a delete begins, and gone for good after that.
+// checkPresence compares the operations that found the product, and those that did not,
+// with its creation and its deletes. Ids are never reused: the product exists from the
+// end of its creation until a delete begins, and never again.
 func (p *subject) checkPresence(r *Report) {
 	for _, op := range p.absent {
 		if creation := p.createdBefore(op.Start); creation != nil && p.deletedBefore(op.End) == nil {
-			r.add(LostProduct, p.id, []*history.Op{op, creation}, "404 for a product that nobody had deleted")
-			break // the others say the same
+			r.add(LostProduct, p.id, []*history.Op{op, creation}, "404 for a product that was not deleted")
+			break // one violation is enough
 		}
 	}
 	gone := p.goneSince()
 	if gone != nil {
 		for _, s := range p.seen {
 			if s.op.Start > gone.End {
-				r.add(UndoneDelete, p.id, []*history.Op{s.op, gone}, "shown %s after it was gone", (s.op.Start - gone.End).Round(time.Microsecond))
+				r.add(UndoneDelete, p.id, []*history.Op{s.op, gone}, "found %s after it was deleted", (s.op.Start - gone.End).Round(time.Microsecond))
 				break
 			}
 		}
@@ -39,7 +39,7 @@ func (p *subject) checkPresence(r *Report) {
 	}
 }
 
-// createdBefore returns an acknowledged creation that had ended before t.
+// createdBefore returns an acknowledged creation that ended before t, or nil.
 func (p *subject) createdBefore(t time.Duration) *history.Op {
 	for _, op := range p.created {
 		if op.Outcome == history.Acknowledged && op.End < t {
@@ -49,7 +49,7 @@ func (p *subject) createdBefore(t time.Duration) *history.Op {
 	return nil
 }
 
-// deletedBefore returns a delete that had begun before t and may have taken effect.
+// deletedBefore returns a delete that began before t and may have taken effect, or nil.
 func (p *subject) deletedBefore(t time.Duration) *history.Op {
 	for _, op := range p.deletes {
 		if op.Outcome != history.Refused && op.Start < t {
@@ -59,7 +59,7 @@ func (p *subject) deletedBefore(t time.Duration) *history.Op {
 	return nil
 }
 
-// goneSince returns the operation by whose end the product was gone first: an
+// goneSince returns the first operation at whose end the product was deleted: an
 // acknowledged delete, or a 404 that a delete explains.
 func (p *subject) goneSince() *history.Op {
 	var first *history.Op
@@ -76,9 +76,8 @@ func (p *subject) goneSince() *history.Op {
 	return first
 }
 
-// checkLists looks for products that a list should have and has not. A list shows
-// the newest products without a gap, down to its last, by the database's clock: those
-// surely created after its last. The sweep's shows all.
+// checkLists looks for products that are missing from a list. A list has every product
+// that was certainly created after the last one in it. The list of a sweep has all.
 func (r *run) checkLists(report *Report) {
 	for i := range r.ops {
 		op := &r.ops[i]
@@ -104,14 +103,14 @@ func (r *run) checkLists(report *Report) {
 				continue
 			}
 			if creation := p.createdBefore(op.Start); creation != nil && p.deletedBefore(op.End) == nil {
-				report.add(LostProduct, id, []*history.Op{op, creation}, "missing in a list")
+				report.add(LostProduct, id, []*history.Op{op, creation}, "missing from a list")
 			}
 		}
 	}
 }
 
-// createdFrom is the earliest moment at which the product can have been created: the
-// beginning of the first request for it.
+// createdFrom returns the earliest time at which the product can have been created: the
+// start of the first request for it.
 func (r *run) createdFrom(p *subject) time.Duration {
 	from := time.Duration(math.MaxInt64)
 	for _, key := range p.keys() {
@@ -122,7 +121,8 @@ func (r *run) createdFrom(p *subject) time.Duration {
 	return from
 }
 
-// createdUntil is the latest one; it is not known where a request had no answer.
+// createdUntil returns the latest such time. It is not known if a request had no
+// response.
 func (r *run) createdUntil(p *subject) (until time.Duration, known bool) {
 	for _, key := range p.keys() {
 		for _, op := range r.creates[key] {
@@ -135,7 +135,7 @@ func (r *run) createdUntil(p *subject) (until time.Duration, known bool) {
 	return until, known
 }
 
-// checkKeys looks for requests with more or other effects than they should have.
+// checkKeys looks for creates that made two products or were refused but made one.
 func (r *run) checkKeys(report *Report) {
 	of := map[string]*subject{}
 	for _, id := range r.ids {
@@ -143,7 +143,7 @@ func (r *run) checkKeys(report *Report) {
 		for _, key := range p.keys() {
 			other, ok := of[key]
 			if ok && other != p {
-				report.add(Doubled, id, append(proofs(p, key), proofs(other, key)...), "one create made %s too", other.id)
+				report.add(Doubled, id, append(proofs(p, key), proofs(other, key)...), "the same create also made %s", other.id)
 			}
 			of[key] = p
 			r.checkRefused(report, p, key)
@@ -151,7 +151,7 @@ func (r *run) checkKeys(report *Report) {
 	}
 }
 
-// keys are the creates that the product comes from: one, if all is well.
+// keys returns the keys of the creates that made the product. It should be one key.
 func (p *subject) keys() []string {
 	var keys []string
 	for _, op := range p.created {
@@ -163,7 +163,7 @@ func (p *subject) keys() []string {
 	return keys
 }
 
-// proofs are the operations that tie the product to the key.
+// proofs returns an operation that connects the product with the key.
 func proofs(p *subject, key string) []*history.Op {
 	for _, op := range p.created {
 		if op.Key == key {
@@ -178,15 +178,15 @@ func proofs(p *subject, key string) []*history.Op {
 	return nil
 }
 
-// checkRefused looks for a product although every try to create it was refused.
+// checkRefused reports a product whose creation was refused at every attempt.
 func (r *run) checkRefused(report *Report, p *subject, key string) {
-	tries := r.creates[key]
-	for _, op := range tries {
+	attempts := r.creates[key]
+	for _, op := range attempts {
 		if op.Outcome != history.Refused {
 			return
 		}
 	}
-	if len(tries) > 0 {
-		report.add(RefusedEffect, p.id, tries[:1], "the create was refused with status %d", tries[0].Status)
+	if len(attempts) > 0 {
+		report.add(RefusedEffect, p.id, attempts[:1], "the create was refused with status %d", attempts[0].Status)
 	}
 }

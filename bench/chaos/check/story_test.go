@@ -11,14 +11,13 @@ import (
 	"vitrine/bench/chaos/history"
 )
 
-// story builds a history of operations that follow each other, a second each
-// unless they say otherwise.
+// story builds a history of operations that follow one another.
 type story struct {
 	ops []history.Op
 	now time.Duration
 }
 
-// did appends an operation after all others.
+// did appends an operation that lasts a second and begins a second after the last.
 func (s *story) did(op history.Op) *story {
 	s.now += time.Second
 	op.Start = s.now
@@ -27,7 +26,7 @@ func (s *story) did(op history.Op) *story {
 	return s.add(op)
 }
 
-// during appends an operation at a time of its own.
+// during appends an operation with the given times.
 func (s *story) during(from, to time.Duration, op history.Op) *story {
 	op.Start, op.End = from, to
 	return s.add(op)
@@ -44,7 +43,7 @@ func (s *story) later(d time.Duration) *story {
 	return s
 }
 
-// The ids sort as UUIDv7 do: later products are greater.
+// The ids of the products.
 const (
 	lamp  = "01-lamp"
 	chair = "02-chair"
@@ -102,7 +101,7 @@ func notFound(kind history.Kind, product string) history.Op {
 	return history.Op{Kind: kind, Product: product, Outcome: history.Refused, Status: 404, Replica: "r", Code: "not_found"}
 }
 
-// unanswered is the same operation without an answer.
+// unanswered returns the operation without a response.
 func unanswered(op history.Op) history.Op {
 	op.State, op.Outcome, op.Status, op.Replica, op.Error = nil, history.Unknown, 0, "", "EOF"
 	if op.Kind == history.Create {
@@ -116,8 +115,8 @@ func final(op history.Op) history.Op {
 	return op
 }
 
-// wantRules checks which rules the history breaks, in the order of its violations;
-// several of the same rule count as one.
+// wantRules checks which rules the history breaks, in the order of the violations.
+// Consecutive violations of one rule count once.
 func wantRules(t *testing.T, s *story, want ...check.Rule) check.Report {
 	t.Helper()
 	report := check.Check(s.ops, check.DefaultLimits)
@@ -125,7 +124,7 @@ func wantRules(t *testing.T, s *story, want ...check.Rule) check.Report {
 	for _, v := range report.Violations {
 		got = append(got, v.Rule)
 		if len(v.Ops) == 0 || v.Detail == "" {
-			t.Errorf("%s has no proof or no words: %+v", v.Rule, v)
+			t.Errorf("%s has no operations or no detail: %+v", v.Rule, v)
 		}
 	}
 	if diff := cmp.Diff(append([]check.Rule{}, want...), slices.Compact(got)); diff != "" {
@@ -134,7 +133,7 @@ func wantRules(t *testing.T, s *story, want ...check.Rule) check.Report {
 	return report
 }
 
-// cases runs named histories, each with the rules that it breaks.
+// cases checks named histories, each with the rules that it breaks.
 func cases(t *testing.T, all map[string]struct {
 	story *story
 	rules []check.Rule

@@ -15,22 +15,22 @@ import (
 type write struct {
 	op      *history.Op
 	value   string
-	version int64 // zero where the outcome is not known
+	version int64 // zero if the outcome is unknown
 }
 
-// observation is an operation that showed the field.
+// observation is an operation that returned the field.
 type observation struct {
 	op      *history.Op
 	value   string
 	version int64
 }
 
-// register is one field of one product: its acknowledged writes by their versions,
-// those whose outcome is not known, and what was seen of it.
+// register is one field of one product: its acknowledged writes by version, its writes
+// with an unknown outcome, and the values that clients saw.
 //
-// Versions are the service's own order of the writes. An acknowledged write gives
-// its place in it, so that a value seen with a version is either that of the last
-// acknowledged write up to there, or of one that was never answered.
+// Versions are the order of the writes according to the service, and the response to a
+// write has its version. So the value of a version is that of the last acknowledged
+// write up to that version, or of a write without a response.
 type register struct {
 	product string
 	acked   []write // by version
@@ -38,11 +38,11 @@ type register struct {
 	seen    []observation
 }
 
-// checkValues holds the product's value, its pictures and its version against the
+// checkValues compares the product's value, its pictures and its version with the
 // writes.
 func (p *subject) checkValues(r *Report, limits Limits) {
 	if len(p.created) == 0 {
-		return // nobody's: what it is doing here is a question for other rules
+		return // other rules report a product that nobody created
 	}
 	value := func(s *history.State) string { return strconv.FormatInt(s.Value, 10) }
 	p.register(value, func(op *history.Op) (string, bool) {
@@ -58,6 +58,7 @@ func (p *subject) checkValues(r *Report, limits Limits) {
 	p.checkFreshness(r)
 }
 
+// sourcesOf returns the sources of the product's images as one string.
 func sourcesOf(s *history.State) string {
 	urls := make([]string, len(s.Images))
 	for i, image := range s.Images {
@@ -66,8 +67,8 @@ func sourcesOf(s *history.State) string {
 	return strings.Join(urls, " ")
 }
 
-// register collects one field. written gives the value of a write, and whether it
-// wrote the field at all.
+// register collects one field. written returns the value that an operation wrote to the
+// field, and whether it wrote it.
 func (p *subject) register(shown func(*history.State) string, written func(*history.Op) (string, bool)) *register {
 	g := &register{product: p.id, unknown: map[string]write{}}
 	for _, op := range slices.Concat(p.created, p.writes) {
@@ -91,6 +92,7 @@ func (p *subject) register(shown func(*history.State) string, written func(*hist
 	return g
 }
 
+// check reports values that no write explains.
 func (g *register) check(r *Report, limits Limits) {
 	for i := 1; i < len(g.acked); i++ {
 		a, b := g.acked[i-1], g.acked[i]
@@ -98,7 +100,7 @@ func (g *register) check(r *Report, limits Limits) {
 			r.add(LostUpdate, g.product, []*history.Op{b.op, a.op}, "two acknowledged writes have version %d", a.version)
 		}
 	}
-	first := map[string]observation{} // of a write without an answer: the lowest version that showed it
+	first := map[string]observation{} // by the value of a write without a response: the lowest version with it
 	for _, o := range g.seen {
 		last := sort.Search(len(g.acked), func(i int) bool { return g.acked[i].version > o.version }) - 1
 		if last >= 0 && g.acked[last].value == o.value {
@@ -114,13 +116,13 @@ func (g *register) check(r *Report, limits Limits) {
 		if last >= 0 {
 			proof, want = append(proof, g.acked[last].op), g.acked[last].value
 		}
-		r.add(LostUpdate, g.product, proof, "version %d shows %q, and should show %q", o.version, o.value, want)
+		r.add(LostUpdate, g.product, proof, "version %d has %q, want %q", o.version, o.value, want)
 	}
 	g.checkLate(r, limits, first)
 }
 
-// checkLate looks for writes without an answer that took effect after their time:
-// something that began after it still shows an older version than the effect has.
+// checkLate looks for writes without a response that took effect too late: a read that
+// began after the limit returned an older version than that of the write.
 func (g *register) checkLate(r *Report, limits Limits, first map[string]observation) {
 	for value, effect := range first {
 		w := g.unknown[value]
@@ -130,15 +132,15 @@ func (g *register) checkLate(r *Report, limits Limits, first map[string]observat
 		for _, o := range g.seen {
 			if late(o.op, o.version) {
 				r.add(LateWrite, g.product, []*history.Op{effect.op, w.op, o.op},
-					"a write without an answer took effect more than %s after its end", limits.Late)
+					"a write without a response took effect more than %s after its end", limits.Late)
 				break
 			}
 		}
 	}
 }
 
-// checkFreshness compares every version that was seen with those of the writes
-// that had been acknowledged before.
+// checkFreshness compares every version that a client saw with the versions of the
+// writes that were acknowledged before.
 func (p *subject) checkFreshness(r *Report) {
 	acks := newWatermarks(p, func(s sighting) bool { return s.op.Kind == history.Update })
 	reads := newWatermarks(p, func(s sighting) bool { return s.op.Kind == history.Read })
@@ -155,7 +157,7 @@ func (p *subject) checkFreshness(r *Report) {
 	}
 }
 
-// watermarks tells the highest version that was known at a time.
+// watermarks is the highest known version over time, sorted by time.
 type watermarks []watermark
 
 type watermark struct {
@@ -164,8 +166,8 @@ type watermark struct {
 	op      *history.Op
 }
 
-// newWatermarks takes the product's acknowledged creation and the sightings that
-// count.
+// newWatermarks collects the versions of the product's creation and of the sightings
+// that count.
 func newWatermarks(p *subject, counts func(sighting) bool) watermarks {
 	var m watermarks
 	for _, op := range p.created {
@@ -187,7 +189,8 @@ func newWatermarks(p *subject, counts func(sighting) bool) watermarks {
 	return m
 }
 
-// before returns the highest version of what had ended before t, and who showed it.
+// before returns the highest version of the operations that ended before t, and the
+// operation that returned it.
 func (m watermarks) before(t time.Duration) (int64, *history.Op) {
 	i := sort.Search(len(m), func(i int) bool { return m[i].end >= t }) - 1
 	if i < 0 {

@@ -1,4 +1,5 @@
-// Package fault breaks the parts of a cluster, and mends them.
+// Package fault breaks the parts of a cluster and mends them again. Begin reading at
+// [Stage.Run]; [Matrix] lists the faults.
 package fault
 
 import (
@@ -19,31 +20,32 @@ type Fault struct {
 	Name string
 	// Hold is how long it lasts.
 	Hold time.Duration
-	// Smoke marks the ones of the smoke test.
+	// Smoke reports whether the fault is part of the smoke test.
 	Smoke bool
-	// Surge is how many requests are under way when it strikes; zero for a few.
+	// Surge is the least number of requests in progress when the fault begins.
 	Surge int
-	// inject breaks something and gives what mends it.
+	// inject breaks something and returns the function that mends it.
 	inject func(ctx context.Context, s *Stage) (heal func(context.Context) error, err error)
 }
 
-// Stage is where faults happen. Its methods are not safe for concurrent use:
-// there is one fault at a time.
+// Stage injects faults into a cluster. Its methods are not safe for concurrent use:
+// faults happen one at a time.
 type Stage struct {
 	Cluster *cluster.Cluster
 	Log     *history.Log
 	Source  *source.Source
-	// Spared keeps the first replica from faults that end its process, so that
-	// one lives through the whole run.
+	// Spared excludes the first replica from faults that end a process, so that one
+	// process lives through the whole run.
 	Spared bool
-	// Burst makes n requests at once and returns when they have ended.
+	// Burst sends n requests at once and returns when they have ended.
 	Burst    func(ctx context.Context, n int)
-	Seed     uint64 // which replica, how much latency and the like follow from it
+	Seed     uint64 // of the random choices, such as the replica and the latency
 	Progress io.Writer
 
 	drawn *rand.Rand
 }
 
+// rng returns the generator of the random choices.
 func (s *Stage) rng() *rand.Rand {
 	if s.drawn == nil {
 		s.drawn = rand.New(rand.NewPCG(s.Seed, 0))
@@ -51,31 +53,32 @@ func (s *Stage) rng() *rand.Rand {
 	return s.drawn
 }
 
-// healLimit bounds the mending and the time until everything is well again. What
-// takes longer is the checker's business.
+// healLimit bounds the mending, healthyLimit the wait for healthy replicas. The checker
+// judges the time that they took.
 const (
-	healLimit = 2 * time.Minute
-	wellLimit = 90 * time.Second
+	healLimit    = 2 * time.Minute
+	healthyLimit = 90 * time.Second
 )
 
-// Result is the times of one fault, on the log's clock.
+// Result holds the times of one fault on the log's clock.
 type Result struct {
 	Name                 string
-	Injected, Healed, At time.Duration // At: well again
+	Injected, Healed, At time.Duration // At: everything is healthy again
 }
 
-// surge is how many requests are under way when a fault strikes, beside the load's.
+// surge is the number of requests that are sent when a fault begins, in addition to
+// those of the load.
 const surge = 24
 
-// Run injects the fault, lets it hold, mends it and waits until every replica
-// reports that all is well. The error is the stage's own trouble: the run is over.
-// When ctx ends the fault is mended early.
+// Run injects the fault, holds it, mends it and waits until every replica is healthy.
+// When ctx ends it mends the fault early. After an error, which is never the fault of
+// the service, the run cannot continue.
 func (s *Stage) Run(ctx context.Context, f Fault) (Result, error) {
 	steady := context.WithoutCancel(ctx)
 	var burst sync.WaitGroup
 	defer burst.Wait()
 	burst.Go(func() { s.Burst(steady, max(f.Surge, surge)) })
-	select { // so that the fault strikes the burst at any stage
+	select { // the fault may begin at any stage of the burst
 	case <-time.After(s.between(0, 150*time.Millisecond)):
 	case <-ctx.Done():
 	}
@@ -94,30 +97,31 @@ func (s *Stage) Run(ctx context.Context, f Fault) (Result, error) {
 		return result, fmt.Errorf("heal %s: %w", f.Name, err)
 	}
 	result.Healed = s.Log.Mark(history.Heal, f.Name)
-	s.awaitWell(ctx, f.Name)
+	s.awaitHealthy(ctx, f.Name)
 	result.At = s.Log.Now()
-	fmt.Fprintf(s.Progress, "%7.1fs  %-34s held %.1f s, well %.1f s later\n", result.Injected.Seconds(), f.Name,
+	fmt.Fprintf(s.Progress, "%7.1fs  %-34s held %.1f s, healthy %.1f s later\n", result.Injected.Seconds(), f.Name,
 		(result.Healed - result.Injected).Seconds(), (result.At - result.Healed).Seconds())
 	return result, nil
 }
 
-// probeFresh is how old an answer of /readyz may be.
+// probeFresh is the maximum age of a response of /readyz, which the service caches.
 const probeFresh = 1100 * time.Millisecond
 
-func (s *Stage) awaitWell(ctx context.Context, name string) {
-	op := history.Op{Kind: history.Well, Start: s.Log.Now(), Fault: name}
+// awaitHealthy waits until every replica is healthy and records the result.
+func (s *Stage) awaitHealthy(ctx context.Context, name string) {
+	op := history.Op{Kind: history.Healthy, Start: s.Log.Now(), Fault: name}
 	select {
 	case <-time.After(probeFresh):
 	case <-ctx.Done():
 		return
 	}
-	if err := s.Cluster.AwaitWell(ctx, wellLimit); err != nil && ctx.Err() == nil {
+	if err := s.Cluster.AwaitHealthy(ctx, healthyLimit); err != nil && ctx.Err() == nil {
 		op.Error = err.Error()
 	}
 	s.Log.Add(op)
 }
 
-// replica draws one; killable ones may be ended.
+// replica returns a random replica. Set killable if its process is going to end.
 func (s *Stage) replica(killable bool) *cluster.Replica {
 	all := s.Cluster.Replicas
 	if killable && s.Spared {
@@ -126,7 +130,7 @@ func (s *Stage) replica(killable bool) *cluster.Replica {
 	return all[s.rng().IntN(len(all))]
 }
 
-// between draws a duration.
+// between returns a random duration.
 func (s *Stage) between(low, high time.Duration) time.Duration {
 	return low + time.Duration(s.rng().Int64N(int64(high-low)))
 }

@@ -8,8 +8,8 @@ import (
 	"vitrine/bench/cluster"
 )
 
-// Matrix is every fault there is. Where PostgreSQL has no disk of its own, there
-// is none that could be filled.
+// Matrix returns every fault. disk reports whether PostgreSQL has a separate disk that
+// can be filled.
 func Matrix(disk bool) []Fault {
 	const short, long = 3 * time.Second, 6 * time.Second
 	faults := []Fault{
@@ -19,15 +19,15 @@ func Matrix(disk bool) []Fault {
 		{Name: "all replicas: kill -9", Hold: time.Second, inject: killAll},
 		{Name: "picture hosts: fail", Hold: short, inject: breakSource},
 		{Name: "redis: comes back with old data", Hold: time.Second, Smoke: true, inject: rollBack},
-		{Name: "redis: restarted", Hold: short, inject: verb("stop", cluster.Redis)},
+		{Name: "redis: restarted", Hold: short, inject: runCommand("stop", cluster.Redis)},
 		{Name: "rabbitmq: wiped", Hold: short, Smoke: true, Surge: backlog, inject: wipeQueue},
 		{Name: "rabbitmq: memory alarm", Hold: long, inject: alarm},
 	}
 	for _, server := range cluster.AllServers {
 		faults = append(faults,
 			Fault{
-				Name: string(server) + ": kill -9", Hold: short, inject: verb("kill", server),
-				Smoke: server != cluster.RabbitMQ, // wiped is the same and more
+				Name: string(server) + ": kill -9", Hold: short, inject: runCommand("kill", server),
+				Smoke: server != cluster.RabbitMQ, // "wiped" includes it
 			},
 			Fault{
 				Name: string(server) + ": frozen", Hold: long, inject: freeze(server),
@@ -41,7 +41,7 @@ func Matrix(disk bool) []Fault {
 	return append(faults, networkFaults()...)
 }
 
-// Smoke is the few that find most.
+// Smoke returns the faults of the smoke test: the few that find the most.
 func Smoke(all []Fault) []Fault {
 	var few []Fault
 	for _, f := range all {
@@ -52,8 +52,8 @@ func Smoke(all []Fault) []Fault {
 	return few
 }
 
-// Select returns n faults in a random order: each as often as the others, but for
-// a rest that is drawn.
+// Select returns n faults in a random order. Each occurs equally often, give or take
+// one.
 func Select(all []Fault, n int, seed uint64) []Fault {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	var chosen []Fault

@@ -18,25 +18,25 @@ func names(faults []fault.Fault) map[string]int {
 	return count
 }
 
-func TestMatrixHasEveryTroubleOfEveryServer(t *testing.T) {
+func TestMatrixHasEveryFaultOfEveryServer(t *testing.T) {
 	t.Parallel()
 	all := names(fault.Matrix(true))
 	for name, n := range all {
 		if n != 1 {
-			t.Errorf("%q is there %d times", name, n)
+			t.Errorf("%q occurs %d times", name, n)
 		}
 	}
 	for _, server := range cluster.AllServers {
-		for _, trouble := range []string{
+		for _, what := range []string{
 			"kill -9", "frozen", "latency (one)", "latency (all)", "resets (one)", "resets (all)", "black hole (one)", "black hole (all)",
 		} {
-			if name := string(server) + ": " + trouble; all[name] == 0 {
+			if name := string(server) + ": " + what; all[name] == 0 {
 				t.Errorf("no %q", name)
 			}
 		}
 	}
 	if got := len(all) - len(names(fault.Matrix(false))); got != 1 || all["postgres: disk full"] != 1 {
-		t.Errorf("%d faults need a disk, want the full one alone", got)
+		t.Errorf("%d faults need a disk, want only the full disk", got)
 	}
 }
 
@@ -65,10 +65,10 @@ func TestSelectIsEvenAndRepeatable(t *testing.T) {
 		return strings.Join(list, "\n")
 	}
 	if diff := cmp.Diff(order(chosen), order(fault.Select(all, len(chosen), 7))); diff != "" {
-		t.Errorf("the same seed gives another order:\n%s", diff)
+		t.Errorf("the same seed selects another order:\n%s", diff)
 	}
 	if order(chosen) == order(fault.Select(all, len(chosen), 8)) {
-		t.Error("another seed gives the same order")
+		t.Error("another seed selects the same order")
 	}
 }
 

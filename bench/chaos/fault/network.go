@@ -9,7 +9,8 @@ import (
 	"vitrine/bench/cluster"
 )
 
-// network does something to the way to a server: of one replica, or of all.
+// network returns an injector of a fault in the link to a server, of one replica or of
+// all.
 func network(server cluster.Server, all bool, do func(*Stage, *cluster.Link) error) injector {
 	return func(_ context.Context, s *Stage) (func(context.Context) error, error) {
 		replicas := s.Cluster.Replicas
@@ -30,8 +31,8 @@ func network(server cluster.Server, all bool, do func(*Stage, *cluster.Link) err
 	}
 }
 
-// troubles are what can happen to the way to a server.
-var troubles = []struct {
+// linkFaults are the faults of a link to a server.
+var linkFaults = []struct {
 	name string
 	do   func(*Stage, *cluster.Link) error
 }{
@@ -43,21 +44,22 @@ var troubles = []struct {
 	{"black hole", func(_ *Stage, l *cluster.Link) error { return l.BlackHole() }},
 }
 
-// networkFaults is every trouble for every server, for one replica and for all.
+// networkFaults returns every fault of a link for every server, for one replica and for
+// all.
 func networkFaults() []Fault {
 	var faults []Fault
 	for _, server := range cluster.AllServers {
-		for _, trouble := range troubles {
+		for _, f := range linkFaults {
 			for _, all := range []bool{false, true} {
 				who := "one"
 				if all {
 					who = "all"
 				}
 				faults = append(faults, Fault{
-					Name:   fmt.Sprintf("%s: %s (%s)", server, trouble.name, who),
+					Name:   fmt.Sprintf("%s: %s (%s)", server, f.name, who),
 					Hold:   3 * time.Second,
-					Smoke:  trouble.name == "black hole" && !all && (server == cluster.Redis || server == cluster.RabbitMQ),
-					inject: network(server, all, trouble.do),
+					Smoke:  f.name == "black hole" && !all && (server == cluster.Redis || server == cluster.RabbitMQ),
+					inject: network(server, all, f.do),
 				})
 			}
 		}

@@ -8,14 +8,14 @@ import (
 	"vitrine/bench/cluster"
 )
 
-// killReplica ends a replica as a crash does.
+// killReplica kills a replica, as a crash does.
 func killReplica(_ context.Context, s *Stage) (func(context.Context) error, error) {
 	r := s.replica(true)
 	r.Kill()
 	return func(context.Context) error { return r.Start() }, nil
 }
 
-// killAll ends all replicas at once, as a power cut does.
+// killAll kills all replicas at once, as a power cut does.
 func killAll(_ context.Context, s *Stage) (func(context.Context) error, error) {
 	for _, r := range s.Cluster.Replicas {
 		r.Kill()
@@ -29,16 +29,18 @@ func killAll(_ context.Context, s *Stage) (func(context.Context) error, error) {
 	}, nil
 }
 
+// freezeReplica suspends a replica.
 func freezeReplica(_ context.Context, s *Stage) (func(context.Context) error, error) {
 	r := s.replica(false)
 	return func(context.Context) error { return r.Thaw() }, r.Freeze()
 }
 
-// stopReplica ends a replica in good order; the next one takes over.
+// stopReplica stops a replica with SIGTERM.
 func stopReplica(_ context.Context, s *Stage) (func(context.Context) error, error) {
 	return restart(s, s.replica(true))
 }
 
+// restart stops a replica, records the stop, and returns a function that starts it.
 func restart(s *Stage, r *cluster.Replica) (func(context.Context) error, error) {
 	op := history.Op{Kind: history.Stop, Start: s.Log.Now(), Replica: r.Name}
 	if err := r.Stop(); err != nil {
@@ -48,8 +50,8 @@ func restart(s *Stage, r *cluster.Replica) (func(context.Context) error, error) 
 	return func(context.Context) error { return r.Start() }, nil
 }
 
-// breakSource makes the hosts of all pictures fail for a while: their pictures have
-// to wait for them.
+// breakSource makes the hosts of all pictures fail for a while. The images have to wait
+// for them.
 func breakSource(_ context.Context, s *Stage) (func(context.Context) error, error) {
 	s.Source.Break()
 	return func(context.Context) error {

@@ -18,22 +18,25 @@ import (
 
 type injector = func(context.Context, *Stage) (func(context.Context) error, error)
 
-// verb does one of deploy/local's verbs to a server and starts it afterwards.
-func verb(verb string, server cluster.Server) injector {
+// runCommand returns an injector that runs a command of deploy/local on a server and starts
+// the server afterwards.
+func runCommand(command string, server cluster.Server) injector {
 	return func(ctx context.Context, s *Stage) (func(context.Context) error, error) {
-		_, err := s.Cluster.Servers.Do(ctx, verb, string(server))
+		_, err := s.Cluster.Servers.Do(ctx, command, string(server))
 		return start(s, server), err
 	}
 }
 
-// startTries: a server whose clients storm it while it boots may fail at that.
-const startTries = 3
+// startAttempts is how often a start is attempted: a server may fail to start while many
+// clients connect to it.
+const startAttempts = 3
 
+// start returns a function that starts the server.
 func start(s *Stage, server cluster.Server) func(context.Context) error {
 	return func(ctx context.Context) error {
 		_, err := s.Cluster.Servers.Do(ctx, "start", string(server))
-		for try := 1; err != nil && try < startTries; try++ {
-			fmt.Fprintln(s.Progress, "trying again:", err)
+		for attempt := 1; err != nil && attempt < startAttempts; attempt++ {
+			fmt.Fprintln(s.Progress, "starting it again after an error:", err)
 			if _, err = s.Cluster.Servers.Do(ctx, "stop", string(server)); err == nil {
 				_, err = s.Cluster.Servers.Do(ctx, "start", string(server))
 			}
@@ -42,8 +45,8 @@ func start(s *Stage, server cluster.Server) func(context.Context) error {
 	}
 }
 
-// freeze stops a server and all its helpers with SIGSTOP, the parent first, which
-// then makes no new ones.
+// freeze returns an injector that suspends a server and its child processes with
+// SIGSTOP, the parent first, so that it cannot start new ones.
 func freeze(server cluster.Server) injector {
 	return func(ctx context.Context, s *Stage) (func(context.Context) error, error) {
 		pids, err := s.Cluster.Servers.Pids(ctx, server)
@@ -58,7 +61,7 @@ func freeze(server cluster.Server) injector {
 	}
 }
 
-// signal sends to all; one that has ended meanwhile is no error.
+// signal sends a signal to all processes. It ignores those that have exited.
 func signal(sig syscall.Signal, pids []int) error {
 	var errs []error
 	for _, pid := range pids {
@@ -69,7 +72,7 @@ func signal(sig syscall.Signal, pids []int) error {
 	return errors.Join(errs...)
 }
 
-// backlog is more jobs than the workers get done before the queue is gone.
+// backlog is more jobs than the workers can finish before the queue is gone.
 const backlog = 200
 
 // wipeQueue kills RabbitMQ while jobs are queued, and deletes what it has stored.
@@ -77,11 +80,11 @@ func wipeQueue(ctx context.Context, s *Stage) (func(context.Context) error, erro
 	if _, err := s.Cluster.Servers.Do(ctx, "kill", string(cluster.RabbitMQ)); err != nil {
 		return nil, err
 	}
-	return verb("wipe", cluster.RabbitMQ)(ctx, s)
+	return runCommand("wipe", cluster.RabbitMQ)(ctx, s)
 }
 
-// alarm makes RabbitMQ believe that it has no memory left: it blocks everybody who
-// publishes.
+// alarm makes RabbitMQ believe that it has no memory left, so that it blocks all
+// publishers.
 func alarm(ctx context.Context, s *Stage) (func(context.Context) error, error) {
 	set := func(ctx context.Context, limit string) error {
 		_, err := s.Cluster.Servers.Do(ctx, "rabbitmqctl", "-q", "set_vm_memory_high_watermark", "absolute", limit)
@@ -91,8 +94,8 @@ func alarm(ctx context.Context, s *Stage) (func(context.Context) error, error) {
 	return func(ctx context.Context) error { return set(ctx, "768MB") }, err
 }
 
-// fill takes PostgreSQL's disk space away. It may end when it cannot write its log,
-// and is started again when there is space.
+// fill fills PostgreSQL's disk. PostgreSQL may exit when it cannot write its log; it is
+// started again once there is space.
 func fill(_ context.Context, s *Stage) (func(context.Context) error, error) {
 	if err := s.Cluster.Servers.FillDisk(); err != nil {
 		return nil, err
@@ -105,7 +108,7 @@ func fill(_ context.Context, s *Stage) (func(context.Context) error, error) {
 	}, nil
 }
 
-// rollBack makes Redis come back with what it had seconds ago.
+// rollBack kills Redis and restarts it with a snapshot that is some seconds old.
 func rollBack(ctx context.Context, s *Stage) (func(context.Context) error, error) {
 	servers := s.Cluster.Servers
 	if err := saveRedis(ctx, servers); err != nil {
@@ -126,7 +129,7 @@ func rollBack(ctx context.Context, s *Stage) (func(context.Context) error, error
 	}, nil
 }
 
-// saveRedis has Redis write a snapshot, which it reads at its next start.
+// saveRedis has Redis write a snapshot, which it loads at its next start.
 func saveRedis(ctx context.Context, servers *cluster.Servers) error {
 	u, err := url.Parse(servers.Env["REDIS_URL"])
 	if err != nil {
@@ -155,7 +158,7 @@ func saveRedis(ctx context.Context, servers *cluster.Servers) error {
 		answer.Write(buf[:n])
 	}
 	if answer.String() != "+OK\r\n+OK\r\n" {
-		return errors.New("redis does not save a snapshot")
+		return fmt.Errorf("redis did not save a snapshot: %q", answer.String())
 	}
 	return nil
 }

@@ -17,13 +17,13 @@ type Log struct {
 	ops   []Op
 }
 
-// NewLog makes an empty log whose clock begins now.
+// NewLog returns an empty log whose clock begins now.
 func NewLog() *Log { return &Log{began: time.Now()} }
 
-// Now is the time since the log was made.
+// Now returns the time since the log was created.
 func (l *Log) Now() time.Duration { return time.Since(l.began) }
 
-// Add appends an operation, whose End is now, and returns its number.
+// Add appends an operation that ends now, and returns its number.
 func (l *Log) Add(op Op) int {
 	op.End = l.Now()
 	l.mu.Lock()
@@ -33,21 +33,21 @@ func (l *Log) Add(op Op) int {
 	return op.ID
 }
 
-// Mark appends an event of the run itself, which takes no time.
+// Mark appends an event of the run itself and returns its time.
 func (l *Log) Mark(kind Kind, fault string) time.Duration {
 	now := l.Now()
 	l.Add(Op{Kind: kind, Start: now, Fault: fault})
 	return now
 }
 
-// Ops returns a copy of what there is so far.
+// Ops returns a copy of the operations so far.
 func (l *Log) Ops() []Op {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Clone(l.ops)
 }
 
-// Write puts the log into a file, one JSON object a line.
+// Write writes the log to a file, one JSON object per line.
 func (l *Log) Write(path string) error {
 	file, err := os.Create(path)
 	if err != nil {

@@ -1,66 +1,65 @@
-// Package history is the record of a chaos run: what was asked of the service,
-// what it answered and when, and which faults were in force. The checker decides
-// from it alone.
+// Package history is the record of a chaos run: the requests to the service, its
+// responses and their times, and the faults. The checker decides from it alone.
 package history
 
 import "time"
 
-// Kind says what an operation did.
+// Kind is the kind of an operation.
 type Kind string
 
-// The operations of clients, the ones of the sweep after the faults, and what the
-// run itself did. Comments name the fields that go with them.
+// The operations of clients, of the sweeps, and of the run itself. The comments name the
+// fields that they use.
 const (
 	Create Kind = "create" // Key, Value, Pictures; Product and Version when acknowledged
-	Update Kind = "update" // Product, Value, Pictures unless they were left alone
-	Read   Kind = "read"   // Product; State when it was there. A Final one is of the sweep
+	Update Kind = "update" // Product, Value, Pictures if it replaced them
+	Read   Kind = "read"   // Product; State if it was found; Final if a sweep did it
 	Delete Kind = "delete" // Product
-	List   Kind = "list"   // Items, newest first; of the sweep: all there are
+	List   Kind = "list"   // Items, newest first; those of a sweep are complete
 	Object Kind = "object" // Product, URL: a stored picture was fetched and decoded
-	Stored Kind = "stored" // Product, Keys: what the object store has under the product
+	Stored Kind = "stored" // Product, Keys: the object store's keys under the product
 
-	Inject Kind = "inject" // Fault
-	Heal   Kind = "heal"   // Fault: the cause is gone
-	Well   Kind = "well"   // Fault: every replica reports all dependencies up again
-	Stop   Kind = "stop"   // Replica: SIGTERM to exit; Error if that was not in order
+	Inject  Kind = "inject"  // Fault
+	Heal    Kind = "heal"    // Fault: the cause is gone
+	Healthy Kind = "healthy" // Fault: every replica reports all dependencies up again
+	Stop    Kind = "stop"    // Replica: from SIGTERM to the exit; Error if the exit was not clean
 )
 
-// Outcome is what the client knows of an operation.
+// Outcome is what the client knows about the effect of an operation.
 type Outcome string
 
 // The outcomes. A write that is Unknown may have taken effect, or may do so later.
 const (
-	Acknowledged Outcome = "acknowledged" // a whole 2xx answer
-	Refused      Outcome = "refused"      // a whole 4xx answer: nothing was changed
-	Unknown      Outcome = "unknown"      // no answer, half of one, or 5xx
+	Acknowledged Outcome = "acknowledged" // a complete 2xx response
+	Refused      Outcome = "refused"      // a complete 4xx response: nothing was changed
+	Unknown      Outcome = "unknown"      // no response, a part of one, or a 5xx
 )
 
-// Op is one operation. Start and End are monotonic, counted from the start of the
-// run; Start is taken before the first byte is sent and End after the last was read.
+// Op is one operation. Start and End are monotonic times since the start of the run:
+// before the first byte was sent and after the last was read.
 type Op struct {
 	ID      int           `json:"id"`
 	Kind    Kind          `json:"kind"`
 	Start   time.Duration `json:"start"`
 	End     time.Duration `json:"end"`
 	Outcome Outcome       `json:"outcome,omitempty"`
-	// Status is the answer's; zero when there was none. Replica is who gave it,
-	// empty when it was the proxy. Code is the problem's.
+	// Status is the status of the response, zero without one. Replica sent it; it is
+	// empty if the load balancer did. Code is the code of the problem.
 	Status     int    `json:"status,omitempty"`
 	Replica    string `json:"replica,omitempty"`
 	Code       string `json:"code,omitempty"`
 	RetryAfter bool   `json:"retry_after,omitempty"`
-	// Error says why there was no whole answer, or what was wrong with it.
+	// Error says why there was no complete response, or what was wrong with it.
 	Error string `json:"error,omitempty"`
-	// Garbled says that a whole answer made no sense.
+	// Garbled reports whether a complete response could not be understood.
 	Garbled bool `json:"garbled,omitempty"`
 
 	Key     string `json:"key,omitempty"` // of the create, also in the product's name
 	Product string `json:"product,omitempty"`
-	// Value is what was written; no two writes of a run have the same.
+	// Value is the value written. It is unique within a run.
 	Value int64 `json:"value,omitempty"`
-	// Pictures are the sources that were written; nil where an update left them alone.
+	// Pictures are the sources written, or nil if an update did not replace them.
 	Pictures []Picture `json:"pictures,omitempty"`
-	// State is the product as the answer showed it.
+	// State is the product in the response.
 	State *State `json:"state,omitempty"`
 	Cache string `json:"cache,omitempty"` // X-Cache
 	Items []Item `json:"items,omitempty"`
@@ -71,10 +70,10 @@ type Op struct {
 	Fault string   `json:"fault,omitempty"`
 }
 
-// Picture is a source that a write names, and how its work has to end.
+// Picture is a source in a write, and the status its image has to end with.
 type Picture struct {
 	URL   string `json:"url"`
-	Ready bool   `json:"ready"` // else failed
+	Ready bool   `json:"ready"` // otherwise failed
 }
 
 // State is a product as a client sees it.
@@ -82,11 +81,11 @@ type State struct {
 	Version int64   `json:"version"`
 	Value   int64   `json:"value"`
 	Images  []Image `json:"images,omitempty"`
-	// Compressed is how many entries compressed_product_images has.
+	// Compressed is the number of entries in compressed_product_images.
 	Compressed int `json:"compressed,omitempty"`
 }
 
-// Image is a picture of a product as a client sees it.
+// Image is an image of a product as a client sees it.
 type Image struct {
 	Source string   `json:"source"`
 	Status string   `json:"status"`
@@ -94,12 +93,12 @@ type Image struct {
 	URLs   []string `json:"urls,omitempty"` // of all variants
 }
 
-// Item is a line of a list.
+// Item is an entry of a list.
 type Item struct {
 	Product string `json:"product"`
 	Key     string `json:"key"`
-	State   *State `json:"state,omitempty"` // nil in the sweep's list
+	State   *State `json:"state,omitempty"` // nil for an object's URL
 }
 
-// OrderlySuffix ends the names of faults during which no request may fail.
+// OrderlySuffix is the end of the names of faults during which no request may fail.
 const OrderlySuffix = " orderly"

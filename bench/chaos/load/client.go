@@ -15,7 +15,7 @@ import (
 	"vitrine/bench/chaos/history"
 )
 
-// deadline is how long a client waits for an answer.
+// deadline is how long a client waits for a response.
 const deadline = 25 * time.Second
 
 // client sends requests and records them.
@@ -33,7 +33,7 @@ func newClient(base string, log *history.Log) *client {
 	return &client{base: base, http: &http.Client{Transport: transport, Timeout: deadline}, log: log}
 }
 
-// product is what is read of the service's answers.
+// product has the fields of a product that clients check.
 type product struct {
 	ID          json.Number `json:"id"`
 	Name        string      `json:"product_name"`
@@ -54,15 +54,15 @@ type product struct {
 	} `json:"images"`
 }
 
-// state checks what the client wrote against what it reads: both fields that carry
-// the value have to agree.
+// state returns the state of the product. It returns an error if the two fields that
+// carry the value differ.
 func (p *product) state() (*history.State, error) {
 	s := &history.State{Version: p.Version, Compressed: len(p.Compressed)}
 	if _, err := fmt.Sscanf(p.Description, "value %d", &s.Value); err != nil {
 		return nil, fmt.Errorf("description %q", p.Description)
 	}
 	if p.Price.String() != price(s.Value) {
-		return nil, fmt.Errorf("price %s beside value %d", p.Price, s.Value)
+		return nil, fmt.Errorf("price %s does not match value %d", p.Price, s.Value)
 	}
 	for _, image := range p.Images {
 		seen := history.Image{Source: image.Source, Status: image.Status}
@@ -77,21 +77,22 @@ func (p *product) state() (*history.State, error) {
 	return s, nil
 }
 
-// price makes a price of a value, so that a torn write would show.
+// price returns the price for a value. Description and price carry the same value, so
+// that a write applied in part is found.
 func price(value int64) string { return fmt.Sprintf("%d.%02d", value/100, value%100) }
 
-// keyOf returns the create's key that is in the product's name.
+// keyOf returns the key of the create, which is in the product's name.
 func keyOf(name string) string { return strings.TrimPrefix(name, "chaos ") }
 
-// answer is a whole answer.
+// answer is a complete response.
 type answer struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
-// do sends a request and fills in what every operation has. The operation is not
-// recorded yet. The answer is nil when there was no whole one.
+// do sends a request and fills in the common fields of the operation, without recording
+// it. It returns nil without a complete response.
 func (c *client) do(ctx context.Context, op *history.Op, method, path string, header map[string]string, body []byte) *answer {
 	op.Start = c.log.Now()
 	op.Outcome = history.Unknown
@@ -134,10 +135,11 @@ func (c *client) do(ctx context.Context, op *history.Op, method, path string, he
 	return &answer{resp.StatusCode, resp.Header, content}
 }
 
-// unwrapURL leaves the address out, which is the same in every line.
+// unwrapURL returns the message of err without the URL and the address, which are the
+// same in all messages.
 func unwrapURL(err error) string {
 	for next := errors.Unwrap(err); next != nil; next = errors.Unwrap(err) {
-		if _, op := err.(*net.OpError); op { //nolint:errorlint // the outermost one is meant
+		if _, op := err.(*net.OpError); op { //nolint:errorlint // only this error, not those it wraps
 			break
 		}
 		err = next
@@ -145,7 +147,7 @@ func unwrapURL(err error) string {
 	return err.Error()
 }
 
-// show reads a product from an acknowledged answer into the operation.
+// show reads the product of an acknowledged response into the operation.
 func show(op *history.Op, a *answer) {
 	if a == nil || op.Outcome != history.Acknowledged {
 		return
@@ -158,7 +160,7 @@ func show(op *history.Op, a *answer) {
 		op.State, err = envelope.Data.state()
 	}
 	if err == nil && op.Product != "" && envelope.Data.ID.String() != op.Product {
-		err = fmt.Errorf("the answer is about %q", envelope.Data.ID)
+		err = fmt.Errorf("the response has the product %q", envelope.Data.ID)
 	}
 	if err != nil {
 		op.Garbled, op.Error = true, err.Error()

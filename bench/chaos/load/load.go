@@ -1,5 +1,6 @@
-// Package load is the clients of a chaos run: they create, change, read, delete and
-// list products, and write down what they did and saw.
+// Package load has the clients of a chaos run. They create, change, read, delete and
+// list products, and record what they did and saw. Begin reading at [Load.Run];
+// [Load.Sweep] reads everything while they are paused.
 package load
 
 import (
@@ -16,20 +17,20 @@ import (
 	"vitrine/bench/chaos/source"
 )
 
-// Config says how much is asked for.
+// Config sets how many requests the clients send.
 type Config struct {
 	URL     string
-	Rate    float64 // operations a second, at most
-	Clients int     // at once
-	// PictureShare is the part of the creates that have one or two pictures.
+	Rate    float64 // maximum operations per second
+	Clients int     // number of concurrent clients
+	// PictureShare is the fraction of the creates with one or two pictures.
 	PictureShare float64
-	// MaxProducts is how many products there are before some have to go, so that a
-	// long run's store stays small; zero is no bound.
+	// MaxProducts is the number of products from which on no more are created, so that
+	// the data of a long run stays small; zero means no limit.
 	MaxProducts int
 	Seed        uint64
 }
 
-// Load is the clients.
+// Load is a set of clients.
 type Load struct {
 	cfg    Config
 	client *client
@@ -43,13 +44,13 @@ type Load struct {
 
 	gate  sync.RWMutex // held for reading by every operation
 	pace  sync.Mutex
-	slot  time.Time // of the next operation
+	next  time.Time // when the next operation may begin
 	swept map[string]bool
 
-	bursts *rand.Rand // of the one burst at a time
+	bursts *rand.Rand // used by one burst at a time
 }
 
-// New makes the clients and their user.
+// New returns clients and creates their user.
 func New(ctx context.Context, cfg Config, pictures *source.Source, log *history.Log) (*Load, error) {
 	l := &Load{
 		cfg: cfg, client: newClient(cfg.URL, log), source: pictures, log: log,
@@ -72,17 +73,18 @@ func New(ctx context.Context, cfg Config, pictures *source.Source, log *history.
 		return nil, err
 	}
 	if l.user = envelope.Data.ID.String(); l.user == "" {
-		return nil, errors.New("create the user: no id in the answer")
+		return nil, errors.New("create the user: no id in the response")
 	}
 	return l, nil
 }
 
-// Acknowledged is how many operations had a whole 2xx answer so far.
+// Acknowledged returns the number of operations with a complete 2xx response so far.
 func (l *Load) Acknowledged() int64 { return l.acknowledged.Load() }
 
-// Pictures is how many pictures were accepted so far.
+// Pictures returns the number of pictures that were accepted so far.
 func (l *Load) Pictures() int64 { return l.pictures.Load() }
 
+// record counts and logs an operation.
 func (l *Load) record(op history.Op) {
 	if op.Outcome == history.Acknowledged {
 		l.acknowledged.Add(1)
@@ -90,7 +92,7 @@ func (l *Load) record(op history.Op) {
 	l.log.Add(op)
 }
 
-// Run works until ctx ends. What is under way then is finished.
+// Run sends requests until ctx ends, and returns when those in progress have ended.
 func (l *Load) Run(ctx context.Context) {
 	var clients sync.WaitGroup
 	for i := range l.cfg.Clients {
@@ -106,8 +108,8 @@ func (l *Load) Run(ctx context.Context) {
 	clients.Wait()
 }
 
-// Burst creates n products with a picture each, all at once, so that there is much
-// under way when something breaks. It returns when all have ended.
+// Burst creates n products with one picture each at the same time, so that many requests
+// are in progress when something breaks. It returns when all have ended.
 func (l *Load) Burst(ctx context.Context, n int) {
 	var creates sync.WaitGroup
 	for range n {
@@ -117,37 +119,37 @@ func (l *Load) Burst(ctx context.Context, n int) {
 	creates.Wait()
 }
 
-// Pause lets the operations under way finish and holds back others until the
-// function that it gives is called.
+// Pause waits for the operations in progress and holds back others until resume is
+// called.
 func (l *Load) Pause() (resume func()) {
 	l.gate.Lock()
 	return l.gate.Unlock
 }
 
-// turn waits for the next slot; false when ctx has ended. After a time in which
-// the clients were stuck they catch up for no more than a second's worth.
+// turn waits until the next operation may begin and reports whether ctx has not ended.
+// Clients that were stuck catch up on one second of operations at most.
 func (l *Load) turn(ctx context.Context) bool {
 	l.pace.Lock()
 	now := time.Now()
-	if l.slot.Before(now.Add(-time.Second)) {
-		l.slot = now.Add(-time.Second)
+	if l.next.Before(now.Add(-time.Second)) {
+		l.next = now.Add(-time.Second)
 	}
-	slot := l.slot
-	l.slot = l.slot.Add(l.interval())
+	begin := l.next
+	l.next = l.next.Add(l.interval())
 	l.pace.Unlock()
-	return ctx.Err() == nil && wait(ctx, time.Until(slot))
+	return ctx.Err() == nil && wait(ctx, time.Until(begin))
 }
 
-// charge takes a slot for an operation that did not wait for one.
+// charge delays later operations for one that did not wait for its turn.
 func (l *Load) charge() {
 	l.pace.Lock()
 	defer l.pace.Unlock()
-	l.slot = l.slot.Add(l.interval())
+	l.next = l.next.Add(l.interval())
 }
 
 func (l *Load) interval() time.Duration { return time.Duration(float64(time.Second) / l.cfg.Rate) }
 
-// step does one operation, drawn from the mix.
+// step does one random operation.
 func (l *Load) step(ctx context.Context, rng *rand.Rand) {
 	full := l.cfg.MaxProducts > 0 && l.shelf.size() >= l.cfg.MaxProducts
 	switch n := rng.IntN(100); {

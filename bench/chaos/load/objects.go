@@ -15,19 +15,19 @@ import (
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
-	_ "golang.org/x/image/webp" // one more of them
+	_ "golang.org/x/image/webp" // a stored format too
 
 	"vitrine/bench/chaos/history"
 )
 
-// Objects looks into the object store, past the service.
+// Objects reads the object store directly.
 type Objects struct {
 	api    *minio.Client
 	bucket string
-	public *http.Client // reads as anybody can
+	public *http.Client // reads without credentials
 }
 
-// NewObjects takes the settings that the service gets too.
+// NewObjects connects with the settings of the service.
 func NewObjects(env map[string]string) (*Objects, error) {
 	api, err := minio.New(strings.TrimPrefix(env["S3_ENDPOINT"], "http://"), &minio.Options{
 		Creds:  credentials.NewStaticV4(env["AWS_ACCESS_KEY"], env["AWS_SECRET_KEY"], ""),
@@ -40,7 +40,7 @@ func NewObjects(env map[string]string) (*Objects, error) {
 	return &Objects{api: api, bucket: env["S3_BUCKET_NAME"], public: &http.Client{Transport: transport, Timeout: 30 * time.Second}}, nil
 }
 
-// fetchObjects gets every stored picture that no sweep has looked at yet.
+// fetchObjects fetches every stored variant that no earlier sweep has fetched.
 func (l *Load) fetchObjects(ctx context.Context, states []history.Op, objects *Objects) error {
 	var urls []history.Item
 	for i := range states {
@@ -68,7 +68,7 @@ func (l *Load) fetchObjects(ctx context.Context, states []history.Op, objects *O
 	return ctx.Err()
 }
 
-// fetch gets a picture and decodes it.
+// fetch fetches a variant and decodes it.
 func (o *Objects) fetch(ctx context.Context, url string, op *history.Op) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -85,20 +85,20 @@ func (o *Objects) fetch(ctx context.Context, url string, op *history.Op) error {
 		return err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("answer %s", resp.Status)
+		return fmt.Errorf("status %s", resp.Status)
 	}
 	_, _, err = image.Decode(bytes.NewReader(body))
 	return err
 }
 
-// list writes down the keys under every product. Whose they are is known from the
-// URLs that clients have seen; the others count as those of a product nobody knows.
+// list records the keys of every product. The URLs that clients saw tell which product a
+// key belongs to; keys without a URL are recorded under an unknown product.
 func (o *Objects) list(ctx context.Context, log *history.Log) error {
 	start := log.Now()
 	keys := map[string][]string{}
 	for object := range o.api.ListObjects(ctx, o.bucket, minio.ListObjectsOptions{Prefix: "products/", Recursive: true}) {
 		if object.Err != nil {
-			return fmt.Errorf("list the objects: %w", object.Err)
+			return fmt.Errorf("list objects: %w", object.Err)
 		}
 		if parts := strings.Split(object.Key, "/"); len(parts) > 2 {
 			keys[parts[1]] = append(keys[parts[1]], object.Key)
@@ -122,7 +122,7 @@ func (o *Objects) list(ctx context.Context, log *history.Log) error {
 	return nil
 }
 
-// noteOwner notes under which folder of the object store the pictures of a product lie.
+// noteOwner records which folders of the object store belong to a product.
 func noteOwner(owners map[string]string, product string, state *history.State) {
 	if state == nil {
 		return

@@ -5,24 +5,25 @@ import (
 	"sync"
 )
 
-// shelf is the products that clients know. Deletes that were tried take a product
-// off it, but it is still looked at now and then.
+// shelf holds the products that clients know. A delete takes a product off the shelf,
+// also if its outcome is unknown; such products are still read now and then.
 type shelf struct {
 	mu    sync.Mutex
 	live  []string
-	taken []string // the latest ones
+	taken []string // the most recent ones
 }
 
-// hot is how many of the newest products get half of the attention.
+// hot is the number of the newest products that receive half of the requests.
 const hot = 40
 
+// add puts a product on the shelf.
 func (s *shelf) add(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.live = append(s.live, id)
 }
 
-// pick returns a product, or "" when there is none.
+// pick returns a random product, or "" if the shelf is empty.
 func (s *shelf) pick(rng *rand.Rand) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -36,7 +37,8 @@ func (s *shelf) pick(rng *rand.Rand) string {
 	}
 }
 
-// take returns a product and takes it off.
+// take returns a random product and takes it off the shelf. It returns "" if there are
+// too few.
 func (s *shelf) take(rng *rand.Rand) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -54,7 +56,7 @@ func (s *shelf) take(rng *rand.Rand) string {
 	return id
 }
 
-// pickTaken returns a product that was taken off lately, or "".
+// pickTaken returns a product that was taken off recently, or "".
 func (s *shelf) pickTaken(rng *rand.Rand) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -64,6 +66,7 @@ func (s *shelf) pickTaken(rng *rand.Rand) string {
 	return s.taken[rng.IntN(len(s.taken))]
 }
 
+// size returns the number of products on the shelf.
 func (s *shelf) size() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -11,13 +11,13 @@ import (
 )
 
 const (
-	sweepers   = 8
-	sweepTries = 5
+	sweepers      = 8
+	sweepAttempts = 5
 )
 
-// Sweep looks at everything while the clients are paused: it waits until all
-// pictures have settled, for until at most, and calm says that nothing works on ready
-// ones any more, and then writes down all products and all objects that there are.
+// Sweep reads everything while the clients are paused. It waits until all images have
+// settled, until the time on the log's clock at most, then calls calm, which blocks until
+// no ready image is reprocessed any more, and records all products and all objects.
 func (l *Load) Sweep(ctx context.Context, until time.Duration, objects *Objects, calm func(context.Context) error) error {
 	items, err := l.awaitSettled(ctx, until)
 	if err != nil {
@@ -30,7 +30,7 @@ func (l *Load) Sweep(ctx context.Context, until time.Duration, objects *Objects,
 	var mu sync.Mutex
 	l.each(items, func(item history.Item) {
 		op := l.read(ctx, item.Product, true)
-		for try := 1; op.Outcome == history.Unknown && try < sweepTries; try++ {
+		for attempt := 1; op.Outcome == history.Unknown && attempt < sweepAttempts; attempt++ {
 			op = l.read(ctx, item.Product, true)
 		}
 		mu.Lock()
@@ -46,7 +46,7 @@ func (l *Load) Sweep(ctx context.Context, until time.Duration, objects *Objects,
 	return objects.list(ctx, l.log)
 }
 
-// each calls f for every item, several at once.
+// each calls f for every item, several at a time.
 func (l *Load) each(items []history.Item, f func(history.Item)) {
 	queue := make(chan history.Item)
 	var wg sync.WaitGroup
@@ -64,8 +64,8 @@ func (l *Load) each(items []history.Item, f func(history.Item)) {
 	wg.Wait()
 }
 
-// awaitSettled lists all products until no picture is under way, or until the time
-// on the log's clock. The last list is recorded.
+// awaitSettled lists all products until every image has settled, or until the time on
+// the log's clock. It records the last list.
 func (l *Load) awaitSettled(ctx context.Context, until time.Duration) ([]history.Item, error) {
 	for {
 		op, err := l.listAll(ctx)
@@ -82,20 +82,21 @@ func (l *Load) awaitSettled(ctx context.Context, until time.Duration) ([]history
 	}
 }
 
+// unsettled reports whether an image of the product is neither ready nor failed.
 func unsettled(item history.Item) bool {
 	return slices.ContainsFunc(item.State.Images, func(image history.Image) bool {
 		return image.Status != "ready" && image.Status != "failed"
 	})
 }
 
-// listAll pages through all products.
+// listAll returns the list of all products, read page by page.
 func (l *Load) listAll(ctx context.Context) (history.Op, error) {
 	all := history.Op{Kind: history.List, Final: true}
 	cursor := ""
 	for first := true; first || cursor != ""; first = false {
 		var op history.Op
 		next := ""
-		for try := 0; try == 0 || op.Outcome == history.Unknown && try < sweepTries; try++ {
+		for attempt := 0; attempt == 0 || op.Outcome == history.Unknown && attempt < sweepAttempts; attempt++ {
 			op = history.Op{Kind: history.List, Final: true}
 			path := "/products?limit=100&user_id=" + l.user
 			if cursor != "" {
@@ -104,7 +105,7 @@ func (l *Load) listAll(ctx context.Context) (history.Op, error) {
 			next = l.page(ctx, &op, path)
 		}
 		if op.Outcome != history.Acknowledged || op.Garbled {
-			return all, fmt.Errorf("the sweep cannot list the products: status %d %s", op.Status, op.Error)
+			return all, fmt.Errorf("sweep: list the products: status %d %s", op.Status, op.Error)
 		}
 		if first {
 			all.Start, all.Status, all.Replica, all.Outcome = op.Start, op.Status, op.Replica, op.Outcome

@@ -10,15 +10,15 @@ import (
 	"vitrine/bench/chaos/history"
 )
 
-// A create is sent again while its outcome is not known, for some seconds.
+// A create is sent again for some seconds while its outcome is unknown.
 const (
-	createTries    = 8
+	createAttempts = 8
 	firstPause     = 100 * time.Millisecond
 	longestPause   = 2 * time.Second
-	statusConflict = 409 // the first try is still under way
+	statusConflict = 409 // an earlier attempt is still in progress
 )
 
-// create makes a product, with one or two pictures now and then.
+// create creates a product, sometimes with one or two pictures.
 func (l *Load) create(ctx context.Context, rng *rand.Rand) {
 	var pictures []history.Picture
 	if rng.Float64() < l.cfg.PictureShare {
@@ -29,7 +29,8 @@ func (l *Load) create(ctx context.Context, rng *rand.Rand) {
 	l.createWith(ctx, pictures)
 }
 
-// createWith makes a product. The key lets it be sent again until there is an answer.
+// createWith creates a product. The idempotency key allows it to send the request again
+// until there is a response.
 func (l *Load) createWith(ctx context.Context, pictures []history.Picture) {
 	key := fmt.Sprintf("%s-%d", l.run, l.keys.Add(1))
 	value := l.values.Add(1)
@@ -37,7 +38,7 @@ func (l *Load) createWith(ctx context.Context, pictures []history.Picture) {
 		l.user, "chaos "+key, value, price(value), sources(pictures))
 	header := map[string]string{"Content-Type": "application/json", "Idempotency-Key": key}
 	pause := firstPause
-	for range createTries {
+	for range createAttempts {
 		op := history.Op{Kind: history.Create, Key: key, Value: value, Pictures: pictures}
 		show(&op, l.client.do(ctx, &op, "POST", "/products", header, body))
 		l.record(op)
@@ -55,6 +56,7 @@ func (l *Load) createWith(ctx context.Context, pictures []history.Picture) {
 	}
 }
 
+// sources returns the URLs of the pictures as a JSON array.
 func sources(pictures []history.Picture) string {
 	urls := make([]string, len(pictures))
 	for i, p := range pictures {
@@ -67,8 +69,8 @@ func sources(pictures []history.Picture) string {
 	return string(encoded)
 }
 
-// update writes a new value, and now and then other pictures. It is not sent again
-// without an answer: nothing would tell its two effects apart.
+// update writes a new value, and sometimes other pictures. It is never sent again: two
+// effects of it could not be told apart.
 func (l *Load) update(ctx context.Context, rng *rand.Rand) {
 	id := l.shelf.pick(rng)
 	if id == "" {
@@ -76,7 +78,7 @@ func (l *Load) update(ctx context.Context, rng *rand.Rand) {
 		return
 	}
 	if rng.IntN(2) == 0 {
-		l.readToo(ctx, id) // now some replica or the cache has what is about to be old
+		l.readToo(ctx, id) // so that a replica or the cache holds the old version
 	}
 	op := history.Op{Kind: history.Update, Product: id, Value: l.values.Add(1)}
 	change := fmt.Sprintf(`{"product_description":"value %d","product_price":%s`, op.Value, price(op.Value))
@@ -90,16 +92,16 @@ func (l *Load) update(ctx context.Context, rng *rand.Rand) {
 	if op.Outcome == history.Acknowledged {
 		l.pictures.Add(int64(len(op.Pictures)))
 	}
-	l.readToo(ctx, id) // most likely on another replica
+	l.readToo(ctx, id) // most likely from another replica
 }
 
-// readToo reads a product right beside a write.
+// readToo reads a product right before or after a write.
 func (l *Load) readToo(ctx context.Context, id string) {
 	l.charge()
 	l.read(ctx, id, false)
 }
 
-// read reads a product; final ones are of the sweep.
+// read reads a product. Set final in a sweep.
 func (l *Load) read(ctx context.Context, id string, final bool) history.Op {
 	op := history.Op{Kind: history.Read, Product: id, Final: final}
 	show(&op, l.client.do(ctx, &op, "GET", "/products/"+id, nil, nil))
@@ -111,6 +113,7 @@ func (l *Load) read(ctx context.Context, id string, final bool) history.Op {
 	return op
 }
 
+// remove deletes a product and reads it.
 func (l *Load) remove(ctx context.Context, rng *rand.Rand) {
 	id := l.shelf.take(rng)
 	if id == "" {
@@ -130,7 +133,7 @@ func (l *Load) list(ctx context.Context) {
 	l.record(op)
 }
 
-// page reads one page into the operation and returns the cursor of the next.
+// page reads one page into the operation and returns the cursor of the next page.
 func (l *Load) page(ctx context.Context, op *history.Op, path string) string {
 	a := l.client.do(ctx, op, "GET", path, nil, nil)
 	if a == nil || op.Outcome != history.Acknowledged {
@@ -156,7 +159,7 @@ func (l *Load) page(ctx context.Context, op *history.Op, path string) string {
 	return body.Next
 }
 
-// wait reports whether d has passed before ctx ended.
+// wait blocks for d and reports whether ctx has not ended before.
 func wait(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-time.After(d):

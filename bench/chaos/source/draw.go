@@ -4,30 +4,29 @@ import (
 	"net/http"
 	"sync"
 
-	"vitrine/imaging/picture"
+	"vitrine/imaging/imagingtest"
 )
 
-// file is a picture that was drawn.
+// file is a drawn picture.
 type file struct {
 	name    string
 	content []byte
 }
 
-// draw returns pictures of all formats. Most are small: it is the number of jobs
-// that counts here.
+// draw returns pictures of all formats. Most are small, so that a run can process many.
 func draw() []file {
 	jobs := []struct {
 		name string
 		draw func() []byte
 	}{
-		{"small.jpg", func() []byte { return picture.JPEG(picture.Photo(320, 240, 1), 85, 1) }},
-		{"medium.jpg", func() []byte { return picture.JPEG(picture.Photo(800, 600, 2), 85, 1) }},
-		{"turned.jpg", func() []byte { return picture.JPEG(picture.Stored(picture.Photo(480, 640, 3), 6), 85, 6) }},
-		{"large.jpg", func() []byte { return picture.JPEG(picture.Photo(1600, 1200, 4), 85, 1) }},
-		{"logo.png", func() []byte { return picture.PNG(picture.Logo(400, 400)) }},
-		{"chart.png", func() []byte { return picture.PNG(picture.Graphic(640, 480)) }},
-		{"photo.gif", func() []byte { return picture.GIF(picture.Photo(320, 240, 5)) }},
-		{"photo.webp", func() []byte { return picture.WebP(picture.Photo(400, 300, 6)) }},
+		{"small.jpg", func() []byte { return imagingtest.JPEG(imagingtest.Photo(320, 240, 1), 85, 1) }},
+		{"medium.jpg", func() []byte { return imagingtest.JPEG(imagingtest.Photo(800, 600, 2), 85, 1) }},
+		{"turned.jpg", func() []byte { return imagingtest.JPEG(imagingtest.Stored(imagingtest.Photo(480, 640, 3), 6), 85, 6) }},
+		{"large.jpg", func() []byte { return imagingtest.JPEG(imagingtest.Photo(1600, 1200, 4), 85, 1) }},
+		{"logo.png", func() []byte { return imagingtest.PNG(imagingtest.Logo(400, 400)) }},
+		{"chart.png", func() []byte { return imagingtest.PNG(imagingtest.Graphic(640, 480)) }},
+		{"photo.gif", func() []byte { return imagingtest.GIF(imagingtest.Photo(320, 240, 5)) }},
+		{"photo.webp", func() []byte { return imagingtest.WebP(imagingtest.Photo(400, 300, 6)) }},
 	}
 	files := make([]file, len(jobs))
 	var wg sync.WaitGroup
@@ -39,9 +38,9 @@ func draw() []file {
 }
 
 func (s *Source) servePage(w http.ResponseWriter, _ *http.Request, _ []byte) {
-	_, _ = w.Write(picture.HTML()) // whoever asked may have gone
+	_, _ = w.Write(imagingtest.HTML()) // fails if the client has disconnected
 }
 
 func (s *Source) serveCut(w http.ResponseWriter, _ *http.Request, file []byte) {
-	_, _ = w.Write(picture.Truncated(file)) // whoever asked may have gone
+	_, _ = w.Write(imagingtest.Truncated(file)) // fails if the client has disconnected
 }

@@ -1,5 +1,5 @@
-// Package source serves pictures to the service under test, and misbehaves on
-// purpose: as picture hosts do.
+// Package source serves pictures to the service under test. It misbehaves on purpose, as
+// the hosts of pictures do. Begin reading at [Start].
 package source
 
 import (
@@ -18,16 +18,16 @@ import (
 	"vitrine/bench/chaos/history"
 )
 
-// behaviour is what a URL does when it is asked for.
+// behaviour is how the server responds to the requests for a URL.
 type behaviour struct {
 	name   string
-	weight int  // of 100
-	ready  bool // how the picture has to end
+	weight int  // percentage
+	ready  bool // whether the image has to become ready
 	serve  func(s *Source, w http.ResponseWriter, r *http.Request, file []byte)
 }
 
-// A URL that recovers fails once, so that the tries which a fault may cost the
-// picture are not used up by its source.
+// A URL that recovers fails only once, which leaves the image enough attempts for those
+// that a fault costs.
 var behaviours = []behaviour{
 	{"good", 70, true, (*Source).serveFile},
 	{"slow", 5, true, (*Source).serveSlowly},
@@ -44,14 +44,13 @@ type Source struct {
 	servers []*http.Server
 	port    string // the same on all hosts
 	files   []file
-	asked   sync.Map // URLs that have failed once
+	asked   sync.Map // paths that were requested
 	serial  atomic.Int64
 	broken  atomic.Bool
 }
 
-// A service may keep a score of each host. What behaves comes from one host; what
-// misbehaves is spread, so that no host fails again and again and is shunned, which
-// is what [Source.Break] is for.
+// The service avoids hosts that keep failing, which is what [Source.Break] tests. So the
+// failing URLs are spread over many hosts, and the good ones are on a host of their own.
 const (
 	goodHost = "127.0.0.1"
 	badHosts = 64
@@ -59,7 +58,7 @@ const (
 
 func badHost(serial int64) string { return fmt.Sprintf("127.0.1.%d", 1+serial%badHosts) }
 
-// Start draws the pictures and serves them until Close.
+// Start draws the pictures and serves them until Close is called.
 func Start(ctx context.Context) (*Source, error) {
 	s := &Source{port: "0", files: draw()}
 	if err := s.listen(ctx, goodHost); err != nil {
@@ -74,6 +73,7 @@ func Start(ctx context.Context) (*Source, error) {
 	return s, nil
 }
 
+// listen starts a server on the host.
 func (s *Source) listen(ctx context.Context, host string) error {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", net.JoinHostPort(host, s.port))
@@ -87,10 +87,10 @@ func (s *Source) listen(ctx context.Context, host string) error {
 	return nil
 }
 
-// Break makes all hosts answer 503, until Mend.
+// Break makes all hosts respond with a 503 until Mend is called.
 func (s *Source) Break() { s.broken.Store(true) }
 
-// Mend ends Break.
+// Mend ends the effect of Break.
 func (s *Source) Mend() { s.broken.Store(false) }
 
 // Close stops serving. It may be called twice.
@@ -100,7 +100,7 @@ func (s *Source) Close() {
 	}
 }
 
-// Pick returns a picture that was never given before.
+// Pick returns a random picture with a new URL.
 func (s *Source) Pick(rng *rand.Rand) history.Picture {
 	n, b := rng.IntN(100), 0
 	for n >= behaviours[b].weight {
@@ -120,10 +120,10 @@ func (s *Source) Pick(rng *rand.Rand) history.Picture {
 	}
 }
 
-// ServeHTTP answers /behaviour/number/file.
+// ServeHTTP serves /behaviour/number/file.
 func (s *Source) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.broken.Load() {
-		http.Error(w, "down for a while", http.StatusServiceUnavailable)
+		http.Error(w, "temporarily unavailable", http.StatusServiceUnavailable)
 		return
 	}
 	parts := strings.Split(r.URL.Path, "/")
@@ -140,7 +140,8 @@ func (s *Source) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	http.NotFound(w, r)
 }
 
-// once misbehaves at the first request for a URL and then serves the file.
+// once returns a handler that calls fault for the first request for a URL and then
+// serves the file.
 func once(fault func(*Source, http.ResponseWriter, *http.Request, []byte)) func(*Source, http.ResponseWriter, *http.Request, []byte) {
 	return func(s *Source, w http.ResponseWriter, r *http.Request, file []byte) {
 		if _, again := s.asked.LoadOrStore(r.URL.Path, true); again {
@@ -152,7 +153,7 @@ func once(fault func(*Source, http.ResponseWriter, *http.Request, []byte)) func(
 }
 
 func (s *Source) serveFile(w http.ResponseWriter, _ *http.Request, file []byte) {
-	_, _ = w.Write(file) // whoever asked may have gone
+	_, _ = w.Write(file) // fails if the client has disconnected
 }
 
 // serveSlowly takes two seconds.
@@ -171,7 +172,7 @@ func (s *Source) serveSlowly(w http.ResponseWriter, r *http.Request, file []byte
 }
 
 func (s *Source) serveError(w http.ResponseWriter, _ *http.Request, _ []byte) {
-	http.Error(w, "out of order", http.StatusInternalServerError)
+	http.Error(w, "internal error", http.StatusInternalServerError)
 }
 
 func (s *Source) serveBusy(w http.ResponseWriter, _ *http.Request, _ []byte) {
@@ -179,7 +180,7 @@ func (s *Source) serveBusy(w http.ResponseWriter, _ *http.Request, _ []byte) {
 	http.Error(w, "slow down", http.StatusTooManyRequests)
 }
 
-// serveReset breaks the connection off in the middle of the body.
+// serveReset resets the connection in the middle of the body.
 func (s *Source) serveReset(w http.ResponseWriter, _ *http.Request, file []byte) {
 	conn, buf, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -196,7 +197,7 @@ func (s *Source) serveReset(w http.ResponseWriter, _ *http.Request, file []byte)
 
 func (s *Source) serveMissing(w http.ResponseWriter, r *http.Request, _ []byte) { http.NotFound(w, r) }
 
-// Env is what the service needs to be allowed to fetch from the source.
+// Env returns the settings that allow the service to fetch from the source.
 func (s *Source) Env() map[string]string {
 	return map[string]string{
 		"FETCH_ALLOW_CIDRS": "127.0.0.0/8",

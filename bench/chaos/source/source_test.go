@@ -18,7 +18,7 @@ import (
 	"vitrine/bench/chaos/source"
 )
 
-// get returns the status, the body and whether all of it came.
+// get returns the status, the body and whether the body is complete.
 func get(t *testing.T, url string) (int, []byte, bool) {
 	t.Helper()
 	resp, err := http.Get(url)
@@ -30,12 +30,13 @@ func get(t *testing.T, url string) (int, []byte, bool) {
 	return resp.StatusCode, body, err == nil
 }
 
+// decodes reports whether the body is a picture.
 func decodes(body []byte) bool {
 	_, _, err := image.Decode(bytes.NewReader(body))
 	return err == nil
 }
 
-func TestPicturesEndAsTheySay(t *testing.T) {
+func TestPicturesBehaveAsPromised(t *testing.T) {
 	t.Parallel()
 	s, err := source.Start(t.Context())
 	if err != nil {
@@ -48,7 +49,7 @@ func TestPicturesEndAsTheySay(t *testing.T) {
 	for range 600 {
 		picture := s.Pick(rng)
 		if urls[picture.URL] {
-			t.Fatalf("%s was given twice", picture.URL)
+			t.Fatalf("%s was returned twice", picture.URL)
 		}
 		urls[picture.URL] = true
 		name := strings.Split(picture.URL, "/")[3]

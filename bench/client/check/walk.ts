@@ -1,5 +1,5 @@
-// A walk through the API with a client whose types come from openapi.json alone:
-// what does not compile here would not compile for anybody else.
+// This program uses the API through a client whose types are generated from
+// openapi.json, so that a wrong document fails to compile.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import createClient from "openapi-fetch";
@@ -75,7 +75,7 @@ async function list(owner: number, id: number): Promise<void> {
   step("found it in the list");
 }
 
-// A second pass over the picture may give the product another version at any time: then the change is made anew.
+// The WebP variants of the picture may change the product's version at any time. If they do, the update is repeated.
 async function update(id: number): Promise<void> {
   const change = async () => {
     const { response } = await api.GET("/products/{id}", { params: { path: { id } } });
@@ -93,7 +93,7 @@ async function update(id: number): Promise<void> {
   assert.equal(late.response.status, 412);
   assert.equal(late.error?.code, "precondition_failed");
   assert.equal((await read(id)).product_price, 39.9);
-  step("changed it; a change under the old tag was refused");
+  step("updated it; an update with the old ETag was refused");
 }
 
 async function describePicture(id: number, image: string): Promise<void> {
@@ -103,7 +103,7 @@ async function describePicture(id: number, image: string): Promise<void> {
   step("described its picture");
 }
 
-// A user's own key: no user_id is needed, and what it may not do is refused.
+// With a user's API key, user_id is optional and the routes of administrators are refused.
 async function useKey(owner: number): Promise<void> {
   const made = await api.POST("/users/{id}/keys", { params: { path: { id: owner } }, body: { name: "walk", expires_in: 600 } });
   assert.ok(made.data, made.error?.detail);
@@ -111,9 +111,9 @@ async function useKey(owner: number): Promise<void> {
   const { data, error } = await api.POST("/products", { headers, body: { product_name: "Torch", product_price: 5 } });
   assert.ok(data, error?.detail);
   assert.equal(data.data.user_id, owner);
-  const letters = await api.GET("/admin/dead-letters", { headers });
-  assert.equal(letters.error?.code, "admin_only");
-  step("made an API key and used it");
+  const deadLetters = await api.GET("/admin/dead-letters", { headers });
+  assert.equal(deadLetters.error?.code, "admin_only");
+  step("created an API key and used it");
 }
 
 async function remove(id: number): Promise<void> {
@@ -126,11 +126,11 @@ async function remove(id: number): Promise<void> {
 }
 
 async function mistake(): Promise<void> {
-  // @ts-expect-error a name is text: the types know it before the service does
+  // @ts-expect-error a name is a string, as the types say
   const { error, response } = await api.POST("/users", { body: { name: 7, email: "nobody" } });
   assert.equal(response.status, 422);
   assert.deepEqual(error?.errors?.map((fault) => fault.pointer), ["/name", "/email"]);
-  step("a mistake was refused by the types and by the service");
+  step("an invalid request was refused by the types and by the service");
 }
 
 const owner = await createUser();

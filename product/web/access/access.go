@@ -18,6 +18,7 @@ import (
 	"github.com/google/uuid"
 
 	"vitrine/product"
+	"vitrine/product/account"
 	"vitrine/product/web/header"
 	"vitrine/product/web/problem"
 )
@@ -94,9 +95,9 @@ func WithCaller(r *http.Request, c Caller) *http.Request {
 
 // Keys verifies API keys.
 type Keys interface {
-	// VerifyKey returns what the key allows. Errors: [product.ErrInvalidKey], and
+	// VerifyKey returns what the key allows. Errors: [account.ErrInvalidKey], and
 	// [product.ErrUnavailable] if the key cannot be verified now.
-	VerifyKey(ctx context.Context, key string) (product.Grant, error)
+	VerifyKey(ctx context.Context, key string) (account.Grant, error)
 }
 
 // Rule authenticates callers. It is safe for concurrent use.
@@ -112,7 +113,7 @@ func New(adminToken string, keys Keys) Rule {
 }
 
 // Check authenticates the request's caller; the error is a 401 problem. The result is
-// valid for a few seconds (see [product.Service.VerifyKey]): an answer that takes longer
+// valid for a few seconds (see [catalogue.Service.VerifyKey]): an answer that takes longer
 // has to check again. Digests are compared instead of the tokens, so that the time taken
 // reveals neither how much of a guess is right nor the token's length.
 func (c Rule) Check(r *http.Request) (Caller, error) {
@@ -128,11 +129,11 @@ func (c Rule) Check(r *http.Request) (Caller, error) {
 	if subtle.ConstantTimeCompare(sum[:], c.admin[:]) == 1 {
 		return Caller{Scope: product.Everything(), Name: callerAdmin}, nil
 	}
-	if !strings.HasPrefix(token, product.KeyMark) {
+	if !strings.HasPrefix(token, account.KeyMark) {
 		return Caller{}, badToken()
 	}
 	grant, err := c.keys.VerifyKey(r.Context(), token)
-	if errors.Is(err, product.ErrInvalidKey) {
+	if errors.Is(err, account.ErrInvalidKey) {
 		return Caller{}, badToken()
 	}
 	if err != nil {

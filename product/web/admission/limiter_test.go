@@ -15,20 +15,20 @@ import (
 	"github.com/google/uuid"
 	"github.com/sirupsen/logrus"
 
+	"vitrine/bench/testenv"
 	"vitrine/cache"
-	"vitrine/product/producttest"
 	"vitrine/product/web/admission"
 )
 
 // redis is a cache on the common Redis, and the proxy in front of it. It is running
 // and has found the server.
-func redis(t *testing.T) (*cache.Cache, *producttest.Proxy) {
+func redis(t *testing.T) (*cache.Cache, *testenv.Proxy) {
 	t.Helper()
 	u, err := url.Parse(os.Getenv("REDIS_URL"))
 	if err != nil || u.Host == "" {
 		t.Fatal("REDIS_URL is not set: start the servers with `make up` and run the tests with `make test`")
 	}
-	proxy := producttest.NewProxy(t, u.Host)
+	proxy := testenv.NewProxy(t, u.Host)
 	u.Host = proxy.Addr
 	log := logrus.New()
 	log.SetOutput(io.Discard)
@@ -61,7 +61,7 @@ func eventually(t *testing.T, what string, reached func() bool) {
 
 // pair is two replicas' limiters that share their counts, and a Redis that the first
 // one alone can be cut off from.
-func pair(t *testing.T, window time.Duration) (one, two *admission.Limiter, proxy *producttest.Proxy) {
+func pair(t *testing.T, window time.Duration) (one, two *admission.Limiter, proxy *testenv.Proxy) {
 	t.Helper()
 	prefix := uuid.NewString() + ":"
 	near, proxy := redis(t)
@@ -165,7 +165,7 @@ func TestUsesComeBack(t *testing.T) {
 // count, and no use waits longer than a call to Redis may take.
 func TestWithoutRedis(t *testing.T) {
 	t.Parallel()
-	for name, fail := range map[string]func(*producttest.Proxy){"frozen": (*producttest.Proxy).Stall, "refusing": (*producttest.Proxy).Refuse} {
+	for name, fail := range map[string]func(*testenv.Proxy){"frozen": (*testenv.Proxy).Stall, "refusing": (*testenv.Proxy).Refuse} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			one, two, proxy := pair(t, time.Hour)

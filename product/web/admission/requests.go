@@ -9,7 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"vitrine/product"
+	"vitrine/product/postgres"
 	"vitrine/product/web/problem"
 )
 
@@ -85,7 +85,7 @@ func (q *Requests) Admit(r *http.Request, preferred bool) (admitted *http.Reques
 		p.release()
 		return nil, nil, err
 	}
-	admitted = r.WithContext(context.WithValue(product.Sheddable(r.Context()), permitKey{}, p))
+	admitted = r.WithContext(context.WithValue(postgres.Sheddable(r.Context()), permitKey{}, p))
 	admitted.Body = &countedBody{r.Body, p}
 	return admitted, p.done, nil
 }

@@ -3,16 +3,16 @@ package body
 import (
 	"time"
 
-	"vitrine/product"
+	"vitrine/product/account"
 )
 
 // NewUser decodes the body of POST /users.
-func NewUser(body []byte) (product.NewUser, error) {
+func NewUser(body []byte) (account.NewUser, error) {
 	o, err := parseObject(body, "name", "email")
 	if err != nil {
-		return product.NewUser{}, err
+		return account.NewUser{}, err
 	}
-	var u product.NewUser
+	var u account.NewUser
 	u.Name, _ = o.nonempty("name")
 	u.Email, _ = o.nonempty("email")
 	return u, o.verdict(u)
@@ -20,13 +20,13 @@ func NewUser(body []byte) (product.NewUser, error) {
 
 // NewKey decodes the body of POST /users/{id}/keys. Null means absent for all fields
 // but read_only, for which it is ambiguous.
-func NewKey(body []byte, now time.Time) (product.NewAPIKey, error) {
+func NewKey(body []byte, now time.Time) (account.NewAPIKey, error) {
 	const fieldReadOnly, fieldExpiresAt, fieldExpiresIn = "read_only", "expires_at", "expires_in"
 	o, err := parseObject(body, "name", fieldReadOnly, fieldExpiresAt, fieldExpiresIn)
 	if err != nil {
-		return product.NewAPIKey{}, err
+		return account.NewAPIKey{}, err
 	}
-	var n product.NewAPIKey
+	var n account.NewAPIKey
 	var state presence
 	n.Name, _ = o.text("name")
 	n.ReadOnly, state = o.boolean(fieldReadOnly)

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"vitrine/product"
+	"vitrine/product/account"
 	"vitrine/product/web/body"
 	"vitrine/product/web/problem"
 )
@@ -260,7 +261,7 @@ func TestDecodePatchRefuses(t *testing.T) {
 func TestDecodeNewUserNeedsNothing(t *testing.T) {
 	t.Parallel()
 	for _, data := range []string{`{}`, `{"name":null,"email":null}`} {
-		if got, err := body.NewUser([]byte(data)); err != nil || got != (product.NewUser{}) {
+		if got, err := body.NewUser([]byte(data)); err != nil || got != (account.NewUser{}) {
 			t.Errorf("%s: %+v, %v", data, got, err)
 		}
 	}

@@ -1,14 +1,14 @@
 package body
 
-import "vitrine/product"
+import "vitrine/product/deadletter"
 
 // Replay decodes the body of POST /admin/dead-letters/replay.
-func Replay(body []byte) (product.ReplayRequest, error) {
+func Replay(body []byte) (deadletter.ReplayRequest, error) {
 	o, err := parseObject(body, "id", "fingerprint", "all", "canary", "rate")
 	if err != nil {
-		return product.ReplayRequest{}, err
+		return deadletter.ReplayRequest{}, err
 	}
-	q := product.ReplayRequest{Rate: product.DefaultReplayRate}
+	q := deadletter.ReplayRequest{Rate: deadletter.DefaultReplayRate}
 	id, state := o.id("id")
 	if o.set("id", state) {
 		q.Letter = &id

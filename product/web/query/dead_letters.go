@@ -1,8 +1,6 @@
 package query
 
-import (
-	"vitrine/product"
-)
+import "vitrine/product/deadletter"
 
 // The parameters of GET and DELETE /admin/dead-letters.
 var (
@@ -12,8 +10,8 @@ var (
 )
 
 // DeadLetters returns the filter of dead letters in the parameters.
-func (q *Parameters) DeadLetters() product.DeadLetterFilter {
-	return product.DeadLetterFilter{
+func (q *Parameters) DeadLetters() deadletter.Filter {
+	return deadletter.Filter{
 		Code: q.Text("code"), Stage: q.Text("stage"), Host: q.Text("host"), Fingerprint: q.Text("fingerprint"),
 		ProductID: q.Number("product_id"), Replayed: q.Flag("replayed"),
 		CreatedAfter: q.Time("created_after"), CreatedBefore: q.Time("created_before"),

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"vitrine/product"
+	"vitrine/product/event"
 )
 
 const (
@@ -37,15 +38,15 @@ const (
 
 // Source has the events of products.
 type Source interface {
-	Events(ctx context.Context, scope product.Scope, f product.EventFilter, after int64) (product.EventPage, error)
-	Subscribe(ctx context.Context, scope product.Scope, f product.EventFilter) (*product.Subscription, error)
+	Events(ctx context.Context, scope product.Scope, f event.Filter, after int64) (event.Page, error)
+	Subscribe(ctx context.Context, scope product.Scope, f event.Filter) (*event.Subscription, error)
 }
 
 // Config is what a stream needs.
 type Config struct {
 	Source    Source
 	Scope     product.Scope
-	Filter    product.EventFilter
+	Filter    event.Filter
 	Resumes   bool                      // after Position; else the stream begins with new events
 	Position  int64                     // the client has all events up to here
 	Check     func(*http.Request) error // returns nil while the caller may see the events
@@ -61,8 +62,8 @@ type Stream struct {
 	request *http.Request
 
 	position     int64 // the client has all events up to here
-	first        product.EventPage
-	subscription *product.Subscription
+	first        event.Page
+	subscription *event.Subscription
 	buffer       []byte
 	wrote        time.Time
 	checked      time.Time // when the caller was last checked
@@ -109,7 +110,7 @@ func (s *Stream) subscribe() (err error) {
 	return nil
 }
 
-func (s *Stream) page() (product.EventPage, error) {
+func (s *Stream) page() (event.Page, error) {
 	return s.cfg.Source.Events(s.request.Context(), s.cfg.Scope, s.cfg.Filter, s.position)
 }
 
@@ -228,8 +229,8 @@ func (s *Stream) follow() (reason string) {
 }
 
 // sendAll sends an event and those queued after it.
-func (s *Stream) sendAll(e *product.Event) error {
-	events := []*product.Event{e}
+func (s *Stream) sendAll(e *event.Event) error {
+	events := []*event.Event{e}
 	for len(events) < eventBatch {
 		select {
 		case e, ok := <-s.subscription.Events():
@@ -265,7 +266,7 @@ func (s *Stream) beat() error {
 
 // send sends the events that the client does not have yet; it then has everything up to
 // position.
-func (s *Stream) send(events []*product.Event, position int64) error {
+func (s *Stream) send(events []*event.Event, position int64) error {
 	for _, e := range events {
 		if e.Position > s.position {
 			s.buffer = fmt.Appendf(s.buffer, "event: %s\nid: %d\ndata: %s\n\n", e.Type, e.Position, e.Data)

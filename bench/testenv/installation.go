@@ -1,0 +1,118 @@
+package testenv
+
+import (
+	"context"
+	"errors"
+	"os"
+	"sync"
+	"testing"
+
+	"github.com/google/uuid"
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"vitrine/imaging"
+	"vitrine/product/job"
+	"vitrine/product/maintenance"
+	"vitrine/product/outbox"
+	"vitrine/queue"
+)
+
+func NewInstallation(t *testing.T) *installation {
+	t.Helper()
+	i := &installation{url: os.Getenv("RABBITMQ_URL"), prefix: "test-" + uuid.NewString() + "."}
+	if i.url == "" {
+		t.Fatal("RABBITMQ_URL is not set: start the servers with `make up` and run the tests with `make test`")
+	}
+	conn, err := amqp.Dial(i.url)
+	if err != nil {
+		t.Fatalf("RabbitMQ is out of reach, start it with `make up`: %v", err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	if i.ch, err = conn.Channel(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		i.Remove("images")
+		i.Remove("images.dead")
+		if err := i.ch.ExchangeDelete(i.prefix+"images.dlx", false, false); err != nil {
+			t.Error(err)
+		}
+	})
+	i.Environment = New(t)
+	return i
+}
+
+// installation is a catalogue with queues of its own on the real broker.
+type installation struct {
+	*Environment
+	url, prefix string
+	ch          *amqp.Channel
+
+	Mu   sync.Mutex
+	Done []int64 // owners of the jobs that were done, in their order
+}
+
+// remove loses a queue with all that is in it.
+func (i *installation) Remove(queue string) {
+	i.T.Helper()
+	if _, err := i.ch.QueueDelete(i.prefix+queue, false, false, false); err != nil {
+		i.T.Error(err)
+	}
+}
+
+// broker runs a connection with the queues.
+func (i *installation) Broker(workers int, jobs *job.Store) *queue.Broker {
+	i.T.Helper()
+	broker := queue.New(queue.Config{URLs: []string{i.url}, Prefix: i.prefix, Workers: workers}, Quiet())
+	broker.Handle(func(ctx context.Context, d queue.Delivery) queue.Verdict { return i.work(ctx, jobs, d.Body) })
+	Run(i.T, broker.Run)
+	return broker
+}
+
+// replica runs what every process runs, with connections of its own.
+func (i *installation) Replica(workers int, limits outbox.Limits) *queue.Broker {
+	i.T.Helper()
+	store := Open(i.T, i.DSN)
+	broker := i.Broker(workers, NewReplica(store, i.Cache).Jobs)
+	Run(i.T, outbox.NewJobRelay(outbox.New(store), broker, limits, nil, Quiet()).Run)
+	Run(i.T, maintenance.NewReconciler(store, maintenance.Steps(broker), Quiet()).Run)
+	return broker
+}
+
+// work does a job, if there is anything to do.
+func (i *installation) work(ctx context.Context, jobs *job.Store, body []byte) queue.Verdict {
+	job, err := imaging.DecodeJob(body)
+	if err != nil {
+		return queue.Reject
+	}
+	claim, err := jobs.Claim(ctx, job, uuid.NewString(), Lease)
+	switch {
+	case errors.Is(err, imaging.ErrNothingToDo):
+		return queue.Ack
+	case err != nil: // the database is busy: the job must not be lost for that
+		return queue.Leave
+	}
+	var owner int64
+	if err := i.DB.QueryRowContext(ctx, `SELECT user_id FROM products WHERE id = $1`, claim.ProductID).Scan(&owner); err != nil {
+		return queue.Leave
+	}
+	i.Mu.Lock()
+	i.Done = append(i.Done, owner)
+	i.Mu.Unlock()
+	if err := jobs.Settle(ctx, claim, ReadyOutcome(claim, Digest(1))); err != nil {
+		return queue.Leave
+	}
+	return queue.Ack
+}
+
+// doneFor counts the jobs that were done for one owner.
+func (i *installation) DoneFor(owner int64) (n int) {
+	i.Mu.Lock()
+	defer i.Mu.Unlock()
+	for _, o := range i.Done {
+		if o == owner {
+			n++
+		}
+	}
+	return n
+}

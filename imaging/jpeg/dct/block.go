@@ -1,0 +1,18 @@
+package dct
+
+// Block holds 8x8 coefficients or samples, row by row.
+type Block [64]int32
+
+// ZigZag maps the order in which coefficients are coded to their index in a Block (T.81 figure A.6).
+var ZigZag = [64]uint8{
+	0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5,
+	12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14, 21, 28,
+	35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51,
+	58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
+}
+
+// rotate rotates (x, y) by an angle whose cosine and sine, scaled, are c and s.
+func rotate(x, y, c, s int32) (int32, int32) {
+	t := c * (x + y)
+	return t - (c+s)*y, t + (s-c)*x
+}

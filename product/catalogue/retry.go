@@ -1,0 +1,73 @@
+package catalogue
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"vitrine/imaging"
+	"vitrine/product"
+	"vitrine/product/outbox"
+)
+
+// ErrNotFailed means that an image has not failed, or no longer, so that it cannot be
+// retried. It is an [product.ErrConflict].
+var ErrNotFailed = fmt.Errorf("image has not failed: %w", product.ErrConflict)
+
+// RetryImage begins the processing of a failed image anew, with all its attempts, and
+// returns the product. Errors: [product.ErrNotFound] if the product or the image does not exist,
+// [ErrNotFailed], [product.ErrPrecondition].
+func (s *Service) RetryImage(ctx context.Context, scope product.Scope, id int64, image uuid.UUID, pre product.Precondition) (product.Snapshot, error) {
+	return s.Write(ctx, scope, id, "retry image", func(ctx context.Context, e *Edit) error {
+		if !e.Has(image) {
+			return fmt.Errorf("image %s: %w", image, product.ErrNotFound)
+		}
+		if err := pre.Check(e.Product.Version); err != nil {
+			return err
+		}
+		_, err := e.Restart(ctx, image, AnyGeneration)
+		return err
+	})
+}
+
+func (e *Edit) Has(image uuid.UUID) bool { return e.Image(image) != nil }
+
+// anyGeneration restarts an image of any generation.
+const AnyGeneration = 0
+
+// Restart begins the processing of a failed image of the product anew, and returns its new
+// generation; jobs of earlier generations are dropped. Dead letters of the failure count as
+// replayed. The error is [ErrNotFailed] if the image does not exist, has not failed, or is
+// not of the generation asked for.
+func (e *Edit) Restart(ctx context.Context, image uuid.UUID, generation int64) (int64, error) {
+	const q = `
+		UPDATE images SET status = 'pending', generation = generation + 1, attempts = 0, deferrals = 0,
+			queued_at = clock_timestamp(), settled_at = NULL, request_id = $5,
+			error_code = NULL, error_detail = NULL, error_stage = NULL, error_retryable = NULL
+		WHERE id = $1 AND product_id = $2 AND status = $3 AND ($4 = 0 OR generation = $4)
+		RETURNING generation, ` + ImageColumns
+	var row struct {
+		Generation int64 `db:"generation"`
+		ImageRow
+	}
+	err := e.Tx.GetContext(ctx, &row, q, image, e.Product.ID, imaging.Failed, generation, product.RequestID(ctx))
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return 0, fmt.Errorf("restart image %s: %w", image, ErrNotFailed)
+	case err != nil:
+		return 0, fmt.Errorf("restart image %s: %w", image, err)
+	}
+	const mark = `
+		UPDATE dead_letters SET replayed_at = clock_timestamp()
+		WHERE image_id = $1 AND generation < $2 AND replayed_at IS NULL`
+	if _, err := e.Tx.ExecContext(ctx, mark, image, row.Generation); err != nil {
+		return 0, fmt.Errorf("mark dead letters: %w", err)
+	}
+	e.Replace(row.ImageRow)
+	e.Enqueue(image, row.Generation, outbox.PriorityFirst)
+	e.Changed = true
+	return row.Generation, nil
+}

@@ -1,0 +1,48 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"vitrine/product"
+	"vitrine/product/catalogue"
+	"vitrine/product/outbox"
+)
+
+// ProcessAgain begins the processing anew of images that have a digest whose objects may be
+// gone. Pending and failed images need nothing: what they get is stored later.
+func (j *Store) ProcessAgain(ctx context.Context, objectKey uuid.UUID, sha256 string) error {
+	const find = `SELECT id FROM products WHERE object_key = $1`
+	const q = `
+		UPDATE images SET status = 'pending', generation = generation + 1, attempts = 0, deferrals = 0, reprocess = '{}',
+			sent = false, queued_at = clock_timestamp(), settled_at = NULL, request_id = $3,` + unclaim + `
+		FROM` + catalogue.OneDigest + `
+		WHERE status IN ('processing', 'ready') AND` + catalogue.UsesObjects + `
+		RETURNING generation, ` + catalogue.ImageColumns
+	var id int64
+	err := j.store.Get(ctx, "product of object key", &id, find, objectKey)
+	if err == nil {
+		_, err = j.catalogue.Write(ctx, product.Everything(), id, "process images again", func(ctx context.Context, e *catalogue.Edit) error {
+			var begun []struct {
+				catalogue.ImageRow
+				Generation int64 `db:"generation"`
+			}
+			if err := e.Tx.SelectContext(ctx, &begun, q, objectKey, sha256, product.RequestID(ctx)); err != nil {
+				return fmt.Errorf("process images again: %w", err)
+			}
+			for _, image := range begun {
+				e.Replace(image.ImageRow)
+				e.Enqueue(image.ID, image.Generation, outbox.PriorityFirst)
+				e.Changed = true
+			}
+			return nil
+		})
+	}
+	if errors.Is(err, product.ErrNotFound) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,36 @@
+package maintenance
+
+import (
+	"context"
+	"time"
+
+	"vitrine/imaging"
+	"vitrine/product/job"
+)
+
+// sweepOriginals deletes sources that are older than a time and that no image needs: what
+// a process left that ended before it could delete them. Reprocessing downloads a source
+// that is missing all the same.
+func (s *Sweeper) sweepOriginals(ctx context.Context, page []Object, before time.Time) error {
+	var old []digest
+	for _, object := range page {
+		if objectKey, sha256, ok := imaging.ParseOriginalKey(object.Key); ok && object.Modified.Before(before) {
+			old = append(old, digest{ObjectKey: objectKey, SHA256: sha256})
+		}
+	}
+	idle, err := s.idleOriginals(ctx, old)
+	if err != nil {
+		return err
+	}
+	return deleteEach(ctx, s.log, "originals", idle, func(d digest) (string, error) {
+		key := imaging.OriginalKey(d.ObjectKey, d.SHA256)
+		return key, s.objects.Delete(ctx, key)
+	})
+}
+
+// idleOriginals returns those that no image is about to need.
+func (s *Sweeper) idleOriginals(ctx context.Context, all []digest) ([]digest, error) {
+	const needs = ` product_id = (SELECT products.id FROM products WHERE products.object_key = o.object_key) AND source_sha256 = o.sha256
+		AND (status = 'processing' OR ` + job.NeedsOriginal + `) `
+	return s.without(ctx, "idle originals", all, needs)
+}

@@ -1,0 +1,1 @@
+package outbox_test

@@ -1,0 +1,111 @@
+package outbox_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"vitrine/bench/testenv"
+	"vitrine/imaging"
+	"vitrine/product"
+	"vitrine/product/outbox"
+)
+
+// TestWhatIsNotInFlight shows what makes room for an owner that may have one job
+// in flight.
+func TestWhatIsNotInFlight(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(*testing.T, *testenv.Environment, *testenv.JobSink){
+		"put off": func(_ *testing.T, c *testenv.Environment, l *testenv.JobSink) {
+			o := testenv.FailedOutcome(imaging.CodeSourceUnavailable)
+			o.Retry, o.RetryIn = true, time.Hour
+			c.Settle(l.Begin(), o)
+		},
+		"failed": func(_ *testing.T, c *testenv.Environment, l *testenv.JobSink) {
+			c.Settle(l.Begin(), testenv.FailedOutcome(imaging.CodeSourceNotFound))
+		},
+		"deleted": func(t *testing.T, c *testenv.Environment, l *testenv.JobSink) {
+			claim := l.Begin()
+			if err := c.Delete(t.Context(), product.Everything(), claim.ProductID, product.Precondition{}); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"message lost for long": func(t *testing.T, c *testenv.Environment, l *testenv.JobSink) {
+			testenv.Receive(t, "a value", l.Jobs)
+			c.Exec(`UPDATE images SET queued_at = now() - interval '6 minutes' WHERE sent`)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := testenv.New(t)
+			c.Backlog(c.User, 2)
+			l := testenv.NewJobSink(c)
+			testenv.Run(t, outbox.NewJobRelay(c.Outbox, l, outbox.Limits{PerOwner: 1}, nil, testenv.Quiet()).Run)
+			end(t, c, l)
+			testenv.Receive(t, "a value", l.Jobs)
+		})
+	}
+}
+
+// TestLostJobsAreSentAgain has an owner's only job in flight be lost: once it
+// waits in the outbox again it keeps neither itself nor the others back.
+func TestLostJobsAreSentAgain(t *testing.T) {
+	t.Parallel()
+	for name, lose := range map[string]func(*testing.T, *testenv.Environment, *testenv.JobSink){
+		"message": func(t *testing.T, c *testenv.Environment, l *testenv.JobSink) {
+			testenv.Receive(t, "a value", l.Jobs)
+			c.Exec(`UPDATE images SET queued_at = now() - interval '31 seconds' WHERE sent`)
+		},
+		"worker": func(_ *testing.T, c *testenv.Environment, l *testenv.JobSink) {
+			claim := l.Begin()
+			c.Exec(`UPDATE images SET lease_until = now() - interval '3 seconds', queued_at = now() - interval '31 seconds'
+				WHERE id = $1`, claim.ImageID)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := testenv.New(t)
+			c.Backlog(c.User, 1)
+			l := testenv.NewJobSink(c)
+			testenv.Run(t, outbox.NewJobRelay(c.Outbox, l, outbox.Limits{PerOwner: 1}, nil, testenv.Quiet()).Run)
+			lose(t, c, l)
+			testenv.Eventually(t, "the relay is done with it", func() bool { return c.Count("outbox") == 0 })
+			c.Reconcile(testenv.EmptyQueue)
+			claim := l.Begin()
+			c.Backlog(c.User, 1)
+			c.Settle(claim, testenv.ReadyOutcome(claim, testenv.Digest(1)))
+			l.Begin()
+		})
+	}
+}
+
+// TestRelayKilledBetweenClaimAndPublish has a process vanish with an owner's jobs:
+// they count as in flight as long as they are claimed, and are sent by another
+// relay then.
+func TestRelayKilledBetweenClaimAndPublish(t *testing.T) {
+	t.Parallel()
+	c := testenv.New(t)
+	c.Backlog(c.User, 5)
+	store := testenv.Open(t, c.DSN)
+	ctx, kill := context.WithCancel(t.Context())
+	err := outbox.NewJobRelay(outbox.New(store), publisher(func(context.Context, []outbox.Message) []error {
+		kill()
+		return []error{store.Close(), errors.New("killed")} // so nothing is given back
+	}), outbox.Limits{PerOwner: 2}, nil, testenv.Quiet()).Run(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := c.Count("outbox WHERE claimed_until > now()"); n != 2 {
+		t.Fatalf("%d jobs are claimed", n)
+	}
+	l := testenv.NewJobSink(c)
+	testenv.Run(t, outbox.NewJobRelay(c.Outbox, l, outbox.Limits{PerOwner: 3}, nil, testenv.Quiet()).Run)
+	testenv.Receive(t, "a value", l.Jobs)
+	c.Exec(`UPDATE outbox SET claimed_until = now() - interval '1 second' WHERE claim IS NOT NULL`)
+	testenv.Receive(t, "a value", l.Jobs)
+	testenv.Receive(t, "a value", l.Jobs)
+	if n := len(l.Sent()); n != 3 || c.Count("images WHERE sent") != 3 {
+		t.Errorf("%d jobs in flight", n)
+	}
+}

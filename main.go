@@ -162,7 +162,7 @@ func reprocess(ctx context.Context, cfg config.Config, args []string, stdout io.
 		return fmt.Errorf("DATABASE_URL: %w", err)
 	}
 	defer func() { _ = store.Close() }()
-	current := imaging.PipelineVersion(cfg.Likeness, cfg.WebPSizes)
+	current := imaging.PipelineVersion(cfg.Likeness, cfg.WebP())
 	if *all {
 		current = ""
 	}
@@ -286,19 +286,15 @@ func newApp(cfg config.Config, log *logrus.Logger) (*app, error) {
 }
 
 func fetchConfig(cfg config.Config) fetch.Config {
-	ports := make([]int, len(cfg.FetchAllowPorts))
-	for i, p := range cfg.FetchAllowPorts {
-		ports[i] = int(p)
-	}
 	return fetch.Config{
-		Timeout: cfg.FetchTimeout, MaxBytes: int64(cfg.FetchMaxBytes), AllowCIDRs: cfg.FetchAllowCIDRs, AllowPorts: ports,
+		Timeout: cfg.FetchTimeout, MaxBytes: int64(cfg.FetchMaxBytes), AllowCIDRs: cfg.FetchAllowCIDRs, AllowPorts: cfg.AllowedPorts(),
 		RootCAs: cfg.FetchCAs.Pool, HostConnections: cfg.FetchPerHost,
 	}
 }
 
 func workerConfig(cfg config.Config) worker.Config {
 	return worker.Config{
-		MaxAttempts: cfg.MaxAttempts, WebP: cfg.WebPSizes, Reprocess: reprocessing, // "off" is the name of no size
+		MaxAttempts: cfg.MaxAttempts, WebP: cfg.WebP(), Reprocess: reprocessing,
 		Process: process.Config{
 			Limits:       process.Limits{MaxPixels: int64(cfg.MaxPixels), MaxSide: cfg.MaxSide},
 			MemoryBudget: int64(cfg.MemBudget), DecodeTimeout: cfg.DecodeTimeout, SSIMTarget: cfg.Likeness,
@@ -372,7 +368,7 @@ func (a *app) listen(ctx context.Context) (err error) {
 		return fmt.Errorf("HTTP_ADDR: %w", err)
 	}
 	a.api.Addr = a.apiListener.Addr().String()
-	if a.cfg.AdminAddr == "off" {
+	if !a.cfg.ServesAdmin() {
 		return nil
 	}
 	if a.admListener, err = lc.Listen(ctx, "tcp", a.cfg.AdminAddr); err != nil {

@@ -85,9 +85,9 @@ const FocalWork = "images WHERE 'focal' = ANY (array_append(reprocess, reprocess
 func (c *Environment) Follow() {
 	c.T.Helper()
 	listener := postgres.NewListener(c.DSN, Quiet())
-	Run(c.T, listener.Run)
 	Run(c.T, event.NewSequencer(c.Events, Quiet()).Run)
 	Run(c.T, event.NewTailer(c.Events, listener.Wake(event.Channel, ""), Quiet()).Run)
+	Run(c.T, listener.Run)
 }
 
 // ids are those of a page's products.

@@ -318,8 +318,8 @@ func handlers(cfg config.Config) int {
 	return cfg.Workers + reprocessing
 }
 
-var verdicts = map[imaging.Verdict]queue.Verdict{
-	imaging.Ack: queue.Ack, imaging.DeadLetter: queue.Reject, imaging.Leave: queue.Leave,
+var verdicts = map[worker.Verdict]queue.Verdict{
+	worker.Ack: queue.Ack, worker.DeadLetter: queue.Reject, worker.Leave: queue.Leave,
 }
 
 // fileDeadLetters gives the handler of the dead-letter queue. What cannot be

@@ -119,7 +119,7 @@ func (s *Pipeline) NewWorker(cfg worker.Config) *worker.Worker {
 }
 
 // newWorkerOn returns a worker with a job store of its own.
-func (s *Pipeline) NewWorkerOn(jobs imaging.JobStore, cfg worker.Config) *worker.Worker {
+func (s *Pipeline) NewWorkerOn(jobs worker.JobStore, cfg worker.Config) *worker.Worker {
 	s.T.Helper()
 	u, err := url.Parse(s.Sources.URL)
 	if err != nil {
@@ -155,13 +155,13 @@ func (s *Pipeline) NewReadyProduct(paths ...string) Product {
 }
 
 // first makes one of a product's images ready.
-func (s *Pipeline) ProcessFirst(worker *worker.Worker, image Image) {
+func (s *Pipeline) ProcessFirst(imageWorker *worker.Worker, image Image) {
 	s.T.Helper()
 	body, err := JobOf(image).Encode()
 	if err != nil {
 		s.T.Fatal(err)
 	}
-	if verdict := worker.Handle(s.T.Context(), body); verdict != imaging.Ack {
+	if verdict := imageWorker.Handle(s.T.Context(), body); verdict != worker.Ack {
 		s.T.Fatalf("the first processing of %s ended with %d", image.Source, verdict)
 	}
 	s.Exec(`DELETE FROM outbox WHERE kind = 'image_job' AND priority = 0 AND subject = $1`, image.ID)
@@ -223,7 +223,7 @@ func (s *Pipeline) NewRelay() *outbox.Relay {
 // hooked is a job store with something that happens when a claim is made, and before it is
 // settled.
 type HookedStore struct {
-	imaging.JobStore
+	worker.JobStore
 	Claimed, Settling func(ctx context.Context)
 }
 

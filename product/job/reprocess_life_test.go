@@ -12,6 +12,7 @@ import (
 	"vitrine/bench/testenv"
 	"vitrine/imaging"
 	"vitrine/imaging/imagingtest"
+	"vitrine/imaging/worker"
 	"vitrine/product"
 	"vitrine/product/maintenance"
 	"vitrine/product/outbox"
@@ -275,18 +276,18 @@ func TestReprocessIsHandedBack(t *testing.T) {
 	w := s.NewReadyProduct("/logo.png")
 	begun := make(chan struct{})
 	ctx, stop := context.WithCancel(t.Context())
-	worker := s.NewWorkerOn(testenv.HookedStore{JobStore: s.Jobs, Claimed: func(ctx context.Context) {
+	imageWorker := s.NewWorkerOn(testenv.HookedStore{JobStore: s.Jobs, Claimed: func(ctx context.Context) {
 		close(begun)
 		<-ctx.Done()
 	}}, testenv.RetryAtOnce)
-	verdict := make(chan imaging.Verdict, 1)
+	verdict := make(chan worker.Verdict, 1)
 	j := testenv.JobOf(w.Images[0])
 	j.Reprocess = true
 	s.Exec(`DELETE FROM outbox WHERE kind = 'image_job'`)
-	go func() { verdict <- worker.Handle(ctx, testenv.Encode(t, j)) }()
+	go func() { verdict <- imageWorker.Handle(ctx, testenv.Encode(t, j)) }()
 	testenv.Receive(t, "a value", begun)
 	stop()
-	if got := testenv.Receive(t, "a value", verdict); got != imaging.Ack && got != imaging.Leave {
+	if got := testenv.Receive(t, "a value", verdict); got != worker.Ack && got != worker.Leave {
 		t.Fatalf("verdict %d", got)
 	}
 	if n := s.Count(`images WHERE reprocess = '{webp}' AND lease_holder IS NULL AND attempts = 0`); n != 1 {

@@ -6,6 +6,7 @@ import (
 
 	"vitrine/bench/testenv"
 	"vitrine/imaging"
+	"vitrine/imaging/worker"
 	"vitrine/product"
 )
 
@@ -133,16 +134,16 @@ func TestReprocessWithoutAPermit(t *testing.T) {
 	w := s.NewReadyProduct("/logo.png", "/logo.png")
 	s.Exec(`DELETE FROM outbox WHERE kind = 'image_job'`)
 	begun, wake := make(chan struct{}), make(chan struct{})
-	worker := s.NewWorkerOn(testenv.HookedStore{JobStore: s.Jobs, Claimed: func(context.Context) { close(begun); <-wake }}, testenv.RetryAtOnce)
-	handle := func(i int) imaging.Verdict {
+	imageWorker := s.NewWorkerOn(testenv.HookedStore{JobStore: s.Jobs, Claimed: func(context.Context) { close(begun); <-wake }}, testenv.RetryAtOnce)
+	handle := func(i int) worker.Verdict {
 		j := testenv.JobOf(w.Images[i])
 		j.Reprocess = true
-		return worker.Handle(t.Context(), testenv.Encode(t, j))
+		return imageWorker.Handle(t.Context(), testenv.Encode(t, j))
 	}
-	first := make(chan imaging.Verdict, 1)
+	first := make(chan worker.Verdict, 1)
 	go func() { first <- handle(0) }()
 	testenv.Receive(t, "a value", begun)
-	if got := handle(1); got != imaging.Ack {
+	if got := handle(1); got != worker.Ack {
 		t.Errorf("verdict %d", got)
 	}
 	if n := s.Count(`images WHERE id = $1 AND attempts = 0 AND reprocess = '{webp}' AND lease_holder IS NULL`, w.Images[1].ID); n != 1 {
@@ -152,7 +153,7 @@ func TestReprocessWithoutAPermit(t *testing.T) {
 		t.Errorf("%d jobs", n)
 	}
 	close(wake)
-	if got := testenv.Receive(t, "a value", first); got != imaging.Ack {
+	if got := testenv.Receive(t, "a value", first); got != worker.Ack {
 		t.Errorf("verdict %d", got)
 	}
 	if s.CountWebP(w.Images[0].ID) != 2 {

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"vitrine/bench/testenv"
-	"vitrine/imaging"
 	"vitrine/imaging/imagingtest"
 	"vitrine/imaging/process"
 	"vitrine/imaging/worker"
@@ -95,7 +94,7 @@ func TestDuplicateWaitsForTheObjectStore(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if verdict := s.Worker.Handle(ctx, body); verdict != imaging.Ack || ctx.Err() != nil {
+	if verdict := s.Worker.Handle(ctx, body); verdict != worker.Ack || ctx.Err() != nil {
 		t.Fatalf("the try ended with %d, %v", verdict, ctx.Err())
 	}
 	if n := s.Count(`images WHERE id = $1 AND status = 'pending' AND attempts = 0 AND deferrals = 1`, w.Images[1].ID); n != 1 {

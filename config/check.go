@@ -85,7 +85,7 @@ func (c *Config) check(p *problems) {
 	p.add("IMAGE_DECODE_TIMEOUT", between(c.DecodeTimeout, 100*time.Millisecond, time.Minute))
 	p.add("FETCH_TIMEOUT", between(c.FetchTimeout, 100*time.Millisecond, 5*time.Minute))
 	p.add("FETCH_PER_HOST", between(c.FetchPerHost, 0, 256))
-	if !p.named["IMAGE_MEMORY_BUDGET"] { // sources may use a quarter of it, see process.Processor
+	if !p.named["IMAGE_MEMORY_BUDGET"] { // sources may use a quarter of it, see imaging.Processor
 		p.add("FETCH_MAX_BYTES", between(c.FetchMaxBytes, 1, c.MemBudget/4))
 	}
 }

@@ -10,13 +10,13 @@ import (
 	"strings"
 )
 
-// off is the value that turns a setting off.
+// off is the value that switches a setting off.
 const off = "off"
 
-// ServesAdmin reports whether metrics and profiles are served at ADMIN_ADDR.
+// ServesAdmin reports whether ADMIN_ADDR is to be served.
 func (c Config) ServesAdmin() bool { return c.AdminAddr != off }
 
-// WebP returns the sizes to make as WebP too, none if WEBP_SIZES is off.
+// WebP returns the sizes that are also made as WebP.
 func (c Config) WebP() []string {
 	if slices.Equal(c.WebPSizes, []string{off}) {
 		return nil
@@ -24,7 +24,19 @@ func (c Config) WebP() []string {
 	return c.WebPSizes
 }
 
-// AllowedPorts returns FETCH_ALLOW_PORTS as numbers.
+// Reprocessing is how many ready images a process reprocesses at once.
+const Reprocessing = 1
+
+// Handlers returns how many messages of the queue are handled at once. Reprocessing has
+// handlers of its own, so that the first processing of images never waits for it.
+func (c Config) Handlers() int {
+	if c.Workers == 0 {
+		return 0
+	}
+	return c.Workers + Reprocessing
+}
+
+// AllowedPorts returns FETCH_ALLOW_PORTS as plain numbers.
 func (c Config) AllowedPorts() []int {
 	ports := make([]int, len(c.FetchAllowPorts))
 	for i, p := range c.FetchAllowPorts {
@@ -85,7 +97,7 @@ func (c *Config) bucketURL() string {
 	switch {
 	case c.S3Endpoint != "":
 		return strings.TrimRight(c.S3Endpoint, "/") + "/" + c.S3Bucket
-	case strings.Contains(c.S3Bucket, "."): // the wildcard certificate of AWS does not cover a dotted subdomain
+	case strings.Contains(c.S3Bucket, "."): // the certificate of AWS does not cover it as a host
 		return fmt.Sprintf("https://s3.%s.amazonaws.com/%s", c.AWSRegion, c.S3Bucket)
 	}
 	return fmt.Sprintf("https://%s.s3.%s.amazonaws.com", c.S3Bucket, c.AWSRegion)

@@ -10,7 +10,7 @@ BIN     := .local/bin
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 # The packages that compute pixels. With the race detector they take ten times as long, and
 # they have nothing for it to find: only the tests named TestConcurrent use goroutines.
-PIXELS  := $(addprefix ./imaging/,process process/colour jpeg/... webp resize icc ssim thumbhash imagingtest/...)
+PIXELS  := $(addprefix ./imaging/,process process/colour jpeg/... webp resize icc ssim thumbhash imagingtest/...) ./bench/images
 # The beginning of every command that uses the local servers.
 WITH_SERVERS := set -a; eval "$$(deploy/local env)"; set +a;
 

@@ -39,7 +39,7 @@ freshness: ## count stale reads after PAIRS=1000000 writes through another repli
 bench-images: ## compare the picture pipeline with x/image and libvips; DIR=folder adds your pictures
 	@go run ./bench/images -dir "$(DIR)"
 
-fuzz: up ## run every fuzz target for FUZZTIME=1m; TARGET=imaging.FuzzPNG selects one
+fuzz: up ## run every fuzz target for FUZZTIME=1m; TARGET=process.FuzzPNG selects one
 	@$(WITH_SERVERS) go run ./bench/fuzz $(if $(FUZZTIME),-time $(FUZZTIME)) $(if $(TARGET),-target '$(TARGET)')
 
 fuzz-api: ## send REQUESTS=50000 requests generated from the OpenAPI document; SEED=n repeats a run

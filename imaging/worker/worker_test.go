@@ -206,8 +206,13 @@ func TestHandleStopsWhenItsLeaseIsLost(t *testing.T) {
 	if _, err := r.jobs.db.Exec(`UPDATE jobs SET owner = 'another'`); err != nil {
 		t.Fatal(err)
 	}
-	if got := <-verdict; got != worker.Ack {
-		t.Errorf("verdict %d", got)
+	select {
+	case got := <-verdict:
+		if got != worker.Ack {
+			t.Errorf("verdict %d", got)
+		}
+	case <-time.After(4 * time.Second): // less than the time limit of the download
+		t.Fatal("the job goes on without its lease")
 	}
 	if row := r.jobs.row(t, job); row.Status != "processing" {
 		t.Errorf("a lost claim was settled: %+v", row)
@@ -220,18 +225,21 @@ func TestHandleRenewsItsLease(t *testing.T) {
 	fetching := make(chan struct{})
 	r := newRig(t, func(w http.ResponseWriter, r *http.Request) {
 		close(fetching)
-		<-time.After(1500 * time.Millisecond)
+		<-time.After(3 * time.Second) // longer than the lease
 		sources(w, &http.Request{URL: r.URL})
-	}, worker.Config{Lease: 800 * time.Millisecond}, s3Endpoint(t), nil)
+	}, worker.Config{Lease: 2 * time.Second}, s3Endpoint(t), nil)
 	r.objects.ensure(t)
 	job := r.jobs.add(t, r.web.URL+"/logo", 1)
 	verdict := make(chan worker.Verdict, 1)
 	go func() { verdict <- r.handle(t.Context(), t, job) }()
 	<-fetching
+	claims := time.NewTicker(20 * time.Millisecond)
+	defer claims.Stop()
 	for len(verdict) == 0 {
 		if _, err := r.jobs.Claim(t.Context(), job, "thief", time.Minute); err == nil {
 			t.Fatal("the lease ran out")
 		}
+		<-claims.C
 	}
 	if row := r.jobs.row(t, job); <-verdict != worker.Ack || row.Status != "ready" || row.Attempts != 1 {
 		t.Errorf("%+v", row)

@@ -54,10 +54,11 @@ func WebPVersion(sizes []string) string {
 // Staleness is how much of an image's variants has to be made anew.
 type Staleness int
 
+// The values of a Staleness.
 const (
-	UpToDate     Staleness = iota
-	OutdatedWebP           // only the WebP variants are outdated
-	Outdated
+	UpToDate     Staleness = iota // no variant is outdated
+	OutdatedWebP                  // only the WebP variants are outdated
+	Outdated                      // every variant is outdated
 )
 
 // StalenessOf compares the pipeline version that made the variants with the present one.

@@ -75,10 +75,10 @@ func TestReprocessing(t *testing.T) {
 		}
 	}
 
-	if out, failed := vitrine(t, settings, "reprocess"); failed || out != "0 pictures will be reprocessed\n" {
+	if out, failed := vitrine(t, settings, "reprocess"); failed || out != "0 images will be reprocessed\n" {
 		t.Errorf("reprocess: %s", out)
 	}
-	if out, failed := vitrine(t, settings, "reprocess", "-all"); failed || out != "1 pictures will be reprocessed\n" {
+	if out, failed := vitrine(t, settings, "reprocess", "-all"); failed || out != "1 images will be reprocessed\n" {
 		t.Errorf("reprocess -all: %s", out)
 	}
 	v.must(202, "POST", p.path()+"/reprocess", nil, nil)

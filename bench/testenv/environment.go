@@ -109,9 +109,9 @@ func (e *Environment) RunEventLog() {
 func RunEventLog(t testing.TB, dsn string, events *event.Log) {
 	t.Helper()
 	listener := postgres.NewListener(dsn, Quiet())
-	Run(t, listener.Run)
 	Run(t, event.NewSequencer(events, Quiet()).Run)
 	Run(t, event.NewTailer(events, listener.Wake(event.Channel, ""), Quiet()).Run)
+	Run(t, listener.Run)
 }
 
 // Reconcile makes one pass of the reconciler.

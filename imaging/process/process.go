@@ -104,6 +104,7 @@ type Rendition struct {
 	Body          []byte
 }
 
+// Size returns the length of the file in bytes.
 func (r Rendition) Size() int64 { return int64(len(r.Body)) }
 
 // Processed is the result of processing a picture.

@@ -130,8 +130,8 @@ func TestAwaitWhileTheListenerIsCutOff(t *testing.T) {
 	p := testenv.NewProxy(t, dsn.Host)
 	dsn.Host = p.Addr
 	listener := postgres.NewListener(dsn.String(), testenv.Quiet())
-	testenv.Run(t, listener.Run)
 	testenv.Run(t, event.NewTailer(c.Events, listener.Wake(event.Channel, ""), testenv.Quiet()).Run)
+	testenv.Run(t, listener.Run)
 	other := c.AnotherReplica()
 	testenv.Run(t, event.NewSequencer(other.Events, testenv.Quiet()).Run)
 

@@ -119,9 +119,10 @@ func TestSettledJobWakesRelay(t *testing.T) {
 	c.AddBacklog(c.User, 10)
 	name := "relay-" + uuid.NewString()
 	store := testenv.Open(t, c.DSN+"&application_name="+name)
-	jobs := testenv.NewReplica(store, c.Cache).Jobs
+	process := testenv.NewReplica(store, c.Cache)
+	jobs := process.Jobs
 	l := testenv.NewJobSink(c)
-	testenv.Run(t, outbox.NewJobRelay(outbox.New(store), l, outbox.Limits{PerOwner: 1}, nil, testenv.Quiet()).Run)
+	testenv.Run(t, outbox.NewJobRelay(process.Outbox, l, outbox.Limits{PerOwner: 1}, nil, testenv.Quiet()).Run)
 	var waits []time.Duration
 	for range 7 {
 		claim := l.ClaimNext()

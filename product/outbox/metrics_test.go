@@ -14,7 +14,7 @@ func TestCollector(t *testing.T) {
 	t.Parallel()
 	store := testenv.Database(t)
 	reg := prometheus.NewPedanticRegistry()
-	reg.MustRegister(store.Collector())
+	reg.MustRegister(store.Collector(), outbox.New(store).Collector())
 	families, err := reg.Gather()
 	if err != nil {
 		t.Fatal(err)

@@ -112,7 +112,7 @@ func (s *Service) VerifyKey(ctx context.Context, key string) (Grant, error) {
 	found, err, _ := s.keys.asked.Do(string(digest[:]), func() (any, error) {
 		// A crowd at PostgreSQL must not keep those out who need it for nothing
 		// else; questions about keys are bounded by themselves.
-		detached, cancel := context.WithTimeout(postgres.Patient(context.WithoutCancel(ctx)), postgres.OperationTimeout+postgres.CutGrace)
+		detached, cancel := context.WithTimeout(postgres.Patient(context.WithoutCancel(ctx)), postgres.ReadTimeout)
 		defer cancel()
 		return s.askForKey(detached, digest)
 	})

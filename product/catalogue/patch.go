@@ -44,7 +44,7 @@ func (e *Edit) apply(ctx context.Context, p product.Patch) error {
 		row.Price, e.Changed = *p.Price, true
 	}
 	if p.ExternalID != nil && *p.ExternalID != row.ExternalID.String {
-		row.ExternalID, e.Changed = postgres.Null(*p.ExternalID), true
+		row.ExternalID, e.Changed = postgres.EmptyToNull(*p.ExternalID), true
 	}
 	if err := e.setMetadata(p.Metadata); err != nil {
 		return err

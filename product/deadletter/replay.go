@@ -192,5 +192,5 @@ func PurgeReplays(ctx context.Context, tx *sqlx.Tx) (rows int64, more bool, err 
 			FOR UPDATE SKIP LOCKED
 		)`
 	result, err := tx.ExecContext(ctx, q, keptReplays.Microseconds(), postgres.ReconcileBatch)
-	return postgres.Counted(result, err, postgres.ReconcileBatch)
+	return postgres.BatchResult(result, err, postgres.ReconcileBatch)
 }

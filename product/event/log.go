@@ -74,7 +74,7 @@ func (s *Log) numberEvents(ctx context.Context) (n int, err error) {
 		SELECT count(*), pg_notify('` + Channel + `', '') FROM logged HAVING count(*) > 0`
 	// A driver that repeats it on another connection moves what is left.
 	err = s.store.Read(ctx, "number events", func(ctx context.Context) error {
-		rows, err := s.store.Db.QueryContext(ctx, fmt.Sprintf(q, numberBatch))
+		rows, err := s.store.Pool.QueryContext(ctx, fmt.Sprintf(q, numberBatch))
 		if err != nil {
 			return err
 		}
@@ -111,7 +111,7 @@ func (s *Log) lastEvent(ctx context.Context) (last int64, err error) {
 func (s *Log) tail(ctx context.Context, after int64) ([]*Event, error) {
 	const q = `SELECT position, ` + Columns + ` FROM events WHERE position > $1 ORDER BY position LIMIT $2`
 	var rows []eventRow
-	err := s.store.SelectRows(ctx, "tail events", &rows, q, after, tailBatch)
+	err := s.store.Select(ctx, "tail events", &rows, q, after, tailBatch)
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ func (c eventCollector) Describe(descs chan<- *prometheus.Desc) {
 }
 
 func (c eventCollector) Collect(metrics chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), postgres.ScrapeTime) // the interface has no context of its own
+	ctx, cancel := context.WithTimeout(context.Background(), postgres.ScrapeTimeout) // the interface has no context of its own
 	defer cancel()
 	const q = `
 		SELECT last, (SELECT count(*) FROM event_inbox) AS inbox,

@@ -28,7 +28,7 @@ func (s *Log) Subscribe(ctx context.Context, scope product.Scope, f Filter) (*Su
 		hub: s.Hub, scope: scope, filter: f, events: make(chan *Event, subscriptionBuffer), admitted: make(chan error, 1),
 	}
 	s.Hub.join(sub)
-	limit := time.NewTimer(postgres.OperationTimeout + postgres.CutGrace)
+	limit := time.NewTimer(postgres.ReadTimeout)
 	defer limit.Stop()
 	var err error
 	select {

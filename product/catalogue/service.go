@@ -105,7 +105,7 @@ func (s *Service) Create(ctx context.Context, scope product.Scope, n product.New
 	if err != nil {
 		return product.Snapshot{}, false, err
 	}
-	s.events.Committed()
+	s.events.NotifyCommit()
 	return created, replayed, nil
 }
 

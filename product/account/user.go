@@ -133,7 +133,7 @@ func (s *Service) User(ctx context.Context, scope product.Scope, id int64) (User
 func (n NewUser) Validate() error {
 	var f product.FieldErrors
 	if n.Name != "" {
-		f.Text("name", n.Name, 1, product.MaxName, false)
+		f.CheckText("name", n.Name, 1, product.MaxName, false)
 	}
 	if n.Email != "" {
 		checkEmail(&f, "email", n.Email)

@@ -127,7 +127,7 @@ func (e *Edit) setMetadata(p *product.MetadataPatch) error {
 		return nil
 	}
 	var f product.FieldErrors
-	if f.MetadataKeys("metadata", changed); len(f) > 0 {
+	if f.CheckMetadataSize("metadata", changed); len(f) > 0 {
 		return f.Err()
 	}
 	e.Product.Metadata, e.Changed = changed, true

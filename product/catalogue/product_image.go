@@ -65,7 +65,7 @@ func (e *Edit) addImage(ctx context.Context, id uuid.UUID, n product.NewImage) e
 	image := pendingImage{ID: id, position: len(e.Images), source: n.Source, alt: postgres.NilToNull(n.Alt), focal: NewFocalRow(n.Focal)}
 	if n.Position != nil {
 		var f product.FieldErrors
-		if f.Position(*n.Position, len(e.Images)); len(f) > 0 {
+		if f.CheckPosition(*n.Position, len(e.Images)); len(f) > 0 {
 			return f.Err()
 		}
 		image.position = *n.Position
@@ -128,7 +128,7 @@ func (e *Edit) patchImage(ctx context.Context, image uuid.UUID, p product.ImageP
 	}
 	if p.Position != nil && *p.Position != row.Position {
 		var f product.FieldErrors
-		if f.Position(*p.Position, len(e.Images)-1); len(f) > 0 {
+		if f.CheckPosition(*p.Position, len(e.Images)-1); len(f) > 0 {
 			return f.Err()
 		}
 		order := slices.Delete(e.order(), row.Position, row.Position+1)

@@ -187,7 +187,7 @@ func setFailed(ctx context.Context, e *catalogue.Edit, c imaging.Claim, o imagin
 		`RETURNING ` + catalogue.ImageColumns
 	var row catalogue.ImageRow
 	err := e.Tx.GetContext(ctx, &row, q, c.ImageID, c.Generation, c.Holder,
-		o.Err.Code, product.StorableText(o.Err.Detail), failedStage(o), o.Err.Transient || o.Err.Ours)
+		o.Err.Code, product.SanitizeText(o.Err.Detail), failedStage(o), o.Err.Transient || o.Err.Ours)
 	if err != nil {
 		return catalogue.ImageRow{}, err
 	}
@@ -215,7 +215,7 @@ func newAttempt(c imaging.Claim, o imaging.Outcome) *attemptRow {
 		}
 		return r
 	case o.Result != nil:
-		r.Outcome, r.Detail = outcomeReady, postgres.EmptyToNull(product.StorableText(o.Result.Note))
+		r.Outcome, r.Detail = outcomeReady, postgres.EmptyToNull(product.SanitizeText(o.Result.Note))
 		return r
 	case !o.Retry && c.Reprocess:
 		r.Outcome = outcomeKept
@@ -230,6 +230,6 @@ func newAttempt(c imaging.Claim, o imaging.Outcome) *attemptRow {
 	if c.Reprocess {
 		detail = string(c.Reason) + ": " + detail
 	}
-	r.Code, r.Detail, r.Stage = postgres.EmptyToNull(string(o.Err.Code)), postgres.EmptyToNull(product.StorableText(detail)), failedStage(o)
+	r.Code, r.Detail, r.Stage = postgres.EmptyToNull(string(o.Err.Code)), postgres.EmptyToNull(product.SanitizeText(detail)), failedStage(o)
 	return r
 }

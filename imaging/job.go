@@ -11,12 +11,12 @@ import (
 // messageVersion is the version of the job message that this build writes and reads.
 const messageVersion = 1
 
-// Job is the content of a queue message: which image to work on, never its
-// state, so that a message that comes late or twice does no harm.
+// Job is the content of a queue message. It names an image and never has its state, so that
+// a message that arrives late or twice does no harm.
 type Job struct {
 	ImageID    uuid.UUID
 	Generation int64  // of the image when the message was written
-	Reprocess  bool   // work due on a ready image, not the first processing
+	Reprocess  bool   // the image is ready and due for reprocessing
 	RequestID  string // of the request that caused the job; may be empty
 }
 
@@ -28,20 +28,20 @@ type message struct {
 	RequestID  string    `json:"request_id,omitempty"`
 }
 
-// Encode gives the job's message: versioned JSON.
+// Encode returns the message of the job, which is versioned JSON.
 func (j Job) Encode() ([]byte, error) {
 	return json.Marshal(message{messageVersion, j.ImageID, j.Generation, j.Reprocess, j.RequestID})
 }
 
-// DecodeJob reads a message that [Job.Encode] wrote. Anything else is an error:
-// the message then belongs into the dead-letter queue.
+// DecodeJob parses a message that [Job.Encode] made. It returns an error for any other
+// message, which belongs in the dead-letter queue.
 func DecodeJob(body []byte) (Job, error) {
 	var m message
 	if err := json.Unmarshal(body, &m); err != nil {
 		return Job{}, fmt.Errorf("job message: %w", err)
 	}
 	if m.Version != messageVersion {
-		return Job{}, fmt.Errorf("job message: version %d is not known", m.Version)
+		return Job{}, fmt.Errorf("job message: version %d is not supported", m.Version)
 	}
 	if m.ImageID == uuid.Nil || m.Generation < 1 {
 		return Job{}, fmt.Errorf("job message: image_id or generation is missing")
@@ -49,14 +49,14 @@ func DecodeJob(body []byte) (Job, error) {
 	return Job{ImageID: m.ImageID, Generation: m.Generation, Reprocess: m.Reprocess, RequestID: m.RequestID}, nil
 }
 
-// Reason says why a ready image is reprocessed.
+// Reason is why a ready image is reprocessed.
 type Reason string
 
 // The reasons, most urgent first.
 const (
 	ReasonFocal     Reason = "focal"     // the square crop has another focal point
-	ReasonReprocess Reason = "reprocess" // a client asks whether the source has changed
-	ReasonPipeline  Reason = "pipeline"  // an operator asks for variants of the present pipeline version
+	ReasonReprocess Reason = "reprocess" // a client asked for it; the source may have changed
+	ReasonPipeline  Reason = "pipeline"  // an operator asked for variants of the current pipeline version
 	ReasonWebP      Reason = "webp"      // the image became ready without its WebP variants
 )
 
@@ -66,7 +66,7 @@ type Claim struct {
 	ProductID int64
 	ObjectKey uuid.UUID // of the product, whose objects lie under it
 	Source    string    // URL, or UploadScheme and a key
-	Focal     *Focal    // point that the square crop is centred on
+	Focal     *Focal    // centre of the square crop
 	Attempt   int       // number of this attempt, from 1; counted before the work begins
 	Deferrals int       // attempts before this one, in a row, that did not count
 	Holder    string    // of the lease; unique to this claim
@@ -77,15 +77,15 @@ type Claim struct {
 // Outcome is how an attempt ended. Exactly one of Result and Err is set.
 type Outcome struct {
 	Result *Result
-	// Unchanged says that a reprocessed image is as it should be. Only the
-	// validators of Result may be new.
+	// Unchanged means that a reprocessed image was up to date. Only the validators in
+	// Result may differ from it.
 	Unchanged bool
 	Err       *Error
-	// Retry says that another attempt follows in RetryIn. Otherwise a failed
-	// attempt ends the first processing as failed, and leaves a ready image as it is.
+	// Retry means that another attempt follows in RetryIn. Without it, a failed attempt
+	// ends the first processing as failed, and leaves a ready image as it is.
 	Retry   bool
 	RetryIn time.Duration
-	// Stage is the last one that began.
+	// Stage is the last stage that began.
 	Stage    Stage
 	Started  time.Time
 	Duration time.Duration

@@ -3,6 +3,7 @@ package testenv
 import (
 	"context"
 	"crypto/rand"
+	"io"
 	"net/url"
 	"strings"
 	"testing"
@@ -28,7 +29,7 @@ type Bucket struct {
 func NewBucket(t testing.TB) Bucket {
 	t.Helper()
 	b := Bucket{t: t, name: "test-" + strings.ToLower(rand.Text())}
-	b.Store = b.at(S3Server(t).Endpoint)
+	b.Store = b.At(S3Server(t).Endpoint)
 	if err := b.Ensure(t.Context()); err != nil {
 		t.Fatalf("S3 does not respond: start it with `make up` (%v)", err)
 	}
@@ -36,8 +37,8 @@ func NewBucket(t testing.TB) Bucket {
 	return b
 }
 
-// at returns a store on the bucket that reaches the server at another endpoint.
-func (b Bucket) at(endpoint string) *storage.Store {
+// At returns a store on the bucket that reaches the server at another endpoint.
+func (b Bucket) At(endpoint string) *storage.Store {
 	b.t.Helper()
 	server := S3Server(b.t)
 	store, err := storage.New(storage.Config{
@@ -85,7 +86,26 @@ func (b Bucket) Keys() []string {
 	return keys
 }
 
-func (b Bucket) remove() {
+// Get returns the body and the content type of an object.
+func (b Bucket) Get(key string) (body []byte, contentType string) {
+	b.t.Helper()
+	object, err := b.client().GetObject(b.t.Context(), b.name, key, minio.GetObjectOptions{})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	info, err := object.Stat()
+	if err != nil {
+		b.t.Fatalf("%s: %v", key, err)
+	}
+	if body, err = io.ReadAll(object); err != nil {
+		b.t.Fatalf("%s: %v", key, err)
+	}
+	return body, info.ContentType
+}
+
+// client returns a client for what storage.Store does not do.
+func (b Bucket) client() *minio.Client {
+	b.t.Helper()
 	server := S3Server(b.t)
 	u, err := url.Parse(server.Endpoint)
 	if err != nil {
@@ -95,6 +115,11 @@ func (b Bucket) remove() {
 	if err != nil {
 		b.t.Fatal(err)
 	}
+	return client
+}
+
+func (b Bucket) remove() {
+	client := b.client()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	for object := range client.ListObjectsIter(ctx, b.name, minio.ListObjectsOptions{Recursive: true}) {

@@ -66,7 +66,7 @@ func (p *Pipeline) NewWorker(cfg worker.Config) *worker.Worker {
 func (p *Pipeline) NewWorkerOn(jobs worker.JobStore, cfg worker.Config) *worker.Worker {
 	p.T.Helper()
 	fetcher := NewFetcher(p.T, p.Sources.Server, fetch.Config{})
-	return worker.New(jobs, p.Bucket.at("http://"+p.S3.Addr), fetcher, cfg, Quiet(), nil)
+	return worker.New(jobs, p.Bucket.At("http://"+p.S3.Addr), fetcher, cfg, Quiet(), nil)
 }
 
 // NewReadyProduct stores a product with images from the server and makes them ready.

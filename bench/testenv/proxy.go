@@ -3,10 +3,12 @@ package testenv
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net"
 	"net/url"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -64,14 +66,19 @@ func ProxyURL(t testing.TB, rawURL string) (through string, p *Proxy) {
 	return u.String(), p
 }
 
-// Accept accepts connections again after [Proxy.Refuse], at the same address.
+// Accept accepts connections again after [Proxy.Refuse], at the same address. It waits if
+// the system has given the port to another socket meanwhile.
 func (p *Proxy) Accept() {
 	p.t.Helper()
 	var config net.ListenConfig
-	l, err := config.Listen(context.Background(), "tcp", p.Addr)
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	var l net.Listener
+	Eventually(p.t, "the address "+p.Addr+" is free", func() (free bool) {
+		var err error
+		if l, err = config.Listen(context.Background(), "tcp", p.Addr); err != nil && !errors.Is(err, syscall.EADDRINUSE) {
+			p.t.Fatal(err)
+		}
+		return err == nil
+	})
 	p.mu.Lock()
 	p.listener, p.Addr = l, l.Addr().String()
 	p.mu.Unlock()

@@ -250,8 +250,8 @@ func (a *app) wire(ctx context.Context) error {
 }
 
 // verdicts says what the broker does with the message of an image job.
-var verdicts = map[imaging.Verdict]queue.Verdict{
-	imaging.Ack: queue.Ack, imaging.DeadLetter: queue.Reject, imaging.Leave: queue.Leave,
+var verdicts = map[worker.Verdict]queue.Verdict{
+	worker.Ack: queue.Ack, worker.DeadLetter: queue.Reject, worker.Leave: queue.Leave,
 }
 
 // consume handles the messages of the queues.

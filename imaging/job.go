@@ -1,7 +1,6 @@
 package imaging
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -91,42 +90,3 @@ type Outcome struct {
 	Started  time.Time
 	Duration time.Duration
 }
-
-// JobStore is the life of a job as a worker sees it. All methods are safe for
-// concurrent use. An error other than the named ones means that the store is
-// unavailable: the job is left to its lease.
-type JobStore interface {
-	// Claim leases the job's image to holder and counts the attempt. If holder has
-	// the lease already, Claim returns the same claim and counts nothing. It returns
-	// ErrNothingToDo if there is no such work, or another holder has the lease.
-	Claim(ctx context.Context, job Job, holder string, lease time.Duration) (Claim, error)
-	// PutBack queues a job again that was received but not claimed. It counts no
-	// attempt.
-	PutBack(ctx context.Context, job Job) error
-	// Renew extends the lease to lease from now, or returns ErrLeaseLost.
-	Renew(ctx context.Context, c Claim, lease time.Duration) error
-	// Reserve records the digest under which objects are about to be stored, so that
-	// no deletion removes them. For the first processing it also returns a
-	// duplicate: the result of another ready image of the product with the same
-	// source and focal point, whose objects it protects too; nil if there is none.
-	// It returns ErrLeaseLost like Renew.
-	Reserve(ctx context.Context, c Claim, sha256 string) (*Result, error)
-	// Settle writes the outcome, or returns ErrLeaseLost and changes nothing.
-	Settle(ctx context.Context, c Claim, o Outcome) error
-}
-
-// ObjectStore keeps objects under keys. Put is idempotent.
-type ObjectStore interface {
-	Put(ctx context.Context, key, contentType string, body []byte) error
-	UploadStore
-}
-
-// Verdict says what becomes of a job's message.
-type Verdict int
-
-// The verdicts.
-const (
-	Ack        Verdict = iota // done with: remove it
-	DeadLetter                // ended as failed: file it
-	Leave                     // not done: the broker delivers it again
-)

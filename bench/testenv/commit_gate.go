@@ -77,7 +77,7 @@ func (g *Gate) until(q string) {
 	g.t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(limit); ; <-tick.C {
+	for deadline := time.Now().Add(postgresTimeout); ; <-tick.C {
 		var reached bool
 		if err := g.db.QueryRowContext(g.t.Context(), q).Scan(&reached); err != nil {
 			g.t.Fatal(err)

@@ -37,12 +37,12 @@ type Environment struct {
 // replica is the services of one process.
 type Replica struct {
 	*catalogue.Service
-	Store    *postgres.DB
-	Outbox   *outbox.Store
-	Events   *event.Log
-	Accounts *account.Service
-	Jobs     *job.Store
-	Letters  *deadletter.Service
+	Store       *postgres.DB
+	Outbox      *outbox.Store
+	Events      *event.Log
+	Accounts    *account.Service
+	Jobs        *job.Store
+	DeadLetters *deadletter.Service
 }
 
 // newReplica returns the services over a database and a cache.
@@ -51,7 +51,7 @@ func NewReplica(store *postgres.DB, cache catalogue.Cache) *Replica {
 	r.Service = catalogue.New(store, r.Outbox, r.Events, cache, objectURL, Quiet())
 	r.Accounts = account.New(store, r.Outbox, cache, Quiet())
 	r.Jobs = job.New(store, r.Service, r.Outbox.Free)
-	r.Letters = deadletter.New(store, r.Service, Quiet())
+	r.DeadLetters = deadletter.New(store, r.Service, Quiet())
 	return r
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 
@@ -17,9 +18,9 @@ import (
 	"vitrine/queue"
 )
 
-func NewInstallation(t *testing.T) *installation {
+func NewInstallation(t *testing.T) *Installation {
 	t.Helper()
-	i := &installation{url: os.Getenv("RABBITMQ_URL"), prefix: "test-" + uuid.NewString() + "."}
+	i := &Installation{url: os.Getenv("RABBITMQ_URL"), prefix: "test-" + uuid.NewString() + "."}
 	if i.url == "" {
 		t.Fatal("RABBITMQ_URL is not set: start the servers with `make up` and run the tests with `make test`")
 	}
@@ -32,8 +33,8 @@ func NewInstallation(t *testing.T) *installation {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		i.Remove("images")
-		i.Remove("images.dead")
+		i.DeleteQueue("images")
+		i.DeleteQueue("images.dead")
 		if err := i.ch.ExchangeDelete(i.prefix+"images.dlx", false, false); err != nil {
 			t.Error(err)
 		}
@@ -43,17 +44,17 @@ func NewInstallation(t *testing.T) *installation {
 }
 
 // installation is a catalogue with queues of its own on the real broker.
-type installation struct {
+type Installation struct {
 	*Environment
 	url, prefix string
 	ch          *amqp.Channel
 
-	Mu   sync.Mutex
-	Done []int64 // owners of the jobs that were done, in their order
+	mu       sync.Mutex
+	finished []int64 // owners of the jobs that were done, in their order
 }
 
 // remove loses a queue with all that is in it.
-func (i *installation) Remove(queue string) {
+func (i *Installation) DeleteQueue(queue string) {
 	i.T.Helper()
 	if _, err := i.ch.QueueDelete(i.prefix+queue, false, false, false); err != nil {
 		i.T.Error(err)
@@ -61,7 +62,7 @@ func (i *installation) Remove(queue string) {
 }
 
 // broker runs a connection with the queues.
-func (i *installation) Broker(workers int, jobs *job.Store) *queue.Broker {
+func (i *Installation) RunBroker(workers int, jobs *job.Store) *queue.Broker {
 	i.T.Helper()
 	broker := queue.New(queue.Config{URLs: []string{i.url}, Prefix: i.prefix, Workers: workers}, Quiet())
 	broker.Handle(func(ctx context.Context, d queue.Delivery) queue.Verdict { return i.work(ctx, jobs, d.Body) })
@@ -70,17 +71,17 @@ func (i *installation) Broker(workers int, jobs *job.Store) *queue.Broker {
 }
 
 // replica runs what every process runs, with connections of its own.
-func (i *installation) Replica(workers int, limits outbox.Limits) *queue.Broker {
+func (i *Installation) RunReplica(workers int, limits outbox.Limits) *queue.Broker {
 	i.T.Helper()
 	store := Open(i.T, i.DSN)
-	broker := i.Broker(workers, NewReplica(store, i.Cache).Jobs)
+	broker := i.RunBroker(workers, NewReplica(store, i.Cache).Jobs)
 	Run(i.T, outbox.NewJobRelay(outbox.New(store), broker, limits, nil, Quiet()).Run)
 	Run(i.T, maintenance.NewReconciler(store, maintenance.Steps(broker), Quiet()).Run)
 	return broker
 }
 
 // work does a job, if there is anything to do.
-func (i *installation) work(ctx context.Context, jobs *job.Store, body []byte) queue.Verdict {
+func (i *Installation) work(ctx context.Context, jobs *job.Store, body []byte) queue.Verdict {
 	job, err := imaging.DecodeJob(body)
 	if err != nil {
 		return queue.Reject
@@ -96,20 +97,25 @@ func (i *installation) work(ctx context.Context, jobs *job.Store, body []byte) q
 	if err := i.DB.QueryRowContext(ctx, `SELECT user_id FROM products WHERE id = $1`, claim.ProductID).Scan(&owner); err != nil {
 		return queue.Leave
 	}
-	i.Mu.Lock()
-	i.Done = append(i.Done, owner)
-	i.Mu.Unlock()
+	i.mu.Lock()
+	i.finished = append(i.finished, owner)
+	i.mu.Unlock()
 	if err := jobs.Settle(ctx, claim, ReadyOutcome(claim, Digest(1))); err != nil {
 		return queue.Leave
 	}
 	return queue.Ack
 }
 
-// doneFor counts the jobs that were done for one owner.
-func (i *installation) DoneFor(owner int64) (n int) {
-	i.Mu.Lock()
-	defer i.Mu.Unlock()
-	for _, o := range i.Done {
+// Finished returns the owners of the finished jobs, in the order in which they finished.
+func (i *Installation) Finished() []int64 {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return slices.Clone(i.finished)
+}
+
+// FinishedFor returns the number of finished jobs of an owner.
+func (i *Installation) FinishedFor(owner int64) (n int) {
+	for _, o := range i.Finished() {
 		if o == owner {
 			n++
 		}

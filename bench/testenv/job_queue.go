@@ -13,7 +13,7 @@ import (
 
 // backlog stores n products of a user with one picture each, and their jobs as an
 // earlier release wrote them.
-func (c *Environment) Backlog(user int64, n int) {
+func (c *Environment) AddBacklog(user int64, n int) {
 	c.T.Helper()
 	c.Exec(`
 		WITH product AS (
@@ -64,14 +64,14 @@ func (l *JobSink) Publish(ctx context.Context, messages []outbox.Message) []erro
 	return errs
 }
 
-func (l *JobSink) Sent() []int64 {
+func (l *JobSink) Owners() []int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Clone(l.owners)
 }
 
 // relays runs a replica's job relay, for each of n replicas, and gives their stores.
-func (l *JobSink) Relays(n int, limits outbox.Limits) (stores []*postgres.DB) {
+func (l *JobSink) RunRelays(n int, limits outbox.Limits) (stores []*postgres.DB) {
 	l.c.T.Helper()
 	for range n {
 		store := Open(l.c.T, l.c.DSN)
@@ -82,7 +82,7 @@ func (l *JobSink) Relays(n int, limits outbox.Limits) (stores []*postgres.DB) {
 }
 
 // begin claims the next job that was sent.
-func (l *JobSink) Begin() imaging.Claim {
+func (l *JobSink) ClaimNext() imaging.Claim {
 	l.c.T.Helper()
 	claim, err := l.c.Jobs.Claim(l.c.T.Context(), Receive(l.c.T, "a value", l.Jobs), "w", Lease)
 	if err != nil {

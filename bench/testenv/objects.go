@@ -53,15 +53,17 @@ func (b Bucket) Keys() []string {
 
 // deleter records prefixes and keys and calls f before it answers.
 type Deleter struct {
-	F    func() error
-	Seen chan string
+	Before  func() error
+	Deleted chan string
 }
 
 func (d Deleter) DeletePrefix(_ context.Context, prefix string) error {
-	if err := d.F(); err != nil {
-		return err
+	if d.Before != nil {
+		if err := d.Before(); err != nil {
+			return err
+		}
 	}
-	d.Seen <- prefix
+	d.Deleted <- prefix
 	return nil
 }
 
@@ -73,7 +75,7 @@ func (d Deleter) Delete(ctx context.Context, key string) error {
 }
 
 // newAnonymous is a store that nobody lets in.
-func NewAnonymous(t *testing.T) *storage.Store {
+func AnonymousStore(t *testing.T) *storage.Store {
 	t.Helper()
 	store, err := storage.New(storage.Config{Endpoint: os.Getenv("S3_ENDPOINT"), Bucket: "test-" + strings.ToLower(rand.Text())})
 	if err != nil {

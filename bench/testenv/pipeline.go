@@ -34,11 +34,11 @@ import (
 // worker that stores in a bucket.
 type Pipeline struct {
 	*Environment
-	Bucket Bucket
-	S3     *Proxy // between the worker and the bucket
-	Host   *SourceServer
-	Queue  *messages
-	Worker *worker.Worker
+	Bucket  Bucket
+	S3      *Proxy // between the worker and the bucket
+	Sources *SourceServer
+	Queue   *MemoryQueue
+	Worker  *worker.Worker
 }
 
 // host serves pictures that can change. An empty one is not found.
@@ -99,16 +99,16 @@ func (h *SourceServer) Downloads() int {
 
 func NewPipeline(t *testing.T) *Pipeline {
 	t.Helper()
-	s := &Pipeline{Environment: New(t), Bucket: NewBucket(t), Host: &SourceServer{files: map[string][]byte{}},
-		Queue: &messages{Waiting: make(chan outbox.Message, 5000)}}
-	s.Host.Server = httptest.NewServer(s.Host)
-	t.Cleanup(s.Host.Close)
+	s := &Pipeline{Environment: New(t), Bucket: NewBucket(t), Sources: &SourceServer{files: map[string][]byte{}},
+		Queue: &MemoryQueue{Messages: make(chan outbox.Message, 5000)}}
+	s.Sources.Server = httptest.NewServer(s.Sources)
+	t.Cleanup(s.Sources.Close)
 	u, err := url.Parse(os.Getenv("S3_ENDPOINT"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.S3 = NewProxy(t, u.Host)
-	s.Host.Serve(imagingtest.PNG(imagingtest.Corners(150, 120)))
+	s.Sources.Serve(imagingtest.PNG(imagingtest.Corners(150, 120)))
 	s.Worker = s.NewWorker(worker.Config{WebP: []string{"main", "large"}})
 	return s
 }
@@ -119,9 +119,9 @@ func (s *Pipeline) NewWorker(cfg worker.Config) *worker.Worker {
 }
 
 // newWorkerOn returns a worker with a job store of its own.
-func (s *Pipeline) NewWorkerOn(jobs imaging.JobStore, cfg worker.Config) *worker.Worker {
+func (s *Pipeline) NewWorkerOn(jobs worker.JobStore, cfg worker.Config) *worker.Worker {
 	s.T.Helper()
-	u, err := url.Parse(s.Host.URL)
+	u, err := url.Parse(s.Sources.URL)
 	if err != nil {
 		s.T.Fatal(err)
 	}
@@ -142,63 +142,66 @@ func (s *Pipeline) NewWorkerOn(jobs imaging.JobStore, cfg worker.Config) *worker
 }
 
 // ready stores a product with pictures of the host, and makes them ready.
-func (s *Pipeline) Ready(paths ...string) Product {
+func (s *Pipeline) NewReadyProduct(paths ...string) Product {
 	s.T.Helper()
 	for i := range paths {
-		paths[i] = s.Host.URL + paths[i]
+		paths[i] = s.Sources.URL + paths[i]
 	}
 	w := s.NewProduct(paths...)
 	for _, image := range w.Images {
-		s.First(s.Worker, image)
+		s.ProcessFirst(s.Worker, image)
 	}
 	return s.Product(w.ID)
 }
 
 // first makes one of a product's images ready.
-func (s *Pipeline) First(worker *worker.Worker, image Image) {
+func (s *Pipeline) ProcessFirst(imageWorker *worker.Worker, image Image) {
 	s.T.Helper()
 	body, err := JobOf(image).Encode()
 	if err != nil {
 		s.T.Fatal(err)
 	}
-	if verdict := worker.Handle(s.T.Context(), body); verdict != imaging.Ack {
+	if verdict := imageWorker.Handle(s.T.Context(), body); verdict != worker.Ack {
 		s.T.Fatalf("the first processing of %s ended with %d", image.Source, verdict)
 	}
 	s.Exec(`DELETE FROM outbox WHERE kind = 'image_job' AND priority = 0 AND subject = $1`, image.ID)
 }
 
 // unhurried is a configuration under which a test decides when an attempt is made again.
-var Unhurried = worker.Config{WebP: []string{"main", "large"}, Lease: time.Hour, RetryBase: time.Hour, RetryCap: time.Hour}
+var RetryLater = worker.Config{WebP: []string{"main", "large"}, Lease: time.Hour, RetryBase: time.Hour, RetryCap: time.Hour}
 
 // hasty is one under which failed attempts are repeated at once.
-var Hasty = worker.Config{WebP: []string{"main", "large"}, RetryBase: time.Millisecond, RetryCap: time.Millisecond}
+var RetryAtOnce = worker.Config{WebP: []string{"main", "large"}, RetryBase: time.Millisecond, RetryCap: time.Millisecond}
 
 // messages is a queue in memory. It drops jobs of images that are not ready: those are
 // worked on by the tests themselves.
-type messages struct {
-	Waiting   chan outbox.Message
-	Consuming atomic.Int32
+type MemoryQueue struct {
+	Messages  chan outbox.Message
+	consumers atomic.Int32
 }
 
-func (m *messages) Depth(context.Context) (int, error)     { return len(m.Waiting), nil }
-func (m *messages) Consumers(context.Context) (int, error) { return int(m.Consuming.Load()), nil }
+func (m *MemoryQueue) Depth(context.Context) (int, error)     { return len(m.Messages), nil }
+func (m *MemoryQueue) Consumers(context.Context) (int, error) { return int(m.consumers.Load()), nil }
 
-func (m *messages) Publish(_ context.Context, all []outbox.Message) []error {
+func (m *MemoryQueue) Publish(_ context.Context, all []outbox.Message) []error {
 	for _, message := range all {
-		m.Waiting <- message
+		m.Messages <- message
 	}
 	return make([]error, len(all))
 }
 
+// SetConsumers sets the number of consumers that the queue reports.
+func (m *MemoryQueue) SetConsumers(n int) { m.consumers.Store(int32(n)) }
+
 // consume handles messages until ctx ends.
-func (m *messages) consume(ctx context.Context, worker *worker.Worker) error {
-	m.Consuming.Add(1)
-	defer m.Consuming.Add(-1)
+func (m *MemoryQueue) consume(ctx context.Context, worker *worker.Worker) error {
+	m.consumers.Add(1)
+	defer m.consumers.Add(-1)
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case message := <-m.Waiting:
+		case message := <-m.Messages:
 			if job, err := imaging.DecodeJob(message.Body); err != nil || job.Reprocess {
 				worker.Handle(ctx, message.Body)
 			}
@@ -207,24 +210,24 @@ func (m *messages) consume(ctx context.Context, worker *worker.Worker) error {
 }
 
 // process runs what reprocesses images in a process: a relay, and the consumer of worker.
-func (s *Pipeline) Process(worker *worker.Worker) {
+func (s *Pipeline) RunReprocessing(worker *worker.Worker) {
 	s.T.Helper()
-	Run(s.T, s.Relay().Run)
+	Run(s.T, s.NewRelay().Run)
 	Run(s.T, func(ctx context.Context) error { return s.Queue.consume(ctx, worker) })
 }
 
-func (s *Pipeline) Relay() *outbox.Relay {
+func (s *Pipeline) NewRelay() *outbox.Relay {
 	return outbox.NewJobRelay(s.Outbox, s.Queue, Unlimited, nil, Quiet())
 }
 
 // hooked is a job store with something that happens when a claim is made, and before it is
 // settled.
-type Hooked struct {
-	imaging.JobStore
+type HookedStore struct {
+	worker.JobStore
 	Claimed, Settling func(ctx context.Context)
 }
 
-func (h Hooked) Claim(ctx context.Context, job imaging.Job, holder string, lease time.Duration) (imaging.Claim, error) {
+func (h HookedStore) Claim(ctx context.Context, job imaging.Job, holder string, lease time.Duration) (imaging.Claim, error) {
 	claim, err := h.JobStore.Claim(ctx, job, holder, lease)
 	if err == nil && h.Claimed != nil {
 		h.Claimed(ctx)
@@ -232,7 +235,7 @@ func (h Hooked) Claim(ctx context.Context, job imaging.Job, holder string, lease
 	return claim, err
 }
 
-func (h Hooked) Settle(ctx context.Context, c imaging.Claim, o imaging.Outcome) error {
+func (h HookedStore) Settle(ctx context.Context, c imaging.Claim, o imaging.Outcome) error {
 	if h.Settling != nil {
 		h.Settling(ctx)
 	}
@@ -240,7 +243,7 @@ func (h Hooked) Settle(ctx context.Context, c imaging.Claim, o imaging.Outcome) 
 }
 
 // deletions deletes objects, those at once that would wait for a minute.
-func (s *Pipeline) Deletions() {
+func (s *Pipeline) DeleteObjects() {
 	s.T.Helper()
 	s.Exec(`UPDATE outbox SET available_at = now() WHERE kind = 'delete_objects'`)
 	Run(s.T, maintenance.NewDeletionRelay(s.Store, s.Outbox, s.Jobs, s.Bucket, nil, Quiet()).Run)
@@ -254,27 +257,27 @@ func (s *Pipeline) Deletions() {
 const DueReprocessing = "images WHERE reprocess <> '{}' OR reprocessing IS NOT NULL"
 
 // idle waits until no image is to be reprocessed.
-func (s *Pipeline) Idle() {
+func (s *Pipeline) AwaitReprocessed() {
 	s.T.Helper()
 	Eventually(s.T, "nothing is left to reprocess", func() bool { return s.Count(DueReprocessing) == 0 })
 }
 
 // again makes jobs that wait due.
-func (s *Pipeline) Again() {
+func (s *Pipeline) MakeJobsDue() {
 	s.T.Helper()
 	s.Exec(`UPDATE images SET queued_at = now() WHERE reprocess <> '{}'`)
 	s.Exec(`UPDATE outbox SET available_at = now() WHERE kind = 'image_job'`)
 }
 
 // vanish has the worker of an image be gone, and its message with it.
-func (s *Pipeline) Vanish() {
+func (s *Pipeline) LoseWorkers() {
 	s.T.Helper()
 	s.Exec(`UPDATE images SET lease_until = now() - interval '1 minute', queued_at = now() - interval '1 minute' WHERE lease_holder IS NOT NULL`)
 	s.Reconcile(EmptyQueue)
 }
 
 // named gives the keys that the images of all products name.
-func (s *Pipeline) Named() []string {
+func (s *Pipeline) NamedKeys() []string {
 	s.T.Helper()
 	var text string
 	s.Scan(&text, `SELECT coalesce(string_agg(DISTINCT v ->> 'key', ' '), '') FROM images, jsonb_array_elements(variants) AS v`)
@@ -286,19 +289,19 @@ func (s *Pipeline) Named() []string {
 // wantObjects checks that the bucket has what the images name, and nothing else.
 func (s *Pipeline) WantObjects() {
 	s.T.Helper()
-	if got, want := s.Bucket.Keys(), s.Named(); !slices.Equal(got, want) {
+	if got, want := s.Bucket.Keys(), s.NamedKeys(); !slices.Equal(got, want) {
 		s.T.Errorf("stored are\n%s\nnamed are\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
 
 // webps counts the WebP variants of an image.
-func (s *Pipeline) Webps(image uuid.UUID) int {
+func (s *Pipeline) CountWebP(image uuid.UUID) int {
 	s.T.Helper()
 	return s.Count(`images, jsonb_array_elements(variants) AS v WHERE images.id = $1 AND v ->> 'format' = 'webp'`, image)
 }
 
 // attempt gives what is remembered of the latest try.
-func (s *Pipeline) Attempt(image uuid.UUID) (a job.Attempt) {
+func (s *Pipeline) LatestAttempt(image uuid.UUID) (a job.Attempt) {
 	s.T.Helper()
 	var id int64
 	s.Scan(&id, `SELECT product_id FROM images WHERE id = $1`, image)
@@ -310,13 +313,13 @@ func (s *Pipeline) Attempt(image uuid.UUID) (a job.Attempt) {
 }
 
 // processAll runs a process until nothing is left to reprocess, and ends it.
-func (s *Pipeline) ProcessAll(worker *worker.Worker) {
+func (s *Pipeline) ReprocessAll(worker *worker.Worker) {
 	s.T.Helper()
 	ctx, stop := context.WithCancel(s.T.Context())
 	ended := make(chan error, 2)
-	go func() { ended <- s.Relay().Run(ctx) }()
+	go func() { ended <- s.NewRelay().Run(ctx) }()
 	go func() { ended <- s.Queue.consume(ctx, worker) }()
-	s.Idle()
+	s.AwaitReprocessed()
 	stop()
 	for range 2 {
 		if err := Receive(s.T, "a value", ended); err != nil {

@@ -20,12 +20,12 @@ import (
 	"vitrine/product/postgres"
 )
 
-const limit = 30 * time.Second
+const postgresTimeout = 30 * time.Second
 
 // Server is the URL of the database server that the environment names (DB_HOST,
 // DB_PORT, DB_USER, DB_PASS, DB_NAME, DB_SSLMODE). The test fails where one is
 // missing.
-func Server(t testing.TB) *url.URL {
+func postgresURL(t testing.TB) *url.URL {
 	t.Helper()
 	get := func(name string) string {
 		v := os.Getenv(name)
@@ -47,13 +47,13 @@ func Server(t testing.TB) *url.URL {
 // EmptyDSN is the URL of a fresh, empty schema, dropped when the test ends.
 func EmptyDSN(t testing.TB) string {
 	t.Helper()
-	server := Server(t)
+	server := postgresURL(t)
 	db, err := sql.Open("postgres", server.String()+"&connect_timeout=5")
 	if err != nil {
 		t.Fatalf("PostgreSQL cannot be used: %v", err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	ctx, cancel := context.WithTimeout(context.Background(), postgresTimeout)
 	defer cancel()
 	if err := db.PingContext(ctx); err != nil {
 		t.Fatalf("PostgreSQL does not answer at %s: start it with `make up` (%v)", server.Host, err)
@@ -63,7 +63,7 @@ func EmptyDSN(t testing.TB) string {
 		t.Fatalf("create schema: %v", err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), limit)
+		ctx, cancel := context.WithTimeout(context.Background(), postgresTimeout)
 		defer cancel()
 		if _, err := db.ExecContext(ctx, "DROP SCHEMA "+pq.QuoteIdentifier(name)+" CASCADE"); err != nil {
 			t.Errorf("drop schema: %v", err)
@@ -80,7 +80,7 @@ func EmptyDSN(t testing.TB) string {
 func DSN(t testing.TB) string {
 	t.Helper()
 	dsn := EmptyDSN(t)
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	ctx, cancel := context.WithTimeout(context.Background(), postgresTimeout)
 	defer cancel()
 	if err := postgres.Migrate(ctx, dsn, Schema(t)); err != nil {
 		t.Fatal(err)
@@ -89,7 +89,7 @@ func DSN(t testing.TB) string {
 }
 
 // DB is a store on a fresh schema.
-func DB(t testing.TB) *postgres.DB {
+func Database(t testing.TB) *postgres.DB {
 	t.Helper()
 	return Open(t, DSN(t))
 }

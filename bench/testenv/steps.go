@@ -19,7 +19,7 @@ import (
 	"vitrine/product/postgres"
 )
 
-func (c *Environment) Add(name, amount string) int64 {
+func (c *Environment) AddProduct(name, amount string) int64 {
 	c.T.Helper()
 	s, err := c.Create(c.T.Context(), product.NewProduct{UserID: c.User, Name: name, Price: Price(c.T, amount)})
 	if err != nil {
@@ -34,7 +34,7 @@ func (c *Environment) AddImage(id int64, n product.NewImage) Image {
 	if err != nil {
 		c.T.Fatal(err)
 	}
-	return c.SameImage(id, s)
+	return c.CheckImage(id, s)
 }
 
 func (c *Environment) AddUser() (id int64) {
@@ -44,7 +44,7 @@ func (c *Environment) AddUser() (id int64) {
 }
 
 // claimAgain takes an image of the second generation for work.
-func (c *Environment) ClaimAgain(image uuid.UUID) imaging.Claim {
+func (c *Environment) ClaimSecondGeneration(image uuid.UUID) imaging.Claim {
 	c.T.Helper()
 	j := imaging.Job{ImageID: image, Generation: 2, RequestID: "r-again"}
 	claim, err := c.Jobs.Claim(c.T.Context(), j, "w-again", Lease)
@@ -66,23 +66,23 @@ func Encode(t *testing.T, j imaging.Job) []byte {
 var ErrDown = errors.New("down")
 
 // expire lets the lease of an image run out long ago.
-func (c *Environment) Expire(image Image) {
+func (c *Environment) ExpireLease(image Image) {
 	c.T.Helper()
 	c.Exec(`UPDATE images SET lease_until = now() - interval '1 minute', queued_at = now() - interval '1 minute' WHERE id = $1`, image.ID)
 }
 
-func (c *Environment) File(body []byte, reason string) {
+func (c *Environment) FileDeadLetter(body []byte, reason string) {
 	c.T.Helper()
-	if err := c.Letters.File(c.T.Context(), body, reason); err != nil {
+	if err := c.DeadLetters.File(c.T.Context(), body, reason); err != nil {
 		c.T.Fatal(err)
 	}
 }
 
 // focalWork is what is to be done round another focal point.
-const FocalWork = "images WHERE 'focal' = ANY (array_append(reprocess, reprocessing))"
+const DueFocal = "images WHERE 'focal' = ANY (array_append(reprocess, reprocessing))"
 
 // follow runs what the event log needs: the sequencer, the tailer and the listener.
-func (c *Environment) Follow() {
+func (c *Environment) RunEventLog() {
 	c.T.Helper()
 	listener := postgres.NewListener(c.DSN, Quiet())
 	Run(c.T, event.NewSequencer(c.Events, Quiet()).Run)
@@ -105,7 +105,7 @@ func (c *Environment) FailImages(code imaging.Code, images ...Image) {
 	c.T.Helper()
 	for _, image := range images {
 		c.Settle(c.Claim(image, "w"), FailedOutcome(code))
-		c.File(Encode(c.T, JobOf(image)), "rejected")
+		c.FileDeadLetter(Encode(c.T, JobOf(image)), "rejected")
 	}
 }
 
@@ -126,7 +126,7 @@ func (c *Environment) ListNames(f product.Filter) ([]string, product.Page) {
 }
 
 // patchFocal gives the image another focal point; nil is the centre.
-func (c *Environment) PatchFocal(w Product, p *product.Focal) {
+func (c *Environment) SetFocal(w Product, p *product.Focal) {
 	c.T.Helper()
 	patch := product.ImagePatch{Focal: p, NoFocal: p == nil}
 	if _, err := c.PatchImage(c.T.Context(), product.Everything(), w.ID, w.Images[0].ID, patch, product.Precondition{}); err != nil {
@@ -135,7 +135,7 @@ func (c *Environment) PatchFocal(w Product, p *product.Focal) {
 }
 
 // proxied is a catalogue whose PostgreSQL is behind a proxy.
-func Proxied(t *testing.T) (*Environment, *Proxy) {
+func NewBehindProxy(t *testing.T) (*Environment, *Proxy) {
 	t.Helper()
 	dsn := DSN(t)
 	u, err := url.Parse(dsn)
@@ -187,7 +187,7 @@ func RenameToTorch(s *Replica, id int64) func(context.Context) error {
 }
 
 // twin is another process on the catalogue's servers.
-func (c *Environment) AnotherProcess() *Environment {
+func (c *Environment) AnotherReplica() *Environment {
 	c.T.Helper()
 	other := *c
 	other.Replica = NewReplica(Open(c.T, c.DSN), c.Cache)
@@ -203,7 +203,7 @@ func ImageIDs(images []Image) []uuid.UUID {
 }
 
 // sameImage checks that the product shows what the image's own snapshot does.
-func (c *Environment) SameImage(id int64, s product.ImageSnapshot) Image {
+func (c *Environment) CheckImage(id int64, s product.ImageSnapshot) Image {
 	c.T.Helper()
 	image, w := shown(c.T, s), c.Product(id)
 	if diff := cmp.Diff(w.Images[image.Position], image); diff != "" || s.Version != w.Version {

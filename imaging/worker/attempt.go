@@ -21,7 +21,7 @@ type attempt struct {
 }
 
 // run executes the job, renews its lease meanwhile, and settles it.
-func (t *attempt) run(ctx context.Context) imaging.Verdict {
+func (t *attempt) run(ctx context.Context) Verdict {
 	work, cancel := context.WithCancelCause(ctx)
 	renewed := make(chan struct{})
 	go func() {
@@ -58,10 +58,10 @@ func (t *attempt) renew(work context.Context, cancel context.CancelCauseFunc) {
 	}
 }
 
-func (t *attempt) lost() imaging.Verdict {
+func (t *attempt) lost() Verdict {
 	t.count("lost", "")
 	t.log.Warn("Image lease lost")
-	return imaging.Ack
+	return Ack
 }
 
 // made is what an attempt has achieved.

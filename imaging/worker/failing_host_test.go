@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"vitrine/imaging"
 	"vitrine/imaging/worker"
 )
 
@@ -27,7 +26,7 @@ func TestImagesOfAFailingHostWait(t *testing.T) {
 		}
 	}
 	waiting := r.jobs.add(t, r.web.URL+"/other", 1)
-	if got := r.handle(t.Context(), t, waiting); got != imaging.Ack {
+	if got := r.handle(t.Context(), t, waiting); got != worker.Ack {
 		t.Errorf("verdict %d", got)
 	}
 	if row := r.jobs.row(t, waiting); row.Status != "pending" || !row.Ours || row.RetryIn < 10*time.Second {
@@ -58,7 +57,7 @@ func TestMissingPicturesDoNotStopAHost(t *testing.T) {
 		w.WriteHeader(http.StatusNotFound)
 	}, worker.Config{}, s3Endpoint(t), nil)
 	for range 8 {
-		if got := r.handle(t.Context(), t, r.jobs.add(t, r.web.URL+"/gone", 1)); got != imaging.DeadLetter {
+		if got := r.handle(t.Context(), t, r.jobs.add(t, r.web.URL+"/gone", 1)); got != worker.DeadLetter {
 			t.Errorf("verdict %d", got)
 		}
 	}

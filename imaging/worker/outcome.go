@@ -45,7 +45,7 @@ const handBack = 3 * time.Second
 
 // settle writes the outcome. A job that cannot be handed back in time is left to its
 // lease; so is its message, which the broker then delivers again.
-func (t *attempt) settle(ctx context.Context, o imaging.Outcome) imaging.Verdict {
+func (t *attempt) settle(ctx context.Context, o imaging.Outcome) Verdict {
 	write := func(ctx context.Context) error { return t.worker.store.Settle(ctx, t.claim, o) }
 	err := ctx.Err()
 	if err == nil {
@@ -61,13 +61,13 @@ func (t *attempt) settle(ctx context.Context, o imaging.Outcome) imaging.Verdict
 		return t.lost()
 	case err != nil:
 		t.log.WithError(err).Warn("Image job not settled")
-		return imaging.Leave
+		return Leave
 	}
 	t.report(o)
 	if o.Err != nil && !o.Retry && !t.claim.Reprocess {
-		return imaging.DeadLetter
+		return DeadLetter
 	}
-	return imaging.Ack
+	return Ack
 }
 
 // report logs and counts a settled outcome.

@@ -260,11 +260,11 @@ type rig struct {
 	log     *strings.Builder
 }
 
-func newRig(t *testing.T, handler http.HandlerFunc, cfg worker.Config, endpoint string, wrap func(*jobs) imaging.JobStore) *rig {
+func newRig(t *testing.T, handler http.HandlerFunc, cfg worker.Config, endpoint string, wrap func(*jobs) worker.JobStore) *rig {
 	t.Helper()
 	r := &rig{objects: newObjects(t, endpoint), web: newSourceServer(t, handler), log: &strings.Builder{}}
 	r.jobs, r.db = newJobs(t)
-	var store imaging.JobStore = r.jobs
+	var store worker.JobStore = r.jobs
 	if wrap != nil {
 		store = wrap(r.jobs)
 	}
@@ -277,7 +277,7 @@ func newRig(t *testing.T, handler http.HandlerFunc, cfg worker.Config, endpoint 
 }
 
 // handle delivers the job's message.
-func (r *rig) handle(ctx context.Context, t *testing.T, job imaging.Job) imaging.Verdict {
+func (r *rig) handle(ctx context.Context, t *testing.T, job imaging.Job) worker.Verdict {
 	t.Helper()
 	body, err := job.Encode()
 	if err != nil {

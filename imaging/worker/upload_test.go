@@ -38,12 +38,12 @@ func TestHandleUploads(t *testing.T) {
 		job := r.jobs.add(t, "upload:"+key, 1)
 		verdict, row := r.handle(t.Context(), t, job), r.jobs.row(t, job)
 		if c.code == "" {
-			if verdict != imaging.Ack || row.Status != "ready" || row.Result.SourceBytes != int64(len(c.body)) || len(row.Result.SourceSHA256) != 64 {
+			if verdict != worker.Ack || row.Status != "ready" || row.Result.SourceBytes != int64(len(c.body)) || len(row.Result.SourceSHA256) != 64 {
 				t.Errorf("%s: verdict %d, %+v", name, verdict, row)
 			}
 			continue
 		}
-		if verdict != imaging.DeadLetter || row.Status != "failed" || row.Code != string(c.code) || row.Attempts != 1 {
+		if verdict != worker.DeadLetter || row.Status != "failed" || row.Code != string(c.code) || row.Attempts != 1 {
 			t.Errorf("%s: verdict %d, %+v", name, verdict, row)
 		}
 	}
@@ -62,7 +62,7 @@ func TestUploadsWaitForTheObjectStore(t *testing.T) {
 	job := r.jobs.add(t, "upload:"+key, 1)
 	store.cut.Store(true)
 	began := time.Now()
-	if verdict := r.handle(t.Context(), t, job); verdict != imaging.Ack || time.Since(began) > 20*time.Second {
+	if verdict := r.handle(t.Context(), t, job); verdict != worker.Ack || time.Since(began) > 20*time.Second {
 		t.Errorf("verdict %d after %s", verdict, time.Since(began))
 	}
 	if row := r.jobs.row(t, job); row.Status != "pending" || row.Code != "store_unavailable" || !row.Ours || row.RetryIn < time.Second {
@@ -70,7 +70,7 @@ func TestUploadsWaitForTheObjectStore(t *testing.T) {
 	}
 	store.cut.Store(false)
 	job = r.jobs.add(t, "upload:"+key, 1)
-	if verdict := r.handle(t.Context(), t, job); verdict != imaging.Ack {
+	if verdict := r.handle(t.Context(), t, job); verdict != worker.Ack {
 		t.Errorf("verdict %d", verdict)
 	}
 	if row := r.jobs.row(t, job); row.Status != "ready" {

@@ -52,8 +52,8 @@ func (c Config) withDefaults() Config {
 // budget and its share of the CPUs are for all of them together. Safe for
 // concurrent use.
 type Worker struct {
-	store   imaging.JobStore
-	objects imaging.ObjectStore
+	store   JobStore
+	objects ObjectStore
 	fetch   *fetch.Fetcher
 	process *process.Processor
 	cfg     Config
@@ -66,7 +66,7 @@ type Worker struct {
 
 // New makes a Worker and registers its metrics, vitrine_image_*, with reg,
 // which may be nil.
-func New(store imaging.JobStore, objects imaging.ObjectStore, fetcher *fetch.Fetcher, cfg Config,
+func New(store JobStore, objects ObjectStore, fetcher *fetch.Fetcher, cfg Config,
 	log *logrus.Logger, reg prometheus.Registerer) *Worker {
 	process := process.New(cfg.Process)
 	cfg = cfg.withDefaults()
@@ -80,11 +80,11 @@ func New(store imaging.JobStore, objects imaging.ObjectStore, fetcher *fetch.Fet
 // Handle executes the job in a message's body and returns what becomes of the message.
 // It waits while the job store is unavailable. When ctx ends it hands the job back
 // without counting the attempt, and returns within a few seconds.
-func (w *Worker) Handle(ctx context.Context, body []byte) imaging.Verdict {
+func (w *Worker) Handle(ctx context.Context, body []byte) Verdict {
 	job, err := imaging.DecodeJob(body)
 	if err != nil {
 		w.log.WithError(err).Warn("Image job unreadable")
-		return imaging.DeadLetter
+		return DeadLetter
 	}
 	log := w.log.WithFields(logrus.Fields{"image_id": job.ImageID, "request_id": job.RequestID})
 	if job.Reprocess {
@@ -99,9 +99,9 @@ func (w *Worker) Handle(ctx context.Context, body []byte) imaging.Verdict {
 	switch {
 	case errors.Is(err, imaging.ErrNothingToDo):
 		log.Debug("Image job dropped, nothing to do")
-		return imaging.Ack
+		return Ack
 	case err != nil: // ctx has ended
-		return imaging.Leave
+		return Leave
 	}
 	w.metrics.running.Inc()
 	defer w.metrics.running.Dec()
@@ -117,12 +117,12 @@ func (w *Worker) Handle(ctx context.Context, body []byte) imaging.Verdict {
 
 // putBack returns a reprocessing job that has no permit to the outbox, so that the first
 // processing of other images never waits for it.
-func (w *Worker) putBack(ctx context.Context, log *logrus.Entry, job imaging.Job) imaging.Verdict {
+func (w *Worker) putBack(ctx context.Context, log *logrus.Entry, job imaging.Job) Verdict {
 	err := w.reach(ctx, log, func(ctx context.Context) error { return w.store.PutBack(ctx, job) })
 	if err != nil { // ctx has ended
-		return imaging.Leave
+		return Leave
 	}
-	return imaging.Ack
+	return Ack
 }
 
 // claim waits for the store as long as ctx lasts. The holder stays the same, so that a

@@ -48,7 +48,7 @@ func TestHandleStoresVariants(t *testing.T) {
 	r.objects.ensure(t)
 	for path, want := range map[string]int{"/photo": 4, "/logo": 2} {
 		job := r.jobs.add(t, r.web.URL+path+"?token=secret", 1)
-		if got := r.handle(t.Context(), t, job); got != imaging.Ack {
+		if got := r.handle(t.Context(), t, job); got != worker.Ack {
 			t.Fatalf("%s: verdict %d, log:\n%s", path, got, r.log)
 		}
 		row := r.jobs.row(t, job)
@@ -74,7 +74,7 @@ func TestHandleStoresVariants(t *testing.T) {
 		if len(keys) != want {
 			t.Errorf("%s: %d objects, want %d", path, len(keys), want)
 		}
-		if got := r.handle(t.Context(), t, job); got != imaging.Ack {
+		if got := r.handle(t.Context(), t, job); got != worker.Ack {
 			t.Errorf("%s: verdict of the second delivery is %d", path, got)
 		}
 	}
@@ -116,21 +116,21 @@ func TestHandleOutcomes(t *testing.T) {
 		rig      *rig
 		path     string
 		attempt  int
-		want     imaging.Verdict
+		want     worker.Verdict
 		status   string
 		code     imaging.Code
 		from, to time.Duration // of the wait
 	}{
-		{"gone", r, "/gone", 1, imaging.DeadLetter, "failed", imaging.CodeSourceNotFound, 0, 0},
-		{"html", r, "/html", 1, imaging.DeadLetter, "failed", imaging.CodeUnsupportedFormat, 0, 0},
-		{"first error", r, "/error", 1, imaging.Ack, "pending", imaging.CodeSourceUnavailable, 4 * time.Second, 8 * time.Second},
-		{"second error", r, "/error", 2, imaging.Ack, "pending", imaging.CodeSourceUnavailable, 8 * time.Second, 16 * time.Second},
-		{"third error", r, "/error", 3, imaging.Ack, "pending", imaging.CodeSourceUnavailable, 10 * time.Second, 20 * time.Second},
-		{"last error", other, "/error", 5, imaging.DeadLetter, "failed", imaging.CodeSourceUnavailable, 0, 0},
-		{"asked to wait", other, "/busy", 1, imaging.Ack, "pending", imaging.CodeSourceUnavailable, 10 * time.Minute, 10 * time.Minute},
-		{"too many tries", r, "/photo", 6, imaging.DeadLetter, "failed", imaging.CodeWorkerCrashed, 0, 0},
-		{"no store", down, "/logo", 1, imaging.Ack, "pending", imaging.CodeStoreUnavailable, time.Second, 2 * time.Second},
-		{"no store, last try", down, "/logo", 5, imaging.Ack, "pending", imaging.CodeStoreUnavailable, time.Second, 2 * time.Second},
+		{"gone", r, "/gone", 1, worker.DeadLetter, "failed", imaging.CodeSourceNotFound, 0, 0},
+		{"html", r, "/html", 1, worker.DeadLetter, "failed", imaging.CodeUnsupportedFormat, 0, 0},
+		{"first error", r, "/error", 1, worker.Ack, "pending", imaging.CodeSourceUnavailable, 4 * time.Second, 8 * time.Second},
+		{"second error", r, "/error", 2, worker.Ack, "pending", imaging.CodeSourceUnavailable, 8 * time.Second, 16 * time.Second},
+		{"third error", r, "/error", 3, worker.Ack, "pending", imaging.CodeSourceUnavailable, 10 * time.Second, 20 * time.Second},
+		{"last error", other, "/error", 5, worker.DeadLetter, "failed", imaging.CodeSourceUnavailable, 0, 0},
+		{"asked to wait", other, "/busy", 1, worker.Ack, "pending", imaging.CodeSourceUnavailable, 10 * time.Minute, 10 * time.Minute},
+		{"too many tries", r, "/photo", 6, worker.DeadLetter, "failed", imaging.CodeWorkerCrashed, 0, 0},
+		{"no store", down, "/logo", 1, worker.Ack, "pending", imaging.CodeStoreUnavailable, time.Second, 2 * time.Second},
+		{"no store, last try", down, "/logo", 5, worker.Ack, "pending", imaging.CodeStoreUnavailable, time.Second, 2 * time.Second},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -151,7 +151,7 @@ func TestHandleOutcomes(t *testing.T) {
 				return
 			}
 			// The failure has been settled, so nothing is left to do.
-			if got := test.rig.handle(t.Context(), t, job); got != imaging.Ack {
+			if got := test.rig.handle(t.Context(), t, job); got != worker.Ack {
 				t.Errorf("verdict of the second delivery is %d", got)
 			}
 		})
@@ -162,13 +162,13 @@ func TestHandleMessages(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, sources, worker.Config{}, s3Endpoint(t), nil)
 	for _, body := range []string{"", "{", "null", "[]", `{"v":2}`, `{"v":1,"image_id":"x"}`, `{"v":1,"generation":1}`} {
-		if got := r.Handle(t.Context(), []byte(body)); got != imaging.DeadLetter {
+		if got := r.Handle(t.Context(), []byte(body)); got != worker.DeadLetter {
 			t.Errorf("%q: verdict %d", body, got)
 		}
 	}
 	job := r.jobs.add(t, r.web.URL+"/logo", 1)
 	job.Generation = 2
-	if got := r.handle(t.Context(), t, job); got != imaging.Ack {
+	if got := r.handle(t.Context(), t, job); got != worker.Ack {
 		t.Errorf("verdict of another generation's job is %d", got)
 	}
 }
@@ -181,13 +181,13 @@ func TestHandleHandsBackWhenStopped(t *testing.T) {
 		<-r.Context().Done()
 	}, worker.Config{}, s3Endpoint(t), nil)
 	job := r.jobs.add(t, r.web.URL, 5)
-	if got := r.handle(ctx, t, job); got != imaging.Ack {
+	if got := r.handle(ctx, t, job); got != worker.Ack {
 		t.Errorf("verdict %d", got)
 	}
 	if row := r.jobs.row(t, job); row.Status != "pending" || !row.Ours || row.RetryIn != 0 {
 		t.Errorf("%+v", row)
 	}
-	if got := r.handle(ctx, t, job); got != imaging.Leave {
+	if got := r.handle(ctx, t, job); got != worker.Leave {
 		t.Errorf("verdict of a delivery after the stop is %d", got)
 	}
 }
@@ -200,7 +200,7 @@ func TestHandleStopsWhenItsLeaseIsLost(t *testing.T) {
 		<-r.Context().Done()
 	}, worker.Config{Lease: 400 * time.Millisecond}, s3Endpoint(t), nil)
 	job := r.jobs.add(t, r.web.URL, 1)
-	verdict := make(chan imaging.Verdict, 1)
+	verdict := make(chan worker.Verdict, 1)
 	go func() { verdict <- r.handle(t.Context(), t, job) }()
 	<-fetching
 	if _, err := r.jobs.db.Exec(`UPDATE jobs SET owner = 'another'`); err != nil {
@@ -208,7 +208,7 @@ func TestHandleStopsWhenItsLeaseIsLost(t *testing.T) {
 	}
 	select {
 	case got := <-verdict:
-		if got != imaging.Ack {
+		if got != worker.Ack {
 			t.Errorf("verdict %d", got)
 		}
 	case <-time.After(4 * time.Second): // less than the time limit of the download
@@ -230,7 +230,7 @@ func TestHandleRenewsItsLease(t *testing.T) {
 	}, worker.Config{Lease: 2 * time.Second}, s3Endpoint(t), nil)
 	r.objects.ensure(t)
 	job := r.jobs.add(t, r.web.URL+"/logo", 1)
-	verdict := make(chan imaging.Verdict, 1)
+	verdict := make(chan worker.Verdict, 1)
 	go func() { verdict <- r.handle(t.Context(), t, job) }()
 	<-fetching
 	claims := time.NewTicker(20 * time.Millisecond)
@@ -241,7 +241,7 @@ func TestHandleRenewsItsLease(t *testing.T) {
 		}
 		<-claims.C
 	}
-	if row := r.jobs.row(t, job); <-verdict != imaging.Ack || row.Status != "ready" || row.Attempts != 1 {
+	if row := r.jobs.row(t, job); <-verdict != worker.Ack || row.Status != "ready" || row.Attempts != 1 {
 		t.Errorf("%+v", row)
 	}
 }
@@ -308,7 +308,7 @@ func TestHandleWaitsForTheJobStore(t *testing.T) {
 		fetched <- "fetched"
 		<-serve
 		sources(w, &http.Request{URL: r.URL})
-	}, worker.Config{}, s3Endpoint(t), func(j *jobs) imaging.JobStore {
+	}, worker.Config{}, s3Endpoint(t), func(j *jobs) worker.JobStore {
 		store.jobs = j
 		return store
 	})
@@ -316,7 +316,7 @@ func TestHandleWaitsForTheJobStore(t *testing.T) {
 	r.objects.ensure(t)
 	job := r.jobs.add(t, r.web.URL+"/logo", 1)
 	r.db.cut.Store(true)
-	verdict, ended := make(chan imaging.Verdict, 1), make(chan string, 1)
+	verdict, ended := make(chan worker.Verdict, 1), make(chan string, 1)
 	go func() {
 		got := r.handle(t.Context(), t, job)
 		ended <- fmt.Sprintf("verdict %d", got)
@@ -331,7 +331,7 @@ func TestHandleWaitsForTheJobStore(t *testing.T) {
 	r.db.cut.Store(false) // until it is reserved
 	store.wantFailed(t, "settle", ended)
 	r.db.cut.Store(false)
-	if got := <-verdict; got != imaging.Ack {
+	if got := <-verdict; got != worker.Ack {
 		t.Errorf("verdict %d", got)
 	}
 	if row := r.jobs.row(t, job); row.Status != "ready" || row.Attempts != 1 {
@@ -341,7 +341,7 @@ func TestHandleWaitsForTheJobStore(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	r.db.cut.Store(true)
-	if got := r.handle(ctx, t, newer(job)); got != imaging.Leave {
+	if got := r.handle(ctx, t, newer(job)); got != worker.Leave {
 		t.Errorf("verdict at the end without the store is %d", got)
 	}
 }
@@ -364,9 +364,9 @@ func (f forgetful) Claim(ctx context.Context, job imaging.Job, owner string, lea
 func TestHandleClaimsAgainAsTheSameOwner(t *testing.T) {
 	t.Parallel()
 	owners := make(chan string, 10)
-	r := newRig(t, sources, worker.Config{}, s3Endpoint(t), func(j *jobs) imaging.JobStore { return forgetful{j, owners} })
+	r := newRig(t, sources, worker.Config{}, s3Endpoint(t), func(j *jobs) worker.JobStore { return forgetful{j, owners} })
 	r.objects.ensure(t)
-	if got := r.handle(t.Context(), t, r.jobs.add(t, r.web.URL+"/logo", 1)); got != imaging.Ack {
+	if got := r.handle(t.Context(), t, r.jobs.add(t, r.web.URL+"/logo", 1)); got != worker.Ack {
 		t.Errorf("verdict %d", got)
 	}
 	if first, second := <-owners, <-owners; first != second {
@@ -388,9 +388,9 @@ func (broken) Reserve(context.Context, imaging.Claim, string) (*imaging.Result, 
 
 func TestHandleSurvivesAPanic(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, sources, worker.Config{}, s3Endpoint(t), func(j *jobs) imaging.JobStore { return broken{j} })
+	r := newRig(t, sources, worker.Config{}, s3Endpoint(t), func(j *jobs) worker.JobStore { return broken{j} })
 	job := r.jobs.add(t, r.web.URL+"/logo", 1)
-	if got := r.handle(t.Context(), t, job); got != imaging.Ack {
+	if got := r.handle(t.Context(), t, job); got != worker.Ack {
 		t.Errorf("verdict %d", got)
 	}
 	if row := r.jobs.row(t, job); row.Status != "pending" || row.Code != string(imaging.CodeInternal) || row.Ours {
@@ -403,10 +403,10 @@ func TestHandleSurvivesAPanic(t *testing.T) {
 
 func TestReprocessSurvivesAPanic(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, sources, worker.Config{}, s3Endpoint(t), func(j *jobs) imaging.JobStore { return broken{j} })
+	r := newRig(t, sources, worker.Config{}, s3Endpoint(t), func(j *jobs) worker.JobStore { return broken{j} })
 	job := r.jobs.add(t, r.web.URL+"/photo", 1)
 	job.Reprocess = true
-	if got := r.handle(t.Context(), t, job); got != imaging.Ack {
+	if got := r.handle(t.Context(), t, job); got != worker.Ack {
 		t.Errorf("verdict %d", got)
 	}
 	if row := r.jobs.row(t, job); row.Status != "pending" || row.Code != string(imaging.CodeInternal) || row.Stage != imaging.StageStore || row.Ours {
@@ -427,13 +427,13 @@ func TestHandleManyAtOnce(t *testing.T) {
 	r.objects.ensure(t)
 	const n = 12
 	list := make([]imaging.Job, n)
-	verdicts := make(chan imaging.Verdict, n)
+	verdicts := make(chan worker.Verdict, n)
 	for i := range list {
 		list[i] = r.jobs.add(t, fmt.Sprintf("%s/%d", r.web.URL, i), 1)
 		go func() { verdicts <- r.handle(t.Context(), t, list[i]) }()
 	}
 	for range n {
-		if got := <-verdicts; got != imaging.Ack {
+		if got := <-verdicts; got != worker.Ack {
 			t.Errorf("verdict %d", got)
 		}
 	}

@@ -3,7 +3,6 @@ package testenv
 import (
 	"context"
 	"errors"
-	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -18,15 +17,24 @@ import (
 	"vitrine/queue"
 )
 
+// Installation is an environment with queues of its own on the real broker, for any number
+// of processes. Their consumers settle each job as ready without looking at its source.
+type Installation struct {
+	*Environment
+	prefix string
+	ch     *amqp.Channel
+
+	mu       sync.Mutex
+	finished []int64
+}
+
+// NewInstallation returns an installation, whose queues are deleted when the test ends.
 func NewInstallation(t *testing.T) *Installation {
 	t.Helper()
-	i := &Installation{url: os.Getenv("RABBITMQ_URL"), prefix: "test-" + uuid.NewString() + "."}
-	if i.url == "" {
-		t.Fatal("RABBITMQ_URL is not set: start the servers with `make up` and run the tests with `make test`")
-	}
-	conn, err := amqp.Dial(i.url)
+	i := &Installation{prefix: "test-" + uuid.NewString() + "."}
+	conn, err := amqp.Dial(RabbitMQURL(t))
 	if err != nil {
-		t.Fatalf("RabbitMQ is out of reach, start it with `make up`: %v", err)
+		t.Fatalf("RabbitMQ does not respond: start it with `make up` (%v)", err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
 	if i.ch, err = conn.Channel(); err != nil {
@@ -43,17 +51,7 @@ func NewInstallation(t *testing.T) *Installation {
 	return i
 }
 
-// installation is a catalogue with queues of its own on the real broker.
-type Installation struct {
-	*Environment
-	url, prefix string
-	ch          *amqp.Channel
-
-	mu       sync.Mutex
-	finished []int64 // owners of the jobs that were done, in their order
-}
-
-// remove loses a queue with all that is in it.
+// DeleteQueue deletes a queue with its messages.
 func (i *Installation) DeleteQueue(queue string) {
 	i.T.Helper()
 	if _, err := i.ch.QueueDelete(i.prefix+queue, false, false, false); err != nil {
@@ -61,16 +59,16 @@ func (i *Installation) DeleteQueue(queue string) {
 	}
 }
 
-// broker runs a connection with the queues.
+// RunBroker runs a connection to the broker, with consumers that settle jobs.
 func (i *Installation) RunBroker(workers int, jobs *job.Store) *queue.Broker {
 	i.T.Helper()
-	broker := queue.New(queue.Config{URLs: []string{i.url}, Prefix: i.prefix, Workers: workers}, Quiet())
-	broker.Handle(func(ctx context.Context, d queue.Delivery) queue.Verdict { return i.work(ctx, jobs, d.Body) })
+	broker := queue.New(queue.Config{URLs: []string{RabbitMQURL(i.T)}, Prefix: i.prefix, Workers: workers}, Quiet())
+	broker.Handle(func(ctx context.Context, d queue.Delivery) queue.Verdict { return i.handle(ctx, jobs, d.Body) })
 	Run(i.T, broker.Run)
 	return broker
 }
 
-// replica runs what every process runs, with connections of its own.
+// RunReplica runs a relay, consumers and a reconciler with connections of their own.
 func (i *Installation) RunReplica(workers int, limits outbox.Limits) *queue.Broker {
 	i.T.Helper()
 	store := Open(i.T, i.DSN)
@@ -80,8 +78,9 @@ func (i *Installation) RunReplica(workers int, limits outbox.Limits) *queue.Brok
 	return broker
 }
 
-// work does a job, if there is anything to do.
-func (i *Installation) work(ctx context.Context, jobs *job.Store, body []byte) queue.Verdict {
+// handle settles the job as ready, if it can be claimed. It leaves the message if the
+// database is unavailable.
+func (i *Installation) handle(ctx context.Context, jobs *job.Store, body []byte) queue.Verdict {
 	job, err := imaging.DecodeJob(body)
 	if err != nil {
 		return queue.Reject
@@ -90,7 +89,7 @@ func (i *Installation) work(ctx context.Context, jobs *job.Store, body []byte) q
 	switch {
 	case errors.Is(err, imaging.ErrNothingToDo):
 		return queue.Ack
-	case err != nil: // the database is busy: the job must not be lost for that
+	case err != nil:
 		return queue.Leave
 	}
 	var owner int64

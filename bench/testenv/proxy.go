@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net"
+	"net/url"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -24,7 +25,7 @@ type Proxy struct {
 	listener net.Listener // nil while connections are refused
 	conns    map[net.Conn]bool
 	open     chan struct{} // closed while bytes pass
-	last     []byte        // the proxy stalls after the next chunk that contains these; nil: never
+	last     []byte        // if not nil, the proxy stalls after the next chunk that contains it
 	dials    int
 }
 
@@ -48,6 +49,19 @@ func NewProxy(t testing.TB, upstream string) *Proxy {
 		p.parts.Wait()
 	})
 	return p
+}
+
+// ProxyURL starts a proxy for the server that rawURL names, and returns the URL that goes
+// through it.
+func ProxyURL(t testing.TB, rawURL string) (through string, p *Proxy) {
+	t.Helper()
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p = NewProxy(t, u.Host)
+	u.Host = p.Addr
+	return u.String(), p
 }
 
 // Accept accepts connections again after [Proxy.Refuse], at the same address.
@@ -107,7 +121,7 @@ func (p *Proxy) StallAfter(s string) {
 	p.last = []byte(s)
 }
 
-// Resume forwards bytes again, beginning with those that were held back.
+// Resume forwards bytes again, beginning with those that were held up.
 func (p *Proxy) Resume() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

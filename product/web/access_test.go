@@ -35,7 +35,7 @@ func TestBearerToken(t *testing.T) {
 	t.Parallel()
 	s := serve(t, web.Config{AdminToken: "s3cret"}, web.Services{})
 	for header, code := range map[string]string{
-		"Bearer s3cret":    "not_found", // let in: the id is not a number
+		"Bearer s3cret":    "not_found", // the token is accepted; the id is not a number
 		"bearer  s3cret ":  "not_found",
 		"Bearer":           "unauthorized",
 		"Bearer ":          "unauthorized",

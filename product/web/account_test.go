@@ -18,12 +18,12 @@ import (
 
 const adminToken = "the token of the administrator"
 
-// accounts is a guarded API and what tests need to know of its users.
+// accounts is an API with an administrator's token.
 type accounts struct {
 	*server
 	t       *testing.T
 	dsn     string
-	db      *sql.DB // past the API
+	db      *sql.DB // a direct connection
 	service web.Services
 }
 
@@ -40,20 +40,20 @@ func newAccounts(t *testing.T) *accounts {
 	t.Cleanup(func() { _ = db.Close() })
 	store := testenv.Open(t, dsn)
 	service := newServices(store, newCache(t), objectURL)
-	tellChanges(t, dsn, service.Events.(*event.Log))
+	testenv.RunEventLog(t, dsn, service.Events.(*event.Log))
 	cfg := web.Config{AdminToken: adminToken, Uploads: upload.New(store, unreachableObjects(t), 1000)}
 	return &accounts{serve(t, cfg, service), t, dsn, db, service}
 }
 
 func auth(token string) []string { return []string{"Authorization", "Bearer " + token} }
 
-// as makes a call with a token.
+// as makes a request with a token.
 func (a *accounts) as(token, method, path, body string, headers ...string) answer {
 	a.t.Helper()
 	return a.call(a.t, method, path, body, append(auth(token), headers...)...)
 }
 
-// must is as for a call that has to succeed; it returns the answer's data.
+// must makes a request with a token that has to succeed, and returns the data of the response.
 func (a *accounts) must(token, method, path, body string, headers ...string) map[string]any {
 	a.t.Helper()
 	got := a.as(token, method, path, body, headers...)
@@ -63,7 +63,7 @@ func (a *accounts) must(token, method, path, body string, headers ...string) map
 	return got.data()
 }
 
-// newAccount makes a user with a key that can do everything.
+// newAccount creates a user with a key that has full access.
 func (a *accounts) newAccount() newAccount {
 	a.t.Helper()
 	user := a.must(adminToken, http.MethodPost, "/users", fmt.Sprintf(`{"name":"Ada","email":"%s@example.org"}`, uuid.NewString()))
@@ -72,7 +72,7 @@ func (a *accounts) newAccount() newAccount {
 	return newAccount{id, key, keyID}
 }
 
-// newKey makes a key as the holder of token and returns its text and id.
+// newKey creates a key with token and returns its text and its id.
 func (a *accounts) newKey(token, user, body string) (key, id string) {
 	a.t.Helper()
 	data := a.must(token, http.MethodPost, "/users/"+user+"/keys", body)
@@ -84,7 +84,7 @@ func (a *accounts) newKey(token, user, body string) (key, id string) {
 	return key, id
 }
 
-// ids returns the ids in a list's data.
+// ids returns the ids of the items in a list.
 func (a answer) ids(t *testing.T) []string {
 	t.Helper()
 	var body struct {

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptrace"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +19,7 @@ import (
 	"vitrine/product/web/body"
 )
 
-// TestRotation has a user replace its key by itself.
+// A user can replace its own key.
 func TestRotation(t *testing.T) {
 	t.Parallel()
 	a := newAccounts(t)
@@ -35,7 +34,7 @@ func TestRotation(t *testing.T) {
 	if left := time.Until(end); err != nil || left < 55*time.Minute || left > time.Hour {
 		t.Errorf("expires_at is %v", created.data()["expires_at"])
 	}
-	for _, key := range []string{u.key, next} { // both at once
+	for _, key := range []string{u.key, next} { // both are valid
 		a.must(key, http.MethodGet, "/users/"+u.id, "")
 	}
 	revoked := a.must(next, http.MethodDelete, keys+"/"+u.keyID, "")
@@ -134,7 +133,7 @@ func TestUsersHaveTheirOwn(t *testing.T) {
 			t.Error(diff)
 		}
 	}
-	// Nobody is the administrator's own, and null is not to be taken for absent.
+	// The administrator owns no products. A null user_id does not count as absent.
 	for token, body := range map[string]string{
 		adminToken: `{"product_name":"Lamp","product_price":1}`,
 		ada.key:    `{"user_id":null,"product_name":"Lamp","product_price":1}`,
@@ -144,16 +143,16 @@ func TestUsersHaveTheirOwn(t *testing.T) {
 			t.Errorf("%s", got.raw)
 		}
 	}
-	// What one has read into the cache is not there for the other.
+	// A product in the cache is visible only to its owner.
 	path := "/products/" + fmt.Sprint(lamp["id"])
-	eventually(t, "the product is cached", func() bool {
+	testenv.Eventually(t, "the product is cached", func() bool {
 		return a.as(ada.key, http.MethodGet, path, "").header.Get("X-Cache") == "HIT"
 	})
 	wantProblem(t, a.as(eve.key, http.MethodGet, path, ""), http.StatusNotFound, "not_found")
 }
 
-// TestIdempotencyKeysOfOwners has two users choose the same key, and one of them go
-// on with another API key.
+// Idempotency keys belong to a user: two users can choose the same key, and a user can
+// repeat a request with another API key.
 func TestIdempotencyKeysOfOwners(t *testing.T) {
 	t.Parallel()
 	a := newAccounts(t)
@@ -189,8 +188,7 @@ func TestLogNamesTheCaller(t *testing.T) {
 	}
 }
 
-// TestRevocationOnAnotherServer revokes a key on one server and waits for its end
-// on the other.
+// A key that is revoked on one server is soon rejected by another.
 func TestRevocationOnAnotherServer(t *testing.T) {
 	t.Parallel()
 	a := newAccounts(t)
@@ -203,7 +201,7 @@ func TestRevocationOnAnotherServer(t *testing.T) {
 	a.must(u.key, http.MethodDelete, path+"/keys/"+u.keyID, "")
 	revoked, accepted := time.Now(), time.Time{}
 	wantProblem(t, a.as(u.key, http.MethodGet, path, ""), http.StatusUnauthorized, "invalid_token")
-	eventually(t, "the other server refuses the key", func() bool {
+	testenv.Eventually(t, "the other server refuses the key", func() bool {
 		began := time.Now()
 		if b.as(u.key, http.MethodGet, path, "").status == http.StatusOK {
 			accepted = began
@@ -217,30 +215,27 @@ func TestRevocationOnAnotherServer(t *testing.T) {
 	wantProblem(t, b.as(u.key, http.MethodGet, path, ""), http.StatusUnauthorized, "invalid_token")
 }
 
-// TestKeysWithoutPostgreSQL has a known key read on from the cache, and an unseen
-// one be put off: nobody is told that a good key is bad.
+// While PostgreSQL is unavailable, a known key can still read from the cache. For an unknown
+// key the response is a 503: a valid key is never reported as invalid.
 func TestKeysWithoutPostgreSQL(t *testing.T) {
 	t.Parallel()
 	a := newAccounts(t)
 	u := a.newAccount()
 	unseen, _ := a.newKey(adminToken, u.id, "")
-	dsn, err := url.Parse(a.dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	proxy := testenv.NewProxy(t, dsn.Host)
-	dsn.Host = proxy.Addr
-	// Without Redis nothing is left: on a busy machine it may take its time.
-	patient := newCacheWith(t, cache.Config{Timeout: time.Second, Probe: time.Second})
-	service := newServices(testenv.Open(t, dsn.String()), patient, objectURL)
+	through, proxy := testenv.ProxyURL(t, a.dsn)
+	// Without Redis the test could not read either, so a busy machine has a long timeout.
+	patient := testenv.OpenCacheWith(t, cache.Config{
+		URL: testenv.RedisURL(t), Prefix: "test:" + uuid.NewString() + ":", Timeout: time.Second, Probe: time.Second,
+	}, nil)
+	service := newServices(testenv.Open(t, through), patient, objectURL)
 	b := &accounts{serve(t, web.Config{AdminToken: adminToken}, service), t, a.dsn, a.db, service}
 	path := "/products/" + fmt.Sprint(b.must(u.key, http.MethodPost, "/products", `{"product_name":"Lamp","product_price":1}`)["id"])
-	eventually(t, "the product is cached", func() bool {
+	testenv.Eventually(t, "the product is cached", func() bool {
 		return b.as(u.key, http.MethodGet, path, "").header.Get("X-Cache") == "HIT"
 	})
 	proxy.Refuse()
 	began := time.Now()
-	eventually(t, "three seconds have passed", func() bool {
+	testenv.Eventually(t, "three seconds have passed", func() bool {
 		b.must(u.key, http.MethodGet, path, "")
 		return time.Since(began) > 3*time.Second
 	})
@@ -251,8 +246,8 @@ func TestKeysWithoutPostgreSQL(t *testing.T) {
 	wantProblem(t, b.as("vit_wrong", http.MethodGet, path, ""), http.StatusUnauthorized, "invalid_token")
 }
 
-// TestKeysInAnOpenAPI makes keys before there is an administrator's token: they
-// change nothing until there is one.
+// Keys can be created while the API is open. They have an effect once it has an
+// administrator's token.
 func TestKeysInAnOpenAPI(t *testing.T) {
 	t.Parallel()
 	s := serve(t, web.Config{}, newService(t))
@@ -269,8 +264,7 @@ func TestKeysInAnOpenAPI(t *testing.T) {
 	wantProblem(t, s.call(t, http.MethodGet, "/users/"+user+"/keys?limit=1", ""), http.StatusBadRequest, "invalid_parameters")
 }
 
-// TestRevocationEndsWhatIsUnderWay revokes a key while an answer is held, a stream is
-// open and a body is on its way.
+// Revoking a key ends held responses, event streams and uploads in progress.
 func TestRevocationEndsWhatIsUnderWay(t *testing.T) {
 	t.Parallel()
 	a := newAccounts(t)
@@ -279,7 +273,7 @@ func TestRevocationEndsWhatIsUnderWay(t *testing.T) {
 	stream := a.follow(t, "", auth(u.key)...).ready()
 	held := make(chan answer, 1)
 	go func() { held <- a.as(u.key, http.MethodGet, path, "", "Prefer", "wait=30") }()
-	eventually(t, "an answer is held", func() bool { return a.gauge(t, "vitrine_http_waiting_requests") == 1 })
+	testenv.Eventually(t, "an answer is held", func() bool { return a.gauge(t, "vitrine_http_waiting_requests") == 1 })
 	finish, slow := a.slowPatch(path, u.key)
 
 	a.must(adminToken, http.MethodDelete, "/users/"+u.id+"/keys/"+u.keyID, "")
@@ -297,8 +291,8 @@ func TestRevocationEndsWhatIsUnderWay(t *testing.T) {
 	}
 }
 
-// slowPatch begins a PATCH whose body is on its way until finish, and returns when
-// the service reads it.
+// slowPatch begins a PATCH whose body ends when finish is called. It returns when the service
+// reads the body.
 func (a *accounts) slowPatch(path, token string) (finish func(), got <-chan answer) {
 	a.t.Helper()
 	body, rest := io.Pipe()

@@ -12,7 +12,7 @@ import (
 func TestContentTypes(t *testing.T) {
 	t.Parallel()
 	s := serve(t, web.Config{}, web.Services{})
-	const ok = "trailing_data" // the body was looked at
+	const ok = "trailing_data" // the body was decoded
 	for _, c := range []struct{ method, path, contentType, code string }{
 		{"POST", "/products", "application/json", ok},
 		{"POST", "/users", "APPLICATION/JSON; charset=UTF-8", ok},
@@ -60,7 +60,7 @@ func TestBodySizes(t *testing.T) {
 		"as large as may be, chunked": {limit, true, 422, "validation_failed"},
 		"a byte more":                 {limit + 1, false, 413, "body_too_large"},
 		"a byte more, chunked":        {limit + 1, true, 413, "body_too_large"},
-		// No more than net/http reads on to let the answer through to a client that is still sending.
+		// net/http itself reads a little more, so that a client that is still sending gets the response.
 		"100 KiB more, chunked": {limit + 100<<10, true, 413, "body_too_large"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -74,7 +74,7 @@ func TestBodySizes(t *testing.T) {
 			if c.chunked {
 				req.ContentLength = -1
 			}
-			// Asked first, the client does not have to send what is refused.
+			// A client that sends Expect: 100-continue need not send a body that is rejected.
 			req.Header.Set("Expect", "100-continue")
 			wantProblem(t, s.do(t, req), c.status, c.code)
 		})

@@ -11,15 +11,15 @@ import (
 	"vitrine/product/web/admission"
 )
 
-// trusting is the limits of a service behind proxies: one on this machine, and others
-// in private networks.
+// trusting is the limits of a service behind proxies, on this machine and in private
+// networks.
 func trusting(header string) admission.Limits {
 	return admission.Limits{ProxyHeader: header, TrustedProxies: []netip.Prefix{
 		netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8"),
 	}}
 }
 
-// clientIP is the address that the service takes for the client's.
+// clientIP returns the address that the service uses as the client's.
 func clientIP(t *testing.T, s *server, id string, headers map[string][]string) any {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/healthz", nil)
@@ -47,14 +47,14 @@ func TestClientAddressBehindProxies(t *testing.T) {
 			"[2001:db8::7]":                      "2001:db8::7",
 			"[2001:db8::7]:4711":                 "2001:db8::7",
 			"::ffff:203.0.113.7":                 "203.0.113.7",
-			"198.51.100.1, 203.0.113.7":          "203.0.113.7", // the first one is made up
+			"198.51.100.1, 203.0.113.7":          "203.0.113.7", // the first one is forged
 			"10.1.1.1, 203.0.113.7":              "203.0.113.7",
 			"127.0.0.1, 203.0.113.7":             "203.0.113.7",
 			"203.0.113.7, 10.0.0.9":              "203.0.113.7", // through two proxies
 			"198.51.100.1, 203.0.113.7, fd00::1": "203.0.113.7",
 			"203.0.113.7 | 10.0.0.9":             "203.0.113.7",
 			"203.0.113.7 | 198.51.100.1":         "198.51.100.1",
-			"10.0.0.8, 10.0.0.9":                 "10.0.0.8", // a client inside
+			"10.0.0.8, 10.0.0.9":                 "10.0.0.8", // a client in the private network
 			"203.0.113.7, unknown":               "127.0.0.1",
 			"203.0.113.7, 10.0.0.9x":             "127.0.0.1",
 			"203.0.113.7,":                       "127.0.0.1",
@@ -96,7 +96,7 @@ func TestClientAddressBehindProxies(t *testing.T) {
 			if value == "" {
 				lines = nil
 			}
-			// The other header is the client's own, and nothing to go by.
+			// The client may have sent the other header, so it is ignored.
 			other := map[string]string{"X-Forwarded-For": "Forwarded", "Forwarded": "X-Forwarded-For"}[header]
 			got := clientIP(t, s, fmt.Sprint(header, n), map[string][]string{header: lines, other: {"198.51.100.66"}})
 			if got != want {

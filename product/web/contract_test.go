@@ -44,7 +44,7 @@ func TestRoutesAndDocumentAreTheSame(t *testing.T) {
 	}
 }
 
-// Whom a route is for is documented by the problems of those whom it is not for.
+// The document lists the problems that callers without access get.
 func TestWhomRoutesAnswerIsDocumented(t *testing.T) {
 	t.Parallel()
 	routes := map[string]web.Route{}
@@ -86,14 +86,14 @@ func TestPathParametersAreDocumented(t *testing.T) {
 	}
 }
 
-// The functions that take the code of a problem or of one of its errors, and the
-// position of that argument.
+// The functions that take the code of a problem or of one of its errors, with the position
+// of that argument.
 var (
 	problemCalls = map[string]int{"problem.New": 0, "problem.Retry": 0, "problem.OfHeader": 1, "admission.NoPermit": 0, "New": 0, "Retry": 0}
 	faultCalls   = map[string]int{"Fault": 1, "Add": 1, "add": 1, "Invalid": 1, "invalid": 1}
 )
 
-// The tables name every code that the sources have, and no other.
+// The tables list exactly the codes that the sources use.
 func TestEveryCodeIsInTheTables(t *testing.T) {
 	t.Parallel()
 	problems, faults := map[string]bool{}, map[string]bool{}
@@ -128,7 +128,7 @@ func TestEveryCodeIsInTheTables(t *testing.T) {
 	}
 }
 
-// sources are the files that answers' codes come from.
+// sources are the files that use codes.
 func sources(t *testing.T) []*ast.File {
 	t.Helper()
 	var files []*ast.File
@@ -151,8 +151,8 @@ func sources(t *testing.T) []*ast.File {
 	return files
 }
 
-// collect notes the code that a call names. Functions of other packages than problem and
-// admission are known by their names alone.
+// collect adds the code in a call. It identifies functions of packages other than problem and
+// admission by name only.
 func collect(call *ast.CallExpr, functions map[string]int, codes map[string]bool) {
 	name := ""
 	switch f := call.Fun.(type) {
@@ -169,14 +169,14 @@ func collect(call *ast.CallExpr, functions map[string]int, codes map[string]bool
 		}
 	}
 	if name == "Add" && len(call.Args) < 3 {
-		return // of a header, not of the faults of an input
+		return // an error of a header, not of an input
 	}
 	if at, ours := functions[name]; ours && at < len(call.Args) {
 		note(call.Args[at], codes)
 	}
 }
 
-// collectLiteral notes the code of a fault that is written out.
+// collectLiteral adds the code in a composite literal.
 func collectLiteral(literal *ast.CompositeLit, codes map[string]bool) {
 	if kind, ok := literal.Type.(*ast.Ident); ok && kind.Name == "cursorError" && len(literal.Elts) > 0 {
 		note(literal.Elts[0], codes)
@@ -192,8 +192,8 @@ func collectLiteral(literal *ast.CompositeLit, codes map[string]bool) {
 	}
 }
 
-// note adds a code. An argument that is no literal is a code that was named
-// elsewhere, or a picture's.
+// note adds a code. An argument that is not a literal is a code that another expression
+// contains, or that of an image.
 func note(value ast.Expr, codes map[string]bool) {
 	if call, ok := value.(*ast.CallExpr); ok && len(call.Args) == 1 {
 		if constant, ok := call.Args[0].(*ast.SelectorExpr); ok && constant.Sel.Name == "CodeUnsupportedFormat" {

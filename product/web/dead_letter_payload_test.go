@@ -12,7 +12,7 @@ func TestPayloadIsShownAsTextWhereItIsJSON(t *testing.T) {
 	const cut = 1000
 	for name, test := range map[string]struct {
 		payload string
-		whole   int // 0: all of it
+		whole   int // 0 means the length of the payload
 		text    string
 	}{
 		"an object":                 {`{"v":1,"a":"ä"}`, 0, `{"v":1,"a":"ä"}`},

@@ -19,7 +19,7 @@ import (
 	"vitrine/product/web"
 )
 
-// shop is the API with its workers' side.
+// shop is the API with a job store and dead letters.
 type shop struct {
 	*server
 	t       *testing.T
@@ -39,7 +39,7 @@ func newShop(t *testing.T, cfg web.Config) *shop {
 	}
 }
 
-// failed creates a product whose images have failed, and returns the ids of both.
+// failed creates a product whose images have failed, and returns their ids.
 func (s *shop) failed(sources ...string) (product string, images []string) {
 	s.t.Helper()
 	if s.user == "" {
@@ -59,7 +59,7 @@ func (s *shop) failed(sources ...string) (product string, images []string) {
 	return fmt.Sprint(a.data()["id"]), images
 }
 
-// fail ends an image as failed and files its dead letter.
+// fail makes an image fail and files its dead letter.
 func (s *shop) fail(image string, generation int64) {
 	s.t.Helper()
 	job := imaging.Job{ImageID: uuid.MustParse(image), Generation: generation, RequestID: "r-job"}
@@ -88,7 +88,7 @@ func (s *shop) file(body []byte) {
 	}
 }
 
-// list is the data of an answer that is a list.
+// list returns the data of a response that is a list.
 func (a answer) list() []map[string]any {
 	entries, _ := a.body["data"].([]any)
 	list := make([]map[string]any, len(entries))

@@ -13,7 +13,7 @@ import (
 	"vitrine/product/web/problem"
 )
 
-// page gets a page of the documentation, and checks what all pages promise.
+// page requests a page of the documentation and checks what is common to all pages.
 func page(t *testing.T, s *server, path string) string {
 	t.Helper()
 	a := s.call(t, http.MethodGet, path, "")
@@ -94,7 +94,7 @@ func TestEveryProblemHasAPage(t *testing.T) {
 		}
 	}
 	wantProblem(t, s.call(t, http.MethodGet, problem.Path+"unheard_of", ""), http.StatusNotFound, "not_found")
-	// The type of a problem is a reference to its page, also from under the prefix.
+	// The type of a problem refers to its page, under the prefix too.
 	a := s.call(t, http.MethodGet, "/api/products", "")
 	if page := s.call(t, http.MethodGet, a.text("type"), ""); page.status != http.StatusOK {
 		t.Errorf("%s answers %d", a.text("type"), page.status)

@@ -10,27 +10,27 @@ import (
 	"vitrine/product/web"
 )
 
-// TestStreamEndsWhenNobodyCanConfirmItsKey has neither Redis nor the database be there
-// to ask. That says nothing against the key: its client comes back.
+// A stream ends when neither Redis nor PostgreSQL can confirm its key. The key may still be
+// valid, so the client is told to reconnect.
 func TestStreamEndsWhenNobodyCanConfirmItsKey(t *testing.T) {
 	t.Parallel()
 	a := newAccounts(t)
 	u, _ := a.shelf()
-	lost, err := cache.New(cache.Config{URL: "redis://127.0.0.1:1/0"}, quiet())
+	lost, err := cache.New(cache.Config{URL: "redis://127.0.0.1:1/0"}, testenv.Quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(lost.Close)
-	proxy, dsn := proxied(t, a.dsn)
+	dsn, proxy := testenv.ProxyURL(t, a.dsn)
 	service := newServices(testenv.Open(t, dsn), lost, objectURL)
-	tellChanges(t, a.dsn, service.Events.(*event.Log))
+	testenv.RunEventLog(t, a.dsn, service.Events.(*event.Log))
 	b := a.another(web.Config{}, service)
 	s := b.follow(t, "", auth(u.key)...).ready()
 	proxy.Refuse()
 	if m, err := s.next(); err == nil {
 		t.Errorf("the stream gives %+v", m)
 	}
-	eventually(t, "the stream has ended", func() bool { return b.gauge(t, "vitrine_event_streams") == 0 })
+	testenv.Eventually(t, "the stream has ended", func() bool { return b.gauge(t, "vitrine_event_streams") == 0 })
 	ended := counts(t, b.metrics, "vitrine_event_streams_ended_total")
 	if len(ended) != 1 || ended["failure"] != 1 {
 		t.Errorf("streams ended by %v", ended)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"vitrine/bench/testenv"
 	"vitrine/product/web"
 )
 
@@ -53,7 +54,7 @@ func TestEventStream(t *testing.T) {
 		t.Errorf("one product's (-want +got):\n%s", diff)
 	}
 
-	// The other replica goes on where this one was cut, from the header or the query.
+	// Another replica resumes where this one was cut off, from the header or the query.
 	resumed := one.follow(t, "?product_id="+otherID+"&last_event_id=99999", "Last-Event-ID", "1")
 	m := resumed.expect()
 	var data map[string]any
@@ -74,7 +75,7 @@ func TestEventStream(t *testing.T) {
 	if m := other.follow(t, "?last_event_id=4").expect(); m.event != "product.deleted" || m.id != "5" {
 		t.Errorf("got %+v", m)
 	}
-	// What is not for it the quiet one has not seen.
+	// A filtered stream has not received other events.
 	quiet.leave()
 	if m, err := quiet.next(); err == nil {
 		t.Errorf("another user's event: %+v", m)
@@ -93,7 +94,7 @@ func TestEventStreamStartsAnewWhereTheLogHasLostEvents(t *testing.T) {
 	start.expect()
 	execute(t, dsn, `UPDATE event_log SET pruned = 2`)
 	execute(t, dsn, `DELETE FROM events`)
-	for _, id := range []string{"0", "1", "3"} { // too old, too old, and of another log
+	for _, id := range []string{"0", "1", "3"} { // two are too old, one is from another log
 		s := r.follow(t, "?last_event_id="+id)
 		if m := s.expect(); m != (message{"reset", "2", `{"type":"reset"}`}) {
 			t.Errorf("after %s: %+v", id, m)
@@ -107,7 +108,7 @@ func TestEventStreamStartsAnewWhereTheLogHasLostEvents(t *testing.T) {
 	}
 }
 
-// execute changes what only time would.
+// execute changes rows that otherwise only change with time.
 func execute(t *testing.T, dsn, q string, args ...any) {
 	t.Helper()
 	db, err := sql.Open("postgres", dsn)
@@ -128,8 +129,8 @@ func TestEventStreamBeatsWhileNothingHappens(t *testing.T) {
 	s.ready()
 	began := s.id
 	newListing(t, r.server, newUser(t, r.server), "Lamp", "1")
-	// Its place in the log moves on, though the event was not for it; and the
-	// stream is older than any request may become.
+	// Its position in the log advances although the event was not for it. The stream is
+	// older than the limit of other requests.
 	for deadline := time.Now().Add(3 * time.Second); s.id == began || time.Now().Before(deadline); {
 		if m, err := s.block(); err != nil || m.data != "" {
 			t.Fatalf("%+v, %v", m, err)
@@ -172,7 +173,7 @@ func TestEventStreamsAreBounded(t *testing.T) {
 		t.Errorf("HEAD: %d %v", a.status, a.header)
 	}
 	s.leave()
-	eventually(t, "there is room again", func() bool { return r.gauge(t, "vitrine_event_streams") == 0 })
+	testenv.Eventually(t, "there is room again", func() bool { return r.gauge(t, "vitrine_event_streams") == 0 })
 	r.follow(t, "").ready()
 }
 
@@ -210,7 +211,7 @@ func TestEventStreamRefusesWhatItDoesNotUnderstand(t *testing.T) {
 	wantProblem(t, s.call(t, http.MethodGet, "/events", ""), http.StatusUnauthorized, "unauthorized")
 }
 
-// TestSlowClientIsCutOff has a client that reads nothing while the log grows.
+// A client that reads nothing while the log grows is disconnected.
 func TestSlowClientIsCutOff(t *testing.T) {
 	t.Parallel()
 	replicas, dsn := newReplicas(t, 1, web.Config{})
@@ -226,12 +227,12 @@ func TestSlowClientIsCutOff(t *testing.T) {
 	if _, err := io.WriteString(conn, "GET /events HTTP/1.1\r\nHost: a\r\nX-Request-ID: slow\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "it is served", func() bool { return r.gauge(t, "vitrine_event_streams") == 1 })
+	testenv.Eventually(t, "it is served", func() bool { return r.gauge(t, "vitrine_event_streams") == 1 })
 	quick := r.follow(t, "").ready()
-	const many = 40_000 // some 10 MB, which is more than the kernel keeps for a connection
+	const many = 40_000 // about 10 MB, more than the kernel buffers for a connection
 	execute(t, dsn, `INSERT INTO event_inbox (type, product_id, user_id, version, occurred_at)
 		SELECT 'product.updated', $1, $1, n, now() FROM generate_series(1, $2) AS n`, ownerID, many)
-	// Others are served all the same, in one go or after coming back.
+	// Other clients get every event, with or without reconnecting.
 	last := 0
 	for last < many {
 		m, err := quick.next()

@@ -7,18 +7,19 @@ import (
 	"time"
 
 	"vitrine/bench/contract/explore"
+	"vitrine/bench/testenv"
 	"vitrine/product/event"
 	"vitrine/product/web"
 	"vitrine/product/web/health"
 )
 
-// Requests made of the document are answered as the document says. `make fuzz-api`
-// sends many more, to the whole program with pictures to process.
+// Requests that are generated from the document get documented responses. `make fuzz-api`
+// sends many more of them, to the whole program with images to process.
 func TestRequestsMadeOfTheDocument(t *testing.T) {
 	t.Parallel()
 	const token = "explorer"
 	s := newGallery(t, 20<<20, web.Config{AdminToken: token, Checks: []health.Check{{Name: "postgresql", Required: true, Check: up}}})
-	tellChanges(t, s.dsn, s.service.Events.(*event.Log))
+	testenv.RunEventLog(t, s.dsn, s.service.Events.(*event.Log))
 	report, err := explore.Run(t.Context(), explore.Config{
 		URL: s.url, Token: token, Requests: 2000, Workers: 4, Limit: 2 * time.Minute, Seed: rand.Uint64(), Sources: "http://127.0.0.1:9",
 	}, documented)
@@ -31,7 +32,7 @@ func TestRequestsMadeOfTheDocument(t *testing.T) {
 	for _, v := range report.Violations {
 		t.Error(v)
 	}
-	// The requests are only worth something if they get everywhere.
+	// The requests are useful only if they reach every route.
 	totals := report.Totals()
 	for _, status := range []int{200, 201, 202, 304, 400, 404, 405, 412, 415, 422} {
 		if totals[status] == 0 {

@@ -9,21 +9,21 @@ import (
 	"vitrine/product/web/access"
 )
 
-// What the tests in package web_test see of the API.
+// Internals that the tests use.
 var AsProblem = asProblem
 
-// Recover is the middleware alone, around any handler.
+// Recover returns handler with only the recovery middleware.
 func Recover(log *logrus.Logger, next http.Handler) http.Handler {
 	return (&api{log: log}).recover(next)
 }
 
-// Route is a line of the route table.
+// Route is an entry of the route table.
 type Route struct {
 	Method, Path          string
 	Open, FullOnly, Admin bool // the access it requires; with none of them, any key
 }
 
-// Routes returns the whole route table.
+// Routes returns the route table.
 func Routes() []Route {
 	var routes []Route
 	for _, rt := range (&api{}).routes() {
@@ -32,8 +32,8 @@ func Routes() []Route {
 	return routes
 }
 
-// ShowPayload returns the payload of a dead letter as a list shows it, whose message
-// had whole bytes.
+// ShowPayload returns the payload of a dead letter as a list shows it. whole is the length of
+// its message in bytes.
 func ShowPayload(payload []byte, whole int) (text, encoding string, truncated bool) {
 	b := letterOf(deadletter.Record{Payload: payload, PayloadBytes: whole})
 	return b.Payload, b.PayloadEncoding, b.PayloadTruncated

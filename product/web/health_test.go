@@ -11,11 +11,12 @@ import (
 	"testing"
 	"time"
 
+	"vitrine/bench/testenv"
 	"vitrine/product/web"
 	"vitrine/product/web/health"
 )
 
-// up and down are checks that say so.
+// up is a check that succeeds, and down one that fails.
 func up(context.Context) error { return nil }
 
 func down(err error) func(context.Context) error {
@@ -71,7 +72,7 @@ func TestReadyzOnlyRequiredChecksDecide(t *testing.T) {
 func TestReadyzRunsChecksAtOnceAndOnceForAll(t *testing.T) {
 	t.Parallel()
 	var calls atomic.Int32
-	var meeting sync.WaitGroup // ends only when both checks run at the same time
+	var meeting sync.WaitGroup // done only when both checks run at the same time
 	meeting.Add(2)
 	check := func(ctx context.Context) error {
 		calls.Add(1)
@@ -106,7 +107,7 @@ func TestReadyzComesBackFromAHangingCheck(t *testing.T) {
 	release := make(chan struct{})
 	hang := func(context.Context) error {
 		if calls.Add(1) == 1 {
-			<-release // does not look at its context
+			<-release // ignores its context
 		}
 		return nil
 	}
@@ -123,6 +124,6 @@ func TestReadyzComesBackFromAHangingCheck(t *testing.T) {
 		t.Errorf("log line %v", line)
 	}
 	close(release)
-	eventually(t, "ready again", func() bool { return s.call(t, http.MethodGet, "/readyz", "").status == 200 })
+	testenv.Eventually(t, "ready again", func() bool { return s.call(t, http.MethodGet, "/readyz", "").status == 200 })
 	s.logs.wait(t, "Dependency is up", "")
 }

@@ -17,16 +17,16 @@ import (
 	"vitrine/product/web/health"
 )
 
-// hostile makes requests that are almost right.
+// hostile generates requests that are almost valid.
 type hostile struct {
 	rnd  *rand.Rand
-	ids  []string // of products; the first quarter gets deleted on the way
+	ids  []string // of products; the first quarter is deleted by the requests
 	user string
 }
 
 func pick[T any](h *hostile, from ...T) T { return from[h.rnd.IntN(len(from))] }
 
-// request is a request in raw bytes, framed so that the server need not wait.
+// request returns the bytes of a complete request.
 func (h *hostile) request() []byte {
 	var b bytes.Buffer
 	body := h.body()
@@ -45,7 +45,7 @@ func (h *hostile) request() []byte {
 	return b.Bytes()
 }
 
-// line is a method and a target that mostly fit together.
+// line returns a method and a target, which mostly belong together.
 func (h *hostile) line() string {
 	id := pick(h, h.ids...)
 	if h.rnd.IntN(4) == 0 {
@@ -60,7 +60,7 @@ func (h *hostile) line() string {
 	return method + " " + pick(h, "", "/api") + path + h.query()
 }
 
-// query has no blanks or control characters: those would not reach the API.
+// query returns a query without blanks and control characters, which net/http would reject.
 func (h *hostile) query() string {
 	if h.rnd.IntN(2) == 0 {
 		return ""
@@ -74,7 +74,7 @@ func (h *hostile) query() string {
 	return "?" + strings.Join(pairs, "&")
 }
 
-// body is a valid body, or one whose bytes were changed in a few places.
+// body returns a valid body, or one with a few changed bytes.
 func (h *hostile) body() []byte {
 	value := func() string {
 		return pick(h, `"a"`, `""`, `null`, `1`, `-0`, `1.00005`, `1e-9`, `1e999`, `true`, `[]`, `{}`, `["http://a.example/1"]`, `["x",null]`, `"\u0000"`, `"\ud800"`, `"\u202e"`,
@@ -82,7 +82,7 @@ func (h *hostile) body() []byte {
 	}
 	var b bytes.Buffer
 	switch h.rnd.IntN(5) {
-	case 0: // valid as it is
+	case 0: // valid
 		fmt.Fprintf(&b, `{"user_id":%s,"product_name":"Lamp","product_price":12.5,"product_images":["http://a.example/%d.jpg"]}`, h.user, h.rnd.IntN(9))
 	case 1:
 		fmt.Fprintf(&b, `{"product_name":"Lamp %d","product_description":null}`, h.rnd.IntN(9))
@@ -105,7 +105,7 @@ func (h *hostile) body() []byte {
 	return body
 }
 
-// send returns the status of the answer to a request in raw bytes.
+// send sends the bytes of a request and returns the status of the response.
 func send(s *server, request []byte) (int, error) {
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
 	if err != nil {
@@ -157,7 +157,7 @@ func TestNoRequestIsAnswered5xx(t *testing.T) {
 		})
 	}
 	all.Wait()
-	// The requests are only worth something if they get everywhere.
+	// The requests are useful only if they reach every route.
 	for _, status := range []int{200, 201, 400, 404, 405, 415, 422} {
 		if classes[status] == 0 {
 			t.Errorf("seed %d: no request was answered %d: %v", seed, status, classes)

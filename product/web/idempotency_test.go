@@ -15,14 +15,14 @@ import (
 	"vitrine/product/web"
 )
 
-// lamp is the body of a product, and eve that of a user.
+// Bodies of a product and of a user.
 func lamp(user string) string {
 	return `{"user_id":` + user + `,"product_name":"Lamp <&>","product_price":12.50,"product_images":["http://img.example/1.jpg"]}`
 }
 
 const eve = `{"name":"Eve <&>","email":"eve@example.org"}`
 
-// names are those of the products that there are.
+// names returns the names of all products.
 func names(t *testing.T, s *server) []any {
 	t.Helper()
 	list, _ := s.call(t, http.MethodGet, "/products?limit=100", "").body["data"].([]any)
@@ -57,7 +57,7 @@ func TestIdempotentReplayIsTheFirstAnswer(t *testing.T) {
 		if diff := cmp.Diff(string(first.raw), string(again.raw)); diff != "" {
 			t.Errorf("%s: the bodies differ (-first +again):\n%s", path, diff)
 		}
-		// The other address of the same route.
+		// The same route under its other path.
 		under := s.call(t, http.MethodPost, "/api"+path, body, "Idempotency-Key", key)
 		if want := "/api" + first.header.Get("Location"); under.header.Get("Location") != want || string(under.raw) != string(first.raw) {
 			t.Errorf("/api%s: %d, Location %q, want %q", path, under.status, under.header.Get("Location"), want)
@@ -90,11 +90,11 @@ func TestIdempotencyKeySyntax(t *testing.T) {
 	t.Parallel()
 	s := serve(t, web.Config{}, newService(t))
 	body := lamp(newUser(t, s))
-	// Whoever has the key k gets the product that has been made with it.
+	// Every request with the key k gets the product that the first one made.
 	first := s.call(t, http.MethodPost, "/products", body, "Idempotency-Key", `k\"x`)
 	for value, same := range map[string]bool{
 		`"k\\\"x"`:                           true,
-		` k\"x	`:                             true, // blanks round a value are no part of it
+		` k\"x	`:                             true, // blanks around a value are not part of it
 		`"k"`:                                false,
 		`a`:                                  false,
 		`K"'(),/:;<=>?@[]{}~!`:               false,
@@ -188,7 +188,7 @@ func TestIdempotentHundredAtOnce(t *testing.T) {
 	var calls sync.WaitGroup
 	for i := range answers {
 		calls.Go(func() {
-			for first := true; first || answers[i].text("code") == "overloaded"; first = false { // a busy machine has no room for all
+			for first := true; first || answers[i].text("code") == "overloaded"; first = false { // a busy machine may shed some
 				answers[i] = s.call(t, http.MethodPost, "/products", body, "Idempotency-Key", "k")
 			}
 		})
@@ -214,8 +214,7 @@ func TestIdempotentHundredAtOnce(t *testing.T) {
 	}
 }
 
-// TestIdempotentAnswerLost is what a client lives through whose first request
-// loses the database in the middle of its COMMIT.
+// A client can repeat a request whose COMMIT was interrupted, with the same result.
 func TestIdempotentAnswerLost(t *testing.T) {
 	t.Parallel()
 	direct := testenv.DSN(t)
@@ -224,7 +223,7 @@ func TestIdempotentAnswerLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	proxy, query := testenv.NewProxy(t, dsn.Host), dsn.Query()
-	query.Set("lock_timeout", "60000") // longer than the COMMIT is held up
+	query.Set("lock_timeout", "60000") // longer than the test holds the COMMIT up
 	query.Set("statement_timeout", "60000")
 	dsn.Host, dsn.RawQuery = proxy.Addr, query.Encode()
 	s := serve(t, web.Config{}, newServices(testenv.Open(t, dsn.String()), newCache(t), objectURL))
@@ -246,7 +245,7 @@ func TestIdempotentAnswerLost(t *testing.T) {
 			t.Errorf("409: Retry-After is %q, errors %v", a.header.Get("Retry-After"), a.faults())
 		}
 		gate.Open()
-		eventually(t, "the first request is over", func() bool {
+		testenv.Eventually(t, "the first request is over", func() bool {
 			a = post()
 			return a.status != http.StatusConflict
 		})

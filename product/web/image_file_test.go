@@ -12,7 +12,7 @@ import (
 	"vitrine/product/web"
 )
 
-// makeReady ends the first pass over an image as a worker does.
+// makeReady settles the first processing of an image as ready.
 func makeReady(t *testing.T, service web.Services, image string, variants ...imaging.Variant) {
 	t.Helper()
 	id := uuid.MustParse(image[strings.LastIndexByte(image, '/')+1:])
@@ -46,7 +46,7 @@ func TestImageFile(t *testing.T) {
 		{"?size=main", "image/webp;q=0.1, image/jpeg", "main.jpeg"},
 		{"?size=large", "text/html, image/avif, image/webp, */*;q=0.8", "large.webp"},
 		{"?size=large", "image/webp;q=0", "large.png"},
-		{"?size=large", "text/plain", "large.png"}, // never a 406
+		{"?size=large", "text/plain", "large.png"}, // an Accept that excludes every format is ignored
 		{"?size=small", "image/webp", "small.jpeg"},
 	} {
 		a := s.call(t, http.MethodGet, "/api"+at+c.query, "", "Accept", c.accept)

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"time"
 
-	"vitrine/imaging"
 	"vitrine/product/catalogue"
 	"vitrine/product/web/access"
 	"vitrine/product/web/problem"
@@ -15,16 +14,16 @@ import (
 
 // attemptBody is the JSON of an attempt. Code and detail are null if it succeeded.
 type attemptBody struct {
-	Attempt    int           `json:"attempt"`
-	Generation int64         `json:"generation"`
-	Stage      imaging.Stage `json:"stage"`
-	Outcome    string        `json:"outcome"`
-	Code       *string       `json:"code"`
-	Detail     *string       `json:"detail"`
-	StartedAt  time.Time     `json:"started_at"`
-	DurationMS int64         `json:"duration_ms"`
-	Worker     string        `json:"worker"`
-	RequestID  string        `json:"request_id"`
+	Attempt    int       `json:"attempt"`
+	Generation int64     `json:"generation"`
+	Stage      string    `json:"stage"`
+	Outcome    string    `json:"outcome"`
+	Code       *string   `json:"code"`
+	Detail     *string   `json:"detail"`
+	StartedAt  time.Time `json:"started_at"`
+	DurationMS int64     `json:"duration_ms"`
+	Worker     string    `json:"worker"`
+	RequestID  string    `json:"request_id"`
 }
 
 // retryImage answers 202: the image is pending and is processed in the background. A
@@ -64,11 +63,11 @@ func (a *api) listAttempts(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	bodies := make([]attemptBody, len(attempts))
-	for i, t := range attempts {
+	for i, attempt := range attempts {
 		bodies[i] = attemptBody{
-			Attempt: t.Attempt, Generation: t.Generation, Stage: t.Stage, Outcome: t.Outcome,
-			Code: orNull(t.Code), Detail: orNull(t.Detail), StartedAt: t.StartedAt.UTC(),
-			DurationMS: t.Duration.Milliseconds(), Worker: t.Worker, RequestID: t.RequestID,
+			Attempt: attempt.Attempt, Generation: attempt.Generation, Stage: string(attempt.Stage), Outcome: attempt.Outcome,
+			Code: orNull(attempt.Code), Detail: orNull(attempt.Detail), StartedAt: attempt.StartedAt.UTC(),
+			DurationMS: attempt.Duration.Milliseconds(), Worker: attempt.Worker, RequestID: attempt.RequestID,
 		}
 	}
 	w.Header().Set("Cache-Control", revalidate)

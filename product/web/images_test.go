@@ -12,7 +12,7 @@ import (
 	"vitrine/product/web"
 )
 
-// newPictured creates a product with images and returns its path and theirs.
+// newPictured creates a product with images and returns the paths of the product and the images.
 func newPictured(t *testing.T, s *server, sources ...string) (path string, images []string) {
 	t.Helper()
 	body := `{"user_id":` + newUser(t, s) + `,"product_name":"Lamp","product_price":1,"product_images":["` + strings.Join(sources, `","`) + `"]}`
@@ -80,7 +80,7 @@ func TestImagesOneByOne(t *testing.T) {
 	}
 }
 
-// wantFocal sets the image's focal point, keeps it, and removes it: three versions.
+// wantFocal sets the focal point of an image, sets it again, and removes it.
 func wantFocal(t *testing.T, s *server, at string) {
 	t.Helper()
 	for i, c := range []struct {
@@ -144,7 +144,7 @@ func TestImagesRefuse(t *testing.T) {
 		t.Errorf("%v", patch.header)
 	}
 	form := s.call(t, http.MethodPost, path+"/images", `x`, "Content-Type", "multipart/form-data; boundary=x")
-	wantProblem(t, form, http.StatusUnsupportedMediaType, "unsupported_media_type") // there is no place for files
+	wantProblem(t, form, http.StatusUnsupportedMediaType, "unsupported_media_type") // the store for files is not configured
 	if form.header.Get("Accept") != "application/json" {
 		t.Errorf("%v", form.header)
 	}
@@ -163,7 +163,7 @@ func TestImagesRefuse(t *testing.T) {
 	wantProblem(t, s.call(t, http.MethodPost, path+"/images", `{"source":"https://x.example/y"}`), http.StatusConflict, "too_many_images")
 }
 
-// TestAddedImageIsReplayed also has the key belong to one product's route alone.
+// An added image is replayed. The idempotency key belongs to the route of one product.
 func TestAddedImageIsReplayed(t *testing.T) {
 	t.Parallel()
 	s := serve(t, web.Config{}, newService(t))

@@ -11,18 +11,19 @@ import (
 
 	"github.com/google/uuid"
 
+	"vitrine/bench/testenv"
 	"vitrine/product"
 	"vitrine/product/account"
 	"vitrine/product/postgres"
 	"vitrine/product/web"
 )
 
-// BenchmarkGet reads a cached product over HTTP, from a service without rate limits
-// and from one whose limit by address it stays below, in turns. It reports the CPU time
-// of a read in each, client and server together, and what the limit costs: other than
-// time on the clock, it does not depend on what else the machine does.
+// BenchmarkGet reads a cached product over HTTP, alternately from a service without rate limits
+// and from one whose limit by address it does not reach. It reports the CPU time of a read from
+// each, of client and server together, and the difference. Unlike wall time, CPU time does not
+// depend on the load of the machine.
 func BenchmarkGet(b *testing.B) {
-	const reads = 50 // in a turn
+	const reads = 50 // from one service before the other
 	service := newService(b)
 	user, _, err := service.Accounts.CreateUser(b.Context(), account.NewUser{Name: "Ada"}, postgres.Idempotency{})
 	if err != nil {
@@ -34,13 +35,13 @@ func BenchmarkGet(b *testing.B) {
 		b.Fatal(err)
 	}
 	limits := trusting("")
-	limits.PerAddress, limits.Window = 2400, 50*time.Millisecond // more than can be had, in batches as by default
+	limits.PerAddress, limits.Window = 2400, 50*time.Millisecond // not reachable, counted in batches as by default
 	limits.Counter, limits.Prefix = newCache(b), uuid.NewString()+":"
 
 	var took [2]time.Duration
 	var urls [2]string
 	for i, cfg := range []web.Config{{}, {Limits: limits}} {
-		listener := httptest.NewServer(web.New(cfg, service, quiet(), nil))
+		listener := httptest.NewServer(web.New(cfg, service, testenv.Quiet(), nil))
 		b.Cleanup(listener.Close)
 		urls[i] = listener.URL + "/products/" + strconv.FormatInt(made.ID, 10)
 		get(b, urls[i])
@@ -78,7 +79,7 @@ func get(b *testing.B, url string) {
 	}
 }
 
-// cpuTime is what this process has used so far.
+// cpuTime returns the CPU time of this process.
 func cpuTime(b *testing.B) time.Duration {
 	b.Helper()
 	var used syscall.Rusage

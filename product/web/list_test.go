@@ -12,7 +12,7 @@ import (
 	"vitrine/product/web"
 )
 
-// names are the product names of a page.
+// names returns the names of the products on a page.
 func (a answer) names() []string {
 	names := []string{}
 	list, _ := a.body["data"].([]any)

@@ -92,7 +92,7 @@ func TestAccessLog(t *testing.T) {
 
 func TestPanicIsA500WithItsStackInTheLogOnce(t *testing.T) {
 	t.Parallel()
-	s := serve(t, web.Config{}, web.Services{}) // without a service every call of it panics
+	s := serve(t, web.Config{}, web.Services{}) // every call of a missing service panics
 	a := s.call(t, http.MethodGet, "/products/"+owner, "", "X-Request-ID", "panics")
 	wantProblem(t, a, http.StatusInternalServerError, "internal")
 	if strings.Contains(string(a.raw), "nil pointer") {
@@ -160,7 +160,7 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// samples are a metric's counts by method, route and status.
+// samples returns the values of a metric by method, route and status.
 func samples(t *testing.T, reg *prometheus.Registry, name string) map[string]float64 {
 	t.Helper()
 	families, err := reg.Gather()
@@ -184,8 +184,8 @@ func samples(t *testing.T, reg *prometheus.Registry, name string) map[string]flo
 	return counts
 }
 
-// raw sends bytes over a connection of its own and returns the status of the first
-// answer and its body.
+// raw sends bytes over a new connection and returns the status and the body of the first
+// response.
 func raw(t *testing.T, s *server, request string) (int, string) {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))

@@ -10,7 +10,7 @@ import (
 	"vitrine/product/web"
 )
 
-// original is a request as clients of the original system send it.
+// original is the request of clients of the original system.
 const original = `{
 	"user_id": 23,
 	"product_name": "Sample Product",
@@ -19,8 +19,7 @@ const original = `{
 	"product_price": 99.99
 }`
 
-// TestOriginalRequest sends what the original system took to an open API: the user
-// comes to be with the product.
+// An open API accepts the original system's request, and creates its user with the product.
 func TestOriginalRequest(t *testing.T) {
 	t.Parallel()
 	s := serve(t, web.Config{}, newService(t))
@@ -46,7 +45,7 @@ func TestOriginalRequest(t *testing.T) {
 	if wantProblem(t, beyond, 422, "validation_failed"); beyond.faults()["/user_id"] != "unknown" {
 		t.Errorf("%v", beyond.faults())
 	}
-	// Only a product brings its user along.
+	// Only creating a product creates an unknown user.
 	upload := s.call(t, http.MethodPost, "/uploads", `{"user_id":24}`)
 	if upload.status != http.StatusUnprocessableEntity && upload.status != http.StatusNotFound {
 		t.Errorf("%d %s", upload.status, upload.raw)
@@ -67,7 +66,7 @@ func TestUserWithoutNameAndAddress(t *testing.T) {
 	t.Parallel()
 	s := serve(t, web.Config{}, newService(t))
 	s.call(t, http.MethodPost, "/products", `{"user_id":1,"product_name":"Lamp","product_price":1}`)
-	for _, body := range []string{`{}`, `{"name":null,"email":null}`} { // the sequence passes over the user 1
+	for _, body := range []string{`{}`, `{"name":null,"email":null}`} { // the sequence skips user 1
 		a := s.call(t, http.MethodPost, "/users", body)
 		if a.status != http.StatusCreated || a.data()["name"] != nil || a.data()["email"] != nil || a.data()["id"] == 1.0 {
 			t.Errorf("%s: %d %s", body, a.status, a.raw)

@@ -3,7 +3,6 @@ package web_test
 import (
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -15,27 +14,22 @@ import (
 	"vitrine/product/web/health"
 )
 
-// behindProxy is the real service whose PostgreSQL can be taken away, and the
-// store for its readiness check.
+// behindProxy returns the services with a proxy in front of PostgreSQL, and the database for
+// the readiness check.
 func behindProxy(t *testing.T) (web.Services, *postgres.DB, *testenv.Proxy) {
 	t.Helper()
-	dsn, err := url.Parse(testenv.DSN(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := testenv.NewProxy(t, dsn.Host)
-	dsn.Host = p.Addr
-	// A connection for every call at once, so that none is turned away as one too many.
-	store, err := postgres.Open(postgres.Config{DSN: dsn.String(), MaxOpen: 30})
+	through, p := testenv.ProxyURL(t, testenv.DSN(t))
+	// One connection for each concurrent call, so that none is shed.
+	store, err := postgres.Open(postgres.Config{DSN: through, MaxOpen: 30})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
-	t.Cleanup(p.Refuse) // before the store is closed, which would wait for a frozen server
+	t.Cleanup(p.Refuse) // before the database is closed, which would wait for a frozen server
 	return newServices(store, newCache(t), objectURL), store, p
 }
 
-// everyCall is one valid request of each route that needs the database.
+// everyCall has a valid request to each route that needs the database.
 func everyCall(user string) map[string]string {
 	return map[string]string{
 		"POST /products":                      `{"user_id":` + user + `,"product_name":"Lamp","product_price":1}`,
@@ -84,7 +78,7 @@ func TestWithoutPostgreSQL(t *testing.T) {
 	}
 }
 
-// wantUnavailable makes a call and expects a 503 within three seconds.
+// wantUnavailable makes a request and expects a 503 within three seconds.
 func wantUnavailable(t *testing.T, s *server, call, body string) {
 	t.Helper()
 	method, path, _ := strings.Cut(call, " ")
@@ -95,7 +89,7 @@ func wantUnavailable(t *testing.T, s *server, call, body string) {
 	if a.header.Get("Retry-After") != "1" {
 		t.Errorf("%s: Retry-After is %q", call, a.header.Get("Retry-After"))
 	}
-	if took > 5*time.Second { // and two more for a busy machine
+	if took > 5*time.Second { // two seconds more for a busy machine
 		t.Errorf("%s took %v", call, took)
 	}
 }
@@ -108,7 +102,7 @@ func TestServesAgainWhenPostgreSQLReturns(t *testing.T) {
 	proxy.Refuse()
 	wantProblem(t, s.call(t, http.MethodGet, "/users/"+user, ""), http.StatusServiceUnavailable, "unavailable")
 	proxy.Accept()
-	eventually(t, "an answer", func() bool { return s.call(t, http.MethodGet, "/users/"+user, "").status == http.StatusOK })
+	testenv.Eventually(t, "an answer", func() bool { return s.call(t, http.MethodGet, "/users/"+user, "").status == http.StatusOK })
 }
 
 func TestRequestsEndWithTheirDeadline(t *testing.T) {
@@ -123,7 +117,7 @@ func TestRequestsEndWithTheirDeadline(t *testing.T) {
 			method, path, _ := strings.Cut(call, " ")
 			began := time.Now()
 			a := s.call(t, method, path, body)
-			// Who notices the deadline first, the connection or the API, is open.
+			// Either the connection or the API notices the deadline first.
 			code := a.text("code")
 			if code != "timeout" {
 				code = "unavailable"

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -16,14 +15,14 @@ import (
 	"vitrine/product/web"
 )
 
-// another is a server like a's with other settings.
+// another returns a server on the same services with other settings.
 func (a *accounts) another(cfg web.Config, service web.Services) *accounts {
 	a.t.Helper()
 	cfg.AdminToken = adminToken
 	return &accounts{serve(a.t, cfg, service), a.t, a.dsn, a.db, service}
 }
 
-// slowForm is a form whose file never comes.
+// slowForm begins a form whose file is never sent.
 func slowForm(productID, token string) string {
 	return fmt.Sprintf("POST /products/%s/images HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %s\r\n"+
 		"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 1000\r\n\r\n--b\r\n", productID, token)
@@ -38,7 +37,7 @@ func TestUploadFormsAreBounded(t *testing.T) {
 	b := a.another(web.Config{Uploads: uploads, UploadForms: 4}, a.service)
 	under := func(n float64) {
 		t.Helper()
-		eventually(t, "they are under way", func() bool {
+		testenv.Eventually(t, "they are under way", func() bool {
 			return gauge(t, b.metrics, "vitrine_http_upload_forms") == n && gauge(t, b.metrics, "vitrine_http_requests_in_flight") == 0
 		})
 	}
@@ -55,7 +54,7 @@ func TestUploadFormsAreBounded(t *testing.T) {
 	}
 	held := []net.Conn{open(t, b.server, slowForm(adas["products"], ada.key))}
 	under(1)
-	refused(adas["products"], ada.key) // a quarter is all that a user has
+	refused(adas["products"], ada.key) // a user may have a quarter of the permits
 	held = append(held, open(t, b.server, slowForm(eves["products"], eve.key)))
 	under(2)
 	for n := range 2 {
@@ -74,7 +73,7 @@ func TestUploadFormsAreBounded(t *testing.T) {
 	under(1)
 }
 
-// TestNobodyTakesAllStreamsAndHeldAnswers has one user ask for more than a quarter.
+// A user can have at most a quarter of the event streams and of the held responses.
 func TestNobodyTakesAllStreamsAndHeldAnswers(t *testing.T) {
 	t.Parallel()
 	a := newAccounts(t)
@@ -89,13 +88,13 @@ func TestNobodyTakesAllStreamsAndHeldAnswers(t *testing.T) {
 	}
 	b.follow(t, "", auth(eve.key)...).ready()
 	stream.leave()
-	eventually(t, "there is room again", func() bool { return b.gauge(t, "vitrine_event_streams") == 1 })
+	testenv.Eventually(t, "there is room again", func() bool { return b.gauge(t, "vitrine_event_streams") == 1 })
 	b.follow(t, "", auth(ada.key)...).ready()
 
 	held := make(chan answer, 2)
 	for n, c := range []struct{ path, key string }{{"/products/" + adas["products"], ada.key}, {"/products/" + eves["products"], eve.key}} {
 		go func() { held <- b.as(c.key, http.MethodGet, c.path, "", "Prefer", "wait=3") }()
-		eventually(t, "the answer is held", func() bool { return b.gauge(t, "vitrine_http_waiting_requests") == float64(n+1) })
+		testenv.Eventually(t, "the answer is held", func() bool { return b.gauge(t, "vitrine_http_waiting_requests") == float64(n+1) })
 		wantHeld(t, b.as(c.key, http.MethodGet, c.path, "", "Prefer", "wait=30"), http.StatusOK, "pending", "")
 	}
 	for range 2 {
@@ -103,7 +102,7 @@ func TestNobodyTakesAllStreamsAndHeldAnswers(t *testing.T) {
 	}
 }
 
-// TestFormsAreShortBesidesTheirFile puts much where package multipart takes it.
+// A form may be large only in its file, not in other parts that package multipart accepts.
 func TestFormsAreShortBesidesTheirFile(t *testing.T) {
 	t.Parallel()
 	g := newGallery(t, 12<<20, web.Config{})
@@ -120,29 +119,29 @@ func TestFormsAreShortBesidesTheirFile(t *testing.T) {
 	}
 }
 
-// TestKeyIsAskedForAgainWhenTheDatabaseIsAway has nothing left to vouch for a key when
-// a body ends. That is no fault of the body's.
+// If the key of a request cannot be checked again at the end of its body, because PostgreSQL is
+// unavailable, the response is a 503.
 func TestKeyIsAskedForAgainWhenTheDatabaseIsAway(t *testing.T) {
 	t.Parallel()
 	a := newAccounts(t)
 	u, ids := a.shelf()
-	lost, err := cache.New(cache.Config{URL: "redis://127.0.0.1:1/0"}, quiet())
+	lost, err := cache.New(cache.Config{URL: "redis://127.0.0.1:1/0"}, testenv.Quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(lost.Close)
-	proxy, dsn := proxied(t, a.dsn)
+	dsn, proxy := testenv.ProxyURL(t, a.dsn)
 	b := a.another(web.Config{}, newServices(testenv.Open(t, dsn), lost, objectURL))
 	finish, got := b.slowPatch("/products/"+ids["products"], u.key)
 	proxy.Refuse()
-	eventually(t, "the key is known no more", func() bool {
+	testenv.Eventually(t, "the key is known no more", func() bool {
 		return b.as(u.key, http.MethodPost, "/uploads", "{}").text("code") == "unavailable" // not no_such_route
 	})
 	finish()
 	wantProblem(t, <-got, http.StatusServiceUnavailable, "unavailable")
 }
 
-// TestSlowFormOfAUser takes longer than other requests may, and than a key holds.
+// A form may take longer than the limit of other requests, and than keys stay cached.
 func TestSlowFormOfAUser(t *testing.T) {
 	t.Parallel()
 	g := newGallery(t, 1000, web.Config{AdminToken: adminToken, RequestTimeout: time.Second, UploadTimeout: 20 * time.Second})
@@ -150,7 +149,7 @@ func TestSlowFormOfAUser(t *testing.T) {
 	u := a.newAccount()
 	id := a.must(u.key, http.MethodPost, "/products", `{"product_name":"Lamp","product_price":1}`)["id"]
 	body, contentType := g.form(field{"file", "a.gif", gif})
-	body = strings.TrimSuffix(body, "\r\n") // of the last line: the body has to be read to its end
+	body = strings.TrimSuffix(body, "\r\n") // so that the body does not end before it is read to its end
 	conn := open(t, g.server, fmt.Sprintf("POST /products/%v/images HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: Bearer %s\r\n"+
 		"Content-Type: %s\r\nContent-Length: %d\r\n\r\n%s", id, u.key, contentType, len(body), body[:len(body)-10]))
 	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
@@ -160,17 +159,4 @@ func TestSlowFormOfAUser(t *testing.T) {
 	if line, _, _ := strings.Cut(string(got), "\r\n"); err != nil || line != "HTTP/1.1 201 Created" {
 		t.Errorf("%v: %s", err, got)
 	}
-}
-
-// proxied is a database that can be taken away, and its address.
-func proxied(t *testing.T, dsn string) (*testenv.Proxy, string) {
-	t.Helper()
-	u, err := url.Parse(dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := testenv.NewProxy(t, u.Host)
-	u.Host = p.Addr
-	t.Cleanup(p.Refuse)
-	return p, u.String()
 }

@@ -10,7 +10,7 @@ import (
 	"vitrine/product/web"
 )
 
-// request is one that a limit lets pass or not.
+// request is a request at or beyond a limit.
 type request struct {
 	method, path, body string
 	headers            []string
@@ -22,8 +22,8 @@ func post(path, format string, args ...any) request {
 
 func list(query string) request { return request{http.MethodGet, "/products?" + query, "", nil} }
 
-// TestLimitsPage checks the rows of docs/limits.md: a request at a limit is accepted,
-// and one beyond it gets the answer that the row names.
+// TestLimitsPage checks the rows of docs/limits.md. A request at a limit is accepted, and one
+// beyond it gets the response in the row.
 func TestLimitsPage(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../../docs/limits.md")
@@ -56,7 +56,7 @@ func TestLimitsPage(t *testing.T) {
 	lines := func(n int) request {
 		r := list("limit=1")
 		for i := range n {
-			r.headers = append(r.headers, fmt.Sprint("X-", i/2), "x") // the same name twice makes two lines
+			r.headers = append(r.headers, fmt.Sprint("X-", i/2), "x") // the same name twice is two lines
 		}
 		return r
 	}
@@ -100,7 +100,7 @@ func TestLimitsPage(t *testing.T) {
 			if !strings.Contains(string(page), "| "+row+" | "+answer) {
 				t.Errorf("docs/limits.md has no row %q with %s", row, answer)
 			}
-			// A body of the deepest nesting has no field that would take it, so it gets further and no more.
+			// No field accepts the deepest nesting, so the request passes only this limit.
 			status, body := c.at.send(t, s)
 			if status >= 400 && !strings.Contains(body, `{"pointer":"/x","code":"unknown_field"`) {
 				t.Errorf("at the limit: %d %.300s", status, body)
@@ -113,14 +113,14 @@ func TestLimitsPage(t *testing.T) {
 	}
 }
 
-// padded returns r with blanks behind its body, bytes in all.
+// padded returns r with blanks after its body, which make it bytes long.
 func padded(r request, bytes int) request {
 	r.body += strings.Repeat(" ", bytes-len(r.body))
 	return r
 }
 
-// send sends the request as bytes of a connection of its own: an answer may come
-// before the request is whole, which clients take for an error.
+// send sends the bytes of the request over a new connection. The response may arrive before the
+// request is complete, which http.Client reports as an error.
 func (r request) send(t *testing.T, s *server) (status int, body string) {
 	t.Helper()
 	var b strings.Builder
@@ -133,7 +133,7 @@ func (r request) send(t *testing.T, s *server) (status int, body string) {
 	}
 	head := b.String() + "\r\n"
 	if len(r.body) > 1<<20 {
-		return raw(t, s, head) // it is refused for what it announces
+		return raw(t, s, head) // rejected because of its Content-Length
 	}
 	return raw(t, s, head+r.body)
 }

@@ -68,7 +68,7 @@ func TestReplaceProduct(t *testing.T) {
 	}
 }
 
-// TestOneOfTwoPatchesWins races pairs of conditional writes from the same state.
+// Of two concurrent writes with the same condition, exactly one succeeds.
 func TestOneOfTwoPatchesWins(t *testing.T) {
 	t.Parallel()
 	s := serve(t, web.Config{}, newService(t))

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
+	"vitrine/bench/testenv"
 	"vitrine/product/web"
 )
 
@@ -23,7 +24,7 @@ func newUser(t *testing.T, s *server) string {
 	return id
 }
 
-// newListing creates a product from members of its body and returns its id.
+// newListing creates a product and returns its id.
 func newListing(t *testing.T, s *server, user, name, price string) string {
 	t.Helper()
 	body := fmt.Sprintf(`{"user_id":%s,"product_name":%q,"product_price":%s}`, user, name, price)
@@ -79,10 +80,10 @@ func TestGetSaysWhereTheProductWasRead(t *testing.T) {
 	t.Parallel()
 	s := serve(t, web.Config{}, newService(t))
 	id := newListing(t, s, newUser(t, s), "Lamp", "1")
-	// A write leaves the product in the cache unless Redis is slow just then, so
-	// each state is waited for.
+	// A write leaves the product in the cache unless Redis is slow, so the test waits for each
+	// state.
 	messages := map[string]string{"HIT": "Product retrieved from cache", "MISS": "Product retrieved from database"}
-	eventually(t, "a hit", func() bool {
+	testenv.Eventually(t, "a hit", func() bool {
 		a := s.call(t, http.MethodGet, "/products/"+id, "")
 		if a.status != http.StatusOK || a.text("message") != messages[a.header.Get("X-Cache")] {
 			t.Fatalf("X-Cache %q: %d %s", a.header.Get("X-Cache"), a.status, a.raw)
@@ -130,7 +131,7 @@ func TestProductsThatAreNotThere(t *testing.T) {
 			wantProblem(t, s.call(t, http.MethodGet, prefix+"/users/"+id, ""), 404, "not_found")
 		}
 	}
-	// A condition on what is not there changes nothing about that.
+	// A condition does not change the response for a missing product.
 	for _, tag := range []string{`*`, `"1"`, `"1", "2"`, `"abc"`} {
 		wantProblem(t, s.call(t, http.MethodDelete, "/products/"+owner, "", "If-Match", tag), 404, "not_found")
 	}
@@ -159,13 +160,13 @@ func TestCreateProductRefuses(t *testing.T) {
 	if diff := cmp.Diff(want, a.faults()); diff != "" {
 		t.Errorf("faults (-want +got):\n%s", diff)
 	}
-	// Only the domain finds these.
+	// The domain rejects these.
 	a = s.call(t, http.MethodPost, "/products", `{"user_id":`+owner+`,"product_name":"","product_price":12.50}`)
 	wantProblem(t, a, http.StatusUnprocessableEntity, "validation_failed")
 	if diff := cmp.Diff(map[string]string{"/product_name": "required"}, a.faults()); diff != "" {
 		t.Errorf("faults (-want +got):\n%s", diff)
 	}
-	// Only the database finds this.
+	// The database rejects this.
 	a = s.call(t, http.MethodPost, "/products", `{"user_id":`+owner+`,"product_name":"Lamp","product_price":12.50}`)
 	wantProblem(t, a, http.StatusUnprocessableEntity, "validation_failed")
 	if faults := a.faults(); len(faults) != 1 || faults["/user_id"] == "" {

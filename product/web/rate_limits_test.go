@@ -16,8 +16,8 @@ import (
 	"vitrine/product/web/admission"
 )
 
-// perAddress are limits of a service behind a proxy on this machine, with requests
-// for each address that are long in coming back.
+// perAddress returns the limits of a service behind a proxy on this machine, with a number of
+// requests for each address that is restored slowly.
 func perAddress(t *testing.T, requests int) admission.Limits {
 	t.Helper()
 	limits := trusting("")
@@ -26,13 +26,13 @@ func perAddress(t *testing.T, requests int) admission.Limits {
 	return limits
 }
 
-// from makes a request for a client at addr, through the proxy.
+// from makes a request through the proxy for a client at addr.
 func (s *server) from(t *testing.T, addr, path string, headers ...string) answer {
 	t.Helper()
 	return s.call(t, http.MethodGet, path, "", append(headers, "X-Forwarded-For", addr)...)
 }
 
-// coarse rounds times up to 20 s, so that a machine may take some of them.
+// coarse rounds a time up to a multiple of 20 s, for a busy machine.
 func coarse(header string) string {
 	return regexp.MustCompile(`t=\d+`).ReplaceAllStringFunc(header, func(match string) string {
 		seconds, _ := strconv.Atoi(match[2:])
@@ -40,7 +40,7 @@ func coarse(header string) string {
 	})
 }
 
-// counts are a counter's values by its one label.
+// counts returns the values of a counter by its label.
 func counts(t *testing.T, reg *prometheus.Registry, name string) map[string]float64 {
 	t.Helper()
 	families, err := reg.Gather()
@@ -131,7 +131,7 @@ func TestThisMachineHasNoLimit(t *testing.T) {
 	limits.TrustedProxies = nil
 	s := serve(t, web.Config{Limits: limits}, web.Services{})
 	for range 3 {
-		// It cannot make itself somebody else, either.
+		// The client cannot pretend to have another address.
 		if a := s.from(t, "203.0.113.7", "/nowhere"); a.status != http.StatusNotFound || a.header.Get("RateLimit") != "" {
 			t.Errorf("%d, RateLimit %q", a.status, a.header.Get("RateLimit"))
 		}
@@ -159,8 +159,8 @@ func TestGuessingIsLimited(t *testing.T) {
 	if a := get(neighbour, "s3cret"); a.status != http.StatusNotFound {
 		t.Errorf("a token that was right before is locked out: %d", a.status)
 	}
-	// Elsewhere nobody was let in: the right guess comes too late. Tokens that go to
-	// places where nobody looks at them have not been right.
+	// After too many wrong tokens, the right one is rejected too. Tokens on routes that ignore
+	// them are not checked.
 	closed := serve(t, web.Config{AdminToken: "s3cret", Limits: perAddress(t, 10_000)}, web.Services{})
 	for i := range 61 {
 		closed.from(t, attacker, "/products/x", "Authorization", fmt.Sprint("Bearer wrong", i))
@@ -180,7 +180,7 @@ func TestAddressIsRefusedBeforeItsTokenIsLookedAt(t *testing.T) {
 			t.Errorf("got %d, want %d", a.status, want)
 		}
 	}
-	// The administrator has no limit by key, but an address.
+	// The administrator has no limit by key, but one by address.
 	if a := s.from(t, "203.0.113.7", "/products/x", "Authorization", "Bearer s3cret"); a.status != http.StatusTooManyRequests {
 		t.Errorf("the administrator from there: %d", a.status)
 	}
@@ -214,7 +214,7 @@ func TestRequestsOfAKeyAreLimited(t *testing.T) {
 			t.Errorf("request %d: %d %s, want %d", i, a.status, a.raw, c.status)
 		}
 	}
-	// A request that its key has no more of costs its address nothing.
+	// A request that is over the limit of its key does not count for its address.
 	a = get("203.0.113.2", one.key)
 	wantProblem(t, a, http.StatusTooManyRequests, "rate_limited")
 	if got := coarse(a.header.Get("RateLimit")); got != `"address";r=99;t=40, "key";r=0;t=1800` {

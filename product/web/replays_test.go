@@ -8,11 +8,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
+	"vitrine/bench/testenv"
 	"vitrine/product/deadletter"
 	"vitrine/product/web"
 )
 
-// runReplays carries out replays until the test ends.
+// runReplays runs the replays until the test ends.
 func (s *shop) runReplays() {
 	s.t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
@@ -64,7 +65,7 @@ func TestReplayDeadLetters(t *testing.T) {
 
 	s.runReplays()
 	var done map[string]any
-	eventually(t, "the replay is done", func() bool {
+	testenv.Eventually(t, "the replay is done", func() bool {
 		done = s.call(t, http.MethodGet, a.header.Get("Location"), "").data()
 		return done["state"] == "done"
 	})
@@ -86,9 +87,9 @@ func TestReplayStopsAtABadCanary(t *testing.T) {
 	s.runReplays()
 	a := s.call(t, http.MethodPost, "/admin/dead-letters/replay", `{"all":true,"canary":1}`)
 	progress := func() map[string]any { return s.call(t, http.MethodGet, a.header.Get("Location"), "").data() }
-	eventually(t, "the canary is begun", func() bool { return progress()["replayed"] == 1.0 })
+	testenv.Eventually(t, "the canary is begun", func() bool { return progress()["replayed"] == 1.0 })
 	s.fail(images[0], 2)
-	eventually(t, "the replay is over", func() bool { return progress()["state"] != "running" })
+	testenv.Eventually(t, "the replay is over", func() bool { return progress()["state"] != "running" })
 	got := progress()
 	canary, _ := got["canary"].(map[string]any)
 	if got["state"] != "stopped" || got["replayed"] != 1.0 || canary["wanted"] != 1.0 || canary["failed"] != 1.0 ||

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -16,36 +15,30 @@ import (
 	"vitrine/bench/testenv"
 	"vitrine/imaging"
 	"vitrine/product/event"
-	"vitrine/product/postgres"
 	"vitrine/product/web"
 )
 
-// replica is one of several processes on the same servers, with the parts that
-// wake those who wait.
+// replica is one of several processes on the same servers, with its part of the event log.
 type replica struct {
 	*server
 	t        *testing.T
 	service  web.Services
 	database *testenv.Proxy
-	stop     chan struct{} // closed by the test when it drains
+	stop     chan struct{} // closed when the test stops the process
 }
 
-// newReplicas starts n of them on a schema of their own, which dsn names.
+// newReplicas starts n replicas on a fresh schema.
 func newReplicas(t *testing.T, n int, cfg web.Config) (replicas []*replica, dsn string) {
 	t.Helper()
 	dsn = testenv.DSN(t)
 	c := newCache(t)
 	for range n {
-		u, err := url.Parse(dsn)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r := &replica{t: t, database: testenv.NewProxy(t, u.Host), stop: make(chan struct{})}
-		u.Host = r.database.Addr
-		store := testenv.Open(t, u.String())
-		t.Cleanup(r.database.Refuse) // before the store is closed, which would wait for a frozen server
+		through, database := testenv.ProxyURL(t, dsn)
+		r := &replica{t: t, database: database, stop: make(chan struct{})}
+		store := testenv.Open(t, through)
+		t.Cleanup(r.database.Refuse) // before the database is closed, which would wait for a frozen server
 		r.service = newServices(store, c, objectURL)
-		tellChanges(t, u.String(), r.service.Events.(*event.Log))
+		testenv.RunEventLog(t, through, r.service.Events.(*event.Log))
 		cfg := cfg
 		cfg.Stopping = r.stop
 		r.server = serve(t, cfg, r.service)
@@ -54,32 +47,7 @@ func newReplicas(t *testing.T, n int, cfg web.Config) (replicas []*replica, dsn 
 	return replicas, dsn
 }
 
-// tellChanges runs what wakes those who wait for changes.
-func tellChanges(t *testing.T, dsn string, events *event.Log) {
-	t.Helper()
-	listener := postgres.NewListener(dsn, quiet())
-	for _, part := range []func(context.Context) error{
-		listener.Run, event.NewSequencer(events, quiet()).Run, event.NewTailer(events, listener.Wake(event.Channel, ""), quiet()).Run,
-	} {
-		inBackground(t, part)
-	}
-}
-
-// inBackground runs a part until the test ends.
-func inBackground(t *testing.T, part func(context.Context) error) {
-	t.Helper()
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- part(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-}
-
-// pending creates a product with a picture that nobody fetches.
+// pending creates a product with an image that no worker fetches.
 func (r *replica) pending(user string) (id string, image uuid.UUID) {
 	r.t.Helper()
 	a := r.call(r.t, http.MethodPost, "/products",
@@ -92,7 +60,7 @@ func (r *replica) pending(user string) (id string, image uuid.UUID) {
 	return fmt.Sprint(a.data()["id"]), uuid.MustParse(fmt.Sprint(first["id"]))
 }
 
-// fail settles an image: it takes two versions of its product.
+// fail makes an image fail, which makes two versions of its product.
 func (r *replica) fail(image uuid.UUID) {
 	r.t.Helper()
 	jobs := r.service.Jobs
@@ -108,7 +76,7 @@ func (r *replica) fail(image uuid.UUID) {
 	}
 }
 
-// gauge is the value of a metric without labels.
+// gauge returns the value of a metric without labels.
 func (s *server) gauge(t *testing.T, name string) float64 {
 	t.Helper()
 	return gauge(t, s.metrics, name)
@@ -121,13 +89,13 @@ type stream struct {
 	lines  *bufio.Reader
 	body   io.ReadCloser
 	leave  context.CancelFunc
-	id     string // of the last event, or what the server has put in its place
+	id     string // of the last event, or the id that the server has sent since
 }
 
-// message is an event as it came.
+// message is an event of the stream.
 type message struct{ event, id, data string }
 
-// follow opens a stream, which the test ends.
+// follow opens a stream, which is closed when the test ends.
 func (s *server) follow(t *testing.T, query string, headers ...string) *stream {
 	t.Helper()
 	ctx, leave := context.WithCancel(context.Background())
@@ -147,7 +115,7 @@ func (s *server) follow(t *testing.T, query string, headers ...string) *stream {
 		body, _ := io.ReadAll(res.Body)
 		t.Fatalf("%d %s", res.StatusCode, body)
 	}
-	// Whatever a test waits for comes soon, or the stream is cut.
+	// Reading fails if an event does not arrive in time.
 	hurry := time.AfterFunc(60*time.Second, leave)
 	t.Cleanup(func() { hurry.Stop(); _ = res.Body.Close() })
 	return &stream{t: t, header: res.Header, lines: bufio.NewReader(res.Body), body: res.Body, leave: leave}
@@ -187,7 +155,7 @@ func (s *stream) next() (message, error) {
 	}
 }
 
-// ready reads until the client knows where it is in the log.
+// ready reads until the client knows its position in the log.
 func (s *stream) ready() *stream {
 	s.t.Helper()
 	for s.id == "" {
@@ -198,7 +166,7 @@ func (s *stream) ready() *stream {
 	return s
 }
 
-// expect reads the next event, which must be there.
+// expect reads the next event, and fails the test if the stream ends.
 func (s *stream) expect() message {
 	s.t.Helper()
 	m, err := s.next()

@@ -13,12 +13,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"vitrine/bench/testenv"
 	"vitrine/product/web"
 	"vitrine/product/web/admission"
 )
 
-// open sends the beginning of a request over a connection of its own, which stays
-// open until the test ends.
+// open sends the beginning of a request over a new connection, which stays open until the test
+// ends.
 func open(t *testing.T, s *server, beginning string) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
@@ -32,13 +33,13 @@ func open(t *testing.T, s *server, beginning string) net.Conn {
 	return conn
 }
 
-// slowPost is a request whose body never ends.
+// slowPost begins a request whose body never ends.
 func slowPost(sent int) string {
 	return fmt.Sprintf("POST /users HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
 		1<<20, strings.Repeat(" ", sent))
 }
 
-// gauge is the value of a metric without labels.
+// gauge returns the value of a metric without labels.
 func gauge(t *testing.T, reg *prometheus.Registry, name string) float64 {
 	t.Helper()
 	families, err := reg.Gather()
@@ -67,7 +68,7 @@ func TestTooManyRequestsAtOnce(t *testing.T) {
 	for range 3 {
 		held = append(held, open(t, s, slowPost(1)))
 	}
-	eventually(t, "they are under way", func() bool { return gauge(t, s.metrics, "vitrine_http_requests_in_flight") == 3 })
+	testenv.Eventually(t, "they are under way", func() bool { return gauge(t, s.metrics, "vitrine_http_requests_in_flight") == 3 })
 	a := s.call(t, http.MethodGet, "/users/"+user, "")
 	wantProblem(t, a, http.StatusServiceUnavailable, "overloaded")
 	if a.header.Get("Retry-After") != "1" {
@@ -88,33 +89,33 @@ func TestTooManyRequestsAtOnce(t *testing.T) {
 	for _, conn := range held {
 		_ = conn.Close()
 	}
-	eventually(t, "there is room again", func() bool { return s.call(t, http.MethodGet, "/users/"+user, "").status == http.StatusOK })
+	testenv.Eventually(t, "there is room again", func() bool { return s.call(t, http.MethodGet, "/users/"+user, "").status == http.StatusOK })
 }
 
 func TestMemoryForBodiesIsBounded(t *testing.T) {
 	t.Parallel()
 	s := serve(t, web.Config{Limits: admission.Limits{MaxBodies: 2 << 20}}, newService(t))
 	var held []net.Conn
-	for range 2 { // together they hold all but 200,000 bytes of it, however much they announced
+	for range 2 { // together they leave 200,000 bytes, whatever their Content-Length
 		held = append(held, open(t, s, slowPost(1<<20-100_000)))
 	}
-	eventually(t, "both are read", func() bool { return gauge(t, s.metrics, "vitrine_http_body_bytes") == 2*(1<<20-100_000) })
+	testenv.Eventually(t, "both are read", func() bool { return gauge(t, s.metrics, "vitrine_http_body_bytes") == 2*(1<<20-100_000) })
 	body := `{"name":"` + strings.Repeat("x", 300_000) + `"}`
 	wantProblem(t, s.call(t, http.MethodPost, "/users", body), http.StatusServiceUnavailable, "overloaded")
-	newUser(t, s) // a small one finds room
+	newUser(t, s) // a small body fits
 	if got := counts(t, s.metrics, "vitrine_http_shed_total")["bodies"]; got != 1 {
 		t.Errorf("the metric says %v", got)
 	}
 	for _, conn := range held {
 		_ = conn.Close()
 	}
-	eventually(t, "a large body finds room again", func() bool {
+	testenv.Eventually(t, "a large body finds room again", func() bool {
 		return s.call(t, http.MethodPost, "/users", body).status == http.StatusUnprocessableEntity
 	})
 }
 
-// TestCrowdAtAFrozenDatabase: those that get a connection wait for PostgreSQL to the
-// end, those behind them are told at once, and what is cached is read all the while.
+// While PostgreSQL is frozen, requests that have a connection wait until their deadline, further
+// ones get a 503 at once, and cached products can be read.
 func TestCrowdAtAFrozenDatabase(t *testing.T) {
 	t.Parallel()
 	service, _, proxy := behindProxy(t)
@@ -123,7 +124,7 @@ func TestCrowdAtAFrozenDatabase(t *testing.T) {
 	account := a.newAccount()
 	made := a.must(account.key, http.MethodPost, "/products", `{"product_name":"Lamp","product_price":1}`)
 	cached := fmt.Sprint("/products/", made["id"])
-	eventually(t, "the product is cached", func() bool {
+	testenv.Eventually(t, "the product is cached", func() bool {
 		return a.as(account.key, http.MethodGet, cached, "").header.Get("X-Cache") == "HIT"
 	})
 	proxy.Stall()
@@ -139,7 +140,7 @@ func TestCrowdAtAFrozenDatabase(t *testing.T) {
 				mu.Lock()
 				defer mu.Unlock()
 				codes[a.text("code")]++
-				if took := time.Since(began); a.text("code") == "overloaded" && took > 2*time.Second { // half a second, and more for a busy machine
+				if took := time.Since(began); a.text("code") == "overloaded" && took > 2*time.Second { // half a second, with a margin for a busy machine
 					t.Errorf("turned away after %s", took)
 				}
 				if a.header.Get("Retry-After") == "" {
@@ -150,7 +151,7 @@ func TestCrowdAtAFrozenDatabase(t *testing.T) {
 		return &calls
 	}
 	all := crowd(3 * places)
-	eventually(t, "the first are turned away", func() bool {
+	testenv.Eventually(t, "the first are turned away", func() bool {
 		a := a.as(account.key, http.MethodGet, cached, "")
 		if a.status != http.StatusOK || a.header.Get("X-Cache") != "HIT" {
 			t.Errorf("what is cached: %d %s", a.status, a.raw)
@@ -162,5 +163,5 @@ func TestCrowdAtAFrozenDatabase(t *testing.T) {
 		t.Errorf("answers (-want +got):\n%s", diff)
 	}
 	proxy.Resume()
-	eventually(t, "PostgreSQL is used again", func() bool { return a.as(adminToken, http.MethodGet, "/users/"+account.id, "").status == http.StatusOK })
+	testenv.Eventually(t, "PostgreSQL is used again", func() bool { return a.as(adminToken, http.MethodGet, "/users/"+account.id, "").status == http.StatusOK })
 }

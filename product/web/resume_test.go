@@ -11,13 +11,14 @@ import (
 	"testing"
 	"time"
 
+	"vitrine/bench/testenv"
 	"vitrine/product"
 	"vitrine/product/event"
 	"vitrine/product/web"
 )
 
-// TestResumedStreamHasEveryChangeOnce has writers on two replicas, and clients that
-// are cut off at random and come back to any replica with the id they got last.
+// Clients that are cut off at random and resume on any replica get every change once, while
+// writers are busy on two replicas.
 func TestResumedStreamHasEveryChangeOnce(t *testing.T) {
 	t.Parallel()
 	replicas, _ := newReplicas(t, 2, web.Config{})
@@ -100,8 +101,8 @@ func TestResumedStreamHasEveryChangeOnce(t *testing.T) {
 	reading.Wait()
 }
 
-// busy is the service while somebody writes at the worst moments: before a stream
-// subscribes and right after.
+// busy is an event source with a writer at the worst moments: right before and right after a
+// stream subscribes.
 type busy struct {
 	*event.Log
 	write func()
@@ -114,8 +115,7 @@ func (b busy) Subscribe(ctx context.Context, scope product.Scope, f event.Filter
 	return s, err
 }
 
-// TestWhatComesWhileAStreamSubscribesIsSentOnce has events that are in the log when
-// it is read, and come from the subscription too.
+// Events that are both in the log and in the subscription are sent once.
 func TestWhatComesWhileAStreamSubscribesIsSentOnce(t *testing.T) {
 	t.Parallel()
 	replicas, _ := newReplicas(t, 1, web.Config{})
@@ -125,7 +125,7 @@ func TestWhatComesWhileAStreamSubscribesIsSentOnce(t *testing.T) {
 	write := func() {
 		newListing(t, r.server, user, "Lamp", "1")
 		last++
-		eventually(t, "the event is in the log", func() bool {
+		testenv.Eventually(t, "the event is in the log", func() bool {
 			page, err := r.service.Events.Events(t.Context(), product.Everything(), event.Filter{}, 0)
 			return err == nil && page.Last == last
 		})

@@ -8,11 +8,11 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/google/go-cmp/cmp"
 
+	"vitrine/bench/testenv"
 	"vitrine/product/web"
 )
 
-// TestNothingIsMountedBesidesTheTable makes sure that a walk over the table passes
-// every route there is.
+// The router has no routes besides those of the table.
 func TestNothingIsMountedBesidesTheTable(t *testing.T) {
 	t.Parallel()
 	table := map[string]bool{}
@@ -24,7 +24,7 @@ func TestNothingIsMountedBesidesTheTable(t *testing.T) {
 			}
 		}
 	}
-	router, ok := web.New(web.Config{}, web.Services{}, quiet(), nil).(chi.Routes)
+	router, ok := web.New(web.Config{}, web.Services{}, testenv.Quiet(), nil).(chi.Routes)
 	if !ok {
 		t.Fatal("the API is no router")
 	}
@@ -40,8 +40,8 @@ func TestNothingIsMountedBesidesTheTable(t *testing.T) {
 	}
 }
 
-// TestTableLetsIn names the routes that are open, and those that no user may call: a
-// walk believes what the table says.
+// The routes without a key, and those that are not for users, are exactly these. The walks rely
+// on the table.
 func TestTableLetsIn(t *testing.T) {
 	t.Parallel()
 	var open []string

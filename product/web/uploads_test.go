@@ -37,7 +37,7 @@ type gallery struct {
 	service web.Services
 }
 
-// newGallery takes files of up to maxBytes.
+// newGallery returns a gallery that accepts files of up to maxBytes.
 func newGallery(t *testing.T, maxBytes int64, cfg web.Config) *gallery {
 	t.Helper()
 	for _, name := range []string{"S3_ENDPOINT", "AWS_ACCESS_KEY", "AWS_SECRET_KEY"} {
@@ -107,7 +107,7 @@ func (g *gallery) files() map[string]string {
 	return files
 }
 
-// field is a part of a form; file is its name where it has one.
+// field is a part of a form. file is the name of its file; it may be empty.
 type field struct{ name, file, content string }
 
 func (g *gallery) form(fields ...field) (body, contentType string) {
@@ -129,7 +129,7 @@ func (g *gallery) form(fields ...field) (body, contentType string) {
 	return b.String(), form.FormDataContentType()
 }
 
-// add posts a form.
+// add sends a form.
 func (g *gallery) add(path string, headers []string, fields ...field) answer {
 	g.t.Helper()
 	body, contentType := g.form(fields...)
@@ -154,7 +154,7 @@ func TestAddImageByForm(t *testing.T) {
 	if got := g.call(t, http.MethodGet, path, ""); got.data()["product_images"].([]any)[0] != source {
 		t.Errorf("%s", got.raw)
 	}
-	// The fields may come after the file, and a large file in several parts.
+	// The fields may come after the file. A large file is stored in several parts.
 	large := gif + strings.Repeat("0123456789abcdef", 11<<20/16)
 	a = g.add(path, nil, field{"file", "a.gif", large}, field{"alt", "", ""})
 	if a.status != http.StatusCreated || a.data()["alt"] != "" || a.data()["position"] != 2.0 {
@@ -163,7 +163,7 @@ func TestAddImageByForm(t *testing.T) {
 	if got := g.files()[a.data()["source"].(string)]; got != large {
 		t.Errorf("%d bytes were stored, want %d", len(got), len(large))
 	}
-	// Everybody may read what is made of pictures, and not the pictures themselves.
+	// Variants are public; uploads are not.
 	resp, err := http.Get(os.Getenv("S3_ENDPOINT") + "/" + g.bucket + "/" + strings.TrimPrefix(source, "upload:"))
 	if err != nil {
 		t.Fatal(err)
@@ -232,7 +232,7 @@ func TestFormsAreRefused(t *testing.T) {
 	}
 }
 
-// TestFormIsReplayed repeats a form, whose boundary is another one each time.
+// A repeated form is replayed although its boundary differs.
 func TestFormIsReplayed(t *testing.T) {
 	t.Parallel()
 	g := newGallery(t, 1000, web.Config{})
@@ -254,7 +254,7 @@ func TestFormIsReplayed(t *testing.T) {
 	}
 }
 
-// TestSlowFormsHaveMoreTimeThanOthers, but not for ever.
+// Forms have more time than other requests, up to a limit.
 func TestSlowFormsHaveMoreTimeThanOthers(t *testing.T) {
 	t.Parallel()
 	g := newGallery(t, 1000, web.Config{RequestTimeout: 500 * time.Millisecond, UploadTimeout: 3 * time.Second})
@@ -349,7 +349,7 @@ func TestCreateUpload(t *testing.T) {
 	wantProblem(t, s.call(t, http.MethodPost, "/uploads", `{}`), 404, "no_such_route")
 }
 
-// unreachableObjects is a store that does what needs no server.
+// unreachableObjects is an object store whose server does not respond.
 func unreachableObjects(t *testing.T) *storage.Store {
 	t.Helper()
 	objects, err := storage.New(storage.Config{Endpoint: "http://127.0.0.1:1", Bucket: "none", AccessKey: "a", SecretKey: "b"})
@@ -359,7 +359,7 @@ func unreachableObjects(t *testing.T) *storage.Store {
 	return objects
 }
 
-// TestUploadsAreTheirUsers has users prepare and name uploads, their own and another's.
+// A user can prepare and name uploads of its own only.
 func TestUploadsAreTheirUsers(t *testing.T) {
 	t.Parallel()
 	a := newAccounts(t)
@@ -381,7 +381,7 @@ func TestUploadsAreTheirUsers(t *testing.T) {
 	a.must(owner.key, http.MethodPost, "/products", `{"product_name":"Lamp","product_price":1,"product_images":["`+source+`"]}`)
 }
 
-// TestWithoutTheObjectStore has only forms fail: naming and preparing need none.
+// While the object store is unavailable, only forms fail. Preparing and naming uploads works.
 func TestWithoutTheObjectStore(t *testing.T) {
 	t.Parallel()
 	store := testenv.Database(t)

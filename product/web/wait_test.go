@@ -9,11 +9,12 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"vitrine/bench/testenv"
 	"vitrine/product/web"
 	"vitrine/product/web/admission"
 )
 
-// hold asks for a product with a wait and returns once the answer is held.
+// hold requests a product with Prefer: wait, and returns once the response is held.
 func (r *replica) hold(id, wait string, headers ...string) <-chan answer {
 	r.t.Helper()
 	before := r.gauge(r.t, "vitrine_http_waiting_requests")
@@ -21,11 +22,11 @@ func (r *replica) hold(id, wait string, headers ...string) <-chan answer {
 	go func() {
 		answers <- r.call(r.t, http.MethodGet, "/products/"+id, "", append([]string{"Prefer", "wait=" + wait}, headers...)...)
 	}()
-	eventually(r.t, "the answer is held", func() bool { return r.gauge(r.t, "vitrine_http_waiting_requests") > before })
+	testenv.Eventually(r.t, "the answer is held", func() bool { return r.gauge(r.t, "vitrine_http_waiting_requests") > before })
 	return answers
 }
 
-// wantHeld checks an answer that was held, or could have been.
+// wantHeld checks the response to a request with Prefer: wait.
 func wantHeld(t *testing.T, a answer, status int, imageStatus, applied string) {
 	t.Helper()
 	if got := a.header.Get("Preference-Applied"); a.status != status || got != applied {
@@ -48,7 +49,7 @@ func TestWaitUntilImagesSettleOnAnotherReplica(t *testing.T) {
 	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("took %v", took)
 	}
-	// It has settled: there is nothing to wait for.
+	// The image has settled, so the response is not held.
 	began = time.Now()
 	wantHeld(t, other.call(t, http.MethodGet, "/api/products/"+id, "", "Prefer", "respond-async, wait=99"), http.StatusOK, "failed", "wait=30")
 	wantHeld(t, other.call(t, http.MethodHead, "/products/"+id, "", "Prefer", "wait=7"), http.StatusOK, "", "wait=7")
@@ -65,17 +66,18 @@ func TestWaitWithIfNoneMatch(t *testing.T) {
 	one, other := replicas[0], replicas[1]
 	id, image := one.pending(newUser(t, one.server))
 
-	// Pending: the time passes, whether the client knows this version or not.
+	// While the image is pending, the response is held for the whole time, whatever version the
+	// client has.
 	first, unknown := other.hold(id, "1", "If-None-Match", `W/"1"`), other.hold(id, "1", "If-None-Match", `W/"7"`)
 	wantHeld(t, <-first, http.StatusNotModified, "", "wait=1")
 	wantHeld(t, <-unknown, http.StatusOK, "pending", "wait=1")
 
-	// It settles at version 3: whoever has an older one gets that.
+	// The image settles in version 3. A client with an older version gets it.
 	held := other.hold(id, "20", "If-None-Match", `W/"1"`)
 	one.fail(image)
 	wantHeld(t, <-held, http.StatusOK, "failed", "wait=20")
 
-	// Settled and known: held until it changes.
+	// The response is held until the product changes if the client has the settled version.
 	held = other.hold(id, "20", "If-None-Match", `W/"3"`)
 	if a := one.call(t, http.MethodPatch, "/products/"+id, `{"product_name":"Torch"}`); a.status != http.StatusOK {
 		t.Fatalf("%d %s", a.status, a.raw)
@@ -85,12 +87,11 @@ func TestWaitWithIfNoneMatch(t *testing.T) {
 	if a.data()["product_name"] != "Torch" || a.header.Get("ETag") != `W/"4"` {
 		t.Errorf("%s %s", a.header.Get("ETag"), a.raw)
 	}
-	// "*" matches every version, so that none is worth waiting for.
+	// "*" matches every version, so the response is not held.
 	wantHeld(t, other.call(t, http.MethodGet, "/products/"+id, "", "Prefer", "wait=30", "If-None-Match", "*"), http.StatusNotModified, "", "wait=30")
 }
 
-// TestWaitOutlastsTheServersLimits has a server whose limits on requests are all
-// shorter than the wait.
+// A wait may be longer than the server's limits on other requests.
 func TestWaitOutlastsTheServersLimits(t *testing.T) {
 	t.Parallel()
 	replicas, _ := newReplicas(t, 1, web.Config{})
@@ -106,7 +107,7 @@ func TestWaitOutlastsTheServersLimits(t *testing.T) {
 
 	id, _ := r.pending(newUser(t, r.server))
 	short := &server{url: listener.URL}
-	for range 2 { // the connection is good for another request
+	for range 2 { // the connection can be reused
 		wantHeld(t, short.call(t, http.MethodGet, "/products/"+id, "", "Prefer", "wait=2"), http.StatusOK, "pending", "wait=2")
 	}
 }
@@ -120,7 +121,7 @@ func TestHeldAnswersAreBounded(t *testing.T) {
 	wantHeld(t, r.call(t, http.MethodGet, "/products/"+id, "", "Prefer", "wait=30"), http.StatusOK, "pending", "")
 	r.fail(image)
 	wantHeld(t, <-held, http.StatusOK, "failed", "wait=30")
-	eventually(t, "there is room again", func() bool { return r.gauge(t, "vitrine_http_waiting_requests") == 0 })
+	testenv.Eventually(t, "there is room again", func() bool { return r.gauge(t, "vitrine_http_waiting_requests") == 0 })
 }
 
 func TestHeldAnswersAreGivenWhenTheProcessStops(t *testing.T) {
@@ -155,7 +156,7 @@ func TestWaitingClientThatLeavesIsForgotten(t *testing.T) {
 		_, err := (&http.Client{Transport: &http.Transport{}}).Do(req)
 		ended <- err
 	}()
-	eventually(t, "the answer is held", func() bool { return r.gauge(t, "vitrine_http_waiting_requests") == 1 })
+	testenv.Eventually(t, "the answer is held", func() bool { return r.gauge(t, "vitrine_http_waiting_requests") == 1 })
 	leave()
 	<-ended
 	if line := r.logs.wait(t, "Request processed", "leaves"); line["status"] != 499.0 || line["duration_ms"].(float64) > 15_000 {

@@ -25,8 +25,8 @@ type visit struct {
 	path, body string
 }
 
-// walkBodies are valid bodies for the routes that read one; USER stands for the id
-// of the user whose things the walk names.
+// walkBodies has valid bodies for the routes that read one. USER stands for the id of the user
+// whose products the walk requests.
 var walkBodies = map[string]string{
 	"POST /products":                      `{"user_id":USER,"product_name":"Lamp","product_price":1}`,
 	"PUT /products/{id}":                  `{"product_name":"Torch","product_price":1}`,
@@ -41,9 +41,8 @@ var walkBodies = map[string]string{
 
 var parameter = regexp.MustCompile(`^\{(\w+)\}$`)
 
-// walk returns a request for every line of the route table, GETs as HEAD too and all
-// of them with and without the prefix. ids are what stands for a parameter, by the
-// path's segment before it.
+// walk returns requests to every route of the table, to GET routes with HEAD too, and each with
+// and without the prefix. ids has the values of path parameters by the segment before them.
 func walk(t *testing.T, user string, ids map[string]string) []visit {
 	t.Helper()
 	var visits []visit
@@ -78,8 +77,8 @@ func walk(t *testing.T, user string, ids map[string]string) []visit {
 	return visits
 }
 
-// visit makes the request with headers. All have the same request id, so that equal
-// answers are equal in every byte.
+// visit makes the request with headers. All requests have the same request id, so that equal
+// responses are equal in every byte.
 func (a *accounts) visit(v visit, headers ...string) answer {
 	a.t.Helper()
 	headers = append(headers, "X-Request-ID", "walk")
@@ -89,7 +88,7 @@ func (a *accounts) visit(v visit, headers ...string) answer {
 	return a.call(a.t, v.Method, v.path, v.body, headers...)
 }
 
-// peek makes a GET and leaves a stream that it gets before its first line.
+// peek makes a GET request. It closes an event stream before its first line.
 func (a *accounts) peek(path string, headers []string) answer {
 	a.t.Helper()
 	ctx, leave := context.WithCancel(a.t.Context())
@@ -118,7 +117,7 @@ func (a *accounts) peek(path string, headers []string) answer {
 	return got
 }
 
-// wantSame checks that two answers differ in nothing but their times.
+// wantSame checks that two responses differ only in their times.
 func wantSame(t *testing.T, v visit, got, want answer) {
 	t.Helper()
 	got.header.Del("Date")
@@ -128,7 +127,7 @@ func wantSame(t *testing.T, v visit, got, want answer) {
 	}
 }
 
-// wantDenied checks a status and code; HEAD has no body to look at.
+// wantDenied checks the status and, except for HEAD, the code.
 func wantDenied(t *testing.T, v visit, a answer, status int, codes ...string) {
 	t.Helper()
 	if a.status != status || v.Method != http.MethodHead && !slices.Contains(codes, a.text("code")) {
@@ -136,7 +135,7 @@ func wantDenied(t *testing.T, v visit, a answer, status int, codes ...string) {
 	}
 }
 
-// shelf is an account with one of everything.
+// shelf is an account with a product, an image and everything else that routes name.
 func (a *accounts) shelf() (owner newAccount, ids map[string]string) {
 	a.t.Helper()
 	owner = a.newAccount()
@@ -201,12 +200,11 @@ func TestWalkWithAReadOnlyKey(t *testing.T) {
 	}
 }
 
-// TestWalkWithAnotherOwnersKey asks for things that are there and for others that
-// are not: the answers tell nothing of the difference.
+// Responses to another user are the same for ids that exist and for ids that do not.
 func TestWalkWithAnotherOwnersKey(t *testing.T) {
 	t.Parallel()
 	a := newAccounts(t)
-	// Numbers that nothing else in an answer has.
+	// Numbers that occur nowhere else in a response.
 	a.exec(`ALTER SEQUENCE users_id_seq RESTART WITH 730001`)
 	a.exec(`ALTER SEQUENCE products_id_seq RESTART WITH 840001`)
 	shelved, ids := a.shelf()
@@ -238,7 +236,7 @@ func TestWalkWithAnotherOwnersKey(t *testing.T) {
 			}
 		}
 	}
-	// With the owner's user_id the list is as empty as with an unknown one.
+	// The list is empty for the owner's user_id, as for an unknown one.
 	for _, user := range []string{shelved.id, owner} {
 		if got := a.as(eve.key, http.MethodGet, "/products?user_id="+user, ""); got.status != http.StatusOK || len(got.ids(t)) != 0 {
 			t.Errorf("%d %s", got.status, got.raw)
@@ -247,5 +245,5 @@ func TestWalkWithAnotherOwnersKey(t *testing.T) {
 	if diff := cmp.Diff(before, a.as(adminToken, http.MethodGet, "/products/"+ids["products"], "").data()); diff != "" {
 		t.Errorf("the walk has changed the product: %s", diff)
 	}
-	a.must(shelved.key, http.MethodGet, "/users/"+shelved.id, "") // and the key is still there
+	a.must(shelved.key, http.MethodGet, "/users/"+shelved.id, "") // the key still exists
 }

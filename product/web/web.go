@@ -1,14 +1,14 @@
-// Package web is the HTTP API of the product catalogue: it decodes and checks
-// requests, calls the product packages and turns their results and errors into
-// answers. No rule about products lives here, and no HTTP lives in those packages.
+// Package web is the HTTP API of the product catalogue: it decodes and checks requests, calls
+// the product packages, and turns their results and errors into responses. It has no rules
+// about products, and those packages know no HTTP.
 //
 // Successes have the envelope {"data": ..., "message": "..."}; errors are
-// application/problem+json (RFC 9457). No input causes a 5xx: those report errors of
-// this service and its dependencies.
+// application/problem+json (RFC 9457). No input causes a 5xx; those report failures of this
+// service and its dependencies.
 //
-// It imports the product packages and the packages below this folder: admission, body,
-// contract, header and problem, which do not import it. Begin with the table in
-// routes.go.
+// It imports the product packages and the packages below this folder (access,
+// admission, body, contract, header, health, problem, query and stream), which do not import
+// it. Begin with the table in routes.go.
 package web
 
 import (

@@ -3,7 +3,7 @@
 // (uploads, event streams, held answers), and the rate of requests of each API key
 // and client address.
 //
-// Of the project, it imports package product and the packages header and problem
+// Of the project, it imports product/postgres and the packages header and problem
 // beside it. A connection passes server.go, a request then requests.go and
 // rate_limits.go; begin there.
 package admission

@@ -1,6 +1,6 @@
 package admission
 
-// What the tests see of the limiter and the server.
+// Internals that the tests use.
 type (
 	Limiter       = limiter
 	LimiterConfig = limiterConfig

@@ -20,8 +20,7 @@ import (
 	"vitrine/product/web/admission"
 )
 
-// redis is a cache on the common Redis, and the proxy in front of it. It is running
-// and has found the server.
+// redis returns a running cache that trusts Redis, and the proxy between them.
 func redis(t *testing.T) (*cache.Cache, *testenv.Proxy) {
 	t.Helper()
 	u, err := url.Parse(os.Getenv("REDIS_URL"))
@@ -59,8 +58,8 @@ func eventually(t *testing.T, what string, reached func() bool) {
 	}
 }
 
-// pair is two replicas' limiters that share their counts, and a Redis that the first
-// one alone can be cut off from.
+// pair returns the limiters of two replicas, which share their counts, and the proxy between
+// the first one and Redis.
 func pair(t *testing.T, window time.Duration) (one, two *admission.Limiter, proxy *testenv.Proxy) {
 	t.Helper()
 	prefix := uuid.NewString() + ":"
@@ -70,7 +69,7 @@ func pair(t *testing.T, window time.Duration) (one, two *admission.Limiter, prox
 		admission.NewLimiter(admission.LimiterConfig{Counter: far, Prefix: prefix, Window: window}), proxy
 }
 
-// takes makes n uses and counts those that were let pass.
+// takes makes n uses and returns the number of permitted ones.
 func takes(t *testing.T, l *admission.Limiter, u admission.Use, n int) (passed int) {
 	t.Helper()
 	for range n {
@@ -101,8 +100,8 @@ func TestReplicasShareOneCount(t *testing.T) {
 	}
 }
 
-// TestBatchesAreOwed: a large quota is counted in batches, so that each replica may
-// let a hundredth too much pass, which is missing afterwards.
+// A large quota is counted in batches, so each replica may permit a hundredth too much. The
+// surplus is deducted afterwards.
 func TestBatchesAreOwed(t *testing.T) {
 	t.Parallel()
 	one, two, _ := pair(t, 100*time.Hour)
@@ -111,7 +110,7 @@ func TestBatchesAreOwed(t *testing.T) {
 	if passed < 1000 || passed > 1020 {
 		t.Errorf("%d uses of 1000 passed, want 1020 at most", passed)
 	}
-	// A third replica, with a batch of its own, learns of the debt.
+	// A third replica, with its own batch, sees the debt.
 	if more := takes(t, one, u, 20); more > 5 {
 		t.Errorf("%d more passed", more)
 	}
@@ -132,7 +131,7 @@ func TestStates(t *testing.T) {
 	got = append(got, ok, s.Left, s.Wait)
 	want := []any{
 		true, 2, 20 * time.Minute, true, 0, 60 * time.Minute,
-		false, 2, 20 * time.Minute, false, 0, 60 * time.Minute, // nothing of a was used
+		false, 2, 20 * time.Minute, false, 0, 60 * time.Minute, // a was not used
 		true, 7, time.Duration(0),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -161,8 +160,8 @@ func TestUsesComeBack(t *testing.T) {
 	}
 }
 
-// TestWithoutRedis cuts one replica off in several ways: it goes on, within its own
-// count, and no use waits longer than a call to Redis may take.
+// A replica without Redis goes on with its own count, and no use waits longer than the timeout
+// of a call to Redis.
 func TestWithoutRedis(t *testing.T) {
 	t.Parallel()
 	for name, fail := range map[string]func(*testenv.Proxy){"frozen": (*testenv.Proxy).Stall, "refusing": (*testenv.Proxy).Refuse} {

@@ -14,7 +14,7 @@ import (
 	"vitrine/product/web/admission"
 )
 
-// open sends the beginning of a request on a connection of its own.
+// open sends the beginning of a request over a new connection.
 func open(t *testing.T, addr, beginning string) net.Conn {
 	t.Helper()
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", addr)
@@ -28,7 +28,7 @@ func open(t *testing.T, addr, beginning string) net.Conn {
 	return conn
 }
 
-// TestSlowConnections has many clients that never finish their headers.
+// Clients that never finish their headers do not block others.
 func TestSlowConnections(t *testing.T) {
 	t.Parallel()
 	const most = 50
@@ -51,7 +51,7 @@ func TestSlowConnections(t *testing.T) {
 		_ = res.Body.Close()
 	}
 	for name, conn := range map[string]net.Conn{"a connection that waits": first, "one that was used long ago": used} {
-		if err := conn.SetReadDeadline(time.Now().Add(4 * time.Second)); err != nil { // the header's own limit is 5 s
+		if err := conn.SetReadDeadline(time.Now().Add(4 * time.Second)); err != nil { // the limit of a header is 5 s
 			t.Fatal(err)
 		}
 		if _, err := io.Copy(io.Discard, conn); err != nil && strings.Contains(err.Error(), "timeout") {

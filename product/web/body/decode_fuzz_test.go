@@ -16,7 +16,7 @@ import (
 	"vitrine/product/web/problem"
 )
 
-// wantDocumented checks the error of a decoder: a 4xx whose codes the tables have.
+// wantDocumented checks that the error of a decoder is a 4xx with documented codes.
 func wantDocumented(t *testing.T, err error) {
 	t.Helper()
 	var p *problem.Error
@@ -40,8 +40,8 @@ func wantDocumented(t *testing.T, err error) {
 	}
 }
 
-// FuzzDecodeNewProduct holds the decoder to encoding/json: what it takes is what
-// that package reads, and what that package cannot read it refuses.
+// FuzzDecodeNewProduct compares the decoder with encoding/json. It accepts only bodies that
+// encoding/json accepts, and decodes them to the same values.
 func FuzzDecodeNewProduct(f *testing.F) {
 	for _, data := range []string{
 		`{"user_id":23,"product_name":"Lamp","product_price":49.90,"product_images":["http://a.example/1"]}`,
@@ -78,8 +78,7 @@ func FuzzDecodeNewProduct(f *testing.F) {
 	})
 }
 
-// FuzzContentType: a body is taken as JSON only where the header says so and
-// nothing else.
+// FuzzContentType checks that a body is accepted as JSON only if the header says exactly that.
 func FuzzContentType(f *testing.F) {
 	for _, header := range []string{"application/json", "Application/JSON; charset=UTF-8", `application/json;charset="utf-8"`, "application/json; charset=latin1", "application/json;", "application/json; a", "application/json, text/plain", "text/plain", "", ";", "application/jsonx", "\xff"} {
 		f.Add(header)

@@ -19,8 +19,8 @@ const (
 	owner   = "9007199254740991"
 )
 
-// outcome is a decoder's error in short: the status and, for each fault, its
-// place and code.
+// outcome returns a short form of a decoder's error: the status, and the pointer and code of
+// each fault.
 func outcome(t *testing.T, err error) (status int, code string, faults map[string]string) {
 	t.Helper()
 	if err == nil {
@@ -43,7 +43,7 @@ func outcome(t *testing.T, err error) (status int, code string, faults map[strin
 	return p.Status, p.Code, faults
 }
 
-// newProduct is a valid body with one member replaced or added.
+// newProduct returns a valid body with one member replaced or added.
 func newProduct(name, value string) string {
 	fields := []struct{ name, value string }{
 		{"user_id", owner}, {"product_name", `"Lamp"`}, {"product_price", "12.50"},
@@ -282,8 +282,8 @@ func TestDecodeNewUserRefuses(t *testing.T) {
 	}
 }
 
-// FuzzDecode looks for a body that breaks the decoder, or that it takes although
-// a stricter reading of the same bytes would not.
+// FuzzDecode looks for a body that crashes the decoder, or that it accepts although a stricter
+// decoder rejects it.
 func FuzzDecode(f *testing.F) {
 	for _, seed := range []string{
 		"", "{}", "null", newProduct("", ""), newProduct(`"product_images"`, `["http://a/b",""]`),

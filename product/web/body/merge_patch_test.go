@@ -11,7 +11,7 @@ import (
 	"vitrine/product/web/body"
 )
 
-// merge is the algorithm of RFC 7396, section 2, word for word.
+// merge is the algorithm of RFC 7396, section 2.
 func merge(target, patch any) any {
 	members, ok := patch.(map[string]any)
 	if !ok {
@@ -31,14 +31,14 @@ func merge(target, patch any) any {
 	return result
 }
 
-// applied is what clients see of a patch's effect on a product with metadata.
+// applied returns a product with metadata after a patch, as clients see it.
 func applied(p product.Patch, metadata product.Metadata) map[string]any {
 	document := map[string]any{"product_name": "Lamp", "product_description": "d", "external_id": "L1", "product_images": []any{"http://a/b"}}
 	text := func(name string, value *string) {
 		if value != nil && (name == "product_name" || *value != "") {
 			document[name] = *value
 		} else if value != nil {
-			delete(document, name) // empty stands for absent
+			delete(document, name) // empty means absent
 		}
 	}
 	text("product_name", p.Name)
@@ -65,8 +65,7 @@ func applied(p product.Patch, metadata product.Metadata) map[string]any {
 	return document
 }
 
-// FuzzMergePatch looks for a patch that is taken and does not do what RFC 7396
-// says.
+// FuzzMergePatch looks for a patch that is accepted and whose effect is not that of RFC 7396.
 func FuzzMergePatch(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `{"product_name":"b"}`, `{"product_description":null,"external_id":null}`, `{"product_images":[]}`, `{"product_images":null}`,
@@ -88,10 +87,10 @@ func FuzzMergePatch(f *testing.F) {
 		if err := json.Unmarshal(data, &patch); err != nil {
 			t.Fatalf("taken although no JSON: %v", err)
 		}
-		delete(patch, "product_price") // a number, of which the price's tests take care
+		delete(patch, "product_price") // the tests of prices cover numbers
 		metadata := product.Metadata{"a": "1", "b": "2"}
 		want, _ := merge(applied(product.Patch{}, maps.Clone(metadata)), patch).(map[string]any)
-		for _, name := range []string{"product_description", "product_images"} { // empty stands for absent
+		for _, name := range []string{"product_description", "product_images"} { // empty means absent
 			if list, ok := want[name].([]any); want[name] == "" || ok && len(list) == 0 {
 				delete(want, name)
 			}

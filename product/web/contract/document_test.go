@@ -56,7 +56,7 @@ func TestEveryExampleFitsItsSchema(t *testing.T) {
 	}
 }
 
-// The examples of the pages are put together of those of their parts.
+// The examples on the pages consist of the examples of their parts.
 func TestEveryShownExampleFitsItsSchema(t *testing.T) {
 	t.Parallel()
 	c, root := compiler(t)
@@ -105,7 +105,7 @@ func TestEveryReferenceLeadsSomewhere(t *testing.T) {
 	}
 }
 
-// retained are headers that stand in the answers themselves.
+// retained has the headers that each response documents itself.
 var retained = map[string]bool{"Allow": true, "WWW-Authenticate": true, "Retry-After": true}
 
 func TestOperationsHaveNamesOfTheirOwn(t *testing.T) {
@@ -124,7 +124,7 @@ func TestOperationsHaveNamesOfTheirOwn(t *testing.T) {
 	})
 }
 
-// The pictures' codes are those of the package that gives them.
+// The codes of images are those of package imaging.
 func TestPictureCodesAreThoseOfImaging(t *testing.T) {
 	t.Parallel()
 	source, err := os.ReadFile("../../../imaging/imaging.go")

@@ -1,6 +1,6 @@
 package contract
 
-// SchemaExample is what the page shows as an example of a schema.
+// SchemaExample returns the example of a schema on its page.
 func SchemaExample(name string) string {
 	d := Load()
 	return d.exampleText(d.root.child("components").child("schemas").child(name))

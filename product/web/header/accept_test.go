@@ -23,10 +23,10 @@ func TestPrefersWebP(t *testing.T) {
 		"image/webp;q=0.5, image/jpeg;q=0.4, */*": true,
 		"image/webp;q=0.5, */*;q=0.5":             true,
 		"image/webp;q=1.0, image/jpeg":            true,
-		"image/webp;q=2, image/png":               false, // no weight: not said
+		"image/webp;q=2, image/png":               false, // an invalid weight
 		"image/webp;q=, image/png":                false,
 		"image/webp;q=0.1234":                     false,
-		`image/webp;level="a,b;q=0";q=1`:          false, // of another kind
+		`image/webp;level="a,b;q=0";q=1`:          false, // another media range
 		`image/png;x="image/webp"`:                false,
 		"nonsense, image/webp":                    true,
 		"/, ;, image/webp ; q=0.9":                true,
@@ -43,7 +43,7 @@ func TestPrefersWebP(t *testing.T) {
 	}
 }
 
-// FuzzAccept holds the parser to what can be said of every header.
+// FuzzAccept checks properties that hold for every header.
 func FuzzAccept(f *testing.F) {
 	for _, value := range []string{
 		"", "*/*", "image/webp", "image/avif,image/webp,image/apng,*/*;q=0.8", "image/webp;q=0", `image/webp;a="\",";q=0.5`,

@@ -12,8 +12,8 @@ import (
 	"vitrine/product/web/problem"
 )
 
-// FuzzParseCondition: what is taken is a list that can be written again, and means
-// the same then.
+// FuzzParseCondition checks that an accepted list means the same after it is formatted and parsed
+// again.
 func FuzzParseCondition(f *testing.F) {
 	for _, value := range []string{`*`, `"7"`, `W/"7"`, `"7", W/"8" ,"9"`, `, "7",,`, `"a,b", "7"`, `"07", "+7"`, `""`, `"9223372036854775808"`, "\"\xff\"", ``, `7`, `"7`, `w/"7"`, `"7" "8"`, `*, "7"`, "\t*"} {
 		f.Add(value)
@@ -45,7 +45,7 @@ func FuzzParseCondition(f *testing.F) {
 	})
 }
 
-// FuzzIdempotencyKey: a key is visible ASCII, and bare and quoted it is the same.
+// FuzzIdempotencyKey checks that a key is visible ASCII, and is the same with and without quotes.
 func FuzzIdempotencyKey(f *testing.F) {
 	for _, value := range []string{"a", `"a"`, `"a\"b\\c"`, `"a`, `"`, `""`, "", " ", "ä", "\x00", `a"b`, `"a" `, strings.Repeat("k", 255), strings.Repeat("k", 256), `"\x"`} {
 		f.Add(value)

@@ -8,8 +8,8 @@ import (
 	"vitrine/product/web/header"
 )
 
-// preferences are Prefer headers, lines joined by a line feed, and the wait in them
-// in seconds.
+// preferences has Prefer headers, whose lines are joined by a line feed, and their wait in
+// seconds.
 var preferences = map[string]int{
 	"wait=10":                        10,
 	"WAIT = 10":                      10,
@@ -41,7 +41,7 @@ var preferences = map[string]int{
 	"wait=10s":                       0,
 	"":                               0,
 	"=5":                             0,
-	"wait=5 6":                       0, // broken syntax from here on: the whole header is ignored
+	"wait=5 6":                       0, // invalid syntax: the whole header is ignored
 	"wait=5, =":                      0,
 	"wait=5; =1":                     0,
 	`wait=5, foo="`:                  0,
@@ -71,11 +71,11 @@ func FuzzPrefer(f *testing.F) {
 		if wait < 0 || wait > 30*time.Second || wait%time.Second != 0 {
 			t.Fatalf("%q: %v", value, wait)
 		}
-		// A preference in front of it counts where the rest can be read at all.
+		// A preference before it counts if the rest is valid.
 		if got := header.PreferredWait([]string{"wait=4", value}); wait > 0 && got != 4*time.Second || got != 0 && got != 4*time.Second {
 			t.Fatalf("%q behind another: %v", value, got)
 		}
-		// What comes behind in quotes is no preference.
+		// Quoted text after it is not a preference.
 		if got := header.PreferredWait([]string{value, `x="wait=9"`}); wait > 0 && got != wait {
 			t.Fatalf("%q before a quoted one: %v, not %v", value, got, wait)
 		}

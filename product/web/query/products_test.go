@@ -18,7 +18,7 @@ const (
 	owner   = "9007199254740991"
 )
 
-// refusal is the status and code of a problem and the code of each parameter in it.
+// refusal is the status and code of a problem, and the code of each parameter.
 func refusal(t *testing.T, err error) (status int, code string, faults map[string]string) {
 	t.Helper()
 	if err == nil {
@@ -37,7 +37,7 @@ func refusal(t *testing.T, err error) (status int, code string, faults map[strin
 
 func TestParseFilterNamesEveryBadParameter(t *testing.T) {
 	t.Parallel()
-	// What cannot be read and what the domain refuses stand in one answer.
+	// One response has the errors of parsing and those of the domain.
 	both := "min_price=2&max_price=1&cursor=%21&limit=0&product_name=" + strings.Repeat("a", 201)
 	all := "limit=0&q=" + strings.Repeat("q", 201) + "&image_status=processing&sort=created_at,product_name&cursor=x"
 	long := strings.Repeat("ü", 40)
@@ -72,14 +72,14 @@ func TestParseFilterNamesEveryBadParameter(t *testing.T) {
 		"min_price=a&max_price=-1": {"min_price": "invalid", "max_price": "out_of_range"},
 		"min_price=0x10":           {"min_price": "invalid"},
 		"min_price=1e999999999":    {"min_price": "out_of_range"},
-		"min_price=+1":             {"min_price": "invalid"}, // a plus is a blank
+		"min_price=+1":             {"min_price": "invalid"}, // a plus means a blank
 		"Limit=1&Q=x":              {"Limit": "unknown_parameter", "Q": "unknown_parameter"},
 		"=1":                       {"?": "malformed_parameter"},
 		"q=":                       {"q": "required"},
-		"q=+":                      nil, // the database knows what a word is
+		"q=+":                      nil, // the database decides what a word is
 		"image_status=":            {"image_status": "required"},
 		"created_after=2026-01-31": {"created_after": "invalid_time"},
-		"created_before=2026-01-31T12:00:00+01:00":                                           {"created_before": "invalid_time"}, // a plus is a blank
+		"created_before=2026-01-31T12:00:00+01:00":                                           {"created_before": "invalid_time"}, // a plus means a blank
 		"created_before=2026-01-31T12:00:00%2B01:00":                                         nil,
 		"created_after=2026-01-31T12:00:00Z&created_before=2026-01-31T12:00:00Z&total=maybe": {"created_before": "out_of_range", "total": "invalid_boolean"},
 		"sort=":                     {"sort": "required"},
@@ -125,8 +125,8 @@ func TestParseFilterReadsEveryParameter(t *testing.T) {
 	}
 }
 
-// FuzzParseFilter holds that every query is read, or refused with 400 and the names of
-// what is wrong with it, and that what is read has a meaning or is refused for it.
+// FuzzParseFilter checks that every query is either parsed or rejected with a 400 that names the
+// parameters, and that a parsed filter is valid or rejected by the domain.
 func FuzzParseFilter(f *testing.F) {
 	for _, seed := range []string{
 		"", "&&", "user_id=" + owner, "external_id=a-1", "min_price=1.50&max_price=2e1", "product_name=a+b%26c", "q=%22a+b%22+-c", "image_status=failed",

@@ -2,12 +2,10 @@ package web_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -34,16 +32,16 @@ import (
 	"vitrine/product/web/problem"
 )
 
-// owner is the id of no user or product.
+// owner is an id that no user or product has.
 const (
 	ownerID = 9007199254740991
 	owner   = "9007199254740991"
 )
 
-// anyUUID is the id of nothing.
+// anyUUID is an id that nothing has.
 const anyUUID = "0192f5a4-7c1e-7cc3-8a5b-0123456789ab"
 
-// number is the id of a user or product as JSON decodes it.
+// number returns the id of a user or product as encoding/json decodes it.
 func number(id string) float64 {
 	n, err := strconv.ParseFloat(id, 64)
 	if err != nil {
@@ -52,7 +50,7 @@ func number(id string) float64 {
 	return n
 }
 
-// server is the API behind a real listener, with what it logs and counts.
+// server is the API behind a real listener, with its log and its metrics.
 type server struct {
 	url     string
 	logs    *logBuffer
@@ -77,7 +75,7 @@ func serve(t *testing.T, cfg web.Config, services web.Services) *server {
 	return &server{url: listener.URL, logs: logs, metrics: metrics}
 }
 
-// answer is a whole response.
+// answer is a response with its body.
 type answer struct {
 	status int
 	header http.Header
@@ -85,13 +83,13 @@ type answer struct {
 	body   map[string]any
 }
 
-// text is the string at the body's member.
+// text returns the string in a member of the body.
 func (a answer) text(member string) string {
 	s, _ := a.body[member].(string)
 	return s
 }
 
-// data is the body's data if it is an object.
+// data returns the data in the body if it is an object.
 func (a answer) data() map[string]any {
 	d, _ := a.body["data"].(map[string]any)
 	return d
@@ -103,9 +101,9 @@ var client = &http.Client{
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
 
-// call makes a request. Headers are name, value pairs; a body without a
-// Content-Type among them is JSON. It may be used by several goroutines: what goes
-// wrong on the way is noted with t and returns an empty answer.
+// call makes a request. headers are pairs of names and values; without a Content-Type among
+// them, the body is JSON. If there is no response, call reports an error and returns an empty
+// answer. Safe for concurrent use.
 func (s *server) call(t *testing.T, method, path, body string, headers ...string) answer {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, s.url+path, strings.NewReader(body))
@@ -122,7 +120,7 @@ func (s *server) call(t *testing.T, method, path, body string, headers ...string
 	return s.do(t, req)
 }
 
-// documented is what every answer is held to.
+// documented is the contract that every response is checked against.
 var documented = func() *conform.Contract {
 	c, err := conform.New(contract.Load().JSON())
 	if err != nil {
@@ -154,7 +152,7 @@ func (s *server) do(t *testing.T, req *http.Request) answer {
 	return a
 }
 
-// wantProblem checks an answer that is no success, in full.
+// wantProblem checks every member of a problem.
 func wantProblem(t *testing.T, a answer, status int, code string) {
 	t.Helper()
 	if a.status != status || a.text("code") != code {
@@ -175,7 +173,7 @@ func wantProblem(t *testing.T, a answer, status int, code string) {
 	}
 }
 
-// faults are the places and codes of a problem's errors.
+// faults returns the codes of a problem's errors by their pointer, parameter or header.
 func (a answer) faults() map[string]string {
 	faults := map[string]string{}
 	list, _ := a.body["errors"].([]any)
@@ -208,8 +206,8 @@ func (b *logBuffer) Write(line []byte) (int, error) {
 	return b.lines.Write(line)
 }
 
-// find returns the lines so far with this message and request id, and a channel
-// that is closed at the next line. An empty id stands for every one.
+// find returns the lines so far with a message and a request id, and a channel that is closed
+// at the next line. An empty id matches every line.
 func (b *logBuffer) find(t *testing.T, message, requestID string) ([]map[string]any, <-chan struct{}) {
 	t.Helper()
 	b.mu.Lock()
@@ -230,15 +228,15 @@ func (b *logBuffer) find(t *testing.T, message, requestID string) ([]map[string]
 	return found, b.woken
 }
 
-// all returns the lines so far with this message.
+// all returns the lines so far with a message.
 func (b *logBuffer) all(t *testing.T, message string) []map[string]any {
 	t.Helper()
 	lines, _ := b.find(t, message, "")
 	return lines
 }
 
-// wait returns the first line with this message and request id: the access log is
-// written after the answer has gone out.
+// wait waits for the first line with a message and a request id. The access log is written
+// after the response has been sent.
 func (b *logBuffer) wait(t *testing.T, message, requestID string) map[string]any {
 	t.Helper()
 	timeout := time.After(10 * time.Second)
@@ -255,7 +253,7 @@ func (b *logBuffer) wait(t *testing.T, message, requestID string) map[string]any
 	}
 }
 
-// text returns all that was logged so far.
+// text returns the log so far.
 func (b *logBuffer) text() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -264,73 +262,24 @@ func (b *logBuffer) text() string {
 
 func objectURL(key string) string { return "http://objects.example/" + key }
 
-func quiet() *logrus.Logger {
-	log := logrus.New()
-	log.SetOutput(io.Discard)
-	return log
-}
-
-// newServices returns the real services over a database and a cache.
+// newServices returns the services on a database and a cache.
 func newServices(store *postgres.DB, cache catalogue.Cache, url func(string) string) web.Services {
 	outbox, events := outbox.New(store), event.NewLog(store)
-	catalogue := catalogue.New(store, outbox, events, cache, url, quiet())
+	catalogue := catalogue.New(store, outbox, events, cache, url, testenv.Quiet())
 	return web.Services{
-		Catalogue: catalogue, Accounts: account.New(store, outbox, cache, quiet()), Events: events,
-		Jobs: job.New(store, catalogue, outbox.Free), DeadLetters: deadletter.New(store, catalogue, quiet()),
+		Catalogue: catalogue, Accounts: account.New(store, outbox, cache, testenv.Quiet()), Events: events,
+		Jobs: job.New(store, catalogue, outbox.Free), DeadLetters: deadletter.New(store, catalogue, testenv.Quiet()),
 	}
 }
 
-// newService returns the real services on a schema and a part of Redis of their own.
+// newService returns the services on a schema and a part of Redis of their own.
 func newService(t testing.TB) web.Services {
 	t.Helper()
 	return newServices(testenv.Database(t), newCache(t), objectURL)
 }
 
-// newCache is a running cache that trusts Redis already.
+// newCache returns a running cache that trusts Redis, with a prefix of its own.
 func newCache(t testing.TB) *cache.Cache {
 	t.Helper()
-	return newCacheWith(t, cache.Config{Probe: 100 * time.Millisecond, Timeout: 1400 * time.Millisecond}) // for a busy machine
-}
-
-func newCacheWith(t testing.TB, cfg cache.Config) *cache.Cache {
-	t.Helper()
-	url := os.Getenv("REDIS_URL")
-	if url == "" {
-		t.Fatal("REDIS_URL is not set: start the servers with `make up` and run the tests with `make test`")
-	}
-	cfg.URL, cfg.Prefix = url, "test:"+uuid.NewString()+":"
-	c, err := cache.New(cfg, quiet())
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- c.Run(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Errorf("cache: %v", err)
-		}
-		c.Close()
-	})
-	waitTrusted(t, c)
-	return c
-}
-
-// waitTrusted waits until the cache may be read.
-func waitTrusted(t testing.TB, c *cache.Cache) {
-	t.Helper()
-	eventually(t, "the cache is trusted: is Redis up (`make up`)?", c.Trusted)
-}
-
-// eventually waits for a state that nobody signals.
-func eventually(t testing.TB, what string, reached func() bool) {
-	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.Now().Add(20 * time.Second); !reached(); <-tick.C {
-		if time.Now().After(deadline) {
-			t.Fatalf("never reached: %s", what)
-		}
-	}
+	return testenv.OpenCache(t, testenv.RedisURL(t), "test:"+uuid.NewString()+":", nil)
 }

@@ -28,12 +28,12 @@ func PriorityOf(reasons []string) outbox.Priority {
 const (
 	// dueReasons are the reasons for which an image that nobody works on has to be
 	// reprocessed: those that wait, and that of an attempt whose lease has expired.
-	DueReasons = ` array_remove(array_append(array_remove(reprocess, reprocessing), reprocessing), NULL) `
+	DueReasonsSQL = ` array_remove(array_append(array_remove(reprocess, reprocessing), reprocessing), NULL) `
 	// mostUrgent is the one of them to begin with; null for an image that is not ready.
-	MostUrgent = ` (SELECT reason FROM unnest(` + DueReasons + `) AS reason
+	MostUrgentReasonSQL = ` (SELECT reason FROM unnest(` + DueReasonsSQL + `) AS reason
 		ORDER BY array_position(ARRAY['focal', 'reprocess', 'pipeline', 'webp'], reason) LIMIT 1) `
 	// jobPriority is the priority of an image's job: see priorityOf.
-	JobPriority = ` CASE WHEN status <> 'ready' THEN 0 WHEN ` + DueReasons + ` && ARRAY['focal', 'reprocess'] THEN 1 ELSE 2 END `
+	JobPrioritySQL = ` CASE WHEN status <> 'ready' THEN 0 WHEN ` + DueReasonsSQL + ` && ARRAY['focal', 'reprocess'] THEN 1 ELSE 2 END `
 )
 
 // Enqueue has a job for the image sent when the transaction is committed.
@@ -46,7 +46,7 @@ func (e *Edit) Enqueue(image uuid.UUID, generation int64, priority outbox.Priori
 // is not asked for twice; what an attempt has begun is due once more, since the attempt
 // may have read what has changed since. A job that waits in the outbox becomes as urgent
 // as the new one. An image at work gets its job when the attempt is settled.
-const AskReprocess = `,
+const ReprocessSQL = `,
 	asked AS (
 		UPDATE images SET reprocess = array_append(reprocess, $1), request_id = $3, sent = false,
 			attempts = CASE WHEN lease_holder IS NULL THEN 0 ELSE attempts END,
@@ -79,7 +79,7 @@ func (e *Edit) Reprocess(ctx context.Context, reason imaging.Reason, images ...u
 		return nil
 	}
 	const q = `
-		WITH todo AS (SELECT id FROM unnest(cast($4 AS uuid[])) AS todo (id))` + AskReprocess + `
+		WITH todo AS (SELECT id FROM unnest(cast($4 AS uuid[])) AS todo (id))` + ReprocessSQL + `
 		SELECT count(*) FROM notified`
 	_, err := e.Tx.ExecContext(ctx, q, string(reason), PriorityOf([]string{string(reason)}), product.RequestID(ctx), postgres.UUIDArray(images))
 	if err != nil {
@@ -89,13 +89,13 @@ func (e *Edit) Reprocess(ctx context.Context, reason imaging.Reason, images ...u
 }
 
 // putBack queues a job again that waits for nobody else, unless one waits in the outbox.
-func PutBack(ctx context.Context, tx *sqlx.Tx, job imaging.Job, delay time.Duration) error {
+func Requeue(ctx context.Context, tx *sqlx.Tx, job imaging.Job, delay time.Duration) error {
 	const q = `
 		UPDATE images SET queued_at = clock_timestamp() + $3 * interval '1 microsecond', sent = false
 		WHERE id = $1 AND generation = $2 AND lease_holder IS NULL AND (status = 'pending' OR reprocess <> '{}')
 			AND NOT EXISTS (SELECT 1 FROM outbox WHERE subject = $1 AND kind = 'image_job' AND (priority > 0) = (status = 'ready')
 				AND (claimed_until IS NULL OR claimed_until < statement_timestamp()))
-		RETURNING ` + JobPriority
+		RETURNING ` + JobPrioritySQL
 	var priority outbox.Priority
 	err := tx.GetContext(ctx, &priority, q, job.ImageID, job.Generation, delay.Microseconds())
 	if errors.Is(err, sql.ErrNoRows) {

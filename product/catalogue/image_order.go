@@ -43,8 +43,8 @@ func (e *Edit) Image(id uuid.UUID) *ImageRow {
 	return nil
 }
 
-// Replace replaces the row of an image by its new state.
-func (e *Edit) Replace(row ImageRow) {
+// SetImage replaces the row of an image by its new state.
+func (e *Edit) SetImage(row ImageRow) {
 	for i := range e.Images {
 		if e.Images[i].ID == row.ID {
 			e.Images[i] = row

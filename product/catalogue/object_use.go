@@ -37,10 +37,10 @@ func (r *ImageRow) has() map[string]bool {
 	return found
 }
 
-// GiveUpObjects has the objects deleted that an image had before and no longer has, and
+// DeleteUnusedObjects has the objects deleted that an image had before and no longer has, and
 // those that reprocessing had reserved. They stay for a while, since clients may have just
 // received their URLs.
-func (e *Edit) GiveUpObjects(ctx context.Context, before, after *ImageRow) error {
+func (e *Edit) DeleteUnusedObjects(ctx context.Context, before, after *ImageRow) error {
 	if len(before.Variants) == 0 { // it was never ready
 		return nil
 	}
@@ -55,7 +55,7 @@ func (e *Edit) GiveUpObjects(ctx context.Context, before, after *ImageRow) error
 	uses := after.uses()
 	for digest := range had {
 		if !uses[digest] {
-			e.Outbox = append(e.Outbox, LateDeletionRow(e.Product.ObjectKey, digest))
+			e.Outbox = append(e.Outbox, LateDeletion(e.Product.ObjectKey, digest))
 		}
 	}
 	return nil
@@ -77,14 +77,14 @@ func endReservation(ctx context.Context, tx *sqlx.Tx, image uuid.UUID) (digest s
 
 // lateDeletionRow deletes the objects of a digest after a worker that may be storing there
 // has noticed that it has lost its lease.
-func LateDeletionRow(objectKey uuid.UUID, digest string) outbox.Row {
+func LateDeletion(objectKey uuid.UUID, digest string) outbox.Row {
 	row := outbox.Deletion(objectKey, digest)
 	row.Delay = deletionDelay
 	return row
 }
 
 // originalRow deletes the source that was kept for reprocessing.
-func OriginalRow(objectKey uuid.UUID, sha256 string) outbox.Row {
+func OriginalDeletion(objectKey uuid.UUID, sha256 string) outbox.Row {
 	return outbox.Row{Kind: outbox.KindDeleteObjects, Subject: objectKey, Payload: outbox.DeletionPayload{Key: imaging.OriginalKey(objectKey, sha256)}}
 }
 
@@ -92,11 +92,11 @@ const (
 	// usesObjects is true of images that have the objects of o, a digest. A ready image
 	// has those that it names and those that it has reserved; others may be about to
 	// store.
-	UsesObjects = ` product_id = (SELECT products.id FROM products WHERE products.object_key = o.object_key) AND (source_sha256 = o.sha256 AND status <> 'ready' OR reserved_sha256 = o.sha256 OR EXISTS (
+	UsesObjectsSQL = ` product_id = (SELECT products.id FROM products WHERE products.object_key = o.object_key) AND (source_sha256 = o.sha256 AND status <> 'ready' OR reserved_sha256 = o.sha256 OR EXISTS (
 		SELECT 1 FROM jsonb_array_elements(variants) AS v
 		WHERE starts_with(v ->> 'key', '` + imaging.VariantPrefix + `' || o.object_key || '/' || o.sha256 || '/'))) `
 	// oneDigest is the o of object key $1 and digest $2.
-	OneDigest = ` (SELECT cast($1 AS uuid) AS object_key, cast($2 AS text) AS sha256) AS o `
+	DigestSQL = ` (SELECT cast($1 AS uuid) AS object_key, cast($2 AS text) AS sha256) AS o `
 )
 
 // lockObjects keeps storing and deleting under one digest apart until the end of tx.

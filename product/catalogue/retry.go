@@ -28,7 +28,7 @@ func (s *Service) RetryImage(ctx context.Context, scope product.Scope, id int64,
 		if err := pre.Check(e.Product.Version); err != nil {
 			return err
 		}
-		_, err := e.Restart(ctx, image, AnyGeneration)
+		_, err := e.Retry(ctx, image, AnyGeneration)
 		return err
 	})
 }
@@ -42,7 +42,7 @@ const AnyGeneration = 0
 // generation; jobs of earlier generations are dropped. Dead letters of the failure count as
 // replayed. The error is [ErrNotFailed] if the image does not exist, has not failed, or is
 // not of the generation asked for.
-func (e *Edit) Restart(ctx context.Context, image uuid.UUID, generation int64) (int64, error) {
+func (e *Edit) Retry(ctx context.Context, image uuid.UUID, generation int64) (int64, error) {
 	const q = `
 		UPDATE images SET status = 'pending', generation = generation + 1, attempts = 0, deferrals = 0,
 			queued_at = clock_timestamp(), settled_at = NULL, request_id = $5,
@@ -66,7 +66,7 @@ func (e *Edit) Restart(ctx context.Context, image uuid.UUID, generation int64) (
 	if _, err := e.Tx.ExecContext(ctx, mark, image, row.Generation); err != nil {
 		return 0, fmt.Errorf("mark dead letters: %w", err)
 	}
-	e.Replace(row.ImageRow)
+	e.SetImage(row.ImageRow)
 	e.Enqueue(image, row.Generation, outbox.PriorityFirst)
 	e.Changed = true
 	return row.Generation, nil

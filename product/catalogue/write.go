@@ -4,10 +4,12 @@ import (
 	"context"
 	"slices"
 
+	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 
 	"vitrine/product"
+	"vitrine/product/event"
 	"vitrine/product/outbox"
 	"vitrine/product/postgres"
 )
@@ -121,4 +123,37 @@ func (s *Service) publish(ctx context.Context, p productRow, key, token string, 
 func (s *Service) snapshot(p productRow, images []ImageRow) (product.Snapshot, error) {
 	data, err := s.encode(p, images)
 	return product.Snapshot{ID: p.ID, Owner: p.UserID, Version: p.Version, Data: data}, err
+}
+
+// change is what a write tells the event log.
+type change struct {
+	event  event.Type
+	image  uuid.NullUUID       // the one that the event is about
+	images product.ImageStatus // of all
+}
+
+// changeOf compares the images before and after a write. Where just one of them
+// has another state, the write was about it.
+func changeOf(before, after []ImageRow) change {
+	c := change{event: event.ProductUpdated, images: summarize(after)}
+	if len(before) != len(after) {
+		return c
+	}
+	var moved *ImageRow
+	for i := range after {
+		switch {
+		case before[i].ID != after[i].ID:
+			return c
+		case before[i].Status == after[i].Status && before[i].Attempts == after[i].Attempts:
+		case moved != nil:
+			return c
+		default:
+			moved = &after[i]
+		}
+	}
+	if moved != nil {
+		c.event = event.Type("image." + string(moved.Status))
+		c.image = uuid.NullUUID{UUID: moved.ID, Valid: true}
+	}
+	return c
 }

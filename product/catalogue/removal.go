@@ -19,6 +19,26 @@ import (
 	"vitrine/product/upload"
 )
 
+// Delete removes a product and, later, its objects. Errors: [product.ErrNotFound],
+// [product.ErrPrecondition].
+func (s *Service) Delete(ctx context.Context, scope product.Scope, id int64, pre product.Precondition) error {
+	_, err := s.Write(ctx, scope, id, "delete product", func(ctx context.Context, e *Edit) error {
+		if err := pre.Check(e.Product.Version); err != nil {
+			return err
+		}
+		ids := make([]uuid.UUID, len(e.Images))
+		for i := range e.Images {
+			ids[i] = e.Images[i].ID
+		}
+		if err := e.removeImages(ctx, ids); err != nil {
+			return err
+		}
+		e.Changed, e.deleted = true, true
+		return removeProduct(ctx, e.Tx, id)
+	})
+	return err
+}
+
 // removeImages removes images of the product and, later, their objects. Uploads
 // that they named are kept for another day: they may be named again.
 func (e *Edit) removeImages(ctx context.Context, ids []uuid.UUID) error {

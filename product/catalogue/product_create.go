@@ -14,9 +14,12 @@ import (
 
 // Create stores a product with its images, which are pending then. The request may be
 // repeated: replayed reports that the product is the one that the first request with the
-// key made, as it was then. Errors: [*product.ValidationError], [product.ErrKeyReused], [product.ErrKeyInProgress]. After [product.ErrUnavailable]
-// and the end of ctx the product may be there or not; repeating the call tells.
-// After any other error nothing has been stored, the key included.
+// key made, as it was then.
+//
+// Errors: [*product.ValidationError], [product.ErrKeyReused], [product.ErrKeyInProgress].
+// After [product.ErrUnavailable], or if ctx ends, the product may or may not exist; repeat
+// the call with the same key to find out. After any other error nothing is stored, not even
+// the key.
 func (s *Service) Create(ctx context.Context, scope product.Scope, n product.NewProduct, once postgres.Idempotency) (created product.Snapshot, replayed bool, err error) {
 	if err := n.Validate(); err != nil {
 		return product.Snapshot{}, false, err
@@ -63,7 +66,7 @@ func (s *Service) Create(ctx context.Context, scope product.Scope, n product.New
 	return created, replayed, nil
 }
 
-// newImages makes pending images at consecutive positions, and their jobs.
+// newImages returns pending images at consecutive positions, and their jobs.
 func newImages(sources []string) ([]pendingImage, []outbox.Row, error) {
 	images, jobs := make([]pendingImage, len(sources)), make([]outbox.Row, len(sources))
 	for i, source := range sources {
@@ -76,7 +79,7 @@ func newImages(sources []string) ([]pendingImage, []outbox.Row, error) {
 	return images, jobs, nil
 }
 
-// initialStatus is the state of images that have just been named.
+// initialStatus returns the state of the images of a new product.
 func initialStatus(sources []string) product.ImageStatus {
 	if len(sources) == 0 {
 		return product.ImagesNone
@@ -84,7 +87,7 @@ func initialStatus(sources []string) product.ImageStatus {
 	return product.ImagesPending
 }
 
-// snapshotOf makes a snapshot of the data that clients were shown.
+// snapshotOf returns a product from the data kept with an idempotency key.
 func snapshotOf(data []byte) (product.Snapshot, error) {
 	var head struct {
 		ID      int64 `json:"id"`
@@ -92,7 +95,7 @@ func snapshotOf(data []byte) (product.Snapshot, error) {
 		Version int64 `json:"version"`
 	}
 	if err := json.Unmarshal(data, &head); err != nil {
-		return product.Snapshot{}, fmt.Errorf("first answer: %w", err)
+		return product.Snapshot{}, fmt.Errorf("decode kept product: %w", err)
 	}
 	return product.Snapshot{ID: head.ID, Owner: head.UserID, Version: head.Version, Data: data}, nil
 }

@@ -13,7 +13,8 @@ import (
 	"vitrine/product/postgres"
 )
 
-// Get gives the product, or [product.ErrNotFound] where the scope has none such.
+// Get returns the product from the cache or from PostgreSQL, or [product.ErrNotFound] if the
+// scope does not have it.
 func (s *Service) Get(ctx context.Context, scope product.Scope, id int64) (product.Snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, postgres.OperationTimeout+postgres.CutGrace)
 	defer cancel()
@@ -32,13 +33,13 @@ func (s *Service) Get(ctx context.Context, scope product.Scope, id int64) (produ
 	case err == nil:
 	case postgres.Translated(err), errors.Is(ctx.Err(), context.Canceled):
 		return product.Snapshot{}, err
-	default: // the load was waited for in vain
+	default: // the wait for another caller's load timed out
 		return product.Snapshot{}, fmt.Errorf("get product: %w: %w", product.ErrUnavailable, err)
 	}
 	snapshot, ok := parseCacheValue(id, value)
 	if !ok {
-		s.log.WithField("product_id", id).Warn("cached value is not the product's")
-		_ = s.cache.Drop(ctx, key) // the next reader fills it; a failure is counted there
+		s.log.WithField("product_id", id).Warn("Cached value does not belong to the product")
+		_ = s.cache.Drop(ctx, key) // the next reader fills it; the cache counts failures
 		return s.read(ctx, scope, id)
 	}
 	if !scope.Covers(snapshot.Owner) {
@@ -53,13 +54,12 @@ func (s *Service) Get(ctx context.Context, scope product.Scope, id int64) (produ
 	return snapshot, nil
 }
 
-// ErrVersionNotReached says that the product has no version as late as the one
-// that was asked for.
-var ErrVersionNotReached = errors.New("version is not reached")
+// ErrVersionNotReached means that the product is older than the requested version.
+var ErrVersionNotReached = errors.New("product has not reached the version")
 
-// GetAtLeast is Get for a reader who knows that there is a version: whatever is
-// older is read again from PostgreSQL, and [ErrVersionNotReached] if it is older
-// even there.
+// GetAtLeast returns the product in at least this version. If the cached value is older, it
+// reads from PostgreSQL. It returns [ErrVersionNotReached] if the product is older there too,
+// and the errors of [Service.Get].
 func (s *Service) GetAtLeast(ctx context.Context, scope product.Scope, id int64, version int64) (product.Snapshot, error) {
 	found, err := s.Get(ctx, scope, id)
 	if err != nil || found.Version >= version {
@@ -70,18 +70,18 @@ func (s *Service) GetAtLeast(ctx context.Context, scope product.Scope, id int64,
 		return product.Snapshot{}, err
 	}
 	if found.Source != product.FromDatabase && latest.Version > found.Version {
-		// It must not happen, and must not happen twice. A failure is counted there.
+		// The cache must never be behind. Drop the value; the cache counts failures.
 		if key, err := s.cacheKey(ctx, id); err == nil {
 			_ = s.cache.Drop(ctx, key)
 		}
 	}
 	if latest.Version < version {
-		return product.Snapshot{}, fmt.Errorf("version %d, not %d: %w", latest.Version, version, ErrVersionNotReached)
+		return product.Snapshot{}, fmt.Errorf("product is at version %d, requested is %d: %w", latest.Version, version, ErrVersionNotReached)
 	}
 	return latest, nil
 }
 
-// read gives the product from PostgreSQL.
+// read returns the product from PostgreSQL.
 func (s *Service) read(ctx context.Context, scope product.Scope, id int64) (read product.Snapshot, err error) {
 	err = s.store.InSnapshot(ctx, "get product", func(ctx context.Context, tx *sqlx.Tx) error {
 		read, err = s.load(ctx, tx, scope, id)
@@ -107,25 +107,24 @@ func (s *Service) load(ctx context.Context, tx *sqlx.Tx, scope product.Scope, id
 // so that replicas of two releases do not misread each other.
 const cacheFormat = "3"
 
-// cacheKey returns the key of a product in the cache. Ids are unique within one database
-// only, and several installations may share a Redis server, so the key also names the
-// installation. That is read from PostgreSQL once, at the latest before the cache is
-// trusted for the first time; until then an error may be [product.ErrUnavailable].
+// cacheKey returns the cache key of a product. Several installations may share a Redis server,
+// so the key contains the installation, which is read from PostgreSQL once, at the latest
+// before the cache is first used. Until then the error may be [product.ErrUnavailable].
 func (s *Service) cacheKey(ctx context.Context, product int64) (string, error) {
 	installation, err := s.store.InstallationID(ctx)
 	return fmt.Sprintf("product:v1:%s:%d", installation, product), err
 }
 
-// cacheValue writes a snapshot as it is cached: a line "format id owner
-// version", then the data.
+// cacheValue encodes a snapshot for the cache: a line "format id owner version", then the
+// data.
 func cacheValue(s product.Snapshot) []byte {
 	b := make([]byte, 0, 100+len(s.Data))
 	b = fmt.Appendf(b, "%s %d %d %d\n", cacheFormat, s.ID, s.Owner, s.Version)
 	return append(b, s.Data...)
 }
 
-// parseCacheValue reads what cacheValue wrote for id. Anything else is refused:
-// the cache is shared, and others may write to it.
+// parseCacheValue decodes a value that cacheValue encoded for id. It reports false for
+// anything else, because other applications may write to a shared cache.
 func parseCacheValue(id int64, value []byte) (product.Snapshot, bool) {
 	header, data, ok := bytes.Cut(value, []byte("\n"))
 	words := bytes.Split(header, []byte(" "))

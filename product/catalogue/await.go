@@ -8,14 +8,13 @@ import (
 	"vitrine/product/postgres"
 )
 
-// awaitRecheck is when somebody who waits looks again unasked, should the event
-// log be held up.
+// awaitRecheck is the time between two reads of a product that is waited for. It bounds the
+// delay when events do not arrive.
 const awaitRecheck = 5 * time.Second
 
-// Await is Get that holds until the product is as enough wants it, limit has
-// passed or release is closed, and gives the product as it is then. It is woken by
-// changes that any replica made. Errors of Get come at once; the end of ctx is one
-// too.
+// Await blocks until enough reports true for the product, limit has passed or release is
+// closed, and returns the product as it is then. Changes made by any replica wake it. It
+// returns errors of [Service.Get] at once, and an error when ctx ends.
 func (s *Service) Await(
 	ctx context.Context, scope product.Scope, id int64, limit time.Duration, release <-chan struct{}, enough func(product.Snapshot) bool,
 ) (product.Snapshot, error) {

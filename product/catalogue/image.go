@@ -15,7 +15,7 @@ import (
 	"vitrine/product"
 )
 
-// imageRow is what clients see of a row of images, and its digest.
+// ImageRow has the columns of images that clients see, and the digest of the source.
 type ImageRow struct {
 	ID       uuid.UUID      `db:"id"`
 	Position int            `db:"position"`
@@ -34,8 +34,8 @@ type ImageRow struct {
 	Variants       Variants       `db:"variants"`
 }
 
-// imageColumns and qualifiedImageColumns are the columns of an imageRow. The attempts of a
-// ready image are those that it took to become ready.
+// ImageColumns and QualifiedImageColumns select the columns of an [ImageRow]. The attempts of
+// a ready image are those that it took to become ready.
 const (
 	ImageColumns = `id, position, source, alt, focal_x, focal_y, status,
 		CASE WHEN status = 'ready' THEN ready_attempts ELSE attempts END AS attempts,
@@ -46,7 +46,7 @@ const (
 		images.average_color, images.animated, images.variants`
 )
 
-// main is the variant that stands for a ready image, or nil.
+// main returns the main variant of a ready image, or nil.
 func (r *ImageRow) main() *imaging.Variant {
 	if r.Status != imaging.Ready || len(r.Variants) == 0 {
 		return nil
@@ -54,10 +54,10 @@ func (r *ImageRow) main() *imaging.Variant {
 	return &r.Variants[0]
 }
 
-// variants is a column of JSON.
+// Variants is the JSON column variants of images.
 type Variants []imaging.Variant
 
-// Value gives the variants to PostgreSQL.
+// Value returns the variants as JSON.
 func (v Variants) Value() (driver.Value, error) {
 	if v == nil {
 		return "[]", nil
@@ -66,16 +66,16 @@ func (v Variants) Value() (driver.Value, error) {
 	return string(b), err
 }
 
-// Scan reads the variants.
+// Scan decodes the variants from JSON.
 func (v *Variants) Scan(src any) error {
 	b, ok := src.([]byte)
 	if !ok {
-		return fmt.Errorf("variants from %T", src)
+		return fmt.Errorf("cannot decode variants from %T", src)
 	}
 	return json.Unmarshal(b, (*[]imaging.Variant)(v))
 }
 
-// selectImages gives the images of one product in their order.
+// selectImages returns the images of a product in their order.
 func selectImages(ctx context.Context, tx *sqlx.Tx, product int64) ([]ImageRow, error) {
 	const q = `SELECT ` + ImageColumns + ` FROM images WHERE product_id = $1 ORDER BY position LIMIT 20`
 	var rows []ImageRow
@@ -118,7 +118,7 @@ func insertImages(ctx context.Context, tx *sqlx.Tx, productID int64, images []pe
 	return nil
 }
 
-// moveImages gives images their new positions.
+// moveImages stores new positions of images.
 func moveImages(ctx context.Context, tx *sqlx.Tx, positions map[uuid.UUID]int) error {
 	if len(positions) == 0 {
 		return nil
@@ -127,7 +127,7 @@ func moveImages(ctx context.Context, tx *sqlx.Tx, positions map[uuid.UUID]int) e
 	for id, p := range positions {
 		ids, places = append(ids, id.String()), append(places, int64(p))
 	}
-	// One statement: positions may collide in between, not at its end.
+	// Positions may collide while the statement runs, but not at its end.
 	const q = `
 		UPDATE images SET position = n.position
 		FROM unnest(cast($1 AS uuid[]), cast($2 AS integer[])) AS n (id, position)

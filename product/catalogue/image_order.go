@@ -43,8 +43,8 @@ func (e *Edit) Image(id uuid.UUID) *ImageRow {
 	return nil
 }
 
-// Replace replaces the row of an image by its new state.
-func (e *Edit) Replace(row ImageRow) {
+// SetImage updates the image in [Edit.Images] to its new row.
+func (e *Edit) SetImage(row ImageRow) {
 	for i := range e.Images {
 		if e.Images[i].ID == row.ID {
 			e.Images[i] = row
@@ -52,12 +52,12 @@ func (e *Edit) Replace(row ImageRow) {
 	}
 }
 
-// imageSnapshot shows an image in the version that the edit leads to: under the lock
-// nobody else makes one.
+// imageSnapshot returns an image in the version that the edit leads to. The lock excludes
+// other versions in between.
 func (s *Service) imageSnapshot(e *Edit, image uuid.UUID) (product.ImageSnapshot, error) {
 	row := e.Image(image)
 	if row == nil {
-		return product.ImageSnapshot{}, fmt.Errorf("image %s is not there after the change", image)
+		return product.ImageSnapshot{}, fmt.Errorf("image %s is missing after the change", image)
 	}
 	version := e.Product.Version
 	if e.Changed {
@@ -67,7 +67,7 @@ func (s *Service) imageSnapshot(e *Edit, image uuid.UUID) (product.ImageSnapshot
 	return product.ImageSnapshot{ID: image, Version: version, Data: data}, err
 }
 
-// imageAnswer is an image as it is kept with an idempotency key.
+// imageAnswer is an image as stored with an idempotency key.
 type imageAnswer struct {
 	ID      uuid.UUID       `json:"id"`
 	Version int64           `json:"version"`
@@ -76,7 +76,7 @@ type imageAnswer struct {
 
 // keepImage stores an added image as the answer to its request.
 func keepImage(ctx context.Context, tx *sqlx.Tx, once postgres.Idempotency, added product.ImageSnapshot) error {
-	// Not json.Marshal, which would write some characters in another way.
+	// json.Marshal would escape characters that encodeJSON leaves alone.
 	answer, err := encodeJSON(imageAnswer{added.ID, added.Version, added.Data})
 	if err != nil {
 		return err
@@ -84,17 +84,17 @@ func keepImage(ctx context.Context, tx *sqlx.Tx, once postgres.Idempotency, adde
 	return once.Keep(ctx, tx, answer)
 }
 
-// imageSnapshotOf reads what keepImage has kept.
+// imageSnapshotOf decodes an answer stored by keepImage.
 func imageSnapshotOf(answer []byte) (product.ImageSnapshot, error) {
 	var kept imageAnswer
 	if err := json.Unmarshal(answer, &kept); err != nil {
-		return product.ImageSnapshot{}, fmt.Errorf("first answer: %w", err)
+		return product.ImageSnapshot{}, fmt.Errorf("decode kept image: %w", err)
 	}
 	return product.ImageSnapshot{ID: kept.ID, Version: kept.Version, Data: kept.Image}, nil
 }
 
-// firstImage gives the image that the first request with the key has added; its
-// zero value where there was none.
+// firstImage returns the image that the first request with the key added, or the zero value
+// if there was no such request.
 func (s *Service) firstImage(ctx context.Context, once postgres.Idempotency) (first product.ImageSnapshot, err error) {
 	answer, err := s.store.FirstAnswer(ctx, once)
 	if err != nil || answer == nil {

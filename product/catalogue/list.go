@@ -13,25 +13,24 @@ import (
 )
 
 const (
-	// glance is how many products are read in the order of the list before it is
-	// asked whether there is a better way.
+	// glance is how many products are read in list order before a smaller set is looked
+	// for.
 	glance = 1_000
-	// readLimit is how many are read at most, in that way or in another.
+	// readLimit is how many products a page reads at most.
 	readLimit = 5_000
-	// countLimit is how many are counted at most where an index knows that all of them
-	// match.
+	// countLimit is how many products are counted at most when an index selects exactly
+	// the matching ones.
 	countLimit = 10_000
 )
 
-// List gives a page of the products that match. Whoever follows Next to the end gets
-// every product that matches and stays as it is meanwhile, once: those that are
-// created, changed or deleted neither repeat nor hide others. A product that changes
-// may come again, or not at all, where its place in the order moves.
+// List returns a page of the matching products. A client that follows Next to the end gets
+// every matching product that does not change meanwhile exactly once, whatever happens to the
+// others. A product whose position in the order changes may be listed twice or not at all.
 //
-// No page reads more than some thousand products. Where those that match are rarer
-// than that and no index gives them alone, a page has fewer than the limit, even
-// none, and HasMore still says truly whether to go on. It does not come to that where
-// the owner has, or any one part of the filter selects, up to 5,000 products.
+// A page reads at most a few thousand products. If fewer of them match and no index selects
+// the matching ones, the page has fewer products than the limit, perhaps none; HasMore still
+// reports whether to continue. This cannot happen if the owner has, or any one criterion of
+// the filter selects, at most 5,000 products.
 //
 // The error may be a [*product.ValidationError].
 func (s *Service) List(ctx context.Context, scope product.Scope, f product.Filter) (product.Page, error) {
@@ -57,14 +56,14 @@ func (s *Service) List(ctx context.Context, scope product.Scope, f product.Filte
 	return found.page, nil
 }
 
-// listing is a page before its items are written.
+// listing is a page before its items are encoded.
 type listing struct {
 	page     product.Page
 	products []productRow
 	images   map[int64][]ImageRow
 }
 
-// selectListing reads the page of a valid filter, for the products in scope alone.
+// selectListing reads the page of a valid filter among the products in scope.
 func selectListing(ctx context.Context, db sqlx.QueryerContext, scope product.Scope, f product.Filter) (found listing, err error) {
 	scope, some := scope.Narrow(f.UserID)
 	if !some {
@@ -103,13 +102,13 @@ func selectListing(ctx context.Context, db sqlx.QueryerContext, scope product.Sc
 	return found, err
 }
 
-// find gives the products of the page, and where the next one begins if there may
-// be one.
+// find returns the products of the page, and the position after which the next page begins,
+// or nil on the last page.
 //
-// Few products have the same external id: their set is read at once. Most other filters match often enough for a page to be full soon when products are read
-// in the order of the list. Where one does not, the set of a part of it that is small
-// is read whole and sorted. Where there is none, what the first readLimit products
-// have is the page.
+// Few products have the same external id, so they are read at once. With most other filters,
+// reading products in list order fills a page soon. If it does not, find reads and sorts the
+// whole set of a criterion that selects few products. If no criterion does, the page has the
+// matches among the first readLimit products.
 func (l *listQuery) find(ctx context.Context) ([]listed, *listed, error) {
 	walk := l.walk(true)
 	if l.given&byExternalID == 0 {
@@ -129,7 +128,7 @@ func (l *listQuery) find(ctx context.Context) ([]listed, *listed, error) {
 	return l.look(ctx, walk, readLimit)
 }
 
-// look gives the page's products among the first reads ones of a walk.
+// look returns the page's products among the first reads products of a walk.
 func (l *listQuery) look(ctx context.Context, walk listSource, reads int) ([]listed, *listed, error) {
 	rows, err := l.page(ctx, walk, reads)
 	if err != nil || len(rows) > l.limit || l.covered(walk) {
@@ -139,8 +138,8 @@ func (l *listQuery) look(ctx context.Context, walk listSource, reads int) ([]lis
 	return l.cut(rows, end, err)
 }
 
-// cut takes the product beyond the limit off a page: then the next one begins behind
-// the last that is left, otherwise at end.
+// cut removes the product beyond the limit from a page. The next page then begins after the
+// last product left, and otherwise after end.
 func (l *listQuery) cut(rows []listed, end *listed, err error) ([]listed, *listed, error) {
 	if err != nil || len(rows) <= l.limit {
 		return rows, end, err
@@ -148,7 +147,7 @@ func (l *listQuery) cut(rows []listed, end *listed, err error) ([]listed, *liste
 	return rows[:l.limit], &rows[l.limit-1], nil
 }
 
-// total counts what matches on all pages together, of which the page has seen some.
+// total counts the matches on all pages together; seen are on this page.
 func (l *listQuery) total(ctx context.Context, seen int) (*product.Total, error) {
 	for _, s := range append(l.gatherable(), l.everything()) {
 		if l.covered(s) {
@@ -168,7 +167,7 @@ func (l *listQuery) total(ctx context.Context, seen int) (*product.Total, error)
 	return &product.Total{Count: max(n, seen)}, err
 }
 
-// selectImagesOf gives the images of several products.
+// selectImagesOf returns the images of several products.
 func selectImagesOf(ctx context.Context, db sqlx.QueryerContext, products []productRow) (map[int64][]ImageRow, error) {
 	if len(products) == 0 {
 		return nil, nil
@@ -187,7 +186,7 @@ func selectImagesOf(ctx context.Context, db sqlx.QueryerContext, products []prod
 		ImageRow
 	}
 	if err := sqlx.SelectContext(ctx, db, &rows, q, pq.Array(ids), len(ids)); err != nil {
-		return nil, fmt.Errorf("images of page: %w", err)
+		return nil, fmt.Errorf("select images of page: %w", err)
 	}
 	images := make(map[int64][]ImageRow, len(products))
 	for _, r := range rows {
@@ -196,7 +195,7 @@ func selectImagesOf(ctx context.Context, db sqlx.QueryerContext, products []prod
 	return images, nil
 }
 
-// escapeLike takes the meaning from the wildcards of LIKE.
+// escapeLike escapes the wildcards of LIKE.
 func escapeLike(s string) string {
 	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(s)
 }

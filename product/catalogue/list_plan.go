@@ -6,19 +6,18 @@ import (
 	"vitrine/product"
 )
 
-// indexable says which texts of a filter an index finds.
+// indexable reports which texts of a filter an index can find.
 type indexable struct {
 	Query bool `db:"query_indexed"`
 	Name  bool `db:"name_indexed"`
 }
 
-// prepare settles how the statements of the list are planned, until the end of the
-// transaction: by the indexes that have the right order, whatever the planner believes
-// to know of the tables. It asks what texts mean to the database; a query without a
-// word to look for is a [*product.ValidationError].
+// prepare makes the planner use the indexes with the right order until the end of the
+// transaction, whatever its statistics say. It also reads how PostgreSQL parses the texts; a
+// query without a searchable word is a [*product.ValidationError].
 func (l *listQuery) prepare(ctx context.Context) error {
-	// querytree is T where the index cannot help, as with excluded words alone. Three
-	// letters in a row are a trigram; without one the index would be read as a whole.
+	// querytree is T if the index cannot help, as with excluded words only. A name without
+	// three alphanumerics in a row has no trigram: PostgreSQL would read the whole index.
 	const q = `
 		SELECT concat(set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true),
 				set_config('enable_incremental_sort', 'off', true), set_config('jit', 'off', true),
@@ -36,14 +35,14 @@ func (l *listQuery) prepare(ctx context.Context) error {
 		return err
 	}
 	if found[0].Wordless {
-		return product.Invalid("q", "no_words", "has no word to look for: words as frequent as \"the\" do not count")
+		return product.Invalid("q", "no_words", "has no searchable word: words as common as \"the\" are ignored")
 	}
 	l.words = found[0].indexable
 	return nil
 }
 
-// gatherable gives the sets that a single part of the filter selects, or its user:
-// each has all that the list can show. The one that is cheaper to count comes first.
+// gatherable returns the sets that single criteria of the filter, or its user, select. Each
+// contains all matching products. Sets that are cheaper to count come first.
 func (l *listQuery) gatherable() []listSource {
 	var sources []listSource
 	if l.given&byExternalID != 0 {
@@ -71,8 +70,8 @@ func (l *listQuery) gatherable() []listSource {
 	return sources
 }
 
-// smallest gives a set of at most readLimit products that has all that is selected,
-// nil where none is known.
+// smallest returns a set of at most readLimit products that contains all matches, or nil if
+// no such set is known.
 func (l *listQuery) smallest(ctx context.Context) (*listSource, error) {
 	if l.searched {
 		return l.small, nil
@@ -91,11 +90,10 @@ func (l *listQuery) smallest(ctx context.Context) (*listSource, error) {
 	return l.small, nil
 }
 
-// everything is all products, or all of the owner's.
+// everything returns the set of all products, or of all products of the owner.
 func (l *listQuery) everything() listSource { return sortIndexes["created_at"].read(l.args, false, "") }
 
-// covered reports whether all of the set is selected: the set's own products need
-// no further look.
+// covered reports whether every product of the set matches the filter.
 func (l *listQuery) covered(s listSource) bool {
 	return l.given&^s.answers == 0 && (!l.owned() || s.table == "product_states" || len(s.order) > 0)
 }

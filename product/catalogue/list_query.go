@@ -10,25 +10,24 @@ import (
 	"vitrine/product"
 )
 
-// listQuery is a filter as SQL. Its statements are made of the parts that are given,
-// so that each is planned for them, with parameters by name.
+// listQuery is a filter as SQL. Its statements contain only the given criteria, so that
+// each is planned for them. Parameters are named.
 type listQuery struct {
 	db    sqlx.QueryerContext
 	args  map[string]any
-	where []string // what is selected, of the columns of products
+	where []string // conditions on the columns of products
 	given criteria
-	index sortIndex // whose order the list has
+	index sortIndex // the order of the list
 	desc  bool
-	paged bool // it begins behind a position
+	paged bool // the page begins after a position
 	limit int
 	words indexable
 
-	searched bool        // for small
-	small    *listSource // a set that is read whole sooner than the list
+	searched bool        // small is known
+	small    *listSource // see smallest
 }
 
-// newListQuery makes the statements for a valid filter and the products in scope,
-// which the filter's user has narrowed.
+// newListQuery returns the query of a valid filter. The filter's user has narrowed scope.
 func newListQuery(db sqlx.QueryerContext, scope product.Scope, f product.Filter) (*listQuery, error) {
 	f = f.Normalized()
 	field, desc := strings.CutPrefix(string(f.Order()), "-")
@@ -75,7 +74,6 @@ func newListQuery(db sqlx.QueryerContext, scope product.Scope, f product.Filter)
 
 const (
 	externalIDCondition = "external_id = cast(:external_id AS text)"
-
 	nameCondition  = "product_name ILIKE cast(:name AS text)"
 	queryCondition = "search @@ websearch_to_tsquery('pg_catalog.english', cast(:query AS text))"
 )
@@ -87,8 +85,8 @@ func (l *listQuery) require(part criteria, condition, name string, value any) {
 	l.args[name] = value
 }
 
-// walk reads the products in the order of the list, from its beginning or from
-// where the page begins.
+// walk returns the set of products in list order, from the beginning of the list or of the
+// page.
 func (l *listQuery) walk(paged bool) listSource {
 	from := ""
 	if paged && l.paged {
@@ -97,7 +95,7 @@ func (l *listQuery) walk(paged bool) listSource {
 	return l.index.read(l.args, l.desc, from)
 }
 
-// beyond is how keys of later pages compare.
+// beyond returns the operator by which keys of later pages compare.
 func (l *listQuery) beyond() string {
 	if l.desc {
 		return "<"
@@ -111,10 +109,9 @@ type listed struct {
 	SortKey any `db:"sort_key"`
 }
 
-// page gives the products that are selected among the first reads ones of a set, one
-// more than the limit at most. A subquery with a LIMIT is planned by itself: no
-// condition round it changes which index is read, and no more is read than the page
-// needs.
+// page returns the matches among the first reads products of a set, at most one more than the
+// limit. A subquery with a LIMIT is planned by itself: conditions outside it do not change
+// which index is read, and no more is read than the page needs.
 func (l *listQuery) page(ctx context.Context, s listSource, reads int) ([]listed, error) {
 	var rows []listed
 	q := "SELECT " + productColumns + ", sort_key FROM " + l.products(s) + l.selected(true) + " ORDER BY " + l.order(s) + " LIMIT :limit"
@@ -122,7 +119,7 @@ func (l *listQuery) page(ctx context.Context, s listSource, reads int) ([]listed
 	return rows, err
 }
 
-// products is the first :reads products of a set as a table with their sort keys.
+// products returns a table expression: the first :reads products of a set with sort keys.
 func (l *listQuery) products(s listSource) string {
 	const columns = productColumns + ", search"
 	if s.table == "products" {
@@ -132,13 +129,12 @@ func (l *listQuery) products(s listSource) string {
 	if len(s.order) > 0 {
 		of, key = "product_id, user_id AS owner_id, updated_at AS sort_key", ""
 	}
-	// Without OFFSET the planner might turn the look-up by id into a search for
-	// something else.
+	// Without OFFSET the planner might replace the lookup by id.
 	return "(" + s.rows(of) + " LIMIT :reads) AS s CROSS JOIN LATERAL (SELECT " + columns + key +
 		" FROM products WHERE id = s.product_id OFFSET 0) AS p"
 }
 
-// order is the list's order, in the terms in which the set has it where it has.
+// order returns the list's ORDER BY, in the columns of the set if the set is ordered.
 func (l *listQuery) order(s listSource) string {
 	direction := ""
 	if l.desc {
@@ -153,13 +149,13 @@ func (l *listQuery) order(s listSource) string {
 	return directed([]string{"sort_key", "product_id"}, direction)
 }
 
-// owned reports whether the list is one user's.
+// owned reports whether the list is limited to one user.
 func (l *listQuery) owned() bool {
 	_, owned := l.args["owner"]
 	return owned
 }
 
-// selected is the condition; with behind, only what lies behind the position.
+// selected returns the WHERE clause; with behind, it also excludes earlier pages.
 func (l *listQuery) selected(behind bool) string {
 	where := l.where
 	if behind && l.paged {
@@ -172,23 +168,23 @@ func (l *listQuery) selected(behind bool) string {
 	return " WHERE " + strings.Join(where, " AND ")
 }
 
-// last gives the position of the last product of a walk over reads ones, nil where
+// last returns the position of the last of the first reads products of a walk, or nil if
 // there are fewer.
 func (l *listQuery) last(ctx context.Context, walk listSource, reads int) (*listed, error) {
 	var rows []listed
-	q := walk.rows(l.index.key+" AS sort_key, "+l.index.ID+" AS id") + " LIMIT 1 OFFSET :skip"
+	q := walk.rows(l.index.key+" AS sort_key, "+l.index.id+" AS id") + " LIMIT 1 OFFSET :skip"
 	if err := l.read(ctx, &rows, q, map[string]any{"skip": reads - 1}); err != nil || len(rows) == 0 {
 		return nil, err
 	}
 	return &rows[0], nil
 }
 
-// size counts a set, up to most.
+// size counts the products of a set, up to most.
 func (l *listQuery) size(ctx context.Context, s listSource, most int) (int, error) {
 	return l.count(ctx, "SELECT count(*) FROM ("+s.rows("")+" LIMIT :reads) AS found", most)
 }
 
-// matches counts what is selected among the first reads products of a set.
+// matches counts the matches among the first reads products of a set.
 func (l *listQuery) matches(ctx context.Context, s listSource, reads int) (int, error) {
 	return l.count(ctx, "SELECT count(*) FROM "+l.products(s)+l.selected(false), reads)
 }
@@ -201,7 +197,7 @@ func (l *listQuery) count(ctx context.Context, q string, reads int) (int, error)
 	return n[0], nil
 }
 
-// read runs a statement with the filter's parameters and further ones.
+// read runs a statement with the parameters of the filter and further ones.
 func (l *listQuery) read(ctx context.Context, rows any, q string, further map[string]any) error {
 	for name, value := range further {
 		l.args[name] = value

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// criteria is a set of a filter's parts, the owner excepted.
+// criteria is a set of criteria of a filter, without the owner.
 type criteria uint8
 
 const (
@@ -17,16 +17,16 @@ const (
 	byExternalID
 )
 
-// listSource is a set of products that one index gives without looking at others.
+// listSource is a set of products that one index selects.
 type listSource struct {
 	table     string   // products or product_states
-	where     []string // what the index is asked
-	order     []string // what the index is sorted by, where it is read in its order
+	where     []string // conditions that the index answers
+	order     []string // columns of the index, if it is read in order
 	direction string   // "" or DESC
-	answers   criteria // what holds for the whole set
+	answers   criteria // criteria that every product of the set meets
 }
 
-// rows is the SELECT of columns over the set, in its order.
+// rows returns the SELECT of columns over the set, in its order.
 func (s listSource) rows(columns string) string {
 	q := "SELECT " + columns + " FROM " + s.table
 	if len(s.where) > 0 {
@@ -38,17 +38,18 @@ func (s listSource) rows(columns string) string {
 	return q
 }
 
+// directed returns an ORDER BY list in one direction.
 func directed(columns []string, direction string) string {
 	return strings.Join(columns, direction+", ") + direction
 }
 
-// sortIndex is where products are to be had in the order of a field: there is an
-// index over all of them, and one that begins with their owner.
+// sortIndex describes how products are read in the order of a field: one index covers all
+// products, and another begins with the owner.
 type sortIndex struct {
-	table, key, ID string
+	table, key, id string
 	kind           string // type of the key
 	bounded        criteria
-	least, most    string // the conditions by which that bounds the key
+	least, most    string // conditions of bounded on the key
 }
 
 var sortIndexes = map[string]sortIndex{
@@ -58,14 +59,14 @@ var sortIndexes = map[string]sortIndex{
 	"product_name":  {"products", `lower(product_name) COLLATE "C"`, "id", "text", 0, "", ""},
 }
 
-// read gives the products of the index, from the position that args have on, or
-// from its beginning.
+// read returns the products of the index, from the position in args if from is an operator,
+// and otherwise from the beginning.
 //
-// The owner stands in comparisons of rows and never as user_id = owner: then the
-// index over all products would have the right order too, and the planner might read
-// it for the few of them that are the owner's.
+// The owner is part of row comparisons, never user_id = owner: the planner could then choose
+// the index over all products, which would have the right order too, and read it for the few
+// products of the owner.
 func (x sortIndex) read(args map[string]any, descending bool, from string) listSource {
-	s := listSource{table: x.table, order: []string{x.key, x.ID}, answers: x.bounded}
+	s := listSource{table: x.table, order: []string{x.key, x.id}, answers: x.bounded}
 	if descending {
 		s.direction = " DESC"
 	}
@@ -79,9 +80,9 @@ func (x sortIndex) read(args map[string]any, descending bool, from string) listS
 		sign, argument, _ := strings.Cut(bound, " :")
 		_, set := args[argument]
 		switch {
-		case operator == from: // which lies within the bounds
+		case operator == from: // the position lies within the bounds
 			s.where = append(s.where, fmt.Sprintf("(%s%s, %s) %s (%scast(:after_key AS %s), cast(:after_id AS bigint))",
-				columns, x.key, x.ID, operator, values, x.kind))
+				columns, x.key, x.id, operator, values, x.kind))
 		case set:
 			s.where = append(s.where, fmt.Sprintf("(%s%s) %s (%scast(:%s AS %s))", columns, x.key, sign, values, argument, x.kind))
 		case owned:

@@ -13,8 +13,7 @@ import (
 	"vitrine/product/outbox"
 )
 
-// uses returns the digests under which an image has objects that it needs: see
-// usesObjects.
+// uses returns the digests whose objects the image needs; see [UsesObjectsSQL].
 func (r *ImageRow) uses() map[string]bool {
 	found := map[string]bool{}
 	for _, v := range r.Variants {
@@ -28,7 +27,7 @@ func (r *ImageRow) uses() map[string]bool {
 	return found
 }
 
-// has returns also the digest of its source, which may be kept for reprocessing.
+// has returns the digests of uses and that of the source, which may be kept for reprocessing.
 func (r *ImageRow) has() map[string]bool {
 	found := r.uses()
 	if r.SHA256.Valid {
@@ -37,10 +36,10 @@ func (r *ImageRow) has() map[string]bool {
 	return found
 }
 
-// GiveUpObjects has the objects deleted that an image had before and no longer has, and
-// those that reprocessing had reserved. They stay for a while, since clients may have just
-// received their URLs.
-func (e *Edit) GiveUpObjects(ctx context.Context, before, after *ImageRow) error {
+// DeleteUnusedObjects enqueues the deletion of objects that an image no longer needs after the
+// change, including those that reprocessing had reserved. It is delayed, because clients may
+// have just received their URLs.
+func (e *Edit) DeleteUnusedObjects(ctx context.Context, before, after *ImageRow) error {
 	if len(before.Variants) == 0 { // it was never ready
 		return nil
 	}
@@ -55,14 +54,14 @@ func (e *Edit) GiveUpObjects(ctx context.Context, before, after *ImageRow) error
 	uses := after.uses()
 	for digest := range had {
 		if !uses[digest] {
-			e.Outbox = append(e.Outbox, LateDeletionRow(e.Product.ObjectKey, digest))
+			e.Outbox = append(e.Outbox, LateDeletion(e.Product.ObjectKey, digest))
 		}
 	}
 	return nil
 }
 
-// endReservation returns the digest that reprocessing of the image had reserved, or an
-// empty one. Its objects are no longer protected from deletion.
+// endReservation clears and returns the digest that reprocessing of the image had reserved,
+// or "" if there was none. Its objects are no longer protected from deletion.
 func endReservation(ctx context.Context, tx *sqlx.Tx, image uuid.UUID) (digest string, err error) {
 	const q = `
 		WITH old AS (SELECT id, reserved_sha256 FROM images WHERE id = $1 AND reserved_sha256 IS NOT NULL FOR UPDATE)
@@ -75,31 +74,32 @@ func endReservation(ctx context.Context, tx *sqlx.Tx, image uuid.UUID) (digest s
 	return digest, nil
 }
 
-// lateDeletionRow deletes the objects of a digest after a worker that may be storing there
-// has noticed that it has lost its lease.
-func LateDeletionRow(objectKey uuid.UUID, digest string) outbox.Row {
+// LateDeletion returns the outbox row that deletes the objects of a digest, delayed until a
+// worker that may be storing them has noticed that it lost its lease.
+func LateDeletion(objectKey uuid.UUID, digest string) outbox.Row {
 	row := outbox.Deletion(objectKey, digest)
 	row.Delay = deletionDelay
 	return row
 }
 
-// originalRow deletes the source that was kept for reprocessing.
-func OriginalRow(objectKey uuid.UUID, sha256 string) outbox.Row {
+// OriginalDeletion returns the outbox row that deletes the source kept for reprocessing.
+func OriginalDeletion(objectKey uuid.UUID, sha256 string) outbox.Row {
 	return outbox.Row{Kind: outbox.KindDeleteObjects, Subject: objectKey, Payload: outbox.DeletionPayload{Key: imaging.OriginalKey(objectKey, sha256)}}
 }
 
 const (
-	// usesObjects is true of images that have the objects of o, a digest. A ready image
-	// has those that it names and those that it has reserved; others may be about to
-	// store.
-	UsesObjects = ` product_id = (SELECT products.id FROM products WHERE products.object_key = o.object_key) AND (source_sha256 = o.sha256 AND status <> 'ready' OR reserved_sha256 = o.sha256 OR EXISTS (
+	// UsesObjectsSQL is a condition on rows of images: the image needs the objects of the
+	// digest o (columns object_key and sha256). A ready image needs those of its variants
+	// and those that it has reserved; another image may be about to store them.
+	UsesObjectsSQL = ` product_id = (SELECT products.id FROM products WHERE products.object_key = o.object_key) AND (source_sha256 = o.sha256 AND status <> 'ready' OR reserved_sha256 = o.sha256 OR EXISTS (
 		SELECT 1 FROM jsonb_array_elements(variants) AS v
 		WHERE starts_with(v ->> 'key', '` + imaging.VariantPrefix + `' || o.object_key || '/' || o.sha256 || '/'))) `
-	// oneDigest is the o of object key $1 and digest $2.
-	OneDigest = ` (SELECT cast($1 AS uuid) AS object_key, cast($2 AS text) AS sha256) AS o `
+	// DigestSQL is a table expression for [UsesObjectsSQL]: the digest o with object key $1
+	// and digest $2.
+	DigestSQL = ` (SELECT cast($1 AS uuid) AS object_key, cast($2 AS text) AS sha256) AS o `
 )
 
-// lockObjects keeps storing and deleting under one digest apart until the end of tx.
+// LockObjects excludes others that store or delete objects of the digest until tx ends.
 func LockObjects(ctx context.Context, tx *sqlx.Tx, objectKey uuid.UUID, sha256 string) error {
 	const q = `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`
 	if _, err := tx.ExecContext(ctx, q, imaging.VariantFolder(objectKey, sha256)); err != nil {

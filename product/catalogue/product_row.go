@@ -17,7 +17,7 @@ import (
 	"vitrine/product/postgres"
 )
 
-// productRow is a row of products.
+// productRow has the columns of products that clients see.
 type productRow struct {
 	ID          int64               `db:"id"`
 	ObjectKey   uuid.UUID           `db:"object_key"`
@@ -29,7 +29,7 @@ type productRow struct {
 	Compressed  pq.StringArray      `db:"compressed_product_images"`
 	Metadata    product.Metadata    `db:"metadata"`
 	ExternalID  sql.NullString      `db:"external_id"`
-	ImageStatus product.ImageStatus `db:"image_status"` // of the images as they were written last
+	ImageStatus product.ImageStatus `db:"image_status"` // of all images, as last written
 	Version     int64               `db:"version"`
 	CreatedAt   time.Time           `db:"created_at"`
 	UpdatedAt   time.Time           `db:"updated_at"`
@@ -38,18 +38,18 @@ type productRow struct {
 const productColumns = `id, object_key, user_id, product_name, product_description, product_price, product_images,
 	compressed_product_images, image_status, metadata, external_id, version, created_at, updated_at`
 
-// selectProduct gives the row of a product in the scope, or [product.ErrNotFound].
+// selectProduct returns the row of a product in the scope, or [product.ErrNotFound].
 func selectProduct(ctx context.Context, tx *sqlx.Tx, scope product.Scope, id int64) (productRow, error) {
 	const q = `SELECT ` + productColumns + ` FROM products
 		WHERE id = $1 AND (cast($2 AS bigint) IS NULL OR user_id = cast($2 AS bigint))`
 	var row productRow
 	if err := tx.GetContext(ctx, &row, q, id, scope.Owner()); err != nil {
-		return productRow{}, fmt.Errorf("product: %w", err)
+		return productRow{}, fmt.Errorf("select product: %w", err)
 	}
 	return row, nil
 }
 
-// lockProduct is selectProduct that keeps all other writers of the product out.
+// lockProduct returns the row like selectProduct and locks it against all other writers.
 func lockProduct(ctx context.Context, tx *sqlx.Tx, scope product.Scope, id int64) (productRow, error) {
 	const q = `SELECT ` + productColumns + ` FROM products
 		WHERE id = $1 AND (cast($2 AS bigint) IS NULL OR user_id = cast($2 AS bigint)) FOR UPDATE`
@@ -93,8 +93,7 @@ func insertProduct(ctx context.Context, tx *sqlx.Tx, n product.NewProduct, makeU
 	return id, nil
 }
 
-// updateProduct writes a changed product as its next version, and tells the event
-// log what changed.
+// updateProduct writes a changed product as its next version and records the event.
 func updateProduct(ctx context.Context, tx *sqlx.Tx, row *productRow, what change) error {
 	const q = `
 		WITH changed AS (
@@ -116,7 +115,8 @@ func updateProduct(ctx context.Context, tx *sqlx.Tx, row *productRow, what chang
 	return nil
 }
 
-// uniqueExternalID tells the one value that has to be unique from other errors.
+// uniqueExternalID returns [product.ErrExternalIDTaken] for a duplicate external id, and err
+// otherwise.
 func uniqueExternalID(err error) error {
 	if e := pq.As(err, pqerror.UniqueViolation); e != nil && e.Constraint == "products_external_id_key" {
 		return product.ErrExternalIDTaken
@@ -124,7 +124,7 @@ func uniqueExternalID(err error) error {
 	return err
 }
 
-// removeProduct deletes a product and tells the event log.
+// removeProduct deletes a product and records the event.
 func removeProduct(ctx context.Context, tx *sqlx.Tx, id int64) error {
 	const q = `
 		WITH gone AS (DELETE FROM products WHERE id = $1 RETURNING id, user_id, version)

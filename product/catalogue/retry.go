@@ -13,12 +13,12 @@ import (
 	"vitrine/product/outbox"
 )
 
-// ErrNotFailed means that an image has not failed, or no longer, so that it cannot be
-// retried. It is an [product.ErrConflict].
+// ErrNotFailed means that an image cannot be retried because it is not failed. It wraps
+// [product.ErrConflict].
 var ErrNotFailed = fmt.Errorf("image has not failed: %w", product.ErrConflict)
 
-// RetryImage begins the processing of a failed image anew, with all its attempts, and
-// returns the product. Errors: [product.ErrNotFound] if the product or the image does not exist,
+// RetryImage starts the processing of a failed image again, with all its attempts, and returns
+// the product. Errors: [product.ErrNotFound] if the product or the image does not exist,
 // [ErrNotFailed], [product.ErrPrecondition].
 func (s *Service) RetryImage(ctx context.Context, scope product.Scope, id int64, image uuid.UUID, pre product.Precondition) (product.Snapshot, error) {
 	return s.Write(ctx, scope, id, "retry image", func(ctx context.Context, e *Edit) error {
@@ -28,21 +28,22 @@ func (s *Service) RetryImage(ctx context.Context, scope product.Scope, id int64,
 		if err := pre.Check(e.Product.Version); err != nil {
 			return err
 		}
-		_, err := e.Restart(ctx, image, AnyGeneration)
+		_, err := e.Retry(ctx, image, AnyGeneration)
 		return err
 	})
 }
 
+// Has reports whether the product has the image.
 func (e *Edit) Has(image uuid.UUID) bool { return e.Image(image) != nil }
 
-// anyGeneration restarts an image of any generation.
+// AnyGeneration makes [Edit.Retry] accept an image of any generation.
 const AnyGeneration = 0
 
-// Restart begins the processing of a failed image of the product anew, and returns its new
-// generation; jobs of earlier generations are dropped. Dead letters of the failure count as
-// replayed. The error is [ErrNotFailed] if the image does not exist, has not failed, or is
-// not of the generation asked for.
-func (e *Edit) Restart(ctx context.Context, image uuid.UUID, generation int64) (int64, error) {
+// Retry starts the processing of a failed image of the product again and returns its new
+// generation. Workers drop jobs of earlier generations, and the image's dead letters count as
+// replayed. It returns [ErrNotFailed] if the image does not exist, has not failed, or is of
+// another generation.
+func (e *Edit) Retry(ctx context.Context, image uuid.UUID, generation int64) (int64, error) {
 	const q = `
 		UPDATE images SET status = 'pending', generation = generation + 1, attempts = 0, deferrals = 0,
 			queued_at = clock_timestamp(), settled_at = NULL, request_id = $5,
@@ -56,9 +57,9 @@ func (e *Edit) Restart(ctx context.Context, image uuid.UUID, generation int64) (
 	err := e.Tx.GetContext(ctx, &row, q, image, e.Product.ID, imaging.Failed, generation, product.RequestID(ctx))
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return 0, fmt.Errorf("restart image %s: %w", image, ErrNotFailed)
+		return 0, fmt.Errorf("retry image %s: %w", image, ErrNotFailed)
 	case err != nil:
-		return 0, fmt.Errorf("restart image %s: %w", image, err)
+		return 0, fmt.Errorf("retry image %s: %w", image, err)
 	}
 	const mark = `
 		UPDATE dead_letters SET replayed_at = clock_timestamp()
@@ -66,7 +67,7 @@ func (e *Edit) Restart(ctx context.Context, image uuid.UUID, generation int64) (
 	if _, err := e.Tx.ExecContext(ctx, mark, image, row.Generation); err != nil {
 		return 0, fmt.Errorf("mark dead letters: %w", err)
 	}
-	e.Replace(row.ImageRow)
+	e.SetImage(row.ImageRow)
 	e.Enqueue(image, row.Generation, outbox.PriorityFirst)
 	e.Changed = true
 	return row.Generation, nil

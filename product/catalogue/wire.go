@@ -12,7 +12,7 @@ import (
 	"vitrine/product/postgres"
 )
 
-// wireProduct is the JSON of a product, in the order that clients see.
+// wireProduct is the JSON of a product; clients see the fields in this order.
 type wireProduct struct {
 	ID          int64               `json:"id"`
 	UserID      int64               `json:"user_id"`
@@ -30,6 +30,7 @@ type wireProduct struct {
 	UpdatedAt   product.Timestamp   `json:"updated_at"`
 }
 
+// wireImage is the JSON of an image. [Service.Image] relies on the id coming first.
 type wireImage struct {
 	ID           uuid.UUID      `json:"id"`
 	Position     int            `json:"position"`
@@ -65,7 +66,7 @@ type wireVariant struct {
 	Format string `json:"format"`
 }
 
-// encode gives the JSON that clients see.
+// encode returns the JSON of a product.
 func (s *Service) encode(p productRow, images []ImageRow) ([]byte, error) {
 	w := wireProduct{
 		ID: p.ID, UserID: p.UserID, Name: p.Name, Description: p.Description,
@@ -83,7 +84,7 @@ func (s *Service) encode(p productRow, images []ImageRow) ([]byte, error) {
 	return encodeJSON(w)
 }
 
-// encodeJSON gives the JSON of what clients see.
+// encodeJSON returns the JSON of w.
 func encodeJSON(w any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -96,7 +97,8 @@ func encodeJSON(w any) ([]byte, error) {
 
 func (s *Service) wireImage(r *ImageRow) wireImage {
 	w := wireImage{
-		ID: r.ID, Position: r.Position, Source: r.Source, Alt: postgres.NullToNil(r.Alt), Focal: (*product.Focal)(r.Point()), Status: r.Status, Attempts: r.Attempts, Animated: r.Animated,
+		ID: r.ID, Position: r.Position, Source: r.Source, Alt: postgres.NullToNil(r.Alt), Focal: (*product.Focal)(r.Point()), Status: r.Status,
+		Attempts: r.Attempts, Animated: r.Animated,
 		Placeholder: postgres.NullToNil(r.Placeholder), AverageColor: postgres.NullToNil(r.AverageColor), Variants: []wireVariant{},
 	}
 	if r.ErrorCode.Valid {
@@ -114,7 +116,7 @@ func (s *Service) wireImage(r *ImageRow) wireImage {
 	return w
 }
 
-// summarize gives the state of all images together.
+// summarize returns the state of all images together.
 func summarize(images []ImageRow) product.ImageStatus {
 	ready, failed := 0, 0
 	for i := range images {

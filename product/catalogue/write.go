@@ -4,44 +4,50 @@ import (
 	"context"
 	"slices"
 
+	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 
 	"vitrine/product"
+	"vitrine/product/event"
 	"vitrine/product/outbox"
 	"vitrine/product/postgres"
 )
 
-// edit is a product that is being changed: the row is locked, so that nobody
-// else changes the product or the state of its images.
+// Edit is a change of one product within a transaction. The product's row is locked, so no
+// other transaction changes the product or the state of its images.
 type Edit struct {
 	Tx      *sqlx.Tx
 	Product productRow
-	Images  []ImageRow // to be kept in step with what is written
-	before  []ImageRow // as they were found
-	Outbox  []outbox.Row
-	Changed bool // clients see a difference: there is a next version
+	Images  []ImageRow   // in order; SetImage keeps them equal to the table
+	before  []ImageRow   // as they were read at the beginning
+	Outbox  []outbox.Row // written when the change is complete
+	Changed bool         // clients see a difference, so the product gets its next version
 	deleted bool
 }
 
-// reload reads the images anew.
+// reload reads the images again.
 func (e *Edit) reload(ctx context.Context) (err error) {
 	e.Images, err = selectImages(ctx, e.Tx, e.Product.ID)
 	return err
 }
 
-// write is the only way in which clients, workers and the upkeep change what clients see of
-// a product and its images: one transaction that locks the product first and puts a
-// tombstone in the cache last. The new value is in the cache before write returns.
+// Write is the one way in which an existing product changes. Requests, workers, replays and
+// maintenance all use it for every column of products and images that clients see; no
+// statement outside its transaction may write them. [Service.Create] inserts products.
 //
-// f changes rows of images itself and fields of e.product in memory. An error of f undoes
-// everything and is returned. Without e.changed only what f wrote is written; the version
-// and the cached value stay.
+// Write runs one transaction that locks the product first and puts a tombstone in the cache
+// last. It then publishes the new value in the cache and returns it. doing names the change
+// in errors.
 //
-// The tombstone is set under the lock, so that the tombstones of a product come in the order
-// of its commits: a writer that finds another tombstone in place of its own knows that it is
-// not of an earlier write. A session that has lost the lock by then cannot commit, and its
-// tombstone expires. It is set after the last statement, so that
+// f writes rows of images itself and changes the fields of [Edit.Product] in memory. An error
+// of f rolls everything back and is returned. If f leaves [Edit.Changed] false, the version
+// and the cached value stay as they are.
+//
+// The tombstone is set under the lock, so the tombstones of a product follow the order of its
+// commits: a writer that finds another tombstone in place of its own knows that it belongs to
+// a later write. A session that has lost the lock by then cannot commit, and its tombstone
+// expires. The tombstone is set after the last statement, so that
 // idle_in_transaction_session_timeout ends the transaction of a frozen process before the
 // tombstone expires.
 func (s *Service) Write(ctx context.Context, scope product.Scope, id int64, doing string, f func(context.Context, *Edit) error) (product.Snapshot, error) {
@@ -75,7 +81,7 @@ func (s *Service) Write(ctx context.Context, scope product.Scope, id int64, doin
 		return nil
 	})
 	if err != nil {
-		// It may have been committed: the tombstone stays until it ends by itself.
+		// The transaction may have been committed, so the tombstone stays until it expires.
 		return product.Snapshot{}, err
 	}
 	if !e.Changed {
@@ -85,8 +91,8 @@ func (s *Service) Write(ctx context.Context, scope product.Scope, id int64, doin
 	return after, s.publish(ctx, e.Product, key, token, after, e.deleted)
 }
 
-// finish writes the product's next version and the outbox rows, and gives what
-// clients will see; nothing where the product is deleted.
+// finish writes the product's next version and the outbox rows. It returns what clients will
+// see, or an empty snapshot if the product is deleted.
 func (s *Service) finish(ctx context.Context, e *Edit) (product.Snapshot, error) {
 	if err := outbox.Insert(ctx, e.Tx, e.Outbox); err != nil || e.deleted {
 		return product.Snapshot{}, err
@@ -108,7 +114,7 @@ func (s *Service) finish(ctx context.Context, e *Edit) (product.Snapshot, error)
 	return s.snapshot(e.Product, e.Images)
 }
 
-// publish shows a committed write of a product in the cache; see conclude.
+// publish puts the result of a committed write in the cache; see [outbox.Store.Conclude].
 func (s *Service) publish(ctx context.Context, p productRow, key, token string, after product.Snapshot, deleted bool) error {
 	return s.outbox.Conclude(ctx, outbox.Invalidation(p.ObjectKey, key), token, s.cache.Lag(), func(ctx context.Context) error {
 		if token == "" || deleted {
@@ -118,7 +124,41 @@ func (s *Service) publish(ctx context.Context, p productRow, key, token string, 
 	})
 }
 
+// snapshot returns a product as clients see it.
 func (s *Service) snapshot(p productRow, images []ImageRow) (product.Snapshot, error) {
 	data, err := s.encode(p, images)
 	return product.Snapshot{ID: p.ID, Owner: p.UserID, Version: p.Version, Data: data}, err
+}
+
+// change describes a write for the event log.
+type change struct {
+	event  event.Type
+	image  uuid.NullUUID       // the image that the event is about, if it is one
+	images product.ImageStatus // of all images together
+}
+
+// changeOf compares the images before and after a write. If the state of exactly one image
+// differs, the event is about that image.
+func changeOf(before, after []ImageRow) change {
+	c := change{event: event.ProductUpdated, images: summarize(after)}
+	if len(before) != len(after) {
+		return c
+	}
+	var moved *ImageRow
+	for i := range after {
+		switch {
+		case before[i].ID != after[i].ID:
+			return c
+		case before[i].Status == after[i].Status && before[i].Attempts == after[i].Attempts:
+		case moved != nil:
+			return c
+		default:
+			moved = &after[i]
+		}
+	}
+	if moved != nil {
+		c.event = event.Type("image." + string(moved.Status))
+		c.image = uuid.NullUUID{UUID: moved.ID, Valid: true}
+	}
+	return c
 }

@@ -51,7 +51,7 @@ func (d *Service) File(ctx context.Context, body []byte, reason string) error {
 	return d.store.InTx(ctx, "file dead letter", func(ctx context.Context, tx *sqlx.Tx) error {
 		image, err := failedImage(ctx, tx, job)
 		if errors.Is(err, sql.ErrNoRows) {
-			return catalogue.PutBack(ctx, tx, job, deadDelay)
+			return catalogue.Requeue(ctx, tx, job, deadDelay)
 		}
 		if err != nil {
 			return err

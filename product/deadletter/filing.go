@@ -27,7 +27,7 @@ const (
 )
 
 // fileFailure files the dead letter of an image that the transaction has marked as failed.
-func FileFailure(ctx context.Context, tx *sqlx.Tx, job imaging.Job) error {
+func FileFailedImage(ctx context.Context, tx *sqlx.Tx, job imaging.Job) error {
 	image, err := failedImage(ctx, tx, job)
 	if err != nil {
 		return fmt.Errorf("file dead letter: %w", err)

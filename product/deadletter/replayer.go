@@ -117,7 +117,7 @@ func (r *Replayer) replay(ctx context.Context, s replayStep, letter letterToRepl
 		return r.letters.skip(ctx, s, letter, ReplayCount{Unreadable: 1})
 	}
 	_, err := r.letters.catalogue.Write(ctx, product.Everything(), letter.ProductID.Int64, "replay image", func(ctx context.Context, e *catalogue.Edit) error {
-		generation, err := e.Restart(ctx, letter.ImageID.UUID, letter.Generation.Int64)
+		generation, err := e.Retry(ctx, letter.ImageID.UUID, letter.Generation.Int64)
 		if err != nil {
 			return err
 		}

@@ -57,7 +57,7 @@ func (j *Store) Claim(ctx context.Context, job imaging.Job, holder string, lease
 			return err
 		}
 		e.Changed = !row.Mine && !job.Reprocess // a ready image looks the same meanwhile
-		e.Replace(row.ImageRow)
+		e.SetImage(row.ImageRow)
 		return lost.insert(ctx, e.Tx)
 	})
 	switch {
@@ -116,8 +116,8 @@ func claimImage(ctx context.Context, tx *sqlx.Tx, c *imaging.Claim, lease time.D
 		WITH found AS (
 			SELECT id, status, attempts, request_id, claimed_at, lease_holder, lease_until,
 				coalesce(lease_holder = $3, false) AS mine,
-				CASE WHEN lease_holder = $3 THEN reprocess ELSE ` + catalogue.DueReasons + ` END AS reasons,
-				CASE WHEN lease_holder = $3 THEN reprocessing ELSE ` + catalogue.MostUrgent + ` END AS reason
+				CASE WHEN lease_holder = $3 THEN reprocess ELSE ` + catalogue.DueReasonsSQL + ` END AS reasons,
+				CASE WHEN lease_holder = $3 THEN reprocessing ELSE ` + catalogue.MostUrgentReasonSQL + ` END AS reason
 			FROM images
 			WHERE id = $1 AND generation = $2 AND ` + claimable + `
 			FOR UPDATE
@@ -205,7 +205,7 @@ func (j *Store) Reserve(ctx context.Context, c imaging.Claim, sha256 string) (du
 		if !before.Valid || before.String == sha256 {
 			return nil
 		}
-		return outbox.Insert(ctx, tx, []outbox.Row{catalogue.LateDeletionRow(c.ObjectKey, before.String)})
+		return outbox.Insert(ctx, tx, []outbox.Row{catalogue.LateDeletion(c.ObjectKey, before.String)})
 	})
 	return duplicate, err
 }
@@ -217,6 +217,6 @@ const permitDelay = time.Second
 func (j *Store) PutBack(ctx context.Context, job imaging.Job) error {
 	ctx = product.WithRequestID(ctx, job.RequestID)
 	return j.store.InTx(ctx, "put job back", func(ctx context.Context, tx *sqlx.Tx) error {
-		return catalogue.PutBack(ctx, tx, job, permitDelay)
+		return catalogue.Requeue(ctx, tx, job, permitDelay)
 	})
 }

@@ -19,8 +19,8 @@ func (j *Store) ProcessAgain(ctx context.Context, objectKey uuid.UUID, sha256 st
 	const q = `
 		UPDATE images SET status = 'pending', generation = generation + 1, attempts = 0, deferrals = 0, reprocess = '{}',
 			sent = false, queued_at = clock_timestamp(), settled_at = NULL, request_id = $3,` + unclaim + `
-		FROM` + catalogue.OneDigest + `
-		WHERE status IN ('processing', 'ready') AND` + catalogue.UsesObjects + `
+		FROM` + catalogue.DigestSQL + `
+		WHERE status IN ('processing', 'ready') AND` + catalogue.UsesObjectsSQL + `
 		RETURNING generation, ` + catalogue.ImageColumns
 	var id int64
 	err := j.store.Get(ctx, "product of object key", &id, find, objectKey)
@@ -34,7 +34,7 @@ func (j *Store) ProcessAgain(ctx context.Context, objectKey uuid.UUID, sha256 st
 				return fmt.Errorf("process images again: %w", err)
 			}
 			for _, image := range begun {
-				e.Replace(image.ImageRow)
+				e.SetImage(image.ImageRow)
 				e.Enqueue(image.ID, image.Generation, outbox.PriorityFirst)
 				e.Changed = true
 			}

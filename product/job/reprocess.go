@@ -38,7 +38,7 @@ func (s *Store) Reprocess(ctx context.Context, scope product.Scope, id int64, pr
 			case imaging.Ready:
 				ready = append(ready, e.Images[i].ID)
 			case imaging.Failed:
-				if _, err := e.Restart(ctx, e.Images[i].ID, catalogue.AnyGeneration); err != nil {
+				if _, err := e.Retry(ctx, e.Images[i].ID, catalogue.AnyGeneration); err != nil {
 					return err
 				}
 				begun.Retrying++
@@ -76,7 +76,7 @@ func ReprocessAll(ctx context.Context, s *postgres.DB, version string, progress 
 			SELECT id FROM products WHERE id IN (SELECT product_id FROM wanted) ORDER BY id FOR NO KEY UPDATE
 		), todo AS (
 			SELECT wanted.id FROM wanted JOIN locked ON locked.id = wanted.product_id
-		)` + catalogue.AskReprocess + `
+		)` + catalogue.ReprocessSQL + `
 		SELECT (SELECT id FROM page ORDER BY id DESC LIMIT 1) AS last, (SELECT count(*) FROM asked) AS asked,
 			(SELECT count(*) FROM notified) AS notified`
 	total := 0

@@ -46,7 +46,7 @@ const requeue = `,
 func RequeueExpired(ctx context.Context, tx *sqlx.Tx) (rows int64, more bool, err error) {
 	const q = `
 		WITH due AS (
-			SELECT id, generation, request_id,` + catalogue.JobPriority + `AS priority FROM images
+			SELECT id, generation, request_id,` + catalogue.JobPrioritySQL + `AS priority FROM images
 			WHERE lease_holder IS NOT NULL AND lease_until < now() - $1 * interval '1 microsecond'
 				AND queued_at < now() - $2 * interval '1 microsecond'
 				AND NOT EXISTS (SELECT 1 FROM outbox WHERE subject = images.id AND kind = 'image_job')
@@ -69,7 +69,7 @@ func RequeueLost(ctx context.Context, queue Queue) func(context.Context, *sqlx.T
 	}
 	const q = `
 		WITH due AS (
-			SELECT id, generation, request_id,` + catalogue.JobPriority + `AS priority FROM images
+			SELECT id, generation, request_id,` + catalogue.JobPrioritySQL + `AS priority FROM images
 			WHERE (status = 'pending' OR reprocess <> '{}') AND lease_holder IS NULL AND queued_at < statement_timestamp() - $1 * interval '1 microsecond'
 				AND NOT EXISTS (SELECT 1 FROM outbox WHERE subject = images.id AND kind = 'image_job')
 			ORDER BY queued_at

@@ -46,7 +46,7 @@ func (j *Store) Settle(ctx context.Context, c imaging.Claim, o imaging.Outcome) 
 		if err != nil {
 			return fmt.Errorf("settle image: %w", err)
 		}
-		e.Replace(row)
+		e.SetImage(row)
 		return newAttempt(c, o).insert(ctx, e.Tx)
 	})
 	if errors.Is(err, product.ErrNotFound) {
@@ -103,7 +103,7 @@ func setReady(ctx context.Context, e *catalogue.Edit, c imaging.Claim, r *imagin
 	}
 	before := *e.Image(c.ImageID)
 	e.Changed = e.Changed || !c.Reprocess || !slices.Equal(before.Variants, row.Variants)
-	if err := e.GiveUpObjects(ctx, &before, &row.ImageRow); err != nil {
+	if err := e.DeleteUnusedObjects(ctx, &before, &row.ImageRow); err != nil {
 		return catalogue.ImageRow{}, err
 	}
 	if !c.Reprocess && !catalogue.SameFocal(row.FocalRow, c.Focal) { // it was changed during the attempt
@@ -123,7 +123,7 @@ func keepReady(ctx context.Context, e *catalogue.Edit, c imaging.Claim, v imagin
 	if err != nil {
 		return catalogue.ImageRow{}, err
 	}
-	if err := e.GiveUpObjects(ctx, &row.ImageRow, &row.ImageRow); err != nil {
+	if err := e.DeleteUnusedObjects(ctx, &row.ImageRow, &row.ImageRow); err != nil {
 		return catalogue.ImageRow{}, err
 	}
 	return row.ImageRow, endJob(ctx, e, c, row.Reprocess)
@@ -160,7 +160,7 @@ func setDue(ctx context.Context, e *catalogue.Edit, c imaging.Claim, o imaging.O
 		deferrals = 0
 	}
 	const q = `
-		UPDATE images SET status = CASE WHEN status = 'ready' THEN 'ready' ELSE 'pending' END, reprocess = ` + catalogue.DueReasons + `,
+		UPDATE images SET status = CASE WHEN status = 'ready' THEN 'ready' ELSE 'pending' END, reprocess = ` + catalogue.DueReasonsSQL + `,
 			attempts = greatest(attempts - $4, 0), deferrals = $5,
 			queued_at = clock_timestamp() + $6 * interval '1 microsecond',` + unclaim + fence +
 		`RETURNING reprocess, ` + catalogue.ImageColumns
@@ -192,7 +192,7 @@ func setFailed(ctx context.Context, e *catalogue.Edit, c imaging.Claim, o imagin
 		return catalogue.ImageRow{}, err
 	}
 	e.Changed = true
-	return row, deadletter.FileFailure(ctx, e.Tx, c.Job)
+	return row, deadletter.FileFailedImage(ctx, e.Tx, c.Job)
 }
 
 func failedStage(o imaging.Outcome) imaging.Stage {

@@ -70,7 +70,7 @@ func NewDeletionRelay(store *postgres.DB, box *outbox.Store, jobs *job.Store, ob
 func (d deletions) mark(ctx context.Context, id int64, p outbox.DeletionPayload) error {
 	const q = `
 		UPDATE outbox SET payload = payload || '{"begun": true}'
-		WHERE id = $3 AND NOT EXISTS (SELECT 1 FROM images,` + catalogue.OneDigest + `WHERE` + catalogue.UsesObjects + `)`
+		WHERE id = $3 AND NOT EXISTS (SELECT 1 FROM images,` + catalogue.DigestSQL + `WHERE` + catalogue.UsesObjectsSQL + `)`
 	return d.store.InTx(ctx, "mark deletion", func(ctx context.Context, tx *sqlx.Tx) error {
 		_, err := tx.ExecContext(ctx, q, p.ObjectKey, p.SHA256, id)
 		return err
@@ -85,7 +85,7 @@ func (d deletions) mark(ctx context.Context, id int64, p outbox.DeletionPayload)
 // The lock is gone with its session, and the deletion does not notice: if the session has
 // not lasted, what was stored meanwhile is made again.
 func (d deletions) delete(ctx context.Context, objectKey uuid.UUID, sha256 string) (used bool, err error) {
-	const q = `SELECT EXISTS (SELECT 1 FROM images,` + catalogue.OneDigest + `WHERE` + catalogue.UsesObjects + `)`
+	const q = `SELECT EXISTS (SELECT 1 FROM images,` + catalogue.DigestSQL + `WHERE` + catalogue.UsesObjectsSQL + `)`
 	var begun bool
 	var storeErr error
 	err = d.store.InTxWithin(ctx, deletionTime, "delete objects", func(ctx context.Context, tx *sqlx.Tx) error {

@@ -31,6 +31,6 @@ func (s *Sweeper) sweepOriginals(ctx context.Context, page []Object, before time
 // idleOriginals returns those that no image is about to need.
 func (s *Sweeper) idleOriginals(ctx context.Context, all []digest) ([]digest, error) {
 	const needs = ` product_id = (SELECT products.id FROM products WHERE products.object_key = o.object_key) AND source_sha256 = o.sha256
-		AND (status = 'processing' OR ` + job.NeedsOriginal + `) `
+		AND (status = 'processing' OR ` + job.NeedsOriginalSQL + `) `
 	return s.without(ctx, "idle originals", all, needs)
 }

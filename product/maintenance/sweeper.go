@@ -245,7 +245,7 @@ func digests(page []Object, before time.Time) []digest {
 // unused gives those that no image has at this moment. Whether that is still so
 // is found out under the lock that deleting takes.
 func (s *Sweeper) unused(ctx context.Context, all []digest) ([]digest, error) {
-	return s.without(ctx, "unused objects", all, catalogue.UsesObjects)
+	return s.without(ctx, "unused objects", all, catalogue.UsesObjectsSQL)
 }
 
 // without gives the digests o for which no image meets a condition.

@@ -1,6 +1,7 @@
 package catalogue
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -14,8 +15,8 @@ import (
 	"vitrine/product/upload"
 )
 
-// AddImageOnce adds an image, which is pending then, for a request that may be
-// repeated: see [Service.CreateOnce]. Further errors: [product.ErrNotFound],
+// AddImageOnce adds a pending image. The request may be repeated with the same key, as in
+// [Service.Create], whose errors it shares. Further errors: [product.ErrNotFound],
 // [product.ErrPrecondition], [product.ErrTooManyImages].
 func (s *Service) AddImageOnce(
 	ctx context.Context, scope product.Scope, id int64, n product.NewImage, pre product.Precondition, once postgres.Idempotency,
@@ -27,7 +28,7 @@ func (s *Service) AddImageOnce(
 	if err != nil {
 		return product.ImageSnapshot{}, false, err
 	}
-	// The first answer is there also when the product has changed since, or is gone.
+	// The first answer stays valid after the product has changed or was deleted.
 	if added, err = s.firstImage(ctx, once); err != nil || added.ID != uuid.Nil {
 		return added, err == nil, err
 	}
@@ -57,7 +58,7 @@ func (s *Service) AddImageOnce(
 	return added, replayed, nil
 }
 
-// addImage puts a new image among those of the product.
+// addImage inserts a new image at its position.
 func (e *Edit) addImage(ctx context.Context, id uuid.UUID, n product.NewImage) error {
 	if len(e.Images) >= product.MaxImages {
 		return product.ErrTooManyImages
@@ -86,9 +87,9 @@ func (e *Edit) addImage(ctx context.Context, id uuid.UUID, n product.NewImage) e
 	return e.reload(ctx)
 }
 
-// PatchImage changes an image's alt text, its focal point and its place; the work
-// done on it stays, but for the square crop round another point.
-// A patch that changes nothing keeps the version. Errors: [product.ErrNotFound],
+// PatchImage changes an image's alt text, focal point and position. Its variants stay, except
+// for the square one after a change of the focal point. A patch that changes nothing keeps
+// the version. Errors: [product.ErrNotFound],
 // [product.ErrPrecondition], [*product.ValidationError].
 func (s *Service) PatchImage(
 	ctx context.Context, scope product.Scope, id int64, image uuid.UUID, p product.ImagePatch, pre product.Precondition,
@@ -117,7 +118,7 @@ func (e *Edit) patchImage(ctx context.Context, image uuid.UUID, p product.ImageP
 	if alt := postgres.NilToNull(p.Alt); (p.Alt != nil || p.NoAlt) && alt != row.Alt {
 		const q = `UPDATE images SET alt = $2 WHERE id = $1`
 		if _, err := e.Tx.ExecContext(ctx, q, image, alt); err != nil {
-			return fmt.Errorf("alt text: %w", err)
+			return fmt.Errorf("update alt text: %w", err)
 		}
 		e.Changed = true
 	}
@@ -140,8 +141,8 @@ func (e *Edit) patchImage(ctx context.Context, image uuid.UUID, p product.ImageP
 	return e.reload(ctx)
 }
 
-// DeleteImage removes an image and, later, its objects; the images behind it move
-// up. It gives the product. Errors: [product.ErrNotFound], [product.ErrPrecondition].
+// DeleteImage deletes an image and, later, its objects, closes the gap in the positions, and
+// returns the product. Errors: [product.ErrNotFound], [product.ErrPrecondition].
 func (s *Service) DeleteImage(ctx context.Context, scope product.Scope, id int64, image uuid.UUID, pre product.Precondition) (product.Snapshot, error) {
 	return s.Write(ctx, scope, id, "delete image", func(ctx context.Context, e *Edit) error {
 		if !e.Has(image) {
@@ -162,27 +163,22 @@ func (s *Service) DeleteImage(ctx context.Context, scope product.Scope, id int64
 	})
 }
 
-// Image gives an image of a product as [Service.GetAtLeast] gives the product, or
-// [product.ErrNotFound] where the product has no such image.
+// Image returns an image of a product in at least this version, with the errors of
+// [Service.GetAtLeast]. It returns [product.ErrNotFound] if the product has no such image.
 func (s *Service) Image(ctx context.Context, scope product.Scope, id int64, image uuid.UUID, version int64) (product.ImageSnapshot, error) {
 	found, err := s.GetAtLeast(ctx, scope, id, version)
 	if err != nil {
 		return product.ImageSnapshot{}, err
 	}
-	var productID struct {
+	var content struct {
 		Images []json.RawMessage `json:"images"`
 	}
-	if err := json.Unmarshal(found.Data, &productID); err != nil {
-		return product.ImageSnapshot{}, fmt.Errorf("product %d: %w", id, err)
+	if err := json.Unmarshal(found.Data, &content); err != nil {
+		return product.ImageSnapshot{}, fmt.Errorf("decode product %d: %w", id, err)
 	}
-	for _, data := range productID.Images {
-		var head struct {
-			ID uuid.UUID `json:"id"`
-		}
-		if err := json.Unmarshal(data, &head); err != nil {
-			return product.ImageSnapshot{}, fmt.Errorf("image of product %d: %w", id, err)
-		}
-		if head.ID == image {
+	head := fmt.Appendf(nil, `{"id":"%s",`, image) // encodeJSON writes the fields in the order of wireImage
+	for _, data := range content.Images {
+		if bytes.HasPrefix(data, head) {
 			return product.ImageSnapshot{ID: image, Version: found.Version, Data: data, Source: found.Source}, nil
 		}
 	}

@@ -13,11 +13,11 @@ import (
 	"vitrine/product/postgres"
 )
 
-// Patch changes a product. Images are matched by their URL, each as often as it
-// stands in the list: an image whose URL stays keeps its id, state and work done,
-// also at another position; the others are removed, and new URLs begin as
-// pending. A patch that changes nothing keeps the version. Errors:
-// [product.ErrNotFound], [product.ErrPrecondition], [product.ErrExternalIDTaken], [*product.ValidationError].
+// Patch changes a product. Images are matched by source, each as often as it is listed: an
+// image whose source stays keeps its id, state and variants, even at another position. Other
+// images are removed, and new sources are added as pending images. A patch that changes
+// nothing keeps the version. Errors: [product.ErrNotFound], [product.ErrPrecondition],
+// [product.ErrExternalIDTaken], [*product.ValidationError].
 func (s *Service) Patch(ctx context.Context, scope product.Scope, id int64, p product.Patch, pre product.Precondition) (product.Snapshot, error) {
 	if err := p.Validate(); err != nil {
 		return product.Snapshot{}, err
@@ -30,7 +30,7 @@ func (s *Service) Patch(ctx context.Context, scope product.Scope, id int64, p pr
 	})
 }
 
-// apply makes the changes of a valid patch.
+// apply applies a valid patch.
 func (e *Edit) apply(ctx context.Context, p product.Patch) error {
 	row := &e.Product
 	if p.Name != nil && *p.Name != row.Name {
@@ -39,7 +39,7 @@ func (e *Edit) apply(ctx context.Context, p product.Patch) error {
 	if p.Description != nil && *p.Description != row.Description {
 		row.Description, e.Changed = *p.Description, true
 	}
-	// 1.50 instead of 1.5 is a difference that clients see.
+	// Clients see the difference between 1.5 and 1.50.
 	if p.Price != nil && p.Price.String() != row.Price.String() {
 		row.Price, e.Changed = *p.Price, true
 	}
@@ -56,7 +56,7 @@ func (e *Edit) apply(ctx context.Context, p product.Patch) error {
 	return e.setImages(ctx, *p.Images)
 }
 
-// setImages makes the product's images those of sources, in that order.
+// setImages changes the product's images to those of sources, in that order.
 func (e *Edit) setImages(ctx context.Context, sources []string) error {
 	moves, added, removed := matchImages(e.Images, sources)
 	if err := nameListedUploads(ctx, e.Tx, e.Product.UserID, added, e.uploadsOf(removed)); err != nil {
@@ -83,14 +83,14 @@ func (e *Edit) setImages(ctx context.Context, sources []string) error {
 		return err
 	}
 	if len(e.Images) != len(sources) {
-		return fmt.Errorf("set images: %d instead of %d", len(e.Images), len(sources))
+		return fmt.Errorf("set images: got %d, want %d", len(e.Images), len(sources))
 	}
 	return nil
 }
 
-// matchImages finds for every source the image that has it already, the first
-// one first, and gives the new positions of those that move, the images to be
-// added (without ids) and the ids of those that are left over.
+// matchImages matches every source with the first image that has it and is not matched yet.
+// It returns the new positions of images that move, the images to add (without ids), and the
+// ids of images that match no source.
 func matchImages(images []ImageRow, sources []string) (moves map[uuid.UUID]int, added []pendingImage, removed []uuid.UUID) {
 	moves = make(map[uuid.UUID]int)
 	bySource := make(map[string][]*ImageRow)
@@ -116,8 +116,8 @@ func matchImages(images []ImageRow, sources []string) (moves map[uuid.UUID]int, 
 	return moves, added, removed
 }
 
-// setMetadata changes the product's metadata. That a patch leaves it with too
-// many keys can only be seen here.
+// setMetadata changes the product's metadata. Only here is it known whether a patch leaves too
+// many keys.
 func (e *Edit) setMetadata(p *product.MetadataPatch) error {
 	if p == nil {
 		return nil
@@ -132,4 +132,27 @@ func (e *Edit) setMetadata(p *product.MetadataPatch) error {
 	}
 	e.Product.Metadata, e.Changed = changed, true
 	return nil
+}
+
+// Replace sets every writable field of a product to that of n; fields that n leaves empty
+// become empty. Images whose source stays are kept as by [Service.Patch]. The owner cannot
+// change: n.UserID is the owner or 0. Errors: [product.ErrNotFound],
+// [product.ErrPrecondition], [product.ErrExternalIDTaken], [*product.ValidationError].
+func (s *Service) Replace(ctx context.Context, scope product.Scope, id int64, n product.NewProduct, pre product.Precondition) (product.Snapshot, error) {
+	if err := n.ValidateFields().Err(); err != nil {
+		return product.Snapshot{}, err
+	}
+	p := product.Patch{
+		Name: &n.Name, Description: &n.Description, Price: &n.Price, Images: &n.Images,
+		Metadata: product.ReplaceMetadata(n.Metadata), ExternalID: &n.ExternalID,
+	}
+	return s.Write(ctx, scope, id, "replace product", func(ctx context.Context, e *Edit) error {
+		if err := pre.Check(e.Product.Version); err != nil {
+			return err
+		}
+		if n.UserID != 0 && n.UserID != e.Product.UserID {
+			return product.Invalid("user_id", "immutable", "must be the product's owner, which cannot change")
+		}
+		return e.apply(ctx, p)
+	})
 }

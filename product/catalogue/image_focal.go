@@ -10,12 +10,14 @@ import (
 	"vitrine/product"
 )
 
-// focalRow is a point as a row of images has it; null is the centre.
+// FocalRow has the columns of a focal point in images; null means the centre.
 type FocalRow struct {
 	X sql.NullFloat64 `db:"focal_x"`
 	Y sql.NullFloat64 `db:"focal_y"`
 }
 
+// NewFocalRow returns the columns for a focal point, rounded to three decimals; nil is the
+// centre.
 func NewFocalRow(p *product.Focal) FocalRow {
 	if p == nil {
 		return FocalRow{}
@@ -26,7 +28,7 @@ func NewFocalRow(p *product.Focal) FocalRow {
 	return FocalRow{round(p.X), round(p.Y)}
 }
 
-// point gives it, nil for the centre.
+// Point returns the focal point, or nil for the centre.
 func (r FocalRow) Point() *imaging.Focal {
 	if !r.X.Valid || !r.Y.Valid {
 		return nil
@@ -34,8 +36,8 @@ func (r FocalRow) Point() *imaging.Focal {
 	return &imaging.Focal{X: r.X.Float64, Y: r.Y.Float64}
 }
 
-// setFocal changes the focal point of an image. The square of a ready image is made again;
-// an image that is not ready yet is checked when its attempt is settled.
+// setFocal changes the focal point of an image. A ready image is reprocessed for its square
+// variant; an image that is not ready yet is checked when its attempt is settled.
 func (e *Edit) setFocal(ctx context.Context, row *ImageRow, p *product.Focal) error {
 	now := NewFocalRow(p)
 	if now == row.FocalRow {
@@ -43,7 +45,7 @@ func (e *Edit) setFocal(ctx context.Context, row *ImageRow, p *product.Focal) er
 	}
 	const q = `UPDATE images SET focal_x = $2, focal_y = $3 WHERE id = $1`
 	if _, err := e.Tx.ExecContext(ctx, q, row.ID, now.X, now.Y); err != nil {
-		return fmt.Errorf("focal point: %w", err)
+		return fmt.Errorf("update focal point: %w", err)
 	}
 	e.Changed = true
 	if row.Status != imaging.Ready {
@@ -52,7 +54,7 @@ func (e *Edit) setFocal(ctx context.Context, row *ImageRow, p *product.Focal) er
 	return e.Reprocess(ctx, imaging.ReasonFocal, row.ID)
 }
 
-// sameFocal reports whether an attempt used the focal point that its image has now.
+// SameFocal reports whether an attempt used the focal point that its image has now.
 func SameFocal(row FocalRow, used *imaging.Focal) bool {
 	now := row.Point()
 	return now == nil && used == nil || now != nil && used != nil && *now == *used

@@ -19,8 +19,28 @@ import (
 	"vitrine/product/upload"
 )
 
-// removeImages removes images of the product and, later, their objects. Uploads
-// that they named are kept for another day: they may be named again.
+// Delete deletes a product and, later, its objects. Errors: [product.ErrNotFound],
+// [product.ErrPrecondition].
+func (s *Service) Delete(ctx context.Context, scope product.Scope, id int64, pre product.Precondition) error {
+	_, err := s.Write(ctx, scope, id, "delete product", func(ctx context.Context, e *Edit) error {
+		if err := pre.Check(e.Product.Version); err != nil {
+			return err
+		}
+		ids := make([]uuid.UUID, len(e.Images))
+		for i := range e.Images {
+			ids[i] = e.Images[i].ID
+		}
+		if err := e.removeImages(ctx, ids); err != nil {
+			return err
+		}
+		e.Changed, e.deleted = true, true
+		return removeProduct(ctx, e.Tx, id)
+	})
+	return err
+}
+
+// removeImages deletes images of the product and, later, their objects. Their uploads are
+// kept for another day, so that clients can use them again.
 func (e *Edit) removeImages(ctx context.Context, ids []uuid.UUID) error {
 	if _, err := upload.KeepUploads(ctx, e.Tx, e.Product.UserID, e.uploadsOf(ids)); err != nil {
 		return err
@@ -28,7 +48,7 @@ func (e *Edit) removeImages(ctx context.Context, ids []uuid.UUID) error {
 	return e.deleteImages(ctx, ids)
 }
 
-// uploadsOf gives the uploads that images of the product name.
+// uploadsOf returns the uploads that are sources of images of the product.
 func (e *Edit) uploadsOf(images []uuid.UUID) (named []uuid.UUID) {
 	for i := range e.Images {
 		if u, ok := product.ParseUploadSource(e.Images[i].Source); ok && slices.Contains(images, e.Images[i].ID) {
@@ -38,8 +58,8 @@ func (e *Edit) uploadsOf(images []uuid.UUID) (named []uuid.UUID) {
 	return named
 }
 
-// nameListedUploads keeps the uploads that images of the field product_images name, or
-// returns a [*product.ValidationError] for those that owner does not have.
+// nameListedUploads keeps the uploads that are sources of new images. It returns a
+// [*product.ValidationError] about product_images if owner does not have one of them.
 func nameListedUploads(ctx context.Context, tx *sqlx.Tx, owner int64, images []pendingImage, released []uuid.UUID) error {
 	sources := make([]string, len(images))
 	for i := range images {
@@ -50,12 +70,11 @@ func nameListedUploads(ctx context.Context, tx *sqlx.Tx, owner int64, images []p
 	})
 }
 
-// deletionDelay is how long the objects of an image that is being worked on are
-// left alone: by then its worker has noticed that its lease is gone, and has
-// stopped storing.
+// deletionDelay is how long deletion waits for a worker that may be storing objects: by then
+// the worker has noticed that it lost its lease.
 const deletionDelay = time.Minute
 
-// deleteImages removes images of the product and has their objects deleted.
+// deleteImages deletes images of the product and enqueues the deletion of their objects.
 func (e *Edit) deleteImages(ctx context.Context, ids []uuid.UUID) error {
 	if len(ids) == 0 {
 		return nil

@@ -22,7 +22,7 @@ import (
 // removeImages removes images of the product and, later, their objects. Uploads
 // that they named are kept for another day: they may be named again.
 func (e *Edit) removeImages(ctx context.Context, ids []uuid.UUID) error {
-	if _, err := upload.KeepUploads(ctx, e.Tx, e.Product.UserID, e.uploadsOf(ids)); err != nil {
+	if _, err := upload.KeepIDs(ctx, e.Tx, e.Product.UserID, e.uploadsOf(ids)); err != nil {
 		return err
 	}
 	return e.deleteImages(ctx, ids)
@@ -45,7 +45,7 @@ func nameListedUploads(ctx context.Context, tx *sqlx.Tx, owner int64, images []p
 	for i := range images {
 		sources[i] = images[i].source
 	}
-	return upload.Keep(ctx, tx, owner, sources, released, func(i int) string {
+	return upload.KeepSources(ctx, tx, owner, sources, released, func(i int) string {
 		return "product_images/" + strconv.Itoa(images[i].position)
 	})
 }

@@ -1,5 +1,5 @@
-// Vitrine is a product catalogue service that processes the products' pictures in
-// the background. See README.md.
+// Vitrine is a product catalogue service that processes the images of its products in the
+// background. See README.md, and docs/architecture.md for the packages wired here.
 package main
 
 import (
@@ -9,12 +9,9 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -22,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/sirupsen/logrus"
+	"golang.org/x/sync/errgroup"
 
 	"vitrine/cache"
 	"vitrine/config"
@@ -51,13 +49,20 @@ var schema string
 // version is set by the linker.
 var version = "development"
 
-// The parts of a stop. Together they end before the 20 s that a container is
-// usually given.
+// The parts of a stop. Together they end before the 20 s that a container usually gets.
 const (
-	requestGrace = 8 * time.Second  // for requests under way, after the drain delay
+	requestGrace = 8 * time.Second  // for requests under way, after DRAIN_DELAY
 	jobGrace     = 12 * time.Second // for jobs under way; then they are handed back
-	exitDeadline = 19 * time.Second // for everything; then the process ends anyhow
+	exitDeadline = 19 * time.Second // for everything; then the process exits
 )
+
+const usage = `usage: vitrine              run the service
+       vitrine config        print the effective settings, secrets masked
+       vitrine variables     print the table of all settings
+       vitrine reprocess     reprocess images whose sizes, formats or qualities are out of date; -all: every image
+       vitrine healthcheck   exit 0 if the service on this machine is alive
+       vitrine version       print the version
+`
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -68,18 +73,10 @@ func main() {
 	}
 }
 
-// command runs what the arguments name: the service when there are none.
+// command runs the command that args name, or the service if there are none.
 func command(ctx context.Context, args []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("vitrine", flag.ContinueOnError)
-	flags.Usage = func() {
-		fmt.Fprint(flags.Output(), `usage: vitrine              run the service
-       vitrine config        print the effective settings, secrets masked
-       vitrine variables     print the table of all settings
-       vitrine reprocess     have pictures made anew whose sizes, formats or qualities are not today's; -all for every one
-       vitrine healthcheck   exit 0 if the service on this machine is alive
-       vitrine version       print the version
-`)
-	}
+	flags.Usage = func() { fmt.Fprint(flags.Output(), usage) }
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -113,6 +110,38 @@ func command(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 }
 
+// reprocess has ready images reprocessed by the service's replicas, in the background. It
+// needs only the database, and may be interrupted and repeated: an image is not asked for
+// twice.
+func reprocess(ctx context.Context, cfg config.Config, args []string, stdout io.Writer) error {
+	flags := flag.NewFlagSet("vitrine reprocess", flag.ContinueOnError)
+	all := flags.Bool("all", false, "every ready image: its source is asked whether it has changed")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("reprocess: unknown argument %q", flags.Arg(0))
+	}
+	db, err := postgres.Open(postgres.Config{DSN: cfg.DatabaseURL, MaxOpen: 2})
+	if err != nil {
+		return fmt.Errorf("DATABASE_URL: %w", err)
+	}
+	defer func() { _ = db.Close() }()
+	current := imaging.PipelineVersion(cfg.Likeness, cfg.WebP())
+	if *all {
+		current = ""
+	}
+	total := 0
+	err = job.ReprocessAll(ctx, db, current, func(n int) { total = n })
+	switch {
+	case errors.Is(err, context.Canceled):
+		_, err = fmt.Fprintf(stdout, "interrupted: %d images will be reprocessed; run the command again to continue\n", total)
+	case err == nil:
+		_, err = fmt.Fprintf(stdout, "%d images will be reprocessed\n", total)
+	}
+	return err
+}
+
 func newLogger(level string, out io.Writer) *logrus.Logger {
 	log := logrus.New()
 	log.SetOutput(out)
@@ -123,237 +152,195 @@ func newLogger(level string, out io.Writer) *logrus.Logger {
 	return log
 }
 
-// run is the service: it serves until ctx ends, and then stops in good order. The
-// dependencies need not be there; only its own addresses must be free.
+// run serves until ctx ends or a part fails, and then stops in good order. It starts
+// without its dependencies; only its own addresses must be free.
 func run(ctx context.Context, cfg config.Config, log *logrus.Logger) error {
-	a, err := newApp(cfg, log)
-	if err != nil {
-		return err
-	}
+	a := &app{cfg: cfg, log: log, reg: prometheus.NewRegistry(), stopping: make(chan struct{})}
 	defer a.close()
-	if err := a.listen(ctx); err != nil {
+	if err := a.connect(); err != nil {
 		return err
 	}
-	a.start()
+	if err := a.wire(ctx); err != nil {
+		return err
+	}
+	failed := a.start() // the parts outlive ctx: stop ends them in order
 	log.WithFields(logrus.Fields{
-		"version": version, "addr": a.api.Addr, "admin_addr": a.admin.Addr, "workers": cfg.Workers,
+		"version": version, "addr": a.api.Addr, "admin_addr": a.adminAddr(), "workers": cfg.Workers,
 	}).Info("Listening")
 	select {
 	case <-ctx.Done():
-	case err = <-a.broken:
+	case <-failed:
 	}
-	return errors.Join(err, a.stop()) //nolint:contextcheck // ctx has ended: the stop has a deadline of its own
+	return a.stop() //nolint:contextcheck // ctx has ended: the stop has a deadline of its own
 }
 
-// reprocess is the command that has ready pictures made anew by the service's
-// replicas, in the background. It needs the database alone, and may be broken off
-// and repeated: what was asked for is not asked for twice.
-func reprocess(ctx context.Context, cfg config.Config, args []string, stdout io.Writer) error {
-	flags := flag.NewFlagSet("vitrine reprocess", flag.ContinueOnError)
-	all := flags.Bool("all", false, "every ready picture: its source is asked whether it has changed")
-	if err := flags.Parse(args); err != nil {
-		return err
-	}
-	if flags.NArg() > 0 {
-		return fmt.Errorf("reprocess: %q is not an argument", flags.Arg(0))
-	}
-	store, err := postgres.Open(postgres.Config{DSN: cfg.DatabaseURL, MaxOpen: 2})
-	if err != nil {
-		return fmt.Errorf("DATABASE_URL: %w", err)
-	}
-	defer func() { _ = store.Close() }()
-	current := imaging.PipelineVersion(cfg.Likeness, cfg.WebPSizes)
-	if *all {
-		current = ""
-	}
-	total := 0
-	err = job.ReprocessAll(ctx, store, current, func(n int) { total = n })
-	switch {
-	case errors.Is(err, context.Canceled):
-		_, err = fmt.Fprintf(stdout, "broken off: %d pictures will be reprocessed, the next call goes on\n", total)
-	case err == nil:
-		_, err = fmt.Fprintf(stdout, "%d pictures will be reprocessed\n", total)
-	}
-	return err
-}
-
-// app is all parts of the process.
+// app is the parts of the process.
 type app struct {
-	cfg    config.Config
-	log    *logrus.Logger
-	store  *postgres.DB
-	cache  *cache.Cache
-	broker *queue.Broker
-	fetch  *fetch.Fetcher
-	// upkeep is what runs beside the API and the workers once the schema is there.
-	upkeep []func(context.Context) error
+	cfg config.Config
+	log *logrus.Logger
+	reg *prometheus.Registry
 
-	api, admin               *http.Server
-	apiListener, admListener net.Listener
+	db      *postgres.DB
+	outbox  *outbox.Store
+	cache   *cache.Cache
+	objects *storage.Store
+	broker  *queue.Broker
+	fetcher *fetch.Fetcher
 
-	draining, migrated atomic.Bool
-	stopping           chan struct{} // closed with draining
-	broken             chan error    // the error of a part that ended uninvited
+	api, admin *admission.Endpoint           // admin is nil if ADMIN_ADDR is off
+	upkeep     []func(context.Context) error // what runs once the schema is applied
 
 	background, consumers group
+	migrated, draining    atomic.Bool
+	stopping              chan struct{} // closed with draining
 }
 
-// newApp builds and connects the parts. Nothing runs yet.
-func newApp(cfg config.Config, log *logrus.Logger) (*app, error) {
-	reg := prometheus.NewRegistry()
-	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	store, err := postgres.Open(postgres.Config{DSN: cfg.DatabaseURL, MaxOpen: cfg.DBMaxConns})
-	if err != nil {
-		return nil, fmt.Errorf("DATABASE_URL: %w", err)
+// connect makes the clients of the servers. None of them needs its server yet.
+func (a *app) connect() (err error) {
+	cfg := a.cfg
+	if a.db, err = postgres.Open(postgres.Config{DSN: cfg.DatabaseURL, MaxOpen: cfg.DBMaxConns}); err != nil {
+		return fmt.Errorf("DATABASE_URL: %w", err)
 	}
-	box, events := outbox.New(store), event.NewLog(store)
-	reg.MustRegister(store.Collector(), box.Collector(), events.Collector())
-	redis, err := cache.New(cache.Config{
-		URL: cfg.RedisURL, Registerer: reg,
+	a.outbox = outbox.New(a.db)
+	a.cache, err = cache.New(cache.Config{
+		URL: cfg.RedisURL, Registerer: a.reg,
 		Settled: func(ctx context.Context) (bool, error) {
-			pending, err := box.PendingInvalidations(ctx)
+			pending, err := a.outbox.PendingInvalidations(ctx)
 			return !pending, err
 		},
-	}, log)
+	}, a.log)
 	if err != nil {
-		return nil, fmt.Errorf("REDIS_URL: %w", err)
+		return fmt.Errorf("REDIS_URL: %w", err)
 	}
-	objects, err := storage.New(storage.Config{
+	a.objects, err = storage.New(storage.Config{
 		Endpoint: cfg.S3Endpoint, Region: cfg.AWSRegion, Bucket: cfg.S3Bucket, AccessKey: cfg.AWSAccessKey,
-		SecretKey: cfg.AWSSecretKey, PublicURL: cfg.S3PublicURL, UploadURL: cfg.S3UploadURL, Unmanaged: !cfg.S3ManageBucket, Connections: cfg.Workers,
+		SecretKey: cfg.AWSSecretKey, PublicURL: cfg.S3PublicURL, UploadURL: cfg.S3UploadURL,
+		Unmanaged: !cfg.S3ManageBucket, Connections: cfg.Workers,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("S3_ENDPOINT: %w", err)
+		return fmt.Errorf("S3_ENDPOINT: %w", err)
 	}
-	brokerConfig := queue.Config{URLs: cfg.RabbitMQURLs, Prefix: cfg.QueuePrefix, Workers: handlers(cfg)}
-	if err := brokerConfig.Validate(); err != nil {
-		return nil, fmt.Errorf("RABBITMQ_URL: %w", err)
+	broker := queue.Config{URLs: cfg.RabbitMQURLs, Prefix: cfg.QueuePrefix, Workers: cfg.Handlers()}
+	if err := broker.Validate(); err != nil {
+		return fmt.Errorf("RABBITMQ_URL: %w", err)
 	}
-	broker := queue.New(brokerConfig, log)
-	catalogue := catalogue.New(store, box, events, redis, objects.URL, log)
-	accounts := account.New(store, box, redis, log)
-	jobs := job.New(store, catalogue, box.Free)
-	letters := deadletter.New(store, catalogue, log)
-	a := &app{
-		cfg: cfg, log: log, store: store, cache: redis, broker: broker,
-		fetch:    fetch.New(fetchConfig(cfg)),
-		stopping: make(chan struct{}), broken: make(chan error, 1),
-	}
-
-	worker := worker.New(jobs, objects, a.fetch, workerConfig(cfg), log, reg)
-	broker.Handle(func(ctx context.Context, d queue.Delivery) queue.Verdict {
-		return verdicts[worker.Handle(ctx, d.Body)]
-	})
-	listener := postgres.NewListener(cfg.DatabaseURL, log)
-	if cfg.Workers > 0 {
-		broker.HandleDead(fileDeadLetters(letters, log))
-	}
-	a.upkeep = []func(context.Context) error{
-		listener.Run,
-		outbox.NewJobRelay(box, broker, outbox.Limits{PerOwner: cfg.OwnerJobs, Waiting: 2 * cfg.Workers, Reprocess: reprocessing},
-			listener.Wake(outbox.Channel, string(outbox.KindImageJob)), log).Run,
-		maintenance.NewDeletionRelay(store, box, jobs, objects, listener.Wake(outbox.Channel, string(outbox.KindDeleteObjects)), log).Run,
-		outbox.NewInvalidationRelay(box, redis, listener.Wake(outbox.Channel, string(outbox.KindInvalidate)), log).Run,
-		event.NewSequencer(events, log).Run,
-		event.NewTailer(events, listener.Wake(event.Channel, ""), log).Run,
-		maintenance.NewReconciler(store, maintenance.Steps(broker), log).Run,
-		deadletter.NewReplayer(letters).Run,
-		account.NewKeyUse(accounts, time.Minute, log).Run,
-		func(ctx context.Context) error { return prepareBucket(ctx, objects, log) },
-	}
-	if cfg.S3Sweep {
-		a.upkeep = append(a.upkeep, maintenance.NewSweeper(store, jobs, objects, maintenance.SweepConfig{}, log).Run)
-	}
-
-	a.api = admission.NewServer(cfg.HTTPAddr, web.New(web.Config{
-		AdminToken: cfg.AdminToken,
-		Uploads:    upload.New(store, objects, int64(cfg.FetchMaxBytes)),
-		Draining:   a.draining.Load, Stopping: a.stopping, EventStreams: cfg.EventStreams,
-		Limits: admission.Limits{
-			PerKey: cfg.RateLimit, PerAddress: cfg.RateLimitAddress, Counter: redis, Prefix: cfg.Installation() + ":",
-			TrustedProxies: cfg.TrustedProxies, ProxyHeader: cfg.ProxyHeader, MaxRequests: cfg.MaxRequests,
-		},
-		Checks: []health.Check{
-			{Name: "postgresql", Required: true, Check: a.checkDatabase},
-			{Name: "redis", Check: redis.Check},
-			{Name: "rabbitmq", Check: broker.Check},
-			{Name: "s3", Check: objects.Check},
-		},
-	}, web.Services{Catalogue: catalogue, Accounts: accounts, Events: events, Jobs: jobs, DeadLetters: letters}, log, reg), log)
-	a.admin = admission.NewServer(cfg.AdminAddr, web.NewAdmin(reg), log)
-	a.admin.WriteTimeout = 5 * time.Minute // a profile takes as long as it was asked for
-	return a, nil
-}
-
-func fetchConfig(cfg config.Config) fetch.Config {
-	ports := make([]int, len(cfg.FetchAllowPorts))
-	for i, p := range cfg.FetchAllowPorts {
-		ports[i] = int(p)
-	}
-	return fetch.Config{
-		Timeout: cfg.FetchTimeout, MaxBytes: int64(cfg.FetchMaxBytes), AllowCIDRs: cfg.FetchAllowCIDRs, AllowPorts: ports,
+	a.broker = queue.New(broker, a.log)
+	a.fetcher = fetch.New(fetch.Config{
+		Timeout: cfg.FetchTimeout, MaxBytes: int64(cfg.FetchMaxBytes), AllowCIDRs: cfg.FetchAllowCIDRs, AllowPorts: cfg.AllowedPorts(),
 		RootCAs: cfg.FetchCAs.Pool, HostConnections: cfg.FetchPerHost,
-	}
+	})
+	return nil
 }
 
-func workerConfig(cfg config.Config) worker.Config {
-	return worker.Config{
-		MaxAttempts: cfg.MaxAttempts, WebP: cfg.WebPSizes, Reprocess: reprocessing, // "off" is the name of no size
+// wire builds the services on the clients, and takes the addresses.
+func (a *app) wire(ctx context.Context) error {
+	events := event.NewLog(a.db)
+	products := catalogue.New(a.db, a.outbox, events, a.cache, a.objects.URL, a.log)
+	jobs := job.New(a.db, products, a.outbox.Free)
+	services := web.Services{
+		Catalogue: products, Events: events, Jobs: jobs,
+		Accounts:    account.New(a.db, a.outbox, a.cache, a.log),
+		DeadLetters: deadletter.New(a.db, products, a.log),
+	}
+	a.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		a.db.Collector(), a.outbox.Collector(), events.Collector())
+	a.consume(jobs, services.DeadLetters)
+	a.maintain(events, jobs, services)
+	return a.serve(ctx, services)
+}
+
+// verdicts says what the broker does with the message of an image job.
+var verdicts = map[worker.Verdict]queue.Verdict{
+	worker.Ack: queue.Ack, worker.DeadLetter: queue.Reject, worker.Leave: queue.Leave,
+}
+
+// consume handles the messages of the queues.
+func (a *app) consume(jobs *job.Store, dead *deadletter.Service) {
+	cfg := a.cfg
+	images := worker.New(jobs, a.objects, a.fetcher, worker.Config{
+		MaxAttempts: cfg.MaxAttempts, WebP: cfg.WebP(), Reprocess: config.Reprocessing,
 		Process: process.Config{
 			Limits:       process.Limits{MaxPixels: int64(cfg.MaxPixels), MaxSide: cfg.MaxSide},
 			MemoryBudget: int64(cfg.MemBudget), DecodeTimeout: cfg.DecodeTimeout, SSIMTarget: cfg.Likeness,
 		},
-	}
-}
-
-// reprocessing is how many ready images this process reprocesses at once.
-const reprocessing = 1
-
-// handlers returns how many messages of the queue are handled at once. Reprocessing has
-// handlers of its own, so that the first processing of images never waits for it.
-func handlers(cfg config.Config) int {
+	}, a.log, a.reg)
+	a.broker.Handle(func(ctx context.Context, d queue.Delivery) queue.Verdict {
+		return verdicts[images.Handle(ctx, d.Body)]
+	})
 	if cfg.Workers == 0 {
-		return 0
+		return
 	}
-	return cfg.Workers + reprocessing
-}
-
-var verdicts = map[imaging.Verdict]queue.Verdict{
-	imaging.Ack: queue.Ack, imaging.DeadLetter: queue.Reject, imaging.Leave: queue.Leave,
-}
-
-// fileDeadLetters gives the handler of the dead-letter queue. What cannot be
-// filed now stays in the queue.
-func fileDeadLetters(dead *deadletter.Service, log *logrus.Logger) queue.Handler {
-	return func(ctx context.Context, d queue.Delivery) queue.Verdict {
-		if err := dead.File(ctx, d.Body, d.Reason); err != nil {
-			log.WithError(err).WithField("message_id", d.MessageID).Warn("Dead letter not filed yet")
+	a.broker.HandleDead(func(ctx context.Context, d queue.Delivery) queue.Verdict {
+		if err := dead.File(ctx, d.Body, d.Reason); err != nil { // it stays in the queue
+			a.log.WithError(err).WithField("message_id", d.MessageID).Warn("Dead letter not filed yet")
 			return queue.Leave
 		}
 		return queue.Ack
+	})
+}
+
+// maintain collects what runs beside the API and the consumers.
+func (a *app) maintain(events *event.Log, jobs *job.Store, services web.Services) {
+	listener := postgres.NewListener(a.cfg.DatabaseURL, a.log)
+	due := func(kind outbox.Kind) <-chan struct{} { return listener.Wake(outbox.Channel, string(kind)) }
+	limits := outbox.Limits{PerOwner: a.cfg.OwnerJobs, Waiting: 2 * a.cfg.Workers, Reprocess: config.Reprocessing}
+	a.upkeep = []func(context.Context) error{
+		listener.Run,
+		outbox.NewJobRelay(a.outbox, a.broker, limits, due(outbox.KindImageJob), a.log).Run,
+		outbox.NewInvalidationRelay(a.outbox, a.cache, due(outbox.KindInvalidate), a.log).Run,
+		maintenance.NewDeletionRelay(a.db, a.outbox, jobs, a.objects, due(outbox.KindDeleteObjects), a.log).Run,
+		maintenance.NewReconciler(a.db, maintenance.Steps(a.broker), a.log).Run,
+		event.NewSequencer(events, a.log).Run,
+		event.NewTailer(events, listener.Wake(event.Channel, ""), a.log).Run,
+		deadletter.NewReplayer(services.DeadLetters).Run,
+		account.NewKeyUse(services.Accounts, time.Minute, a.log).Run,
+		// A wrong setting shows at the start, not with the first image.
+		func(ctx context.Context) error {
+			return postgres.Persist(ctx, a.log, "Bucket is not ready", a.objects.Ensure)
+		},
+	}
+	if a.cfg.S3Sweep {
+		a.upkeep = append(a.upkeep, maintenance.NewSweeper(a.db, jobs, a.objects, maintenance.SweepConfig{}, a.log).Run)
 	}
 }
 
-// prepareBucket makes the bucket ready, now or whenever S3 can be reached, so
-// that a wrong setting shows at the start and not with the first picture.
-func prepareBucket(ctx context.Context, objects *storage.Store, log *logrus.Logger) error {
-	return persist(ctx, log, "Bucket is not ready", objects.Ensure)
+// serve builds the HTTP servers and takes their addresses.
+func (a *app) serve(ctx context.Context, services web.Services) (err error) {
+	cfg := a.cfg
+	api := web.New(web.Config{
+		AdminToken: cfg.AdminToken,
+		Uploads:    upload.New(a.db, a.objects, int64(cfg.FetchMaxBytes)),
+		Draining:   a.draining.Load, Stopping: a.stopping, EventStreams: cfg.EventStreams,
+		Limits: admission.Limits{
+			PerKey: cfg.RateLimit, PerAddress: cfg.RateLimitAddress, Counter: a.cache, Prefix: cfg.Installation() + ":",
+			TrustedProxies: cfg.TrustedProxies, ProxyHeader: cfg.ProxyHeader, MaxRequests: cfg.MaxRequests,
+		},
+		Checks: []health.Check{
+			{Name: "postgresql", Required: true, Check: a.checkDatabase},
+			{Name: "redis", Check: a.cache.Check},
+			{Name: "rabbitmq", Check: a.broker.Check},
+			{Name: "s3", Check: a.objects.Check},
+		},
+	}, services, a.log, a.reg)
+	if a.api, err = admission.Listen(ctx, cfg.HTTPAddr, api, a.log); err != nil {
+		return fmt.Errorf("HTTP_ADDR: %w", err)
+	}
+	if !cfg.ServesAdmin() {
+		return nil
+	}
+	if a.admin, err = admission.Listen(ctx, cfg.AdminAddr, web.NewAdmin(a.reg), a.log); err != nil {
+		return fmt.Errorf("ADMIN_ADDR: %w", err)
+	}
+	a.admin.WriteTimeout = 5 * time.Minute // a profile takes as long as it was asked for
+	return nil
 }
 
-// persist calls f until it succeeds or ctx ends, with pauses of up to 10 s.
-func persist(ctx context.Context, log *logrus.Logger, trouble string, f func(context.Context) error) error {
-	for pause := 250 * time.Millisecond; ; pause = min(2*pause, 10*time.Second) {
-		err := f(ctx)
-		if err == nil {
-			return nil
-		}
-		log.WithError(err).Warn(trouble)
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(pause):
-		}
+// adminAddr returns the address of the admin server, or the setting that switches it off.
+func (a *app) adminAddr() string {
+	if a.admin == nil {
+		return a.cfg.AdminAddr
 	}
+	return a.admin.Addr
 }
 
 // checkDatabase also waits for the schema: without it no request can succeed.
@@ -361,153 +348,103 @@ func (a *app) checkDatabase(ctx context.Context) error {
 	if !a.migrated.Load() {
 		return errors.New("the schema has not been applied yet")
 	}
-	return a.store.Check(ctx)
+	return a.db.Check(ctx)
 }
 
-// listen takes the addresses, so that a taken one is an error at the start. The
-// servers' Addr tell the ports that ":0" became.
-func (a *app) listen(ctx context.Context) (err error) {
-	var lc net.ListenConfig
-	if a.apiListener, err = lc.Listen(ctx, "tcp", a.cfg.HTTPAddr); err != nil {
-		return fmt.Errorf("HTTP_ADDR: %w", err)
-	}
-	a.api.Addr = a.apiListener.Addr().String()
-	if a.cfg.AdminAddr == "off" {
-		return nil
-	}
-	if a.admListener, err = lc.Listen(ctx, "tcp", a.cfg.AdminAddr); err != nil {
-		return fmt.Errorf("ADMIN_ADDR: %w", err)
-	}
-	a.admin.Addr = a.admListener.Addr().String()
-	return nil
+// group is parts that run until they are stopped together.
+type group struct {
+	errgroup.Group
+	ctx context.Context
+	end context.CancelFunc
 }
 
-// start sets everything going: the servers at once, what needs the tables as
-// soon as they are there.
-func (a *app) start() {
-	for _, g := range []*group{&a.background, &a.consumers} {
-		g.init(a.broken)
-	}
-	serve := func(server *http.Server, l net.Listener) {
-		a.background.run(func(context.Context) error {
-			if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+// start starts the servers at once, and what needs the tables when they are there. The
+// channel that it returns is closed when a part fails.
+func (a *app) start() (failed <-chan struct{}) {
+	alive, fail := context.WithCancel(context.Background())
+	run := func(g *group, parts ...func(context.Context) error) {
+		for _, part := range parts {
+			g.Go(func() error {
+				err := part(g.ctx)
+				if err != nil {
+					fail()
+				}
 				return err
-			}
-			return nil
-		})
+			})
+		}
 	}
-	serve(a.api, a.apiListener)
-	if a.admListener != nil {
-		serve(a.admin, a.admListener)
+	for _, g := range []*group{&a.background, &a.consumers} {
+		g.ctx, g.end = context.WithCancel(context.Background())
 	}
-	a.background.run(a.cache.Run)
-	a.background.run(func(ctx context.Context) error {
-		if err := persist(ctx, a.log, "Schema is not applied", func(ctx context.Context) error {
-			return postgres.Migrate(ctx, a.cfg.DatabaseURL, schema)
-		}); err != nil || ctx.Err() != nil {
+	run(&a.background, a.api.Run, a.cache.Run, func(ctx context.Context) error {
+		migrate := func(ctx context.Context) error { return postgres.Migrate(ctx, a.cfg.DatabaseURL, schema) }
+		if err := postgres.Persist(ctx, a.log, "Schema is not applied", migrate); err != nil || ctx.Err() != nil {
 			return err
 		}
 		a.migrated.Store(true)
-		for _, f := range a.upkeep {
-			a.background.run(f)
-		}
-		a.consumers.run(a.broker.Run)
+		run(&a.background, a.upkeep...)
+		run(&a.consumers, a.broker.Run)
 		return nil
 	})
+	if a.admin != nil {
+		run(&a.background, a.admin.Run)
+	}
+	return alive.Done()
 }
 
-// stop ends everything in good order: first what brings new work, then what
-// finishes it, then the connections.
+// stop ends everything in order: first what brings new work, then what finishes it. It
+// returns the error of a part that failed.
 func (a *app) stop() error {
 	a.log.Info("Stopping")
 	a.draining.Store(true)
 	close(a.stopping)
 	ctx, cancel := context.WithTimeout(context.Background(), exitDeadline)
 	defer cancel()
-	var requests, jobs error
-	var both sync.WaitGroup
-	both.Go(func() { requests = a.stopServing(ctx) })
-	both.Go(func() {
+	var work errgroup.Group
+	work.Go(func() error { return a.api.Drain(ctx, a.cfg.DrainDelay, requestGrace) })
+	work.Go(func() error {
 		ctx, cancel := context.WithTimeout(ctx, jobGrace)
 		defer cancel()
 		if err := a.broker.Drain(ctx); err != nil {
 			a.log.WithError(err).Warn("Jobs handed back")
 		}
+		return nil
 	})
-	both.Wait()
-	// The broker outlives the relays, which may be publishing.
-	for _, g := range []*group{&a.background, &a.consumers} {
-		if jobs == nil {
-			jobs = g.stop(ctx)
-		}
+	err := work.Wait()
+	if a.admin != nil {
+		_ = a.admin.Close() // nobody waits for metrics any more
 	}
-	a.log.Info("Stopped")
-	return errors.Join(requests, jobs)
-}
-
-func (a *app) stopServing(ctx context.Context) error {
-	select {
-	case <-time.After(a.cfg.DrainDelay):
-	case <-ctx.Done():
-	}
-	ctx, cancel := context.WithTimeout(ctx, requestGrace)
-	defer cancel()
-	err := a.api.Shutdown(ctx)
-	if err != nil {
-		_ = a.api.Close() // the connections that Shutdown waited for
-		err = fmt.Errorf("requests were cut off: %w", err)
-	}
-	return errors.Join(err, a.admin.Close())
-}
-
-func (a *app) close() {
-	for _, l := range []net.Listener{a.apiListener, a.admListener} {
-		if l != nil {
-			_ = l.Close() // closed already by an orderly stop
-		}
-	}
-	a.fetch.Close()
-	a.cache.Close()
-	_ = a.store.Close()
-}
-
-// group is parts that run until they are stopped together.
-type group struct {
-	ctx    context.Context
-	cancel context.CancelFunc
-	broken chan<- error
-	parts  sync.WaitGroup
-}
-
-func (g *group) init(broken chan<- error) {
-	g.ctx, g.cancel = context.WithCancel(context.Background())
-	g.broken = broken
-}
-
-// run starts a part. Its error, if it is the first, ends the process.
-func (g *group) run(part func(context.Context) error) {
-	g.parts.Go(func() {
-		if err := part(g.ctx); err != nil {
-			select {
-			case g.broken <- err:
-			default:
-			}
-		}
-	})
-}
-
-// stop ends the parts and waits for them until ctx ends.
-func (g *group) stop(ctx context.Context) error {
-	g.cancel()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		g.parts.Wait()
+	ended := make(chan error, 1)
+	go func() { // the broker outlives the relays, which may be publishing
+		a.background.end()
+		err := a.background.Wait()
+		a.consumers.end()
+		ended <- errors.Join(err, a.consumers.Wait())
 	}()
 	select {
-	case <-done:
-		return nil
+	case failure := <-ended:
+		err = errors.Join(failure, err)
 	case <-ctx.Done():
-		return fmt.Errorf("not everything stopped in time: %w", ctx.Err())
+		err = errors.Join(err, fmt.Errorf("not everything stopped in time: %w", ctx.Err()))
+	}
+	a.log.Info("Stopped")
+	return err
+}
+
+// close closes what connect and wire have opened, which may be a part of it.
+func (a *app) close() {
+	for _, e := range []*admission.Endpoint{a.api, a.admin} {
+		if e != nil {
+			_ = e.Close()
+		}
+	}
+	if a.fetcher != nil {
+		a.fetcher.Close()
+	}
+	if a.cache != nil {
+		a.cache.Close()
+	}
+	if a.db != nil {
+		_ = a.db.Close()
 	}
 }

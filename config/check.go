@@ -1,8 +1,6 @@
 package config
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
@@ -52,7 +50,7 @@ func (c *Config) check(p *problems) {
 	}
 
 	p.add("HTTP_ADDR", c.checkHTTPAddr())
-	if c.AdminAddr != "off" {
+	if c.ServesAdmin() {
 		p.add("ADMIN_ADDR", checkAddr(c.AdminAddr))
 	}
 	if c.AdminToken != "" && len(c.AdminToken) < 16 {
@@ -81,15 +79,13 @@ func (c *Config) check(p *problems) {
 	}
 	p.add("IMAGE_MAX_PIXELS", between(c.MaxPixels, 1, 1<<30))
 	p.add("IMAGE_MAX_SIDE", between(c.MaxSide, 1, 65535))
-	if !slices.Equal(c.WebPSizes, []string{"off"}) {
-		for _, size := range c.WebPSizes {
-			p.add("WEBP_SIZES", oneOf(size, "main", "large", "small"))
-		}
+	for _, size := range c.WebP() {
+		p.add("WEBP_SIZES", oneOf(size, "main", "large", "small"))
 	}
 	p.add("IMAGE_DECODE_TIMEOUT", between(c.DecodeTimeout, 100*time.Millisecond, time.Minute))
 	p.add("FETCH_TIMEOUT", between(c.FetchTimeout, 100*time.Millisecond, 5*time.Minute))
 	p.add("FETCH_PER_HOST", between(c.FetchPerHost, 0, 256))
-	if !p.named["IMAGE_MEMORY_BUDGET"] { // sources may use a quarter of it, see process.Processor
+	if !p.named["IMAGE_MEMORY_BUDGET"] { // sources may use a quarter of it, see imaging.Processor
 		p.add("FETCH_MAX_BYTES", between(c.FetchMaxBytes, 1, c.MemBudget/4))
 	}
 }
@@ -151,59 +147,4 @@ func (c *Config) mayListenAnywhere() bool { return c.AdminToken != "" || c.Allow
 func isLoopback(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && ip.IsLoopback()
-}
-
-// derive sets the settings that follow from others.
-func (c *Config) derive() {
-	if host, port, _ := net.SplitHostPort(c.HTTPAddr); host == "" && !c.mayListenAnywhere() {
-		c.HTTPAddr = net.JoinHostPort("127.0.0.1", port)
-	}
-	if c.DatabaseURL == "" {
-		u := url.URL{
-			Scheme: "postgres", User: url.UserPassword(c.DBUser, c.DBPass),
-			Host: net.JoinHostPort(c.DBHost, fmt.Sprint(c.DBPort)), Path: "/" + c.DBName,
-			RawQuery: url.Values{"sslmode": {c.DBSSLMode}}.Encode(),
-		}
-		if c.DBPass == "" {
-			u.User = url.User(c.DBUser)
-		}
-		c.DatabaseURL = u.String()
-	}
-	if c.RedisURL == "" {
-		c.RedisURL = "redis://" + net.JoinHostPort(c.RedisHost, fmt.Sprint(c.RedisPort))
-	}
-	if len(c.RabbitMQURLs) == 0 {
-		c.RabbitMQURLs = []string{c.RabbitMQURL}
-	}
-	if c.S3PublicURL == "" {
-		c.S3PublicURL = c.bucketURL()
-	}
-	if c.S3UploadURL == "" {
-		c.S3UploadURL = c.bucketURL()
-	}
-	if c.FetchPerHost == 0 { // so that a slow host leaves workers for the others
-		c.FetchPerHost = max(1, min(c.Workers-(c.Workers+3)/4, 8))
-	}
-	c.S3PublicURL = strings.TrimRight(c.S3PublicURL, "/")
-	c.S3UploadURL = strings.TrimRight(c.S3UploadURL, "/")
-}
-
-// Installation returns 12 characters that identify the database and so the installation.
-// They are the same for all its replicas. They go into names on servers that other
-// installations may share.
-func (c *Config) Installation() string {
-	u, err := url.Parse(c.DatabaseURL)
-	if err != nil { // cannot happen: check has parsed it
-		return ""
-	}
-	sum := sha256.Sum256([]byte(u.Host + u.Path + "?" + u.Query().Get("search_path")))
-	return hex.EncodeToString(sum[:6])
-}
-
-// bucketURL returns the bucket's URL at its server.
-func (c *Config) bucketURL() string {
-	if c.S3Endpoint != "" {
-		return strings.TrimRight(c.S3Endpoint, "/") + "/" + c.S3Bucket
-	}
-	return fmt.Sprintf("https://%s.s3.%s.amazonaws.com", c.S3Bucket, c.AWSRegion)
 }

@@ -185,10 +185,10 @@ func TestInstallationIsItsDatabase(t *testing.T) {
 	}
 }
 
-// The README's table is written by the code, so that it cannot fall behind it.
-func TestReadmeHoldsTheTable(t *testing.T) {
+// The table of settings is written by the code, so that it cannot become outdated.
+func TestConfigurationPageEndsWithTheTable(t *testing.T) {
 	t.Parallel()
-	readme, err := os.ReadFile("../README.md")
+	page, err := os.ReadFile("../docs/configuration.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,8 +196,8 @@ func TestReadmeHoldsTheTable(t *testing.T) {
 	if err := config.PrintTable(&table); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(readme), table.String()) {
-		t.Errorf("README.md lacks this table (`vitrine variables` prints it):\n%s", table.String())
+	if !bytes.HasSuffix(page, append([]byte("\n\n"), table.Bytes()...)) {
+		t.Errorf("docs/configuration.md does not end with the output of `vitrine variables`:\n%s", table.String())
 	}
 }
 

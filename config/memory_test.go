@@ -8,7 +8,7 @@ import (
 )
 
 // TestLoadFitsTheContainer shows the pictures' budget in containers of several
-// sizes: half of the container, if nobody has set it.
+// sizes: half of the container unless it is set.
 func TestLoadFitsTheContainer(t *testing.T) {
 	t.Parallel()
 	const mib = 1 << 20

@@ -7,14 +7,14 @@ import (
 	"testing"
 )
 
-// The README lists every failure code.
-func TestReadmeListsEveryCode(t *testing.T) {
+// docs/failures.md lists every code that an image can fail with.
+func TestFailuresPageListsEveryCode(t *testing.T) {
 	t.Parallel()
 	source, err := os.ReadFile("imaging.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	readme, err := os.ReadFile("../README.md")
+	page, err := os.ReadFile("../docs/failures.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,8 +23,8 @@ func TestReadmeListsEveryCode(t *testing.T) {
 		t.Fatalf("only %d codes found", len(codes))
 	}
 	for _, code := range codes {
-		if !strings.Contains(string(readme), "\n| `"+code[1]+"` |") {
-			t.Errorf("README.md does not list %s", code[1])
+		if !strings.Contains(string(page), "\n| `"+code[1]+"` |") {
+			t.Errorf("docs/failures.md does not list %s", code[1])
 		}
 	}
 }

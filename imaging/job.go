@@ -1,7 +1,6 @@
 package imaging
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -12,12 +11,12 @@ import (
 // messageVersion is the version of the job message that this build writes and reads.
 const messageVersion = 1
 
-// Job is the content of a queue message: which image to work on, never its
-// state, so that a message that comes late or twice does no harm.
+// Job is the content of a queue message. It names an image and never has its state, so that
+// a message that arrives late or twice does no harm.
 type Job struct {
 	ImageID    uuid.UUID
 	Generation int64  // of the image when the message was written
-	Reprocess  bool   // work due on a ready image, not the first processing
+	Reprocess  bool   // the image is ready and due for reprocessing
 	RequestID  string // of the request that caused the job; may be empty
 }
 
@@ -29,20 +28,20 @@ type message struct {
 	RequestID  string    `json:"request_id,omitempty"`
 }
 
-// Encode gives the job's message: versioned JSON.
+// Encode returns the message of the job, which is versioned JSON.
 func (j Job) Encode() ([]byte, error) {
 	return json.Marshal(message{messageVersion, j.ImageID, j.Generation, j.Reprocess, j.RequestID})
 }
 
-// DecodeJob reads a message that [Job.Encode] wrote. Anything else is an error:
-// the message then belongs into the dead-letter queue.
+// DecodeJob parses a message that [Job.Encode] made. It returns an error for any other
+// message, which belongs in the dead-letter queue.
 func DecodeJob(body []byte) (Job, error) {
 	var m message
 	if err := json.Unmarshal(body, &m); err != nil {
 		return Job{}, fmt.Errorf("job message: %w", err)
 	}
 	if m.Version != messageVersion {
-		return Job{}, fmt.Errorf("job message: version %d is not known", m.Version)
+		return Job{}, fmt.Errorf("job message: version %d is not supported", m.Version)
 	}
 	if m.ImageID == uuid.Nil || m.Generation < 1 {
 		return Job{}, fmt.Errorf("job message: image_id or generation is missing")
@@ -50,14 +49,14 @@ func DecodeJob(body []byte) (Job, error) {
 	return Job{ImageID: m.ImageID, Generation: m.Generation, Reprocess: m.Reprocess, RequestID: m.RequestID}, nil
 }
 
-// Reason says why a ready image is reprocessed.
+// Reason is why a ready image is reprocessed.
 type Reason string
 
 // The reasons, most urgent first.
 const (
 	ReasonFocal     Reason = "focal"     // the square crop has another focal point
-	ReasonReprocess Reason = "reprocess" // a client asks whether the source has changed
-	ReasonPipeline  Reason = "pipeline"  // an operator asks for variants of the present pipeline version
+	ReasonReprocess Reason = "reprocess" // a client asked for it; the source may have changed
+	ReasonPipeline  Reason = "pipeline"  // an operator asked for variants of the current pipeline version
 	ReasonWebP      Reason = "webp"      // the image became ready without its WebP variants
 )
 
@@ -67,7 +66,7 @@ type Claim struct {
 	ProductID int64
 	ObjectKey uuid.UUID // of the product, whose objects lie under it
 	Source    string    // URL, or UploadScheme and a key
-	Focal     *Focal    // point that the square crop is centred on
+	Focal     *Focal    // centre of the square crop
 	Attempt   int       // number of this attempt, from 1; counted before the work begins
 	Deferrals int       // attempts before this one, in a row, that did not count
 	Holder    string    // of the lease; unique to this claim
@@ -78,55 +77,16 @@ type Claim struct {
 // Outcome is how an attempt ended. Exactly one of Result and Err is set.
 type Outcome struct {
 	Result *Result
-	// Unchanged says that a reprocessed image is as it should be. Only the
-	// validators of Result may be new.
+	// Unchanged means that a reprocessed image was up to date. Only the validators in
+	// Result may differ from it.
 	Unchanged bool
 	Err       *Error
-	// Retry says that another attempt follows in RetryIn. Otherwise a failed
-	// attempt ends the first processing as failed, and leaves a ready image as it is.
+	// Retry means that another attempt follows in RetryIn. Without it, a failed attempt
+	// ends the first processing as failed, and leaves a ready image as it is.
 	Retry   bool
 	RetryIn time.Duration
-	// Stage is the last one that began.
+	// Stage is the last stage that began.
 	Stage    Stage
 	Started  time.Time
 	Duration time.Duration
 }
-
-// JobStore is the life of a job as a worker sees it. All methods are safe for
-// concurrent use. An error other than the named ones means that the store is
-// unavailable: the job is left to its lease.
-type JobStore interface {
-	// Claim leases the job's image to holder and counts the attempt. If holder has
-	// the lease already, Claim returns the same claim and counts nothing. It returns
-	// ErrNothingToDo if there is no such work, or another holder has the lease.
-	Claim(ctx context.Context, job Job, holder string, lease time.Duration) (Claim, error)
-	// PutBack queues a job again that was received but not claimed. It counts no
-	// attempt.
-	PutBack(ctx context.Context, job Job) error
-	// Renew extends the lease to lease from now, or returns ErrLeaseLost.
-	Renew(ctx context.Context, c Claim, lease time.Duration) error
-	// Reserve records the digest under which objects are about to be stored, so that
-	// no deletion removes them. For the first processing it also returns a
-	// duplicate: the result of another ready image of the product with the same
-	// source and focal point, whose objects it protects too; nil if there is none.
-	// It returns ErrLeaseLost like Renew.
-	Reserve(ctx context.Context, c Claim, sha256 string) (*Result, error)
-	// Settle writes the outcome, or returns ErrLeaseLost and changes nothing.
-	Settle(ctx context.Context, c Claim, o Outcome) error
-}
-
-// ObjectStore keeps objects under keys. Put is idempotent.
-type ObjectStore interface {
-	Put(ctx context.Context, key, contentType string, body []byte) error
-	UploadStore
-}
-
-// Verdict says what becomes of a job's message.
-type Verdict int
-
-// The verdicts.
-const (
-	Ack        Verdict = iota // done with: remove it
-	DeadLetter                // ended as failed: file it
-	Leave                     // not done: the broker delivers it again
-)

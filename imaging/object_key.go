@@ -1,10 +1,8 @@
 package imaging
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"io"
 	"regexp"
 	"strconv"
 	"strings"
@@ -92,11 +90,4 @@ func ParseUploadKey(key string) (user int64, upload uuid.UUID, ok bool) {
 	user, userErr := strconv.ParseInt(first, 10, 64)
 	upload, uploadErr := uuid.Parse(second)
 	return user, upload, userErr == nil && uploadErr == nil && user > 0 && UploadKey(user, upload) == key
-}
-
-// UploadStore reads objects. Open returns the content, which is read under ctx and
-// must be closed, and its size in bytes. It returns [io/fs.ErrNotExist] if the key has
-// no object. Any other error means that the store is unavailable.
-type UploadStore interface {
-	Open(ctx context.Context, key string) (body io.ReadCloser, size int64, err error)
 }

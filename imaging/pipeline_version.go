@@ -6,30 +6,30 @@ import (
 	"strings"
 )
 
-// pipelineNumber grows when the same source begins to produce other files: with each
-// change of how a quality is chosen, or of what writes the files.
+// pipelineNumber is incremented when the pipeline begins to make other files from the same
+// source, because a quality is chosen differently or an encoder has changed.
 const pipelineNumber = 1
 
-// PipelineVersion returns what decides that a variant is outdated: a number that stands
-// for formats and encoders, the SSIM target, and the sizes, including those that are
-// made as WebP too. The same version makes the same files of the same source. The text
-// is only compared, never parsed by others.
-func PipelineVersion(likeness float64, webp []string) string {
-	base, added := BaseVersion(likeness), WebPVersion(webp)
+// PipelineVersion returns the version that decides whether a variant is outdated. It has a
+// number for formats and encoders, the SSIM target, and the sizes, including those that are
+// made in WebP too. The same version makes the same files from the same source. Other
+// packages compare the text and never parse it.
+func PipelineVersion(ssimTarget float64, webp []string) string {
+	base, added := BaseVersion(ssimTarget), WebPVersion(webp)
 	if added == "" {
 		return base
 	}
-	return base + versionJoint + added
+	return base + versionSeparator + added
 }
 
-// versionJoint separates what the first processing makes from the WebP variants that
-// reprocessing adds.
-const versionJoint = " + "
+// versionSeparator separates the version of what the first processing makes from that of the
+// WebP variants that reprocessing adds.
+const versionSeparator = " + "
 
 // BaseVersion returns the version of the variants that an image needs to be ready.
-func BaseVersion(likeness float64) string {
+func BaseVersion(ssimTarget float64) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d like:%g", pipelineNumber, likeness)
+	fmt.Fprintf(&b, "%d ssim:%g", pipelineNumber, ssimTarget)
 	for _, size := range Sizes {
 		fmt.Fprintf(&b, " %s:%d", size.Name, size.Side)
 	}
@@ -40,7 +40,7 @@ func BaseVersion(likeness float64) string {
 // WebPVersion returns the version of the WebP variants; it is empty if there are none.
 func WebPVersion(sizes []string) string {
 	var names []string
-	for _, size := range Sizes { // in one order, however they were given
+	for _, size := range Sizes { // in the order of Sizes, whatever the order of sizes
 		if slices.Contains(sizes, size.Name) {
 			names = append(names, size.Name)
 		}
@@ -51,21 +51,23 @@ func WebPVersion(sizes []string) string {
 	return "webp " + strings.Join(names, " ")
 }
 
-// Staleness is how much of an image's variants has to be made anew.
+// Staleness is which variants of an image are outdated.
 type Staleness int
 
+// The values of a Staleness.
 const (
-	UpToDate     Staleness = iota
-	OutdatedWebP           // only the WebP variants are outdated
-	Outdated
+	UpToDate     Staleness = iota // no variant is outdated
+	OutdatedWebP                  // only the WebP variants are outdated
+	Outdated                      // every variant is outdated
 )
 
-// StalenessOf compares the pipeline version that made the variants with the present one.
-func StalenessOf(made, holds string) Staleness {
-	madeBase, _, _ := strings.Cut(made, versionJoint)
-	base, _, _ := strings.Cut(holds, versionJoint)
+// CompareVersions returns which variants of an image are outdated. made is the pipeline version
+// that made them, and current is the one in use.
+func CompareVersions(made, current string) Staleness {
+	madeBase, _, _ := strings.Cut(made, versionSeparator)
+	base, _, _ := strings.Cut(current, versionSeparator)
 	switch {
-	case made == holds:
+	case made == current:
 		return UpToDate
 	case madeBase == base:
 		return OutdatedWebP

@@ -17,7 +17,7 @@ func TestDamagedCursorsAreRefused(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
 	for range 3 {
-		c.Add("x", "1")
+		c.AddProduct("x", "1")
 	}
 	_, page := c.ListNames(product.Filter{Limit: 2})
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -36,7 +36,7 @@ func TestCursorBelongsToItsSortAndFilter(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
 	for range 3 {
-		c.Add("Lamp", "1.50")
+		c.AddProduct("Lamp", "1.50")
 	}
 	amount, other := testenv.Price(t, "1.5"), testenv.Price(t, "1.6")
 	f := product.Filter{MinPrice: &amount, Name: "lamp", Query: "lamp", ImageStatus: product.ImagesNone, UserID: &c.User, Limit: 1}
@@ -87,7 +87,7 @@ func TestCursorBelongsToItsSortAndFilter(t *testing.T) {
 func TestForgedCursorsAreHarmless(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
-	c.Add("Lamp", "15")
+	c.AddProduct("Lamp", "15")
 	low, high := testenv.Price(t, "10"), testenv.Price(t, "20")
 	after, before := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	for sort, keys := range map[product.Sort]struct{ good, bad []string }{

@@ -18,23 +18,23 @@ func TestFocalPoint(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
 	w := c.NewProduct(testenv.Source)
-	c.PatchFocal(w, &product.Focal{X: 0.3, Y: 0.12345})
+	c.SetFocal(w, &product.Focal{X: 0.3, Y: 0.12345})
 	claim := c.Claim(w.Images[0], "w")
 	if diff := cmp.Diff(&imaging.Focal{X: 0.3, Y: 0.123}, claim.Focal); diff != "" {
 		t.Error(diff)
 	}
 	c.Settle(claim, testenv.ReadyOutcome(claim, testenv.Digest(1)))
-	if n := c.Count(testenv.FocalWork); n != 0 {
+	if n := c.Count(testenv.DueFocal); n != 0 {
 		t.Errorf("%d reprocessing jobs without a change, want 0", n)
 	}
 	version := c.Product(w.ID).Version
-	c.PatchFocal(w, &product.Focal{X: 0.3, Y: 0.123})
-	if got := c.Product(w.ID).Version; got != version || c.Count(testenv.FocalWork) != 0 {
+	c.SetFocal(w, &product.Focal{X: 0.3, Y: 0.123})
+	if got := c.Product(w.ID).Version; got != version || c.Count(testenv.DueFocal) != 0 {
 		t.Errorf("the same point again: version %d, was %d", got, version)
 	}
-	c.PatchFocal(w, nil)
-	if got := c.Product(w.ID).Version; got != version+1 || c.Count(testenv.FocalWork) != 1 {
-		t.Errorf("the point removed: version %d, was %d; %d jobs, want 1", got, version, c.Count(testenv.FocalWork))
+	c.SetFocal(w, nil)
+	if got := c.Product(w.ID).Version; got != version+1 || c.Count(testenv.DueFocal) != 1 {
+		t.Errorf("the point removed: version %d, was %d; %d jobs, want 1", got, version, c.Count(testenv.DueFocal))
 	}
 
 	t.Run("while the image is processed", func(t *testing.T) {
@@ -42,12 +42,12 @@ func TestFocalPoint(t *testing.T) {
 		c := testenv.New(t)
 		w := c.NewProduct(testenv.Source)
 		claim := c.Claim(w.Images[0], "w")
-		c.PatchFocal(w, &product.Focal{X: 1, Y: 0})
-		if n := c.Count(testenv.FocalWork); n != 0 {
+		c.SetFocal(w, &product.Focal{X: 1, Y: 0})
+		if n := c.Count(testenv.DueFocal); n != 0 {
 			t.Errorf("%d reprocessing jobs for an image that is not ready, want 0", n)
 		}
 		c.Settle(claim, testenv.ReadyOutcome(claim, testenv.Digest(1)))
-		if n := c.Count(testenv.FocalWork); n != 1 {
+		if n := c.Count(testenv.DueFocal); n != 1 {
 			t.Errorf("%d jobs, want 1", n)
 		}
 	})
@@ -58,13 +58,13 @@ func TestFocalPoint(t *testing.T) {
 func TestFocalPointChangesTheSquare(t *testing.T) {
 	t.Parallel()
 	s := testenv.NewPipeline(t)
-	w := s.Ready("/logo.png")
-	s.Process(s.Worker)
-	s.Idle()
-	before, asked, had := s.Product(w.ID), s.Host.Requests(), s.Named()
-	s.PatchFocal(w, &product.Focal{X: 0, Y: 0.5})
-	s.Idle()
-	after, has := s.Product(w.ID), s.Named()
+	w := s.NewReadyProduct("/logo.png")
+	s.RunReprocessing(s.Worker)
+	s.AwaitReprocessed()
+	before, asked, had := s.Product(w.ID), s.Sources.Requests(), s.NamedKeys()
+	s.SetFocal(w, &product.Focal{X: 0, Y: 0.5})
+	s.AwaitReprocessed()
+	after, has := s.Product(w.ID), s.NamedKeys()
 	square := func(key string) bool { return strings.Contains(key, "/square") }
 	was, is := slices.IndexFunc(had, square), slices.IndexFunc(has, square)
 	if was < 0 || is < 0 || had[was] == has[is] {
@@ -73,11 +73,11 @@ func TestFocalPointChangesTheSquare(t *testing.T) {
 	if diff := cmp.Diff(slices.DeleteFunc(had, square), slices.DeleteFunc(has, square)); diff != "" {
 		t.Errorf("the other variants (-before +after):\n%s", diff)
 	}
-	if after.Version != before.Version+2 || s.Host.Requests() != asked {
-		t.Errorf("version %d, was %d; %d requests to the source, were %d", after.Version, before.Version, s.Host.Requests(), asked)
+	if after.Version != before.Version+2 || s.Sources.Requests() != asked {
+		t.Errorf("version %d, was %d; %d requests to the source, were %d", after.Version, before.Version, s.Sources.Requests(), asked)
 	}
-	s.Deletions() // keeps the objects under the source's digest while it is in use
-	for _, key := range s.Named() {
+	s.DeleteObjects() // keeps the objects under the source's digest while it is in use
+	for _, key := range s.NamedKeys() {
 		if !slices.Contains(s.Bucket.Keys(), key) {
 			t.Errorf("%s is missing", key)
 		}

@@ -47,17 +47,17 @@ func TestConfigValidate(t *testing.T) {
 			case err != nil && !strings.Contains(err.Error(), tc.want):
 				t.Fatalf("error %q, want %q in it", err, tc.want)
 			case err != nil && strings.Contains(err.Error(), "sec"):
-				t.Fatalf("error %q gives the password away", err)
+				t.Fatalf("error %q contains the password", err)
 			}
 		})
 	}
 }
 
-func TestRunRefusesBadConfiguration(t *testing.T) {
+func TestRunRefusesBadConfig(t *testing.T) {
 	t.Parallel()
 	log, _ := logtest.NewNullLogger()
 	b := queue.New(queue.Config{}, log)
 	if err := b.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "no broker URL") {
-		t.Fatalf("Run gave %v", err)
+		t.Fatalf("Run returned %v", err)
 	}
 }

@@ -75,10 +75,10 @@ func TestReprocessing(t *testing.T) {
 		}
 	}
 
-	if out, failed := vitrine(t, settings, "reprocess"); failed || out != "0 pictures will be reprocessed\n" {
+	if out, failed := vitrine(t, settings, "reprocess"); failed || out != "0 images will be reprocessed\n" {
 		t.Errorf("reprocess: %s", out)
 	}
-	if out, failed := vitrine(t, settings, "reprocess", "-all"); failed || out != "1 pictures will be reprocessed\n" {
+	if out, failed := vitrine(t, settings, "reprocess", "-all"); failed || out != "1 images will be reprocessed\n" {
 		t.Errorf("reprocess -all: %s", out)
 	}
 	v.must(202, "POST", p.path()+"/reprocess", nil, nil)
@@ -112,7 +112,7 @@ func TestTerminationHandsReprocessingBack(t *testing.T) {
 		err = db.QueryRow(`SELECT attempts FROM images WHERE status = 'ready'`).Scan(&n)
 		return n, err
 	}
-	v := start(t, settings)
+	v := startProgram(t, deployed, settings)
 	p := v.newProduct(v.newUser(), from+"/photo.jpg")
 	waitFor(t, time.Minute, "the start of the WebP job", func() error {
 		n, err := attempts()
@@ -131,7 +131,7 @@ func TestTerminationHandsReprocessingBack(t *testing.T) {
 		t.Errorf("%d attempts were counted, error %v", n, err)
 	}
 
-	v = start(t, settings)
+	v = startProgram(t, deployed, settings)
 	v.waitReady()
 	waitFor(t, time.Minute, "the WebP variants", func() error {
 		if p = v.settled(p.ID, time.Minute); len(webps(p)) == 0 {

@@ -7,8 +7,8 @@ import (
 	"vitrine/imaging/imagingtest"
 )
 
-// What is drawn for the comparison behaves as photographs do: at the likeness of the JPEG, WebP takes at most two
-// thirds of its bytes, as the README says of the large ones.
+// The images drawn for the comparison behave like photographs: at the SSIM of the JPEG, WebP takes at most two
+// thirds of its bytes, as docs/pipeline.md says of the large ones.
 func TestWebPOfDrawnPictureIsSmaller(t *testing.T) {
 	t.Parallel()
 	source := imagingtest.Leaves(3200, 400, 1)
@@ -17,6 +17,6 @@ func TestWebPOfDrawnPictureIsSmaller(t *testing.T) {
 		t.Fatal(err)
 	}
 	if share := e.webp / e.jpeg; share < 0.3 || share > 0.67 {
-		t.Errorf("%.0f bytes of WebP are as like as %.0f of JPEG: %.2f of them", e.webp, e.jpeg, share)
+		t.Errorf("WebP takes %.0f bytes for the SSIM of %.0f bytes of JPEG: %.2f of them", e.webp, e.jpeg, share)
 	}
 }

@@ -39,13 +39,13 @@ type measure struct {
 	form  string
 }
 
-// plot writes CPU time, bytes and loss of likeness as bars, one panel each, as an
-// SVG. It brings its own ground, so that it can be read on pages of any colour.
+// plot writes CPU time, bytes and loss of SSIM as bars, one panel each, as an SVG. It
+// has its own background, so that it is readable on pages of any colour.
 func plot(file string, bars []bar) error {
 	measures := []measure{
 		{"CPU time, ms", func(b bar) float64 { return b.cpu.Seconds() * 1000 }, "%.0f"},
 		{"three files, kB", func(b bar) float64 { return float64(b.bytes) / 1000 }, "%.0f"},
-		{"loss of likeness, (1 − SSIM) × 1000", func(b bar) float64 { return 1000 * (1 - b.likeness) }, "%.1f"},
+		{"loss of SSIM, (1 − SSIM) × 1000", func(b bar) float64 { return 1000 * (1 - b.likeness) }, "%.1f"},
 	}
 	tops, height := layout(bars)
 	width := margin + len(measures)*(panel+between)
@@ -53,7 +53,7 @@ func plot(file string, bars []bar) error {
 	fmt.Fprintf(&s, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" font-family="sans-serif" font-size="11" fill="#222">`+"\n",
 		width, height, width, height)
 	s.WriteString(`<rect width="100%" height="100%" rx="6" fill="#fff"/>` + "\n")
-	s.WriteString(`<text x="20" y="26" font-size="15" font-weight="bold">1600, 800 and 200 px of one picture, on one thread: less is better</text>` + "\n")
+	s.WriteString(`<text x="20" y="26" font-size="15" font-weight="bold">1600, 800 and 200 px of one image, on one thread; lower is better</text>` + "\n")
 	legend(&s, bars)
 	for i, b := range bars {
 		if i == 0 || bars[i-1].picture != b.picture {

@@ -3,29 +3,23 @@ package testenv
 import (
 	"database/sql"
 	"testing"
-	"time"
 
 	"github.com/lib/pq"
 )
 
-// Gate holds up COMMITs, so that a test can do something while one is under way.
+// Gate holds up COMMITs, so that a test can act while one is in progress.
 type Gate struct {
 	t    testing.TB
 	db   *sql.DB
-	lock *sql.Tx // has the advisory lock that the COMMITs wait for
+	lock *sql.Tx // holds the advisory lock that the COMMITs wait for
 }
 
-// HoldCommits makes every transaction that inserts into table wait in its COMMIT
-// until [Gate.Open] or the end of the test. dsn is that of the schema. The sessions' own lock_timeout and
-// statement_timeout hold there too.
+// HoldCommits makes the COMMIT of every transaction that inserts into table wait until
+// [Gate.Open] or the end of the test. The lock_timeout and statement_timeout of the sessions
+// still apply.
 func HoldCommits(t testing.TB, dsn, table string) *Gate {
 	t.Helper()
-	db, err := sql.Open("postgres", dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	g := &Gate{t: t, db: db}
+	g := &Gate{t: t, db: OpenDB(t, dsn)}
 	g.exec(`CREATE OR REPLACE FUNCTION wait_at_gate() RETURNS trigger LANGUAGE plpgsql AS $$
 		BEGIN
 			PERFORM pg_advisory_xact_lock_shared(hashtextextended('gate ' || current_schema(), 0));
@@ -33,7 +27,8 @@ func HoldCommits(t testing.TB, dsn, table string) *Gate {
 		END $$`)
 	g.exec(`CREATE CONSTRAINT TRIGGER gate AFTER INSERT ON ` + pq.QuoteIdentifier(table) + `
 		DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wait_at_gate()`)
-	if g.lock, err = db.BeginTx(t.Context(), nil); err != nil {
+	var err error
+	if g.lock, err = g.db.BeginTx(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(g.Open)
@@ -43,23 +38,23 @@ func HoldCommits(t testing.TB, dsn, table string) *Gate {
 	return g
 }
 
-// Open lets those that wait go on, and others pass.
-func (g *Gate) Open() { _ = g.lock.Rollback() } // the second time it does nothing
+// Open lets the COMMITs proceed. It may be called twice.
+func (g *Gate) Open() { _ = g.lock.Rollback() }
 
 // Await waits until a COMMIT is held up.
 func (g *Gate) Await() {
 	g.t.Helper()
-	g.until(`SELECT count(*) > 0 ` + held)
+	g.until("a COMMIT is held up", `SELECT count(*) > 0 `+held)
 }
 
-// Kill ends the sessions whose COMMITs are held up, which undoes their work.
+// Kill ends the sessions whose COMMITs are held up, which rolls their transactions back.
 func (g *Gate) Kill() {
 	g.t.Helper()
 	g.exec(`SELECT pg_terminate_backend(pid) ` + held)
-	g.until(`SELECT count(*) = 0 ` + held)
+	g.until("no COMMIT is held up", `SELECT count(*) = 0 `+held)
 }
 
-// held selects the sessions at the gate of this schema.
+// held selects the sessions that wait at the gate of the schema.
 const held = `
 	FROM pg_locks JOIN pg_stat_activity USING (pid)
 	WHERE NOT granted AND locktype = 'advisory' AND query = 'COMMIT'
@@ -72,21 +67,14 @@ func (g *Gate) exec(q string) {
 	}
 }
 
-// until waits until the answer is true.
-func (g *Gate) until(q string) {
+// until waits until q returns true.
+func (g *Gate) until(what, q string) {
 	g.t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.Now().Add(limit); ; <-tick.C {
+	Eventually(g.t, what, func() bool {
 		var reached bool
 		if err := g.db.QueryRowContext(g.t.Context(), q).Scan(&reached); err != nil {
 			g.t.Fatal(err)
 		}
-		if reached {
-			return
-		}
-		if time.Now().After(deadline) {
-			g.t.Fatal("waited in vain for what happens at the gate")
-		}
-	}
+		return reached
+	})
 }

@@ -3,7 +3,7 @@ package testenv
 import (
 	"context"
 	"errors"
-	"os"
+	"slices"
 	"sync"
 	"testing"
 
@@ -17,23 +17,32 @@ import (
 	"vitrine/queue"
 )
 
-func NewInstallation(t *testing.T) *installation {
+// Installation is an environment with queues of its own on the real broker, for any number
+// of processes. Their consumers settle each job as ready without looking at its source.
+type Installation struct {
+	*Environment
+	prefix string
+	ch     *amqp.Channel
+
+	mu       sync.Mutex
+	finished []int64
+}
+
+// NewInstallation returns an installation, whose queues are deleted when the test ends.
+func NewInstallation(t *testing.T) *Installation {
 	t.Helper()
-	i := &installation{url: os.Getenv("RABBITMQ_URL"), prefix: "test-" + uuid.NewString() + "."}
-	if i.url == "" {
-		t.Fatal("RABBITMQ_URL is not set: start the servers with `make up` and run the tests with `make test`")
-	}
-	conn, err := amqp.Dial(i.url)
+	i := &Installation{prefix: "test-" + uuid.NewString() + "."}
+	conn, err := amqp.Dial(RabbitMQURL(t))
 	if err != nil {
-		t.Fatalf("RabbitMQ is out of reach, start it with `make up`: %v", err)
+		t.Fatalf("RabbitMQ does not respond: start it with `make up` (%v)", err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
 	if i.ch, err = conn.Channel(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		i.Remove("images")
-		i.Remove("images.dead")
+		i.DeleteQueue("images")
+		i.DeleteQueue("images.dead")
 		if err := i.ch.ExchangeDelete(i.prefix+"images.dlx", false, false); err != nil {
 			t.Error(err)
 		}
@@ -42,45 +51,36 @@ func NewInstallation(t *testing.T) *installation {
 	return i
 }
 
-// installation is a catalogue with queues of its own on the real broker.
-type installation struct {
-	*Environment
-	url, prefix string
-	ch          *amqp.Channel
-
-	Mu   sync.Mutex
-	Done []int64 // owners of the jobs that were done, in their order
-}
-
-// remove loses a queue with all that is in it.
-func (i *installation) Remove(queue string) {
+// DeleteQueue deletes a queue with its messages.
+func (i *Installation) DeleteQueue(queue string) {
 	i.T.Helper()
 	if _, err := i.ch.QueueDelete(i.prefix+queue, false, false, false); err != nil {
 		i.T.Error(err)
 	}
 }
 
-// broker runs a connection with the queues.
-func (i *installation) Broker(workers int, jobs *job.Store) *queue.Broker {
+// RunBroker runs a connection to the broker, with consumers that settle jobs.
+func (i *Installation) RunBroker(workers int, jobs *job.Store) *queue.Broker {
 	i.T.Helper()
-	broker := queue.New(queue.Config{URLs: []string{i.url}, Prefix: i.prefix, Workers: workers}, Quiet())
-	broker.Handle(func(ctx context.Context, d queue.Delivery) queue.Verdict { return i.work(ctx, jobs, d.Body) })
+	broker := queue.New(queue.Config{URLs: []string{RabbitMQURL(i.T)}, Prefix: i.prefix, Workers: workers}, Quiet())
+	broker.Handle(func(ctx context.Context, d queue.Delivery) queue.Verdict { return i.handle(ctx, jobs, d.Body) })
 	Run(i.T, broker.Run)
 	return broker
 }
 
-// replica runs what every process runs, with connections of its own.
-func (i *installation) Replica(workers int, limits outbox.Limits) *queue.Broker {
+// RunReplica runs a relay, consumers and a reconciler with connections of their own.
+func (i *Installation) RunReplica(workers int, limits outbox.Limits) *queue.Broker {
 	i.T.Helper()
 	store := Open(i.T, i.DSN)
-	broker := i.Broker(workers, NewReplica(store, i.Cache).Jobs)
+	broker := i.RunBroker(workers, NewReplica(store, i.Cache).Jobs)
 	Run(i.T, outbox.NewJobRelay(outbox.New(store), broker, limits, nil, Quiet()).Run)
 	Run(i.T, maintenance.NewReconciler(store, maintenance.Steps(broker), Quiet()).Run)
 	return broker
 }
 
-// work does a job, if there is anything to do.
-func (i *installation) work(ctx context.Context, jobs *job.Store, body []byte) queue.Verdict {
+// handle settles the job as ready, if it can be claimed. It leaves the message if the
+// database is unavailable.
+func (i *Installation) handle(ctx context.Context, jobs *job.Store, body []byte) queue.Verdict {
 	job, err := imaging.DecodeJob(body)
 	if err != nil {
 		return queue.Reject
@@ -89,27 +89,32 @@ func (i *installation) work(ctx context.Context, jobs *job.Store, body []byte) q
 	switch {
 	case errors.Is(err, imaging.ErrNothingToDo):
 		return queue.Ack
-	case err != nil: // the database is busy: the job must not be lost for that
+	case err != nil:
 		return queue.Leave
 	}
 	var owner int64
 	if err := i.DB.QueryRowContext(ctx, `SELECT user_id FROM products WHERE id = $1`, claim.ProductID).Scan(&owner); err != nil {
 		return queue.Leave
 	}
-	i.Mu.Lock()
-	i.Done = append(i.Done, owner)
-	i.Mu.Unlock()
+	i.mu.Lock()
+	i.finished = append(i.finished, owner)
+	i.mu.Unlock()
 	if err := jobs.Settle(ctx, claim, ReadyOutcome(claim, Digest(1))); err != nil {
 		return queue.Leave
 	}
 	return queue.Ack
 }
 
-// doneFor counts the jobs that were done for one owner.
-func (i *installation) DoneFor(owner int64) (n int) {
-	i.Mu.Lock()
-	defer i.Mu.Unlock()
-	for _, o := range i.Done {
+// Finished returns the owners of the finished jobs, in the order in which they finished.
+func (i *Installation) Finished() []int64 {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return slices.Clone(i.finished)
+}
+
+// FinishedFor returns the number of finished jobs of an owner.
+func (i *Installation) FinishedFor(owner int64) (n int) {
+	for _, o := range i.Finished() {
 		if o == owner {
 			n++
 		}

@@ -2,24 +2,14 @@ package testenv
 
 import (
 	"context"
-	"crypto/sha256"
-	"fmt"
-	"net/http"
-	"net/http/httptest"
-	"net/netip"
 	"net/url"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 
-	"vitrine/imaging"
 	"vitrine/imaging/fetch"
 	"vitrine/imaging/imagingtest"
 	"vitrine/imaging/worker"
@@ -27,300 +17,166 @@ import (
 	"vitrine/product/job"
 	"vitrine/product/maintenance"
 	"vitrine/product/outbox"
-	"vitrine/storage"
 )
 
-// studio is a catalogue whose images are really made: of what a host serves, by a
-// worker that stores in a bucket.
+// Pipeline is an environment that processes images: a worker downloads them from a server
+// and stores their variants in a bucket.
 type Pipeline struct {
 	*Environment
-	Bucket Bucket
-	S3     *Proxy // between the worker and the bucket
-	Host   *SourceServer
-	Queue  *messages
-	Worker *worker.Worker
+	Sources *SourceServer
+	Bucket  Bucket
+	S3      *Proxy // between the worker and the bucket
+	Queue   *MemoryQueue
+	Worker  *worker.Worker
 }
 
-// host serves pictures that can change. An empty one is not found.
-type SourceServer struct {
-	*httptest.Server
-	mu     sync.Mutex
-	files  map[string][]byte
-	status int // instead of any file, unless zero
-	asked  int
-	sent   int // files
-}
+var (
+	// RetryLater configures a worker whose failed attempts are repeated only when the test
+	// makes them due, with [Pipeline.MakeJobsDue].
+	RetryLater = worker.Config{WebP: []string{"main", "large"}, Lease: time.Hour, RetryBase: time.Hour, RetryCap: time.Hour}
+	// RetryAtOnce configures a worker whose failed attempts are repeated at once.
+	RetryAtOnce = worker.Config{WebP: []string{"main", "large"}, RetryBase: time.Millisecond, RetryCap: time.Millisecond}
+)
 
-func (h *SourceServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.asked++
-	file := h.files[r.URL.Path]
-	switch {
-	case h.status != 0:
-		w.WriteHeader(h.status)
-	case file == nil:
-		http.NotFound(w, r)
-	default:
-		tag := fmt.Sprintf(`"%x"`, sha256.Sum256(file))
-		w.Header().Set("ETag", tag)
-		if r.Header.Get("If-None-Match") == tag {
-			w.WriteHeader(http.StatusNotModified)
-			return
-		}
-		h.sent++
-		_, _ = w.Write(file)
-	}
-}
-
-func (h *SourceServer) Serve(logo []byte) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.files["/logo.png"] = logo
-}
-
-func (h *SourceServer) Answer(status int) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.status = status
-}
-
-func (h *SourceServer) Requests() int {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.asked
-}
-
-func (h *SourceServer) Downloads() int {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.sent
-}
-
+// NewPipeline returns a pipeline whose server has /logo.png.
 func NewPipeline(t *testing.T) *Pipeline {
 	t.Helper()
-	s := &Pipeline{Environment: New(t), Bucket: NewBucket(t), Host: &SourceServer{files: map[string][]byte{}},
-		Queue: &messages{Waiting: make(chan outbox.Message, 5000)}}
-	s.Host.Server = httptest.NewServer(s.Host)
-	t.Cleanup(s.Host.Close)
-	u, err := url.Parse(os.Getenv("S3_ENDPOINT"))
+	p := &Pipeline{
+		Environment: New(t),
+		Sources:     NewSourceServer(t, imagingtest.PNG(imagingtest.Corners(150, 120))),
+		Bucket:      NewBucket(t),
+		Queue:       &MemoryQueue{Messages: make(chan outbox.Message, 5000)},
+	}
+	u, err := url.Parse(S3Server(t).Endpoint)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.S3 = NewProxy(t, u.Host)
-	s.Host.Serve(imagingtest.PNG(imagingtest.Corners(150, 120)))
-	s.Worker = s.NewWorker(worker.Config{WebP: []string{"main", "large"}})
-	return s
+	p.S3 = NewProxy(t, u.Host)
+	p.Worker = p.NewWorker(worker.Config{WebP: []string{"main", "large"}})
+	return p
 }
 
-func (s *Pipeline) NewWorker(cfg worker.Config) *worker.Worker {
-	s.T.Helper()
-	return s.NewWorkerOn(s.Jobs, cfg)
+// NewWorker returns a worker for the environment's jobs.
+func (p *Pipeline) NewWorker(cfg worker.Config) *worker.Worker {
+	p.T.Helper()
+	return p.NewWorkerOn(p.Jobs, cfg)
 }
 
-// newWorkerOn returns a worker with a job store of its own.
-func (s *Pipeline) NewWorkerOn(jobs imaging.JobStore, cfg worker.Config) *worker.Worker {
-	s.T.Helper()
-	u, err := url.Parse(s.Host.URL)
-	if err != nil {
-		s.T.Fatal(err)
-	}
-	port, err := strconv.Atoi(u.Port())
-	if err != nil {
-		s.T.Fatal(err)
-	}
-	fetcher := fetch.New(fetch.Config{AllowCIDRs: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, AllowPorts: []int{port}})
-	s.T.Cleanup(fetcher.Close)
-	objects, err := storage.New(storage.Config{
-		Endpoint: "http://" + s.S3.Addr, Region: os.Getenv("AWS_REGION"), Bucket: s.Bucket.name,
-		AccessKey: os.Getenv("AWS_ACCESS_KEY"), SecretKey: os.Getenv("AWS_SECRET_KEY"),
-	})
-	if err != nil {
-		s.T.Fatal(err)
-	}
-	return worker.New(jobs, objects, fetcher, cfg, Quiet(), nil)
+// NewWorkerOn returns a worker with another job store.
+func (p *Pipeline) NewWorkerOn(jobs worker.JobStore, cfg worker.Config) *worker.Worker {
+	p.T.Helper()
+	fetcher := NewFetcher(p.T, p.Sources.Server, fetch.Config{})
+	return worker.New(jobs, p.Bucket.At("http://"+p.S3.Addr), fetcher, cfg, Quiet(), nil)
 }
 
-// ready stores a product with pictures of the host, and makes them ready.
-func (s *Pipeline) Ready(paths ...string) Product {
-	s.T.Helper()
+// NewReadyProduct stores a product with images from the server and makes them ready.
+func (p *Pipeline) NewReadyProduct(paths ...string) Product {
+	p.T.Helper()
 	for i := range paths {
-		paths[i] = s.Host.URL + paths[i]
+		paths[i] = p.Sources.URL + paths[i]
 	}
-	w := s.NewProduct(paths...)
-	for _, image := range w.Images {
-		s.First(s.Worker, image)
+	created := p.NewProduct(paths...)
+	for _, image := range created.Images {
+		p.ProcessFirst(p.Worker, image)
 	}
-	return s.Product(w.ID)
+	return p.Product(created.ID)
 }
 
-// first makes one of a product's images ready.
-func (s *Pipeline) First(worker *worker.Worker, image Image) {
-	s.T.Helper()
-	body, err := JobOf(image).Encode()
-	if err != nil {
-		s.T.Fatal(err)
+// ProcessFirst makes an image ready and deletes its job from the outbox.
+func (p *Pipeline) ProcessFirst(w *worker.Worker, image Image) {
+	p.T.Helper()
+	if verdict := w.Handle(p.T.Context(), Encode(p.T, JobOf(image))); verdict != worker.Ack {
+		p.T.Fatalf("the first processing of %s ended with verdict %d", image.Source, verdict)
 	}
-	if verdict := worker.Handle(s.T.Context(), body); verdict != imaging.Ack {
-		s.T.Fatalf("the first processing of %s ended with %d", image.Source, verdict)
-	}
-	s.Exec(`DELETE FROM outbox WHERE kind = 'image_job' AND priority = 0 AND subject = $1`, image.ID)
+	p.Exec(`DELETE FROM outbox WHERE kind = 'image_job' AND priority = 0 AND subject = $1`, image.ID)
 }
 
-// unhurried is a configuration under which a test decides when an attempt is made again.
-var Unhurried = worker.Config{WebP: []string{"main", "large"}, Lease: time.Hour, RetryBase: time.Hour, RetryCap: time.Hour}
-
-// hasty is one under which failed attempts are repeated at once.
-var Hasty = worker.Config{WebP: []string{"main", "large"}, RetryBase: time.Millisecond, RetryCap: time.Millisecond}
-
-// messages is a queue in memory. It drops jobs of images that are not ready: those are
-// worked on by the tests themselves.
-type messages struct {
-	Waiting   chan outbox.Message
-	Consuming atomic.Int32
+// NewRelay returns a relay of jobs to the queue.
+func (p *Pipeline) NewRelay() *outbox.Relay {
+	return outbox.NewJobRelay(p.Outbox, p.Queue, Unlimited, nil, Quiet())
 }
 
-func (m *messages) Depth(context.Context) (int, error)     { return len(m.Waiting), nil }
-func (m *messages) Consumers(context.Context) (int, error) { return int(m.Consuming.Load()), nil }
-
-func (m *messages) Publish(_ context.Context, all []outbox.Message) []error {
-	for _, message := range all {
-		m.Waiting <- message
-	}
-	return make([]error, len(all))
+// RunReprocessing runs a relay and a consumer until the test ends.
+func (p *Pipeline) RunReprocessing(w *worker.Worker) {
+	p.T.Helper()
+	Run(p.T, p.NewRelay().Run)
+	Run(p.T, func(ctx context.Context) error { return p.Queue.consume(ctx, w) })
 }
 
-// consume handles messages until ctx ends.
-func (m *messages) consume(ctx context.Context, worker *worker.Worker) error {
-	m.Consuming.Add(1)
-	defer m.Consuming.Add(-1)
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case message := <-m.Waiting:
-			if job, err := imaging.DecodeJob(message.Body); err != nil || job.Reprocess {
-				worker.Handle(ctx, message.Body)
-			}
-		}
-	}
+// ReprocessAll runs a relay and a consumer until no image is left to reprocess.
+func (p *Pipeline) ReprocessAll(w *worker.Worker) {
+	p.T.Helper()
+	stopRelay := Run(p.T, p.NewRelay().Run)
+	stopConsumer := Run(p.T, func(ctx context.Context) error { return p.Queue.consume(ctx, w) })
+	p.AwaitReprocessed()
+	stopRelay()
+	stopConsumer()
 }
 
-// process runs what reprocesses images in a process: a relay, and the consumer of worker.
-func (s *Pipeline) Process(worker *worker.Worker) {
-	s.T.Helper()
-	Run(s.T, s.Relay().Run)
-	Run(s.T, func(ctx context.Context) error { return s.Queue.consume(ctx, worker) })
+// AwaitReprocessed waits until no image is left to reprocess.
+func (p *Pipeline) AwaitReprocessed() {
+	p.T.Helper()
+	Eventually(p.T, "no image is left to reprocess", func() bool { return p.Count(DueReprocessing) == 0 })
 }
 
-func (s *Pipeline) Relay() *outbox.Relay {
-	return outbox.NewJobRelay(s.Outbox, s.Queue, Unlimited, nil, Quiet())
+// MakeJobsDue makes jobs due that wait for a later time.
+func (p *Pipeline) MakeJobsDue() {
+	p.T.Helper()
+	p.Exec(`UPDATE images SET queued_at = now() WHERE reprocess <> '{}'`)
+	p.Exec(`UPDATE outbox SET available_at = now() WHERE kind = 'image_job'`)
 }
 
-// hooked is a job store with something that happens when a claim is made, and before it is
-// settled.
-type Hooked struct {
-	imaging.JobStore
-	Claimed, Settling func(ctx context.Context)
+// LoseWorkers makes the leases of all images expire, as if their workers had been killed,
+// and reconciles.
+func (p *Pipeline) LoseWorkers() {
+	p.T.Helper()
+	p.Exec(`UPDATE images SET lease_until = now() - interval '1 minute', queued_at = now() - interval '1 minute' WHERE lease_holder IS NOT NULL`)
+	p.Reconcile(EmptyQueue)
 }
 
-func (h Hooked) Claim(ctx context.Context, job imaging.Job, holder string, lease time.Duration) (imaging.Claim, error) {
-	claim, err := h.JobStore.Claim(ctx, job, holder, lease)
-	if err == nil && h.Claimed != nil {
-		h.Claimed(ctx)
-	}
-	return claim, err
-}
-
-func (h Hooked) Settle(ctx context.Context, c imaging.Claim, o imaging.Outcome) error {
-	if h.Settling != nil {
-		h.Settling(ctx)
-	}
-	return h.JobStore.Settle(ctx, c, o)
-}
-
-// deletions deletes objects, those at once that would wait for a minute.
-func (s *Pipeline) Deletions() {
-	s.T.Helper()
-	s.Exec(`UPDATE outbox SET available_at = now() WHERE kind = 'delete_objects'`)
-	Run(s.T, maintenance.NewDeletionRelay(s.Store, s.Outbox, s.Jobs, s.Bucket, nil, Quiet()).Run)
-	Eventually(s.T, "the deletions are done", func() bool {
-		s.Exec(`UPDATE outbox SET available_at = now() WHERE kind = 'delete_objects' AND available_at > now() + interval '40 seconds'`)
-		return s.Count("outbox WHERE kind = 'delete_objects'") == 0
+// DeleteObjects makes the deletions in the outbox due, and runs them until none is left.
+func (p *Pipeline) DeleteObjects() {
+	p.T.Helper()
+	p.Exec(`UPDATE outbox SET available_at = now() WHERE kind = 'delete_objects'`)
+	Run(p.T, maintenance.NewDeletionRelay(p.Store, p.Outbox, p.Jobs, p.Bucket, nil, Quiet()).Run)
+	Eventually(p.T, "the deletions are done", func() bool {
+		p.Exec(`UPDATE outbox SET available_at = now() WHERE kind = 'delete_objects' AND available_at > now() + interval '40 seconds'`)
+		return p.Count("outbox WHERE kind = 'delete_objects'") == 0
 	})
 }
 
-// work is true of images that are to be reprocessed.
-const DueReprocessing = "images WHERE reprocess <> '{}' OR reprocessing IS NOT NULL"
-
-// idle waits until no image is to be reprocessed.
-func (s *Pipeline) Idle() {
-	s.T.Helper()
-	Eventually(s.T, "nothing is left to reprocess", func() bool { return s.Count(DueReprocessing) == 0 })
-}
-
-// again makes jobs that wait due.
-func (s *Pipeline) Again() {
-	s.T.Helper()
-	s.Exec(`UPDATE images SET queued_at = now() WHERE reprocess <> '{}'`)
-	s.Exec(`UPDATE outbox SET available_at = now() WHERE kind = 'image_job'`)
-}
-
-// vanish has the worker of an image be gone, and its message with it.
-func (s *Pipeline) Vanish() {
-	s.T.Helper()
-	s.Exec(`UPDATE images SET lease_until = now() - interval '1 minute', queued_at = now() - interval '1 minute' WHERE lease_holder IS NOT NULL`)
-	s.Reconcile(EmptyQueue)
-}
-
-// named gives the keys that the images of all products name.
-func (s *Pipeline) Named() []string {
-	s.T.Helper()
+// NamedKeys returns the keys of all variants in the database, sorted.
+func (p *Pipeline) NamedKeys() []string {
+	p.T.Helper()
 	var text string
-	s.Scan(&text, `SELECT coalesce(string_agg(DISTINCT v ->> 'key', ' '), '') FROM images, jsonb_array_elements(variants) AS v`)
+	p.Scan(&text, `SELECT coalesce(string_agg(DISTINCT v ->> 'key', ' '), '') FROM images, jsonb_array_elements(variants) AS v`)
 	keys := strings.Fields(text)
 	slices.Sort(keys)
 	return keys
 }
 
-// wantObjects checks that the bucket has what the images name, and nothing else.
-func (s *Pipeline) WantObjects() {
-	s.T.Helper()
-	if got, want := s.Bucket.Keys(), s.Named(); !slices.Equal(got, want) {
-		s.T.Errorf("stored are\n%s\nnamed are\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+// WantObjects checks that the bucket has the variants in the database and nothing else.
+func (p *Pipeline) WantObjects() {
+	p.T.Helper()
+	if got, want := p.Bucket.Keys(), p.NamedKeys(); !slices.Equal(got, want) {
+		p.T.Errorf("the bucket has\n%s\nthe database has\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
 
-// webps counts the WebP variants of an image.
-func (s *Pipeline) Webps(image uuid.UUID) int {
-	s.T.Helper()
-	return s.Count(`images, jsonb_array_elements(variants) AS v WHERE images.id = $1 AND v ->> 'format' = 'webp'`, image)
+// CountWebP returns the number of WebP variants of an image.
+func (p *Pipeline) CountWebP(image uuid.UUID) int {
+	p.T.Helper()
+	return p.Count(`images, jsonb_array_elements(variants) AS v WHERE images.id = $1 AND v ->> 'format' = 'webp'`, image)
 }
 
-// attempt gives what is remembered of the latest try.
-func (s *Pipeline) Attempt(image uuid.UUID) (a job.Attempt) {
-	s.T.Helper()
+// LatestAttempt returns the latest attempt at an image.
+func (p *Pipeline) LatestAttempt(image uuid.UUID) job.Attempt {
+	p.T.Helper()
 	var id int64
-	s.Scan(&id, `SELECT product_id FROM images WHERE id = $1`, image)
-	all, err := s.Jobs.Attempts(s.T.Context(), product.Everything(), id, image)
+	p.Scan(&id, `SELECT product_id FROM images WHERE id = $1`, image)
+	all, err := p.Jobs.Attempts(p.T.Context(), product.Everything(), id, image)
 	if err != nil || len(all) == 0 {
-		s.T.Fatal(err)
+		p.T.Fatalf("%d attempts, %v", len(all), err)
 	}
 	return all[0]
-}
-
-// processAll runs a process until nothing is left to reprocess, and ends it.
-func (s *Pipeline) ProcessAll(worker *worker.Worker) {
-	s.T.Helper()
-	ctx, stop := context.WithCancel(s.T.Context())
-	ended := make(chan error, 2)
-	go func() { ended <- s.Relay().Run(ctx) }()
-	go func() { ended <- s.Queue.consume(ctx, worker) }()
-	s.Idle()
-	stop()
-	for range 2 {
-		if err := Receive(s.T, "a value", ended); err != nil {
-			s.T.Fatal(err)
-		}
-	}
 }

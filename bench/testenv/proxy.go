@@ -3,9 +3,12 @@ package testenv
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net"
+	"net/url"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -24,7 +27,7 @@ type Proxy struct {
 	listener net.Listener // nil while connections are refused
 	conns    map[net.Conn]bool
 	open     chan struct{} // closed while bytes pass
-	last     []byte        // the proxy stalls after the next chunk that contains these; nil: never
+	last     []byte        // if not nil, the proxy stalls after the next chunk that contains it
 	dials    int
 }
 
@@ -50,14 +53,32 @@ func NewProxy(t testing.TB, upstream string) *Proxy {
 	return p
 }
 
-// Accept accepts connections again after [Proxy.Refuse], at the same address.
+// ProxyURL starts a proxy for the server that rawURL names, and returns the URL that goes
+// through it.
+func ProxyURL(t testing.TB, rawURL string) (through string, p *Proxy) {
+	t.Helper()
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p = NewProxy(t, u.Host)
+	u.Host = p.Addr
+	return u.String(), p
+}
+
+// Accept accepts connections again after [Proxy.Refuse], at the same address. It waits if
+// the system has given the port to another socket meanwhile.
 func (p *Proxy) Accept() {
 	p.t.Helper()
 	var config net.ListenConfig
-	l, err := config.Listen(context.Background(), "tcp", p.Addr)
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	var l net.Listener
+	Eventually(p.t, "the address "+p.Addr+" is free", func() (free bool) {
+		var err error
+		if l, err = config.Listen(context.Background(), "tcp", p.Addr); err != nil && !errors.Is(err, syscall.EADDRINUSE) {
+			p.t.Fatal(err)
+		}
+		return err == nil
+	})
 	p.mu.Lock()
 	p.listener, p.Addr = l, l.Addr().String()
 	p.mu.Unlock()
@@ -107,7 +128,7 @@ func (p *Proxy) StallAfter(s string) {
 	p.last = []byte(s)
 }
 
-// Resume forwards bytes again, beginning with those that were held back.
+// Resume forwards bytes again, beginning with those that were held up.
 func (p *Proxy) Resume() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

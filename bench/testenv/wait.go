@@ -10,12 +10,12 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// patience is how long a test waits for what must happen. It is long because the
-// tests of many packages share the machine.
+// patience limits each wait for something that must happen. It is long because the tests
+// of many packages share the machine.
 const patience = 60 * time.Second
 
 // Eventually waits until done reports true, and fails the test if that takes
-// longer than a minute. It is for conditions that nothing signals; what describes
+// longer than a minute. It is for conditions that nothing signals. what describes
 // the condition.
 func Eventually(t testing.TB, what string, done func() bool) {
 	t.Helper()
@@ -23,7 +23,7 @@ func Eventually(t testing.TB, what string, done func() bool) {
 	defer ticker.Stop()
 	for deadline := time.Now().Add(patience); !done(); <-ticker.C {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited %v in vain for %s", patience, what)
+			t.Fatalf("waited %v for: %s", patience, what)
 		}
 	}
 }
@@ -38,12 +38,12 @@ func Receive[T any](t testing.TB, what string, c <-chan T) T {
 	case v := <-c:
 		return v
 	case <-timer.C:
-		t.Fatalf("waited %v in vain for %s", patience, what)
+		t.Fatalf("waited %v for: %s", patience, what)
 		panic("unreachable")
 	}
 }
 
-// Run calls run on a goroutine until the test ends or stop is called. Either ends
+// Run calls run on a goroutine until the test ends or stop is called. Either cancels
 // its context and waits for it to return; an error from it fails the test.
 func Run(t testing.TB, run func(context.Context) error) (stop func()) {
 	t.Helper()
@@ -60,7 +60,7 @@ func Run(t testing.TB, run func(context.Context) error) (stop func()) {
 				t.Errorf("Run: %v", err)
 			}
 		case <-timer.C:
-			t.Errorf("Run has not returned %v after its context ended", patience)
+			t.Errorf("Run has not returned %v after its context was canceled", patience)
 		}
 	})
 	t.Cleanup(stop)

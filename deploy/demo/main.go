@@ -1,7 +1,7 @@
-// Command demo starts the service for a first look: it serves a few pictures of
-// its own from loopback, lets the service fetch them, creates products that name
-// them where the catalogue is empty, prints what became of each picture, and
-// keeps everything running until it is interrupted.
+// Command demo starts the service for a first look. It serves a few images from
+// loopback and lets the service fetch them. If the catalogue is empty, it creates
+// products with these images. It prints the result for each image and keeps everything
+// running until it is interrupted.
 //
 // Usage: demo PATH-OF-VITRINE, with the service's settings in the environment.
 package main
@@ -18,7 +18,7 @@ import (
 )
 
 func main() {
-	// The service asks the kernel to end it with the thread that started it.
+	// The kernel stops the service together with the thread that started it.
 	runtime.LockOSThread()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -32,7 +32,7 @@ func main() {
 	}
 }
 
-// run shows the demo and returns when ctx ends or the service does.
+// run shows the demo and returns when ctx ends or the service exits.
 func run(ctx context.Context, binary string) error {
 	source, err := serveScenes(ctx)
 	if err != nil {
@@ -51,7 +51,7 @@ func run(ctx context.Context, binary string) error {
 		err = show(ctx, c, source)
 	}
 	if ctx.Err() != nil {
-		return nil // Ctrl-C is no error, whatever it broke off
+		return nil // Ctrl-C is not an error
 	}
 	if err != nil {
 		return err
@@ -63,22 +63,22 @@ func run(ctx context.Context, binary string) error {
 		fmt.Println("\nStopping.")
 		return nil
 	case <-service.exited:
-		return fmt.Errorf("the service ended by itself; its last words are in %s", service.logPath)
+		return fmt.Errorf("the service exited; see %s", service.logPath)
 	}
 }
 
-// show creates the demo's products where there are none, waits for their
-// pictures and prints them.
+// show prints the images of the catalogue's products. It creates the demo's products
+// first if the catalogue is empty, and waits for their images.
 func show(ctx context.Context, c *client, source *source) error {
 	products, err := c.list(ctx)
 	if err != nil {
 		return err
 	}
 	if len(products) > 0 {
-		fmt.Printf("The catalogue has products already; these are the newest.\n\n")
+		fmt.Printf("The catalogue already has products; these are the newest.\n\n")
 		return printTable(products, source, nil)
 	}
-	fmt.Printf("Creating a user and %d products; the pictures come from %s\n\n", len(scenes), source.url)
+	fmt.Printf("Creating a user and %d products; their images come from %s\n\n", len(scenes), source.url)
 	took, err := create(ctx, c, source)
 	if err != nil {
 		return err
@@ -89,8 +89,8 @@ func show(ctx context.Context, c *client, source *source) error {
 	return printTable(products, source, took)
 }
 
-// create posts one product a scene and waits until its picture is ready or
-// failed. It gives the time from each POST to that moment, by product id.
+// create posts one product per scene and waits until their images are ready or
+// failed. It returns the time from each POST to that moment, by product id.
 func create(ctx context.Context, c *client, source *source) (map[int64]time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
@@ -123,7 +123,7 @@ func create(ctx context.Context, c *client, source *source) (map[int64]time.Dura
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return nil, errors.Join(fmt.Errorf("%d pictures are still pending", len(posted)), ctx.Err())
+			return nil, errors.Join(fmt.Errorf("%d images are still pending", len(posted)), ctx.Err())
 		}
 	}
 	return took, nil

@@ -23,8 +23,8 @@ type service struct {
 	exited       chan struct{} // closed when the process has ended
 }
 
-// startService starts the service with its log in a file. It returns an error if the
-// service's address is in use, because the demo would then call another process.
+// startService starts the service with its log in a file. Its address must be free, so
+// that the demo does not talk to another process.
 func startService(binary string, source *source) (*service, error) {
 	addr := os.Getenv("HTTP_ADDR")
 	if addr == "" {
@@ -49,7 +49,7 @@ func startService(binary string, source *source) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer log.Close() // the child has its own
+	defer log.Close() // the child has its own descriptor
 
 	cmd := exec.Command(binary)
 	cmd.Stdout, cmd.Stderr = log, log
@@ -57,10 +57,10 @@ func startService(binary string, source *source) (*service, error) {
 		"FETCH_ALLOW_CIDRS="+list(os.Getenv("FETCH_ALLOW_CIDRS"), "127.0.0.1/32"),
 		"FETCH_ALLOW_PORTS="+list(os.Getenv("FETCH_ALLOW_PORTS"), source.port))
 	if os.Getenv("ADMIN_ADDR") == "" {
-		cmd.Env = append(cmd.Env, "ADMIN_ADDR=off") // its port may be taken; the demo has no use for it
+		cmd.Env = append(cmd.Env, "ADMIN_ADDR=off") // the demo does not need it, and its port may be in use
 	}
-	// Ctrl-C reaches the whole foreground process group, but only stop may stop the
-	// service. The service must never outlive the demo.
+	// Ctrl-C reaches the whole foreground process group. Only stop may stop the
+	// service, and the service must not outlive the demo.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	if err := cmd.Start(); err != nil {
 		return nil, err
@@ -68,7 +68,7 @@ func startService(binary string, source *source) (*service, error) {
 	s := &service{"http://" + net.JoinHostPort(host, port), logPath, cmd, make(chan struct{})}
 	go func() {
 		defer close(s.exited)
-		_ = cmd.Wait() // how it ended is in its log
+		_ = cmd.Wait() // the log shows how it ended
 	}()
 	return s, nil
 }
@@ -77,7 +77,7 @@ func list(values ...string) string {
 	return strings.TrimLeft(strings.Join(values, ","), ",")
 }
 
-// waitReady waits until the service reports that it is ready.
+// waitReady blocks until the service is ready.
 func (s *service) waitReady(ctx context.Context, c *client) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -97,16 +97,16 @@ func (s *service) waitReady(ctx context.Context, c *client) error {
 		select {
 		case <-tick.C:
 		case <-s.exited:
-			return fmt.Errorf("the service did not start; see the end of %s", s.logPath)
+			return fmt.Errorf("the service did not start; see %s", s.logPath)
 		case <-ctx.Done():
 			return errors.New("the service was not ready after a minute; see " + s.logPath)
 		}
 	}
 }
 
-// stop stops the service gracefully, or kills it if that takes too long.
+// stop shuts the service down, and kills it if that takes too long.
 func (s *service) stop() {
-	_ = s.cmd.Process.Signal(syscall.SIGTERM) // an error means that it has ended
+	_ = s.cmd.Process.Signal(syscall.SIGTERM) // fails only if the process has exited
 	select {
 	case <-s.exited:
 	case <-time.After(25 * time.Second):

@@ -13,18 +13,18 @@ import (
 	"vitrine/imaging/imagingtest"
 )
 
-// scene is a product of the demo and the file behind its picture.
+// scene is a product of the demo and the file behind its image.
 type scene struct {
 	file                        string
 	product, description, price string
-	draw                        func() []byte // nil: the file is not there
+	draw                        func() []byte // nil: the file does not exist
 }
 
 var scenes = []scene{
 	{"lighthouse.jpg", "Print: Lighthouse", "A photograph of 12 megapixels", "129.00", func() []byte {
 		return imagingtest.JPEG(imagingtest.Leaves(4000, 3000, 1), 92, 1)
 	}},
-	{"portrait.jpg", "Print: Portrait", "Taken sideways; rotated by its EXIF orientation", "49.50", func() []byte {
+	{"portrait.jpg", "Print: Portrait", "The camera lay on its side; the EXIF orientation turns the image", "49.50", func() []byte {
 		return imagingtest.JPEG(imagingtest.Stored(imagingtest.Leaves(1500, 2000, 2), 6), 90, 6)
 	}},
 	{"logo.png", "Sticker: Logo", "Transparency is kept", "3.20", func() []byte {
@@ -39,9 +39,9 @@ var scenes = []scene{
 	{"thumb.gif", "Postcard", "A small GIF is never enlarged", "1.10", func() []byte {
 		return imagingtest.GIF(imagingtest.Photo(400, 300, 4))
 	}},
-	{"missing.jpg", "Print: Sold out", "The picture does not exist", "0.00", nil},
-	{"animated.html", "Print: Not a picture", "A page instead of a picture", "7.77", imagingtest.HTML},
-	{"cut.jpg", "Print: Half a picture", "A truncated file", "7.78", func() []byte {
+	{"missing.jpg", "Print: Sold out", "The image does not exist", "0.00", nil},
+	{"animated.html", "Print: Not an image", "A page instead of an image", "7.77", imagingtest.HTML},
+	{"cut.jpg", "Print: Half an image", "The file is truncated", "7.78", func() []byte {
 		return imagingtest.Truncated(imagingtest.JPEG(imagingtest.Photo(1600, 1200, 5), 85, 1))
 	}},
 	{"bomb.png", "Print: 900 megapixels", "A few bytes that claim to be 30,000 x 30,000", "9.99", func() []byte {
@@ -49,14 +49,15 @@ var scenes = []scene{
 	}},
 }
 
-// sourceAddr is the preferred address of the pictures, which the README's examples use.
+// sourceAddr is the preferred address of the images. The examples in README.md and
+// docs/ use it.
 const sourceAddr = "127.0.0.1:18088"
 
 // source serves the scenes' files from loopback.
 type source struct {
 	url, port string
 	server    *http.Server
-	files     map[string]func() []byte // by path; drawn once, when first asked for
+	files     map[string]func() []byte // by path; drawn once, at the first request
 }
 
 func serveScenes(ctx context.Context) (*source, error) {
@@ -66,7 +67,7 @@ func serveScenes(ctx context.Context) (*source, error) {
 		l, err = lc.Listen(ctx, "tcp", "127.0.0.1:0")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("picture source: %w", err)
+		return nil, fmt.Errorf("image source: %w", err)
 	}
 	addr := l.Addr().(*net.TCPAddr)
 	s := &source{
@@ -97,8 +98,8 @@ func (s *source) close() { s.server.Close() }
 
 func (s *source) urlOf(scene scene) string { return s.url + "/" + scene.file }
 
-// bytesOf returns the size of the file at a URL, which may come from an earlier run, or
-// 0 if the file does not exist.
+// bytesOf returns the size of the file behind a URL, also of one from an earlier run,
+// or 0 if it does not exist.
 func (s *source) bytesOf(url string) int {
 	if file, ok := s.files["/"+path.Base(url)]; ok {
 		return len(file())

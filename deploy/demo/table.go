@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// printTable prints one line a picture. took is the time from POST to the end of
-// the work by product id, and may be nil.
+// printTable prints one line per image, in at most 120 columns. took is the time from
+// POST to the end of the work by product id, and may be nil.
 func printTable(products []product, source *source, took map[int64]time.Duration) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "PICTURE\tBYTES BEFORE\tAFTER\tSIZE\tSTATE\tTIME\tURL OR REASON")
+	fmt.Fprintln(w, "PRODUCT\tIMAGE\tBYTES BEFORE\tBYTES AFTER\tSIZE\tSTATUS\tTIME\tRESULT")
 	for _, p := range products {
 		for _, image := range p.Images {
 			before, after, size, duration, result := "-", "-", "-", "-", ""
@@ -26,12 +26,12 @@ func printTable(products []product, source *source, took map[int64]time.Duration
 			case image.URL != nil:
 				after = fmt.Sprint(image.Bytes)
 				size = fmt.Sprintf("%dx%d", image.Width, image.Height)
-				result = *image.URL
+				result = path.Base(*image.URL)
 			case image.Error != nil:
-				result = image.Error.Code + ": " + image.Error.Detail
+				result = image.Error.Code
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
-				path.Base(image.Source), before, after, size, image.Status, duration, result)
+			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
+				p.ID, path.Base(image.Source), before, after, size, image.Status, duration, result)
 		}
 	}
 	return w.Flush()

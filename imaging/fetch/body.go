@@ -14,11 +14,11 @@ const sniffBytes = 512
 // unknown. It stops after the first bytes of a body that is not a picture.
 func readBody(r io.Reader, size, limit int64) ([]byte, error) {
 	// One more byte than the known size lets the end be seen without growing the buffer.
-	room := size + 1
+	capacity := size + 1
 	if size < 0 {
-		room = 64 << 10
+		capacity = 64 << 10
 	}
-	body := make([]byte, 0, room)
+	body := make([]byte, 0, capacity)
 	sniffed := false
 	for {
 		if len(body) == cap(body) {

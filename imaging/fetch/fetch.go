@@ -53,7 +53,7 @@ func (c Config) withDefaults() Config {
 
 // Fetcher downloads pictures from URLs that clients name. It connects only to public
 // addresses and to those that its configuration adds. The rule is applied to the address of
-// each connection, so no name, redirect or spelling gets round it. Safe for concurrent use.
+// each connection, so no name, redirect or spelling evades it. Safe for concurrent use.
 type Fetcher struct {
 	cfg       Config
 	transport *http.Transport
@@ -76,18 +76,18 @@ type Source struct {
 }
 
 // Reserve reserves memory for n bytes before they are read. It may wait; the wait does not
-// count as download time. release gives the memory back.
+// count as download time. release releases the memory.
 type Reserve func(ctx context.Context, n int64) (release func(), err error)
 
-// Fetch downloads the picture at source. A failure is an [*imaging.Error] with stage fetch, unless
-// ctx has ended: then it is ctx's error. The first bytes of the body must be those of a
+// Fetch downloads the picture at source. An error is an [*imaging.Error] with stage fetch, or
+// ctx's error if ctx has ended. The first bytes of the body must be those of a
 // known format; otherwise the rest is not read.
 //
 // known holds the validators of an earlier download of the source. If the source has not
 // changed since then, Fetch returns [ErrNotModified]. Without validators it always downloads.
 //
-// reserve may be nil. Its memory is given back if Fetch fails, and otherwise by release,
-// which is never nil.
+// reserve may be nil. Fetch releases its memory if it fails. Otherwise release does; release is
+// never nil.
 func (f *Fetcher) Fetch(
 	ctx context.Context, source string, known imaging.Validators, reserve Reserve,
 ) (src Source, release func(), err error) {

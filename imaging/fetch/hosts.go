@@ -19,11 +19,11 @@ const (
 	// hostFailures in a row stop downloads from a host for HostPause. After that one
 	// download at a time tests it.
 	hostFailures = 5
-	// HostPause is the time for which a failing host is left alone.
+	// HostPause is the time for which nothing is downloaded from a failing host.
 	HostPause = 15 * time.Second
-	// maxHostDeferrals is the number of deferrals in a row after which an image is tried
-	// even though its host is failing. The host may be down for good, and every image
-	// must come to an end.
+	// maxHostDeferrals is the number of deferrals in a row after which an image is
+	// downloaded even though its host is failing. The host may be down for good, and no
+	// image may stay pending for ever.
 	maxHostDeferrals = 10
 	// maxHosts bounds the number of hosts whose failures are remembered.
 	maxHosts = 10_000
@@ -91,7 +91,7 @@ func (h *Hosts) admit(ctx context.Context, source string, deferrals int) (done f
 	leave()
 	return nil, &imaging.Error{
 		Code: imaging.CodeSourceUnavailable, Stage: imaging.StageFetch, Transient: true, Ours: true, RetryAfter: HostPause,
-		Detail: fmt.Sprintf("%s keeps failing; it will be tried again later", u.Hostname()), Err: err,
+		Detail: fmt.Sprintf("%s keeps failing; the download is retried later", u.Hostname()), Err: err,
 	}
 }
 

@@ -20,7 +20,7 @@ type Config struct {
 	DecodeTimeout time.Duration // CPU time for decoding one picture; 5 s. A progressive JPEG gets at most 1.5 s.
 	Parallel      int           // pictures computed at the same time; GOMAXPROCS
 	SSIMTarget    float64       // structural similarity of a JPEG to the resized picture, below 1; 0.965
-	Quality       int           // of every JPEG, 1 to 100, for comparisons; 0 derives it from Likeness
+	Quality       int           // of every JPEG, 1 to 100, for comparisons; 0 derives it from SSIMTarget
 }
 
 const (
@@ -81,7 +81,7 @@ func (p *Processor) MemoryUsed() int64 { return p.sources.Used() + p.work.Used()
 // MemoryWaiting returns the number of pictures that wait for memory.
 func (p *Processor) MemoryWaiting() int { return p.sources.Waiting() + p.work.Waiting() }
 
-// Options are what a caller wants beside the usual variants.
+// Options are what a caller asks for besides the usual variants.
 type Options struct {
 	// WebP names the sizes that are made in WebP too, where that saves at least a
 	// tenth of the bytes. Such a variant is as similar to the resized picture as the
@@ -104,6 +104,7 @@ type Rendition struct {
 	Body          []byte
 }
 
+// Size returns the length of the file in bytes.
 func (r Rendition) Size() int64 { return int64(len(r.Body)) }
 
 // Processed is the result of processing a picture.

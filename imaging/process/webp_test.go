@@ -217,19 +217,19 @@ func TestProcessWebPWithinTheBudget(t *testing.T) {
 	}
 }
 
-// The README names the budget.
+// docs/pipeline.md names the budget.
 func TestBudgetForACutOut(t *testing.T) {
 	t.Parallel()
 	got, err := process.LeastBudget(imagingtest.PNG(image.NewNRGBA(image.Rect(0, 0, 1600, 1600))))
 	if err != nil {
 		t.Fatal(err)
 	}
-	readme, err := os.ReadFile("../../README.md")
+	page, err := os.ReadFile("../../docs/pipeline.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := fmt.Sprintf("a cut-out of 1600 x 1600 px needs a budget of %d MiB", got); !bytes.Contains(readme, []byte(want)) {
-		t.Errorf("README.md does not say: %s", want)
+	if want := fmt.Sprintf("a cut-out of 1600 x 1600 px needs a budget of %d MiB", got); !bytes.Contains(page, []byte(want)) {
+		t.Errorf("docs/pipeline.md does not say: %s", want)
 	}
 }
 

@@ -8,40 +8,33 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sirupsen/logrus"
-
 	"vitrine/imaging"
 	"vitrine/imaging/fetch"
-	"vitrine/imaging/worker"
 )
 
-// newBusyRig returns a rig with a second host, localhost, that does not respond until goOn is
-// closed. asked receives the number of its requests in progress at each request.
-func newBusyRig(t *testing.T, perHost int) (r *rig, slow string, asked chan int32, goOn chan struct{}) {
+// newBusyHost returns an environment with a second host, localhost, that does not respond
+// until respond is closed. requests receives the number of its requests in progress at each
+// request.
+func newBusyHost(t *testing.T, perHost int) (e *environment, slow string, requests chan int32, respond chan struct{}) {
 	t.Helper()
-	asked, goOn = make(chan int32, 100), make(chan struct{})
+	requests, respond = make(chan int32, 100), make(chan struct{})
 	var now atomic.Int32
-	r = newRig(t, func(w http.ResponseWriter, req *http.Request) {
+	e = newEnvironment(t, func(w http.ResponseWriter, req *http.Request) {
 		if strings.HasPrefix(req.Host, "localhost") {
-			asked <- now.Add(1)
+			requests <- now.Add(1)
 			defer now.Add(-1)
 			select {
-			case <-goOn:
+			case <-respond:
 			case <-req.Context().Done():
 				return
 			}
 		}
 		serveLogo(w, req)
-	}, worker.Config{}, s3Endpoint(t), nil)
-	r.objects.ensure(t)
-	fetcher := r.web.fetcher(t, fetch.Config{Timeout: time.Minute, HostConnections: perHost})
-	log := logrus.New()
-	log.SetOutput(r.log)
-	r.Worker = worker.New(r.jobs, r.objects, fetcher, worker.Config{}, log, nil)
-	return r, strings.Replace(r.web.URL, "127.0.0.1", "localhost", 1), asked, goOn
+	}, options{fetch: fetch.Config{Timeout: time.Minute, HostConnections: perHost}})
+	return e, strings.Replace(e.web.URL, "127.0.0.1", "localhost", 1), requests, respond
 }
 
-// putOff changes a job as the product's job store does when it is deferred.
+// putOff changes a job as the product's job store does after so many deferrals.
 func (j *jobs) putOff(t *testing.T, job imaging.Job, times int) {
 	t.Helper()
 	if _, err := j.db.Exec(`UPDATE jobs SET attempts = attempts - 1, deferrals = deferrals + $2 WHERE id = $1`, job.ImageID, times); err != nil {
@@ -49,21 +42,21 @@ func (j *jobs) putOff(t *testing.T, job imaging.Job, times int) {
 	}
 }
 
-// Four workers with many images from a host that does not respond still finish those of
-// another host, and in the end all.
+// While a host does not respond, four consumers with many of its images finish the images of
+// another host. Once it responds, they finish all.
 func TestASlowHostLeavesWorkersForOthers(t *testing.T) {
 	t.Parallel()
 	const perHost, slowOnes, others = 2, 12, 8
-	r, slow, asked, goOn := newBusyRig(t, perHost)
+	e, slow, requests, respond := newBusyHost(t, perHost)
 	queue := make(chan imaging.Job, slowOnes+others)
 	isSlow := map[imaging.Job]bool{}
 	for range slowOnes {
-		job := r.jobs.add(t, slow, 1)
+		job := e.jobs.add(t, slow, 1)
 		isSlow[job] = true
 		queue <- job
 	}
 	for range others {
-		queue <- r.jobs.add(t, r.web.URL, 1)
+		queue <- e.jobs.add(t, e.web.URL, 1)
 	}
 	ready := make(chan imaging.Job)
 	stop := make(chan struct{})
@@ -75,14 +68,14 @@ func TestASlowHostLeavesWorkersForOthers(t *testing.T) {
 				case <-stop:
 					return
 				case job := <-queue:
-					r.handle(t.Context(), t, job)
-					if row := r.jobs.row(t, job); row.Status == "ready" {
+					e.handle(t.Context(), t, job)
+					if row := e.jobs.row(t, job); row.Status == "ready" {
 						ready <- job
 						continue
 					} else if !row.Ours || row.RetryIn < 700*time.Millisecond || row.RetryIn > time.Minute {
 						t.Errorf("deferred: %+v", row)
 					}
-					r.jobs.putOff(t, job, 1)
+					e.jobs.putOff(t, job, 1)
 					queue <- job
 				}
 			}
@@ -93,39 +86,39 @@ func TestASlowHostLeavesWorkersForOthers(t *testing.T) {
 			t.Fatal("an image of the slow host was finished before the others")
 		}
 	}
-	close(goOn)
+	close(respond)
 	for range slowOnes {
 		<-ready
 	}
 	close(stop)
 	workers.Wait()
-	for close(asked); len(asked) > 0; {
-		if n := <-asked; n > perHost {
+	for close(requests); len(requests) > 0; {
+		if n := <-requests; n > perHost {
 			t.Errorf("%d images were downloaded from the host at once, the limit is %d", n, perHost)
 		}
 	}
 }
 
-// An image that was deferred often waits longer for its turn than a new one, and gets it.
+// An image that was deferred many times waits for its host, where a new one is deferred.
 func TestAnImageThatWaitedIsNext(t *testing.T) {
 	t.Parallel()
-	r, slow, asked, goOn := newBusyRig(t, 1)
-	first, old, young := r.jobs.add(t, slow, 1), r.jobs.add(t, slow, 1), r.jobs.add(t, slow, 1)
-	r.jobs.putOff(t, old, 30)
-	if _, err := r.jobs.db.Exec(`UPDATE jobs SET attempts = 0 WHERE id = $1`, old.ImageID); err != nil {
+	e, slow, requests, respond := newBusyHost(t, 1)
+	first, old, young := e.jobs.add(t, slow, 1), e.jobs.add(t, slow, 1), e.jobs.add(t, slow, 1)
+	e.jobs.putOff(t, old, 30)
+	if _, err := e.jobs.db.Exec(`UPDATE jobs SET attempts = 0 WHERE id = $1`, old.ImageID); err != nil {
 		t.Fatal(err)
 	}
 	var handled sync.WaitGroup
-	handled.Go(func() { r.handle(t.Context(), t, first) })
-	<-asked
-	handled.Go(func() { r.handle(t.Context(), t, old) })
-	r.handle(t.Context(), t, young)
-	if row := r.jobs.row(t, young); row.Status != "pending" || !row.Ours {
+	handled.Go(func() { e.handle(t.Context(), t, first) })
+	<-requests
+	handled.Go(func() { e.handle(t.Context(), t, old) })
+	e.handle(t.Context(), t, young)
+	if row := e.jobs.row(t, young); row.Status != "pending" || !row.Ours {
 		t.Errorf("the young one: %+v", row)
 	}
-	close(goOn)
+	close(respond)
 	handled.Wait()
-	if row := r.jobs.row(t, old); row.Status != "ready" {
+	if row := e.jobs.row(t, old); row.Status != "ready" {
 		t.Errorf("the old one: %+v", row)
 	}
 }

@@ -3,6 +3,6 @@
 // repeated.
 //
 // The package imports imaging, imaging/fetch and imaging/process. It reaches the job store and
-// the object store through interfaces of imaging and knows no database, broker or cache. Begin
+// the object store through interfaces of its own and knows no database, broker or cache. Begin
 // with worker.go, then attempt.go and outcome.go.
 package worker

@@ -16,7 +16,7 @@ func (w *Worker) download(ctx context.Context, source string, known imaging.Vali
 }
 
 // readObject reads an upload or an object of the service, within the memory budget for
-// sources. source is a key, which may follow [imaging.UploadScheme].
+// sources. source is a key, with or without [imaging.UploadScheme] before it.
 func (w *Worker) readObject(ctx context.Context, source string) (src fetch.Source, release func(), err error) {
 	return w.fetch.Object(ctx, w.objects, strings.TrimPrefix(source, imaging.UploadScheme), w.process.Reserve)
 }

@@ -20,11 +20,11 @@ type metrics struct {
 	reprocessSaved   prometheus.Counter
 }
 
-// newMetrics registers the metrics with reg; nil registers them nowhere.
+// newMetrics returns the metrics, registered with reg unless that is nil.
 func newMetrics(reg prometheus.Registerer, process *process.Processor) *metrics {
 	f := promauto.With(reg)
 	f.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "vitrine_image_memory_bytes", Help: "Memory admitted to pictures at work.",
+		Name: "vitrine_image_memory_bytes", Help: "Memory granted to pictures that are being processed.",
 	}, func() float64 { return float64(process.MemoryUsed()) })
 	f.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "vitrine_image_memory_waiting", Help: "Pictures that wait for memory.",
@@ -34,7 +34,7 @@ func newMetrics(reg prometheus.Registerer, process *process.Processor) *metrics 
 			Name: "vitrine_image_attempts_total", Help: "Ended attempts of the first processing by outcome (ready, retry, failed, lost) and code.",
 		}, []string{"outcome", "code"}),
 		stages: f.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "vitrine_image_stage_seconds", Help: "Time of a try's stage, without waiting for memory and CPU.",
+			Name: "vitrine_image_stage_seconds", Help: "Time of a stage of an attempt, without waiting for memory and CPU.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 12),
 		}, []string{"stage"}),
 		sourceBytes: f.NewCounter(prometheus.CounterOpts{
@@ -47,7 +47,7 @@ func newMetrics(reg prometheus.Registerer, process *process.Processor) *metrics 
 			Name: "vitrine_image_duplicates_total", Help: "Images that took over the variants of another image of their product with the same source.",
 		}),
 		running: f.NewGauge(prometheus.GaugeOpts{
-			Name: "vitrine_image_jobs_running", Help: "Jobs at work.",
+			Name: "vitrine_image_jobs_running", Help: "Jobs that are being executed.",
 		}),
 		reprocessed: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "vitrine_image_reprocess_attempts_total",

@@ -11,12 +11,12 @@ import (
 	"vitrine/imaging/fetch"
 )
 
-// uploaded reports whether a source is an upload, which is kept in any case.
+// uploaded reports whether a source is an upload. Uploads are kept anyway.
 func uploaded(source string) bool { return strings.HasPrefix(source, imaging.UploadScheme) }
 
 // keepsOriginal reports whether reprocessing will need the bytes of the source.
-func (t *attempt) keepsOriginal() bool {
-	return t.worker.makesWebP() && !uploaded(t.claim.Source)
+func (a *attempt) keepsOriginal() bool {
+	return a.worker.makesWebP() && !uploaded(a.claim.Source)
 }
 
 // putOriginal stores a source, so that reprocessing need not download it again.
@@ -37,5 +37,5 @@ func (w *Worker) openOriginal(ctx context.Context, objectKey uuid.UUID, sha256 s
 	case !errors.As(err, &known) || known.Ours:
 		return fetch.Source{}, func() {}, false, err
 	}
-	return fetch.Source{}, func() {}, false, nil // what lies there is of no use
+	return fetch.Source{}, func() {}, false, nil // the object is useless
 }

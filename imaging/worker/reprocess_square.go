@@ -10,25 +10,25 @@ import (
 
 // square makes the square of a ready image around its new focal point; the other
 // variants stay.
-func (t *attempt) square(ctx context.Context) (*made, error) {
-	was := t.claim.Was
+func (a *attempt) square(ctx context.Context) (*made, error) {
+	was := a.claim.Was
 	if len(was.Variants) == 0 {
-		return t.unchanged(), nil
+		return a.unchanged(), nil
 	}
-	main, release, err := t.worker.readObject(ctx, was.Variants[0].Key)
+	main, release, err := a.worker.readObject(ctx, was.Variants[0].Key)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	t.stage = imaging.StageTransform
+	a.stage = imaging.StageTransform
 	began := time.Now()
-	square, release, err := t.worker.process.Square(ctx, main.Body, t.claim.Focal)
+	square, release, err := a.worker.process.Square(ctx, main.Body, a.claim.Focal)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	t.log.WithField("duration_ms", time.Since(began).Milliseconds()).Info("Square crop made")
-	variants, err := t.keepUnder(ctx, t.folder(main.SHA256, square.Object), []process.Rendition{square})
+	a.log.WithField("duration_ms", time.Since(began).Milliseconds()).Info("Square crop made")
+	variants, err := a.keepUnder(ctx, a.folder(main.SHA256, square.Object), []process.Rendition{square})
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"vitrine/bench/testenv"
 	"vitrine/imaging"
 	"vitrine/imaging/imagingtest"
 	"vitrine/imaging/worker"
@@ -15,8 +16,7 @@ import (
 func TestHandleUploads(t *testing.T) {
 	t.Parallel()
 	noSource := func(http.ResponseWriter, *http.Request) { t.Error("an upload was downloaded") }
-	r := newRig(t, noSource, worker.Config{}, s3Endpoint(t), nil)
-	r.objects.ensure(t)
+	e := newEnvironment(t, noSource, options{})
 	large := make([]byte, 20<<20+1)
 	copy(large, "GIF89a")
 	for name, c := range map[string]struct {
@@ -24,56 +24,56 @@ func TestHandleUploads(t *testing.T) {
 		code imaging.Code // none for a picture that becomes ready
 	}{
 		"photo":     {imagingtest.JPEG(imagingtest.Photo(900, 200, 5), 92, 1), ""},
-		"page":      {imagingtest.HTML(), imaging.CodeUnsupportedFormat},
-		"nothing":   {[]byte{}, imaging.CodeUnsupportedFormat},
+		"HTML":      {imagingtest.HTML(), imaging.CodeUnsupportedFormat},
+		"empty":     {[]byte{}, imaging.CodeUnsupportedFormat},
 		"too large": {large, imaging.CodeBodyTooLarge},
 		"missing":   {nil, imaging.CodeUploadNotFound},
 	} {
 		key := "uploads/" + uuid.NewString() + "/" + uuid.NewString()
 		if c.body != nil {
-			if err := r.objects.Put(t.Context(), key, "image/jpeg", c.body); err != nil {
+			if err := e.bucket.Put(t.Context(), key, "image/jpeg", c.body); err != nil {
 				t.Fatal(err)
 			}
 		}
-		job := r.jobs.add(t, "upload:"+key, 1)
-		verdict, row := r.handle(t.Context(), t, job), r.jobs.row(t, job)
+		job := e.jobs.add(t, "upload:"+key, 1)
+		verdict, row := e.handle(t.Context(), t, job), e.jobs.row(t, job)
 		if c.code == "" {
-			if verdict != imaging.Ack || row.Status != "ready" || row.Result.SourceBytes != int64(len(c.body)) || len(row.Result.SourceSHA256) != 64 {
+			if verdict != worker.Ack || row.Status != "ready" || row.Result.SourceBytes != int64(len(c.body)) || len(row.Result.SourceSHA256) != 64 {
 				t.Errorf("%s: verdict %d, %+v", name, verdict, row)
 			}
 			continue
 		}
-		if verdict != imaging.DeadLetter || row.Status != "failed" || row.Code != string(c.code) || row.Attempts != 1 {
+		if verdict != worker.DeadLetter || row.Status != "failed" || row.Code != string(c.code) || row.Attempts != 1 {
 			t.Errorf("%s: verdict %d, %+v", name, verdict, row)
 		}
 	}
 }
 
-// The object store is unavailable during the last attempt of an image.
+// An attempt fails without being counted while the object store is unavailable, even if it
+// was the last one.
 func TestUploadsWaitForTheObjectStore(t *testing.T) {
 	t.Parallel()
-	store := newProxy(t, s3Endpoint(t))
-	r := newRig(t, nil, worker.Config{MaxAttempts: 1}, store.address, nil)
+	through, s3 := testenv.ProxyURL(t, testenv.S3Server(t).Endpoint)
+	e := newEnvironment(t, nil, options{worker: worker.Config{MaxAttempts: 1}, endpoint: through})
 	key := "uploads/" + uuid.NewString() + "/" + uuid.NewString()
-	r.objects.ensure(t)
-	if err := r.objects.Put(t.Context(), key, "image/png", imagingtest.PNG(imagingtest.Logo(120, 90))); err != nil {
+	if err := e.bucket.Put(t.Context(), key, "image/png", imagingtest.PNG(imagingtest.Logo(120, 90))); err != nil {
 		t.Fatal(err)
 	}
-	job := r.jobs.add(t, "upload:"+key, 1)
-	store.cut.Store(true)
+	job := e.jobs.add(t, "upload:"+key, 1)
+	s3.Refuse()
 	began := time.Now()
-	if verdict := r.handle(t.Context(), t, job); verdict != imaging.Ack || time.Since(began) > 20*time.Second {
+	if verdict := e.handle(t.Context(), t, job); verdict != worker.Ack || time.Since(began) > 20*time.Second {
 		t.Errorf("verdict %d after %s", verdict, time.Since(began))
 	}
-	if row := r.jobs.row(t, job); row.Status != "pending" || row.Code != "store_unavailable" || !row.Ours || row.RetryIn < time.Second {
+	if row := e.jobs.row(t, job); row.Status != "pending" || row.Code != "store_unavailable" || !row.Ours || row.RetryIn < time.Second {
 		t.Errorf("%+v", row)
 	}
-	store.cut.Store(false)
-	job = r.jobs.add(t, "upload:"+key, 1)
-	if verdict := r.handle(t.Context(), t, job); verdict != imaging.Ack {
+	s3.Accept()
+	job = e.jobs.add(t, "upload:"+key, 1)
+	if verdict := e.handle(t.Context(), t, job); verdict != worker.Ack {
 		t.Errorf("verdict %d", verdict)
 	}
-	if row := r.jobs.row(t, job); row.Status != "ready" {
-		t.Errorf("%+v, log:\n%s", row, r.log)
+	if row := e.jobs.row(t, job); row.Status != "ready" {
+		t.Errorf("%+v, log:\n%s", row, e.log)
 	}
 }

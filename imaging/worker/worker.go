@@ -14,18 +14,17 @@ import (
 	"vitrine/imaging/process"
 )
 
-// Config sets how a [Worker] goes about its jobs. The zero value of a field
-// stands for its default.
+// Config sets how a [Worker] executes jobs. A zero field means its default.
 type Config struct {
 	Process     process.Config
-	Lease       time.Duration // of a claim, renewed four times as often; 20 s
-	MaxAttempts int           // attempts until an image that fails every time is given up; 5
+	Lease       time.Duration // of a claim, renewed after each quarter of it; 20 s
+	MaxAttempts int           // attempts after which an image has failed; 5
 	RetryBase   time.Duration // wait after the first transient failure, doubled each time; 2 s
 	RetryCap    time.Duration // the longest such wait; 60 s
-	StoreLimit  time.Duration // for storing one object; 30 s
-	// WebP names the sizes that ready images get as WebP too; none if empty.
+	StoreLimit  time.Duration // time for storing one object; 30 s
+	// WebP names the sizes that ready images get in WebP too; none if empty.
 	WebP []string
-	// Reprocess is how many reprocessing jobs are worked on at once; 1.
+	// Reprocess is the number of reprocessing jobs that are executed at once; 1.
 	Reprocess int
 }
 
@@ -48,25 +47,23 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Worker does image jobs. One Worker serves any number of consumers: its memory
-// budget and its share of the CPUs are for all of them together. Safe for
-// concurrent use.
+// Worker executes image jobs. One Worker serves any number of consumers, which share its
+// memory budget and its CPUs. Safe for concurrent use.
 type Worker struct {
-	store   imaging.JobStore
-	objects imaging.ObjectStore
+	store   JobStore
+	objects ObjectStore
 	fetch   *fetch.Fetcher
 	process *process.Processor
 	cfg     Config
 	log     *logrus.Logger
 	hosts   *fetch.Hosts
 	metrics *metrics
-	// reprocess holds a permit of each reprocessing job at work.
+	// reprocess has a value for each reprocessing job that is being executed.
 	reprocess chan struct{}
 }
 
-// New makes a Worker and registers its metrics, vitrine_image_*, with reg,
-// which may be nil.
-func New(store imaging.JobStore, objects imaging.ObjectStore, fetcher *fetch.Fetcher, cfg Config,
+// New returns a Worker and registers its metrics, vitrine_image_*, with reg, which may be nil.
+func New(store JobStore, objects ObjectStore, fetcher *fetch.Fetcher, cfg Config,
 	log *logrus.Logger, reg prometheus.Registerer) *Worker {
 	process := process.New(cfg.Process)
 	cfg = cfg.withDefaults()
@@ -77,14 +74,14 @@ func New(store imaging.JobStore, objects imaging.ObjectStore, fetcher *fetch.Fet
 	}
 }
 
-// Handle executes the job in a message's body and returns what becomes of the message.
-// It waits while the job store is unavailable. When ctx ends it hands the job back
+// Handle executes the job in a message's body and returns what the broker has to do with the
+// message. It waits while the job store is unavailable. When ctx ends, Handle puts the job back
 // without counting the attempt, and returns within a few seconds.
-func (w *Worker) Handle(ctx context.Context, body []byte) imaging.Verdict {
+func (w *Worker) Handle(ctx context.Context, body []byte) Verdict {
 	job, err := imaging.DecodeJob(body)
 	if err != nil {
 		w.log.WithError(err).Warn("Image job unreadable")
-		return imaging.DeadLetter
+		return DeadLetter
 	}
 	log := w.log.WithFields(logrus.Fields{"image_id": job.ImageID, "request_id": job.RequestID})
 	if job.Reprocess {
@@ -99,34 +96,34 @@ func (w *Worker) Handle(ctx context.Context, body []byte) imaging.Verdict {
 	switch {
 	case errors.Is(err, imaging.ErrNothingToDo):
 		log.Debug("Image job dropped, nothing to do")
-		return imaging.Ack
+		return Ack
 	case err != nil: // ctx has ended
-		return imaging.Leave
+		return Leave
 	}
 	w.metrics.running.Inc()
 	defer w.metrics.running.Dec()
-	t := &attempt{
+	a := &attempt{
 		worker: w, claim: claim, started: time.Now(), stage: imaging.StageClaim,
 		log: log.WithFields(logrus.Fields{"product_id": claim.ProductID, "attempt": claim.Attempt}),
 	}
 	if claim.Reprocess {
-		t.log = t.log.WithField("reason", claim.Reason)
+		a.log = a.log.WithField("reason", claim.Reason)
 	}
-	return t.run(ctx)
+	return a.run(ctx)
 }
 
 // putBack returns a reprocessing job that has no permit to the outbox, so that the first
 // processing of other images never waits for it.
-func (w *Worker) putBack(ctx context.Context, log *logrus.Entry, job imaging.Job) imaging.Verdict {
+func (w *Worker) putBack(ctx context.Context, log *logrus.Entry, job imaging.Job) Verdict {
 	err := w.reach(ctx, log, func(ctx context.Context) error { return w.store.PutBack(ctx, job) })
 	if err != nil { // ctx has ended
-		return imaging.Leave
+		return Leave
 	}
-	return imaging.Ack
+	return Ack
 }
 
-// claim waits for the store as long as ctx lasts. The holder stays the same, so that a
-// claim whose answer was lost is returned again.
+// claim claims the image, and waits for the job store until ctx ends. The holder stays the
+// same, so that the store returns a claim again whose response was lost.
 func (w *Worker) claim(ctx context.Context, log *logrus.Entry, job imaging.Job) (claim imaging.Claim, err error) {
 	holder := uuid.NewString()
 	err = w.reach(ctx, log, func(ctx context.Context) error {
@@ -139,8 +136,8 @@ func (w *Worker) claim(ctx context.Context, log *logrus.Entry, job imaging.Job) 
 // storeCall bounds one call of the job store.
 const storeCall = 5 * time.Second
 
-// reach calls the job store until it answers: with success or with one of the
-// named errors. It gives ctx's error when that ends first.
+// reach calls the job store until call succeeds or returns one of the errors that
+// [JobStore] names. It returns ctx's error if ctx ends first.
 func (w *Worker) reach(ctx context.Context, log *logrus.Entry, call func(context.Context) error) error {
 	for n := 0; ; n++ {
 		if err := ctx.Err(); err != nil {
@@ -153,7 +150,7 @@ func (w *Worker) reach(ctx context.Context, log *logrus.Entry, call func(context
 			return err
 		}
 		if ctx.Err() == nil && n%12 == 0 { // about once a minute
-			log.WithError(err).Warn("Job store out of reach")
+			log.WithError(err).Warn("Job store unavailable")
 		}
 		if err := sleep(ctx, backoff(n, 200*time.Millisecond, 5*time.Second)); err != nil {
 			return err

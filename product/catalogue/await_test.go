@@ -52,9 +52,9 @@ func (a awaiting) settled(t *testing.T, version int64) {
 func TestAwaitIsWokenByAnotherReplica(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
-	other := c.AnotherProcess()
-	c.Follow()
-	other.Follow()
+	other := c.AnotherReplica()
+	c.RunEventLog()
+	other.RunEventLog()
 	w, untouched := c.NewProduct(testenv.Source), c.NewProduct(testenv.Source)
 	began := time.Now()
 	a, idle := await(c, w.ID, time.Minute), await(c, untouched.ID, time.Minute)
@@ -73,7 +73,7 @@ func TestAwaitIsWokenByAnotherReplica(t *testing.T) {
 func TestAwaitEnds(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
-	c.Follow()
+	c.RunEventLog()
 	w := c.NewProduct(testenv.Source)
 	t.Run("after its time", func(t *testing.T) {
 		t.Parallel()
@@ -130,9 +130,9 @@ func TestAwaitWhileTheListenerIsCutOff(t *testing.T) {
 	p := testenv.NewProxy(t, dsn.Host)
 	dsn.Host = p.Addr
 	listener := postgres.NewListener(dsn.String(), testenv.Quiet())
-	testenv.Run(t, listener.Run)
 	testenv.Run(t, event.NewTailer(c.Events, listener.Wake(event.Channel, ""), testenv.Quiet()).Run)
-	other := c.AnotherProcess()
+	testenv.Run(t, listener.Run)
+	other := c.AnotherReplica()
 	testenv.Run(t, event.NewSequencer(other.Events, testenv.Quiet()).Run)
 
 	w := c.NewProduct(testenv.Source)

@@ -61,7 +61,7 @@ func TestCacheDown(t *testing.T) {
 			if pending, err := c.Outbox.PendingInvalidations(t.Context()); err != nil || !pending {
 				t.Errorf("pending: %t, %v", pending, err)
 			}
-			if n := c.Count("outbox WHERE kind = 'invalidate' AND payload ->> 'product_id' = $1", fmt.Sprint(w.ID)); n < 3 {
+			if n := c.Count("outbox WHERE kind = 'invalidate' AND payload ->> 'key' = $1", c.CacheKey(w.ID)); n < 3 {
 				t.Errorf("%d invalidations for 3 writes", n)
 			}
 

@@ -41,9 +41,9 @@ func TestCutOffReplicaMakesNoReadOld(t *testing.T) {
 				cut := testenv.NewReplica(c.Store, testenv.OpenCache(t, u.String(), prefix, c.Outbox.PendingInvalidations))
 				if relayed {
 					listener := postgres.NewListener(c.DSN, testenv.Quiet())
-					testenv.Run(t, listener.Run)
 					relayCache := testenv.OpenCache(t, testenv.RedisURL(t), prefix, c.Outbox.PendingInvalidations)
 					testenv.Run(t, outbox.NewInvalidationRelay(c.Outbox, relayCache, listener.Wake(outbox.Channel, string(outbox.KindInvalidate)), testenv.Quiet()).Run)
+					testenv.Run(t, listener.Run)
 				}
 				w := c.NewProduct()
 				testenv.Eventually(t, "the healthy replica reads from the cache", func() bool {

@@ -76,7 +76,7 @@ func TestListByTimeIsExclusive(t *testing.T) {
 	c := testenv.New(t)
 	base := time.Date(2026, 3, 1, 12, 0, 0, 500_000, time.UTC)
 	for i := range 3 {
-		id := c.Add(fmt.Sprint(i), "1")
+		id := c.AddProduct(fmt.Sprint(i), "1")
 		c.Exec(`UPDATE products SET created_at = $2 WHERE id = $1`, id, base.Add(time.Duration(i)*time.Microsecond))
 	}
 	at := func(d time.Duration) *time.Time { t := base.Add(d).In(time.FixedZone("", 3600)); return &t }
@@ -107,10 +107,10 @@ func TestListByTimeIsExclusive(t *testing.T) {
 func TestListSorts(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
-	b := c.Add("b", "10")
-	c.Add("A", "9.5")
-	c.Add("ä", "100")
-	c.Add("C", "9.50") // the same price as A, later
+	b := c.AddProduct("b", "10")
+	c.AddProduct("A", "9.5")
+	c.AddProduct("ä", "100")
+	c.AddProduct("C", "9.50") // the same price as A, later
 	name := "B"
 	if _, err := c.Patch(t.Context(), product.Everything(), b, product.Patch{Name: &name}, product.Precondition{}); err != nil {
 		t.Fatal(err)
@@ -139,7 +139,7 @@ func TestListTotals(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
 	for i := range 7 {
-		c.Add([]string{"Lamp", "Rug"}[i%2], fmt.Sprint(i))
+		c.AddProduct([]string{"Lamp", "Rug"}[i%2], fmt.Sprint(i))
 	}
 	// More than are counted, of another user.
 	crowd := c.AddUser()
@@ -182,7 +182,7 @@ func TestListTotals(t *testing.T) {
 func TestListScope(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
-	c.Add("mine", "1")
+	c.AddProduct("mine", "1")
 	eve, err := c.CreateUser(t.Context(), account.NewUser{Name: "Eve", Email: "eve@example.org"})
 	if err != nil {
 		t.Fatal(err)

@@ -15,10 +15,10 @@ import (
 func TestListFilters(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
-	c.Add("Red Lamp", "10")
-	c.Add("blue lamp", "10.5")
-	c.Add("100%_wool \\ rug", "20")
-	c.Add("1000 wool", "999999999999.9999")
+	c.AddProduct("Red Lamp", "10")
+	c.AddProduct("blue lamp", "10.5")
+	c.AddProduct("100%_wool \\ rug", "20")
+	c.AddProduct("1000 wool", "999999999999.9999")
 	other, err := c.CreateUser(t.Context(), account.NewUser{Name: "Bob", Email: "bob@example.org"})
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +78,7 @@ func TestListWalkWhileTheTableChanges(t *testing.T) {
 	all := make(map[string]int64)
 	for i := range 25 {
 		name := fmt.Sprintf("p%02d", i)
-		all[name] = c.Add(name, "1")
+		all[name] = c.AddProduct(name, "1")
 	}
 	var seen []string
 	f := product.Filter{Limit: 7}
@@ -90,7 +90,7 @@ func TestListWalkWhileTheTableChanges(t *testing.T) {
 		}
 		f.Cursor = p.Next
 		// One is added, one that was seen goes, the page's last one too, and one ahead.
-		c.Add(fmt.Sprintf("new %d", page), "1")
+		c.AddProduct(fmt.Sprintf("new %d", page), "1")
 		gone := []string{names[0], names[len(names)-1]}
 		if page == 0 {
 			gone = append(gone, "p02")
@@ -117,7 +117,7 @@ func TestIDsAscend(t *testing.T) {
 	c := testenv.New(t)
 	var ids []int64
 	for range 50 {
-		ids = append(ids, c.Add("x", "1"))
+		ids = append(ids, c.AddProduct("x", "1"))
 	}
 	if !slices.IsSorted(ids) {
 		t.Error("later products do not have greater ids")

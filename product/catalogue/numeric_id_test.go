@@ -136,7 +136,7 @@ func TestListByExternalID(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		c.Add("without", "1")
+		c.AddProduct("without", "1")
 	}
 	for name, list := range map[string]struct {
 		product.Filter

@@ -55,7 +55,7 @@ func calls(c *testenv.Environment, id, uncached int64, image testenv.Image, clai
 		"stats":     func(ctx context.Context) error { return testenv.ErrOf(c.Outbox.Stats(ctx)) },
 		"job stats": func(ctx context.Context) error { return testenv.ErrOf(c.Outbox.JobStats(ctx)) },
 		"file": func(ctx context.Context) error {
-			return c.Letters.File(ctx, []byte("x"), "rejected")
+			return c.DeadLetters.File(ctx, []byte("x"), "rejected")
 		},
 	}
 }
@@ -92,7 +92,7 @@ func wantUnavailable(c *testenv.Environment, calls map[string]func(context.Conte
 
 func TestFrozenDatabase(t *testing.T) {
 	t.Parallel()
-	c, p := testenv.Proxied(t)
+	c, p := testenv.NewBehindProxy(t)
 	w, cached := c.NewProduct(testenv.Source, testenv.Source), c.NewProduct()
 	claim := c.Claim(w.Images[0], "w-1")
 	c.Product(cached.ID)
@@ -111,7 +111,7 @@ func TestFrozenDatabase(t *testing.T) {
 
 func TestDatabaseCutOff(t *testing.T) {
 	t.Parallel()
-	c, p := testenv.Proxied(t)
+	c, p := testenv.NewBehindProxy(t)
 	w, cached := c.NewProduct(testenv.Source, testenv.Source), c.NewProduct()
 	claim := c.Claim(w.Images[0], "w-1")
 	c.Product(cached.ID)
@@ -159,7 +159,7 @@ func TestLockedRowIsUnavailable(t *testing.T) {
 // a frozen server.
 func TestCallersDeadline(t *testing.T) {
 	t.Parallel()
-	c, p := testenv.Proxied(t)
+	c, p := testenv.NewBehindProxy(t)
 	w := c.NewProduct()
 	p.Stall()
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
@@ -255,7 +255,7 @@ func TestPoolExhausted(t *testing.T) {
 // nobody reads the old value from the cache.
 func TestUnknownCommit(t *testing.T) {
 	t.Parallel()
-	c, p := testenv.Proxied(t)
+	c, p := testenv.NewBehindProxy(t)
 	w := c.NewProduct()
 	c.Product(w.ID)
 	p.StallAfter("COMMIT")

@@ -21,7 +21,7 @@ func patchImage(c *testenv.Environment, id int64, image uuid.UUID, p product.Ima
 	if err != nil {
 		c.T.Fatal(err)
 	}
-	return c.SameImage(id, s)
+	return c.CheckImage(id, s)
 }
 
 // places checks the order of the product's images, and that it has no gaps.

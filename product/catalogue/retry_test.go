@@ -48,11 +48,11 @@ func TestRetryImage(t *testing.T) {
 	// What is left of the first generation does no harm, and the second one works.
 	_, err = c.Jobs.Claim(t.Context(), testenv.JobOf(w.Images[0]), "w", testenv.Lease)
 	testenv.WantErr(t, err, imaging.ErrNothingToDo)
-	c.File(testenv.Encode(t, testenv.JobOf(w.Images[0])), "rejected")
+	c.FileDeadLetter(testenv.Encode(t, testenv.JobOf(w.Images[0])), "rejected")
 	if n := c.Count("dead_letters"); n != 1 || c.Count("outbox") != 1 {
 		t.Errorf("%d dead letters", n)
 	}
-	claim := c.ClaimAgain(w.Images[0].ID)
+	claim := c.ClaimSecondGeneration(w.Images[0].ID)
 	if claim.Attempt != 1 {
 		t.Errorf("attempt %d", claim.Attempt)
 	}
@@ -107,7 +107,7 @@ func TestAttempts(t *testing.T) {
 	if _, err := c.RetryImage(t.Context(), product.Everything(), w.ID, image.ID, product.Precondition{}); err != nil {
 		t.Fatal(err)
 	}
-	claim := c.ClaimAgain(image.ID)
+	claim := c.ClaimSecondGeneration(image.ID)
 	c.Settle(claim, testenv.ReadyOutcome(claim, testenv.Digest(1)))
 
 	attempts, err := c.Jobs.Attempts(t.Context(), product.Everything(), w.ID, image.ID)

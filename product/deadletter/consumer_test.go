@@ -51,7 +51,7 @@ func TestFileFailedImage(t *testing.T) {
 	c.Settle(c.Claim(w.Images[0], "w"), testenv.FailedOutcome(imaging.CodeSourceNotFound))
 	body := testenv.Encode(t, testenv.JobOf(w.Images[0]))
 	for range 3 {
-		c.File(body, "rejected")
+		c.FileDeadLetter(body, "rejected")
 	}
 	var got struct {
 		image                                     uuid.UUID
@@ -80,7 +80,7 @@ func TestFileFailedImage(t *testing.T) {
 	testenv.WantErr(t, err, imaging.ErrNothingToDo)
 	// A later failure of the same image is another one.
 	c.Exec(`UPDATE images SET generation = 2`)
-	c.File(testenv.Encode(t, imaging.Job{ImageID: w.Images[0].ID, Generation: 2}), "rejected")
+	c.FileDeadLetter(testenv.Encode(t, imaging.Job{ImageID: w.Images[0].ID, Generation: 2}), "rejected")
 	if n := c.Count("dead_letters"); n != 2 {
 		t.Errorf("%d dead letters", n)
 	}
@@ -91,7 +91,7 @@ func TestFileUnreadable(t *testing.T) {
 	c := testenv.New(t)
 	long := bytes.Repeat([]byte{0xff}, 100_000)
 	for _, body := range [][]byte{nil, []byte("\x00\xff"), []byte("\x00\xff"), []byte(`{"v":2}`), long} {
-		c.File(body, "rejected\x00")
+		c.FileDeadLetter(body, "rejected\x00")
 	}
 	if n := c.Count("dead_letters WHERE image_id IS NULL AND code = 'unreadable' AND fingerprint = 'unreadable||' AND reason = 'rejected'"); n != 4 {
 		t.Errorf("%d dead letters, want 4", n)
@@ -114,7 +114,7 @@ func TestFileLeavesWhatHasNotFailed(t *testing.T) {
 		testenv.JobOf(pending), testenv.JobOf(pending), testenv.JobOf(processing), testenv.JobOf(done),
 		{ImageID: uuid.New(), Generation: 1}, {ImageID: pending.ID, Generation: 2},
 	} {
-		c.File(testenv.Encode(t, j), "delivery_limit")
+		c.FileDeadLetter(testenv.Encode(t, j), "delivery_limit")
 	}
 	if n := c.Count("dead_letters"); n != 0 {
 		t.Errorf("%d dead letters", n)
@@ -140,7 +140,7 @@ func TestDeadLettersGoWithTheirProduct(t *testing.T) {
 	o := testenv.FailedOutcome(imaging.CodeSourceNotFound)
 	o.Err.Detail = strings.Repeat("ä", 5000)
 	c.Settle(c.Claim(w.Images[0], "w"), o)
-	c.File(testenv.Encode(t, testenv.JobOf(w.Images[0])), "rejected")
+	c.FileDeadLetter(testenv.Encode(t, testenv.JobOf(w.Images[0])), "rejected")
 	if err := c.Delete(t.Context(), product.Everything(), w.ID, product.Precondition{}); err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ import (
 // letters gives the sources' hosts of the dead letters that match, in order.
 func hosts(c *testenv.Environment, f deadletter.Filter) []string {
 	c.T.Helper()
-	page, err := c.Letters.List(c.T.Context(), f)
+	page, err := c.DeadLetters.List(c.T.Context(), f)
 	if err != nil {
 		c.T.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func TestDeadLetterFilters(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
-	_, err := c.Letters.List(t.Context(), deadletter.Filter{
+	_, err := c.DeadLetters.List(t.Context(), deadletter.Filter{
 		Limit: 101, Cursor: "x", CreatedAfter: new(testenv.SomeTime), CreatedBefore: new(testenv.SomeTime),
 	})
 	testenv.WantFields(t, err, "created_before", "limit", "cursor")
@@ -77,7 +77,7 @@ func TestDeadLetterPages(t *testing.T) {
 	}
 	var got []string
 	for f := (deadletter.Filter{Limit: 3}); ; {
-		page, err := c.Letters.List(t.Context(), f)
+		page, err := c.DeadLetters.List(t.Context(), f)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -102,8 +102,8 @@ func TestDeadLetterShowsItsMessage(t *testing.T) {
 	c := testenv.New(t)
 	w := c.NewProduct(testenv.Source)
 	c.FailImages(imaging.CodeSourceNotFound, w.Images[0])
-	c.File(bytes.Repeat([]byte{0xff}, 5000), "rejected")
-	page, err := c.Letters.List(t.Context(), deadletter.Filter{})
+	c.FileDeadLetter(bytes.Repeat([]byte{0xff}, 5000), "rejected")
+	page, err := c.DeadLetters.List(t.Context(), deadletter.Filter{})
 	if err != nil || len(page.Letters) != 2 {
 		t.Fatal(page, err)
 	}
@@ -131,7 +131,7 @@ func TestDeadLetterGroups(t *testing.T) {
 	var newest uuid.UUID
 	c.Scan(&newest, `SELECT id FROM dead_letters WHERE image_id = $1`, many.Images[2].ID)
 
-	groups, more, err := c.Letters.Groups(t.Context(), deadletter.Filter{})
+	groups, more, err := c.DeadLetters.Groups(t.Context(), deadletter.Filter{})
 	if err != nil || more || len(groups) != 3 {
 		t.Fatal(groups, more, err)
 	}
@@ -152,11 +152,11 @@ func TestDeadLetterGroups(t *testing.T) {
 	}
 
 	// Filters hold for the counts and for the example.
-	groups, _, err = c.Letters.Groups(t.Context(), deadletter.Filter{Replayed: new(true)})
+	groups, _, err = c.DeadLetters.Groups(t.Context(), deadletter.Filter{Replayed: new(true)})
 	if err != nil || len(groups) != 1 || groups[0].Count != 1 || groups[0].ExampleDetail != "the oldest" {
 		t.Errorf("%+v, %v", groups, err)
 	}
-	groups, more, err = c.Letters.Groups(t.Context(), deadletter.Filter{Limit: 2})
+	groups, more, err = c.DeadLetters.Groups(t.Context(), deadletter.Filter{Limit: 2})
 	if err != nil || !more || len(groups) != 2 {
 		t.Errorf("%+v, %t, %v", groups, more, err)
 	}
@@ -171,10 +171,10 @@ func TestDeleteDeadLetters(t *testing.T) {
 	before := c.Product(w.ID)
 	var id uuid.UUID
 	c.Scan(&id, `SELECT id FROM dead_letters WHERE host = 'c.example'`)
-	if err := c.Letters.Delete(t.Context(), id); err != nil {
+	if err := c.DeadLetters.Delete(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
-	testenv.WantErr(t, c.Letters.Delete(t.Context(), id), product.ErrNotFound)
+	testenv.WantErr(t, c.DeadLetters.Delete(t.Context(), id), product.ErrNotFound)
 
 	for name, test := range map[string]struct {
 		filter deadletter.Filter
@@ -185,18 +185,18 @@ func TestDeleteDeadLetters(t *testing.T) {
 		"both":                {deadletter.Filter{Host: new("b.example")}, true},
 		"a host that is none": {deadletter.Filter{Host: new(""), Limit: 5}, true},
 	} {
-		_, err := c.Letters.DeleteMatching(t.Context(), test.filter, test.all)
+		_, err := c.DeadLetters.DeleteMatching(t.Context(), test.filter, test.all)
 		t.Log(name)
 		testenv.WantFields(t, err, "all")
 	}
 	if n := c.Count("dead_letters"); n != 3 {
 		t.Fatalf("%d dead letters are left", n)
 	}
-	n, err := c.Letters.DeleteMatching(t.Context(), deadletter.Filter{Fingerprint: new("source_not_found|fetch|a.example")}, false)
+	n, err := c.DeadLetters.DeleteMatching(t.Context(), deadletter.Filter{Fingerprint: new("source_not_found|fetch|a.example")}, false)
 	if err != nil || n != 2 || c.Count("dead_letters WHERE host = 'b.example'") != 1 {
 		t.Errorf("%d deleted, %v", n, err)
 	}
-	if n, err := c.Letters.DeleteMatching(t.Context(), deadletter.Filter{}, true); err != nil || n != 1 {
+	if n, err := c.DeadLetters.DeleteMatching(t.Context(), deadletter.Filter{}, true); err != nil || n != 1 {
 		t.Errorf("%d deleted, %v", n, err)
 	}
 
@@ -217,7 +217,7 @@ func TestDeleteManyDeadLetters(t *testing.T) {
 	c := testenv.New(t)
 	c.Exec(`INSERT INTO dead_letters (id, payload, payload_bytes, payload_sha256, reason, code, stage, host, detail, fingerprint)
 		SELECT gen_random_uuid(), '', 0, n, 'rejected', 'unreadable', '', '', '', 'unreadable||' FROM generate_series(1, 10001) AS n`)
-	n, err := c.Letters.DeleteMatching(t.Context(), deadletter.Filter{Code: new("unreadable")}, false)
+	n, err := c.DeadLetters.DeleteMatching(t.Context(), deadletter.Filter{Code: new("unreadable")}, false)
 	if err != nil || n != 10001 || c.Count("dead_letters") != 0 {
 		t.Errorf("%d deleted, %v", n, err)
 	}

@@ -25,7 +25,7 @@ func startReplay(c *testenv.Environment, q deadletter.ReplayRequest) deadletter.
 	if q.Rate == 0 {
 		q.Rate = 1000
 	}
-	r, err := c.Letters.StartReplay(c.T.Context(), q)
+	r, err := c.DeadLetters.StartReplay(c.T.Context(), q)
 	if err != nil {
 		c.T.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func startReplay(c *testenv.Environment, q deadletter.ReplayRequest) deadletter.
 
 func replay(c *testenv.Environment, id uuid.UUID) deadletter.Replay {
 	c.T.Helper()
-	r, err := c.Letters.Replay(c.T.Context(), id)
+	r, err := c.DeadLetters.Replay(c.T.Context(), id)
 	if err != nil {
 		c.T.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func replay(c *testenv.Environment, id uuid.UUID) deadletter.Replay {
 func step(c *testenv.Environment, id uuid.UUID) deadletter.Replay {
 	c.T.Helper()
 	c.Exec(`UPDATE dead_letter_replays SET due_at = now()`)
-	if did, err := deadletter.NewReplayer(c.Letters).Step(c.T.Context()); err != nil || !did {
+	if did, err := deadletter.NewReplayer(c.DeadLetters).Step(c.T.Context()); err != nil || !did {
 		c.T.Fatal(did, err)
 	}
 	return replay(c, id)
@@ -65,7 +65,7 @@ func finishWork(c *testenv.Environment, id int64, outcome func(imaging.Claim) im
 	c.T.Helper()
 	for _, image := range c.Product(id).Images {
 		if image.Status == "pending" {
-			claim := c.ClaimAgain(image.ID)
+			claim := c.ClaimSecondGeneration(image.ID)
 			c.Settle(claim, outcome(claim))
 		}
 	}
@@ -81,7 +81,7 @@ func TestReplayOne(t *testing.T) {
 	var letter uuid.UUID
 	c.Scan(&letter, `SELECT id FROM dead_letters WHERE image_id = $1`, w.Images[1].ID)
 	ctx := product.WithRequestID(t.Context(), "r-replay")
-	r, err := c.Letters.StartReplay(ctx, deadletter.ReplayRequest{Letter: &letter, Rate: 10})
+	r, err := c.DeadLetters.StartReplay(ctx, deadletter.ReplayRequest{Letter: &letter, Rate: 10})
 	if err != nil || r.Total != 1 || r.State != deadletter.ReplayRunning || *r.Letter != letter || r.FinishedAt != nil {
 		t.Fatal(r, err)
 	}
@@ -105,7 +105,7 @@ func TestReplayOne(t *testing.T) {
 
 	// It is not replayed twice, also when the image has failed again: that failure
 	// has a letter of its own.
-	c.Settle(c.ClaimAgain(w.Images[1].ID), testenv.FailedOutcome(imaging.CodeSourceNotFound))
+	c.Settle(c.ClaimSecondGeneration(w.Images[1].ID), testenv.FailedOutcome(imaging.CodeSourceNotFound))
 	r = startReplay(c, deadletter.ReplayRequest{Letter: &letter})
 	if r = step(c, r.ID); r.State != deadletter.ReplayDone || r.ReplayCount != (deadletter.ReplayCount{Changed: 1}) {
 		t.Errorf("%+v", r)
@@ -156,22 +156,22 @@ func TestReplayRefusesBadRequests(t *testing.T) {
 		"unknown letter": {deadletter.ReplayRequest{Letter: &id, Rate: 1}, []string{"id"}},
 	} {
 		t.Log(name)
-		_, err := c.Letters.StartReplay(t.Context(), test.q)
+		_, err := c.DeadLetters.StartReplay(t.Context(), test.q)
 		testenv.WantFields(t, err, test.fields...)
 	}
 	if n := c.Count("dead_letter_replays"); n != 0 {
 		t.Errorf("%d replays", n)
 	}
-	_, err := c.Letters.Replay(t.Context(), id)
+	_, err := c.DeadLetters.Replay(t.Context(), id)
 	testenv.WantErr(t, err, product.ErrNotFound)
 }
 
 func TestReplaySkips(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
-	c.File([]byte("no job"), "rejected")
+	c.FileDeadLetter([]byte("no job"), "rejected")
 	w := failed(c, 4)
-	c.File([]byte("no job either"), "rejected")
+	c.FileDeadLetter([]byte("no job either"), "rejected")
 	r := startReplay(c, deadletter.ReplayRequest{Canary: 1})
 	if r.Total != 6 {
 		t.Errorf("%+v", r)
@@ -197,7 +197,7 @@ func TestReplaySkips(t *testing.T) {
 
 func finishWorkOf(c *testenv.Environment, image uuid.UUID) {
 	c.T.Helper()
-	claim := c.ClaimAgain(image)
+	claim := c.ClaimSecondGeneration(image)
 	c.Settle(claim, testenv.ReadyOutcome(claim, testenv.Digest(1)))
 }
 
@@ -217,7 +217,7 @@ func TestReplayAtARate(t *testing.T) {
 	// A step is due a second after the one before, whoever does it.
 	failed(c, 2)
 	startReplay(c, deadletter.ReplayRequest{Rate: 1})
-	replayers := []*deadletter.Replayer{deadletter.NewReplayer(c.Letters), deadletter.NewReplayer(c.Letters)}
+	replayers := []*deadletter.Replayer{deadletter.NewReplayer(c.DeadLetters), deadletter.NewReplayer(c.DeadLetters)}
 	var done int
 	for i := range 4 {
 		did, err := replayers[i%2].Step(t.Context())
@@ -270,7 +270,7 @@ func TestReplayWithBadCanary(t *testing.T) {
 			r = step(c, r.ID)
 			var canary uuid.UUID
 			c.Scan(&canary, `SELECT image_id FROM dead_letter_canaries ORDER BY image_id DESC LIMIT 1`)
-			c.Settle(c.ClaimAgain(canary), testenv.FailedOutcome(imaging.CodeSourceNotFound))
+			c.Settle(c.ClaimSecondGeneration(canary), testenv.FailedOutcome(imaging.CodeSourceNotFound))
 			if retry {
 				if _, err := c.RetryImage(t.Context(), product.Everything(), w.ID, canary, product.Precondition{}); err != nil {
 					t.Fatal(err)
@@ -284,7 +284,7 @@ func TestReplayWithBadCanary(t *testing.T) {
 				t.Errorf("%+v", r)
 			}
 			c.Exec(`UPDATE dead_letter_replays SET due_at = now()`)
-			if did, err := deadletter.NewReplayer(c.Letters).Step(t.Context()); did || err != nil {
+			if did, err := deadletter.NewReplayer(c.DeadLetters).Step(t.Context()); did || err != nil {
 				t.Errorf("it goes on: %t, %v", did, err)
 			}
 			if n := c.Count("images WHERE status = 'failed'"); n < 3 {
@@ -328,8 +328,8 @@ func TestReplayLeavesNewFailures(t *testing.T) {
 	step(c, r.ID)
 	var image uuid.UUID
 	c.Scan(&image, `SELECT id FROM images WHERE status = 'pending'`)
-	c.Settle(c.ClaimAgain(image), testenv.FailedOutcome(imaging.CodeSourceNotFound))
-	c.File(testenv.Encode(t, imaging.Job{ImageID: image, Generation: 2}), "rejected")
+	c.Settle(c.ClaimSecondGeneration(image), testenv.FailedOutcome(imaging.CodeSourceNotFound))
+	c.FileDeadLetter(testenv.Encode(t, imaging.Job{ImageID: image, Generation: 2}), "rejected")
 	step(c, r.ID)
 	if r = step(c, r.ID); r.State != deadletter.ReplayDone || r.Replayed != 2 {
 		t.Errorf("%+v", r)
@@ -346,7 +346,7 @@ func TestReplayGoesOnElsewhere(t *testing.T) {
 	failed(c, 20)
 	r := startReplay(c, deadletter.ReplayRequest{Rate: 4})
 	replica := func() *deadletter.Replayer {
-		return deadletter.NewReplayer(testenv.NewReplica(testenv.Open(t, c.DSN), c.Cache).Letters)
+		return deadletter.NewReplayer(testenv.NewReplica(testenv.Open(t, c.DSN), c.Cache).DeadLetters)
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -399,7 +399,7 @@ func TestStalledReplicaCannotReplay(t *testing.T) {
 	}
 	p := testenv.NewProxy(t, u.Host)
 	u.Host = p.Addr
-	slow := deadletter.NewReplayer(testenv.NewReplica(testenv.Open(t, u.String()), c.Cache).Letters)
+	slow := deadletter.NewReplayer(testenv.NewReplica(testenv.Open(t, u.String()), c.Cache).DeadLetters)
 	p.StallAfter("FROM dead_letters AS d")
 	ended := make(chan error, 1)
 	go func() {
@@ -431,7 +431,7 @@ func TestReplaysSideBySide(t *testing.T) {
 	var g errgroup.Group
 	for range 3 {
 		g.Go(func() error {
-			_, err := deadletter.NewReplayer(c.Letters).Step(t.Context())
+			_, err := deadletter.NewReplayer(c.DeadLetters).Step(t.Context())
 			return err
 		})
 	}
@@ -459,7 +459,7 @@ func TestReconcilePurgesReplays(t *testing.T) {
 	end(recent.ID, "29 days")
 	c.Exec(`UPDATE dead_letter_replays SET created_at = now() - interval '1 year' WHERE id = $1`, running.ID)
 	c.Reconcile(testenv.EmptyQueue)
-	_, err := c.Letters.Replay(t.Context(), old.ID)
+	_, err := c.DeadLetters.Replay(t.Context(), old.ID)
 	testenv.WantErr(t, err, product.ErrNotFound)
 	if n := c.Count("dead_letter_replays"); n != 2 || c.Count("dead_letter_canaries") != 0 {
 		t.Errorf("%d replays are left", n)

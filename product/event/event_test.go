@@ -68,7 +68,7 @@ func eventsAfter(c *testenv.Environment, scope product.Scope, f event.Filter, af
 func TestEveryVersionHasItsEvent(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
-	c.Follow()
+	c.RunEventLog()
 	all := product.Everything()
 	sub := subscribe(c, all, event.Filter{})
 	w := c.NewProduct(testenv.Source, testenv.Source)
@@ -146,7 +146,7 @@ func TestRefusedWritesHaveNoEvents(t *testing.T) {
 func TestLateCommitIsNotSkipped(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
-	c.Follow()
+	c.RunEventLog()
 	sub := subscribe(c, product.Everything(), event.Filter{})
 
 	late, err := c.DB.BeginTx(t.Context(), nil)
@@ -180,10 +180,10 @@ func TestLateCommitIsNotSkipped(t *testing.T) {
 func TestReplicasShareOneOrder(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
-	replicas := []*testenv.Environment{c, c.AnotherProcess()}
+	replicas := []*testenv.Environment{c, c.AnotherReplica()}
 	var subs []*event.Subscription
 	for _, r := range replicas {
-		r.Follow()
+		r.RunEventLog()
 		subs = append(subs, subscribe(r, product.Everything(), event.Filter{}))
 	}
 	const shared, writers, writes = 3, 4, 15
@@ -225,7 +225,7 @@ func TestReplicasShareOneOrder(t *testing.T) {
 func TestEventsMatchScopeAndFilter(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
-	c.Follow()
+	c.RunEventLog()
 	mine, eve := c.User, c.AddUser()
 	one, other := int64(7001), int64(7002)
 	everything := product.Everything()

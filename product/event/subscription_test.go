@@ -18,7 +18,7 @@ import (
 func TestSlowSubscriberIsCutOff(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
-	c.Follow()
+	c.RunEventLog()
 	slow, quick := subscribe(c, product.Everything(), event.Filter{}), subscribe(c, product.Everything(), event.Filter{})
 	const many = 3000
 	c.Exec(`INSERT INTO event_inbox (type, product_id, user_id, version, occurred_at)
@@ -50,7 +50,7 @@ func TestSlowSubscriberIsCutOff(t *testing.T) {
 func TestOldEventsArePurged(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
-	c.Follow()
+	c.RunEventLog()
 	for range 3 {
 		c.NewProduct()
 	}
@@ -85,9 +85,9 @@ func TestEventsWithoutTheListener(t *testing.T) {
 	p := testenv.NewProxy(t, dsn.Host)
 	dsn.Host = p.Addr
 	listener := postgres.NewListener(dsn.String(), testenv.Quiet())
-	testenv.Run(t, listener.Run)
 	testenv.Run(t, event.NewTailer(c.Events, listener.Wake(event.Channel, ""), testenv.Quiet()).Run)
-	other := c.AnotherProcess()
+	testenv.Run(t, listener.Run)
+	other := c.AnotherReplica()
 	testenv.Run(t, event.NewSequencer(other.Events, testenv.Quiet()).Run)
 
 	sub := subscribe(c, product.Everything(), event.Filter{})
@@ -116,7 +116,7 @@ func TestSubscribeWithoutTailer(t *testing.T) {
 func TestEventMetrics(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
-	c.Follow()
+	c.RunEventLog()
 	sub := subscribe(c, product.Everything(), event.Filter{})
 	c.NewProduct()
 	c.NewProduct()

@@ -17,14 +17,12 @@ import (
 )
 
 // Jobs is the life of image jobs: claim, lease, outcome. One job makes an image ready, or
-// reprocesses a ready one; both have the same life. It implements [imaging.JobStore].
+// reprocesses a ready one; both have the same life. It is the job store of the image workers.
 type Store struct {
 	store     *postgres.DB
 	catalogue *catalogue.Service
 	freed     func() // a job has left the queue, or its worker
 }
-
-var _ imaging.JobStore = (*Store)(nil)
 
 // NewJobs returns the job store of a service.
 func New(store *postgres.DB, catalogue *catalogue.Service, freed func()) *Store {
@@ -41,7 +39,7 @@ const claimable = `
 // Claim leases the job's image to holder, if there is such work and no other holder, and
 // counts the attempt. If holder has the lease already, because the answer to an earlier
 // call was lost, Claim renews it and returns the same claim. Errors: those of
-// [imaging.JobStore], and [product.ErrUnavailable].
+// the job store of an image worker, and [product.ErrUnavailable].
 func (j *Store) Claim(ctx context.Context, job imaging.Job, holder string, lease time.Duration) (imaging.Claim, error) {
 	defer j.freed()
 	ctx = product.WithRequestID(ctx, job.RequestID)

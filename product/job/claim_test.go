@@ -66,7 +66,7 @@ func TestClaimAgain(t *testing.T) {
 // TestClaimAfterUnknownCommit has the answer to a claim's COMMIT get lost.
 func TestClaimAfterUnknownCommit(t *testing.T) {
 	t.Parallel()
-	c, p := testenv.Proxied(t)
+	c, p := testenv.NewBehindProxy(t)
 	w := c.NewProduct(testenv.Source)
 	p.StallAfter("COMMIT")
 	_, err := c.Jobs.Claim(t.Context(), testenv.JobOf(w.Images[0]), "w", testenv.Lease)
@@ -210,7 +210,7 @@ func TestClaimIsWonOnce(t *testing.T) {
 		if got := c.Product(w.ID).Images[0]; won != 1 || got.Attempts != round {
 			t.Errorf("round %d: %d won, %d attempts", round, won, got.Attempts)
 		}
-		c.Expire(w.Images[0])
+		c.ExpireLease(w.Images[0])
 	}
 }
 
@@ -219,12 +219,12 @@ func TestTakeOver(t *testing.T) {
 	c := testenv.New(t)
 	w := c.NewProduct(testenv.Source)
 	sleeper := c.Claim(w.Images[0], "w-1")
-	c.Expire(w.Images[0])
+	c.ExpireLease(w.Images[0])
 	// Nobody took over yet: the sleeper may go on.
 	if err := c.Jobs.Renew(t.Context(), sleeper, testenv.Lease); err != nil {
 		t.Error(err)
 	}
-	c.Expire(w.Images[0])
+	c.ExpireLease(w.Images[0])
 	second := c.Claim(w.Images[0], "w-2")
 	if second.Attempt != 2 {
 		t.Errorf("attempt %d", second.Attempt)

@@ -62,7 +62,7 @@ func TestReserveFindsTheSamePicture(t *testing.T) {
 func TestDuplicatesObjectsOutliveIt(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
-	d := testenv.Deleter{Seen: make(chan string, 100), F: func() error { return nil }}
+	d := testenv.Deleter{Deleted: make(chan string, 100)}
 	testenv.Run(t, maintenance.NewDeletionRelay(c.Store, c.Outbox, c.Jobs, d, nil, testenv.Quiet()).Run)
 	for range 10 {
 		w := c.NewProduct(testenv.Source, "https://a.example/2.png")
@@ -75,11 +75,11 @@ func TestDuplicatesObjectsOutliveIt(t *testing.T) {
 		race.Go(func() { c.SetImages(w.ID, "https://a.example/2.png") })
 		race.Wait()
 		testenv.Eventually(t, "the deletion is done", func() bool { return c.Count("outbox WHERE kind = 'delete_objects'") == 0 })
-		if deleted := len(d.Seen); duplicate != nil && deleted != 0 {
-			t.Fatalf("%s was deleted although it was found", <-d.Seen)
+		if deleted := len(d.Deleted); duplicate != nil && deleted != 0 {
+			t.Fatalf("%s was deleted although it was found", <-d.Deleted)
 		}
-		for len(d.Seen) > 0 {
-			<-d.Seen
+		for len(d.Deleted) > 0 {
+			<-d.Deleted
 		}
 		if duplicate != nil {
 			o := testenv.ReadyOutcome(second, testenv.Digest(1))

@@ -12,6 +12,7 @@ import (
 	"vitrine/bench/testenv"
 	"vitrine/imaging"
 	"vitrine/imaging/imagingtest"
+	"vitrine/imaging/worker"
 	"vitrine/product"
 	"vitrine/product/maintenance"
 	"vitrine/product/outbox"
@@ -20,16 +21,16 @@ import (
 func TestReprocessAddsWebP(t *testing.T) {
 	t.Parallel()
 	s := testenv.NewPipeline(t)
-	w := s.Ready("/logo.png")
+	w := s.NewReadyProduct("/logo.png")
 	image := w.Images[0].ID
-	first, asked := s.Named(), s.Host.Requests()
+	first, asked := s.NamedKeys(), s.Sources.Requests()
 	original := "originals/" + s.ObjectKey(w.ID).String() + "/"
 	if keys := s.Bucket.Keys(); len(keys) != len(first)+1 || !strings.HasPrefix(keys[0], original) {
 		t.Fatalf("the source was not kept: %q", keys)
 	}
-	s.Process(s.Worker)
-	s.Idle()
-	if n := s.Webps(image); n != 2 {
+	s.RunReprocessing(s.Worker)
+	s.AwaitReprocessed()
+	if n := s.CountWebP(image); n != 2 {
 		t.Errorf("%d WebP variants", n)
 	}
 	after := s.Product(w.ID)
@@ -39,18 +40,18 @@ func TestReprocessAddsWebP(t *testing.T) {
 	if n := s.Count(`event_inbox WHERE product_id = $1 AND version = $2 AND type = 'product.updated' AND image_status = 'ready'`, w.ID, after.Version); n != 1 {
 		t.Errorf("%d events", n)
 	}
-	if a := s.Attempt(image); a.Outcome != "reprocessed" || a.Attempt != 1 || a.Detail != "webp" || a.RequestID != "r-job" || a.Stage != imaging.StageStore {
+	if a := s.LatestAttempt(image); a.Outcome != "reprocessed" || a.Attempt != 1 || a.Detail != "webp" || a.RequestID != "r-job" || a.Stage != imaging.StageStore {
 		t.Errorf("%+v", a)
 	}
 	if n := s.Count(`images WHERE pipeline_version = $1 AND reserved_sha256 IS NULL`, s.Worker.PipelineVersion()); n != 1 {
 		t.Error("the pipeline version was not recorded")
 	}
-	if s.Host.Requests() != asked {
+	if s.Sources.Requests() != asked {
 		t.Error("the source was asked again")
 	}
-	s.Deletions()
+	s.DeleteObjects()
 	s.WantObjects()
-	if n := len(s.Named()); n != len(first)+1 { // the sizes are equal
+	if n := len(s.NamedKeys()); n != len(first)+1 { // the sizes are equal
 		t.Errorf("%d objects are named", n)
 	}
 	if err := s.Delete(t.Context(), product.Everything(), w.ID, product.Precondition{}); err != nil {
@@ -63,22 +64,22 @@ func TestReprocessAddsWebP(t *testing.T) {
 func TestReprocessWithoutTheOriginal(t *testing.T) {
 	t.Parallel()
 	s := testenv.NewPipeline(t)
-	same, other := s.Ready("/logo.png"), s.Ready("/logo.png")
+	same, other := s.NewReadyProduct("/logo.png"), s.NewReadyProduct("/logo.png")
 	for _, w := range []testenv.Product{same, other} {
 		if err := s.Bucket.DeletePrefix(t.Context(), "originals/"+s.ObjectKey(w.ID).String()+"/"); err != nil {
 			t.Fatal(err)
 		}
 	}
 	s.Exec(`UPDATE outbox SET available_at = now() + interval '1 hour' WHERE subject = $1`, other.Images[0].ID)
-	s.Process(s.Worker)
-	testenv.Eventually(t, "one has its WebP variants", func() bool { return s.Webps(same.Images[0].ID) == 2 })
-	s.Host.Serve(imagingtest.PNG(imagingtest.Corners(240, 200)))
-	s.Again()
-	s.Idle()
-	if a := s.Attempt(other.Images[0].ID); a.Outcome != "kept" || a.Code != "source_changed" {
+	s.RunReprocessing(s.Worker)
+	testenv.Eventually(t, "one has its WebP variants", func() bool { return s.CountWebP(same.Images[0].ID) == 2 })
+	s.Sources.Serve(imagingtest.PNG(imagingtest.Corners(240, 200)))
+	s.MakeJobsDue()
+	s.AwaitReprocessed()
+	if a := s.LatestAttempt(other.Images[0].ID); a.Outcome != "kept" || a.Code != "source_changed" {
 		t.Errorf("%+v", a)
 	}
-	if got := s.Product(other.ID); got.Version != other.Version || s.Webps(other.Images[0].ID) != 0 || got.Images[0].Status != "ready" {
+	if got := s.Product(other.ID); got.Version != other.Version || s.CountWebP(other.Images[0].ID) != 0 || got.Images[0].Status != "ready" {
 		t.Errorf("%+v", got)
 	}
 }
@@ -88,29 +89,29 @@ func TestReprocessWithoutTheOriginal(t *testing.T) {
 func TestReprocessKilledInTheMiddle(t *testing.T) {
 	t.Parallel()
 	s := testenv.NewPipeline(t)
-	w := s.Ready("/logo.png")
+	w := s.NewReadyProduct("/logo.png")
 	stored, wake := make(chan struct{}), make(chan struct{})
-	s.Process(s.NewWorkerOn(testenv.Hooked{JobStore: s.Jobs, Settling: func(context.Context) { close(stored); <-wake }}, testenv.Unhurried))
+	s.RunReprocessing(s.NewWorkerOn(testenv.HookedStore{JobStore: s.Jobs, Settling: func(context.Context) { close(stored); <-wake }}, testenv.RetryLater))
 	testenv.Receive(t, "a value", stored)
 	if n := s.Count(`images WHERE attempts = 1 AND reprocessing = 'webp' AND status = 'ready'`); n != 1 {
 		t.Error("the attempt was not counted before the work")
 	}
 	// What it has stored is safe until somebody has looked at it.
 	s.Sweep(s.Bucket, maintenance.SweepConfig{Age: testenv.AnyAge})
-	s.Process(s.NewWorker(testenv.Unhurried))
-	s.Vanish()
-	s.Idle()
+	s.RunReprocessing(s.NewWorker(testenv.RetryLater))
+	s.LoseWorkers()
+	s.AwaitReprocessed()
 	after := s.Product(w.ID)
 	close(wake)
-	s.Deletions()
+	s.DeleteObjects()
 	s.WantObjects()
-	if got := s.Product(w.ID); s.Webps(w.Images[0].ID) != 2 || got.Version != after.Version || after.Version != w.Version+1 {
+	if got := s.Product(w.ID); s.CountWebP(w.Images[0].ID) != 2 || got.Version != after.Version || after.Version != w.Version+1 {
 		t.Errorf("%+v", got)
 	}
 	if n := s.Count(`image_attempts WHERE outcome = 'reprocessed'`); n != 1 || s.Count(`image_attempts WHERE outcome = 'lost'`) != 1 {
 		t.Errorf("%d attempts have changed it", n)
 	}
-	if a := s.Attempt(w.Images[0].ID); a.Attempt != 2 || s.Count(`images WHERE attempts = 0`) != 1 {
+	if a := s.LatestAttempt(w.Images[0].ID); a.Attempt != 2 || s.Count(`images WHERE attempts = 0`) != 1 {
 		t.Errorf("%+v", a)
 	}
 }
@@ -118,16 +119,16 @@ func TestReprocessKilledInTheMiddle(t *testing.T) {
 func TestReprocessThatKillsItsProcessIsGivenUp(t *testing.T) {
 	t.Parallel()
 	s := testenv.NewPipeline(t)
-	w := s.Ready("/logo.png")
+	w := s.NewReadyProduct("/logo.png")
 	s.Exec(`DELETE FROM outbox WHERE kind = 'image_job'`)
 	s.Exec(`UPDATE images SET attempts = 5, reprocess = '{}', reprocessing = 'webp', lease_holder = 'gone', claimed_at = now(), lease_until = now()`)
-	s.Host.Answer(http.StatusTeapot) // nobody asks
-	s.Vanish()
-	s.Process(s.Worker)
-	s.Idle()
-	s.Deletions()
+	s.Sources.Answer(http.StatusTeapot) // nobody asks
+	s.LoseWorkers()
+	s.RunReprocessing(s.Worker)
+	s.AwaitReprocessed()
+	s.DeleteObjects()
 	s.WantObjects() // the original is gone too
-	if a := s.Attempt(w.Images[0].ID); a.Outcome != "kept" || a.Code != "worker_crashed" || a.Attempt != 6 {
+	if a := s.LatestAttempt(w.Images[0].ID); a.Outcome != "kept" || a.Code != "worker_crashed" || a.Attempt != 6 {
 		t.Errorf("%+v", a)
 	}
 	if got := s.Product(w.ID); got.Version != w.Version || got.Images[0].Status != "ready" || s.Count("dead_letters") != 0 {
@@ -148,18 +149,18 @@ func TestReprocessThatFailsIsGivenUp(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := testenv.NewPipeline(t)
-			w := s.Ready("/logo.png")
+			w := s.NewReadyProduct("/logo.png")
 			if err := s.Bucket.DeletePrefix(t.Context(), "originals/"+s.ObjectKey(w.ID).String()+"/"); err != nil {
 				t.Fatal(err)
 			}
-			s.Host.Answer(tc.status)
-			asked := s.Host.Requests()
-			s.Process(s.NewWorker(testenv.Hasty))
-			s.Idle()
-			if n := s.Host.Requests() - asked; n != tc.asked {
+			s.Sources.Answer(tc.status)
+			asked := s.Sources.Requests()
+			s.RunReprocessing(s.NewWorker(testenv.RetryAtOnce))
+			s.AwaitReprocessed()
+			if n := s.Sources.Requests() - asked; n != tc.asked {
 				t.Errorf("asked %d times", n)
 			}
-			if a := s.Attempt(w.Images[0].ID); a.Outcome != "kept" || a.Code != tc.code || a.Attempt != tc.asked || !strings.HasPrefix(a.Detail, "webp: ") {
+			if a := s.LatestAttempt(w.Images[0].ID); a.Outcome != "kept" || a.Code != tc.code || a.Attempt != tc.asked || !strings.HasPrefix(a.Detail, "webp: ") {
 				t.Errorf("%+v", a)
 			}
 			if got := s.Product(w.ID); got.Version != w.Version || got.ImageStatus != "ready" {
@@ -173,20 +174,20 @@ func TestReprocessThatFailsIsGivenUp(t *testing.T) {
 func TestReprocessWaitsForTheObjectStore(t *testing.T) {
 	t.Parallel()
 	s := testenv.NewPipeline(t)
-	w := s.Ready("/logo.png")
+	w := s.NewReadyProduct("/logo.png")
 	s.S3.Refuse()
-	s.Process(s.Worker)
+	s.RunReprocessing(s.Worker)
 	testenv.Eventually(t, "there were six attempts", func() bool {
-		s.Again()
+		s.MakeJobsDue()
 		return s.Count(`image_attempts WHERE outcome = 'handed_back'`) >= 6
 	})
 	s.S3.Accept()
-	s.Again()
-	s.Idle()
-	if a := s.Attempt(w.Images[0].ID); a.Outcome != "reprocessed" || a.Attempt != 1 {
+	s.MakeJobsDue()
+	s.AwaitReprocessed()
+	if a := s.LatestAttempt(w.Images[0].ID); a.Outcome != "reprocessed" || a.Attempt != 1 {
 		t.Errorf("%+v", a)
 	}
-	s.Deletions()
+	s.DeleteObjects()
 	s.WantObjects()
 }
 
@@ -194,22 +195,22 @@ func TestReprocessWaitsForTheObjectStore(t *testing.T) {
 func TestReprocessWaitsForTheDatabase(t *testing.T) {
 	t.Parallel()
 	s := testenv.NewPipeline(t)
-	w := s.Ready("/logo.png")
+	w := s.NewReadyProduct("/logo.png")
 	through, p := behindProxy(s, t)
 	var tries atomic.Int32
 	cut := make(chan struct{})
-	s.Process(s.NewWorkerOn(testenv.Hooked{JobStore: through.Jobs, Settling: func(context.Context) {
+	s.RunReprocessing(s.NewWorkerOn(testenv.HookedStore{JobStore: through.Jobs, Settling: func(context.Context) {
 		switch tries.Add(1) {
 		case 1:
 			p.Refuse()
 		case 3:
 			close(cut)
 		}
-	}}, testenv.Hasty))
+	}}, testenv.RetryAtOnce))
 	testenv.Receive(t, "a value", cut)
 	p.Accept()
-	s.Idle()
-	if a := s.Attempt(w.Images[0].ID); a.Outcome != "reprocessed" || a.Attempt != 1 {
+	s.AwaitReprocessed()
+	if a := s.LatestAttempt(w.Images[0].ID); a.Outcome != "reprocessed" || a.Attempt != 1 {
 		t.Errorf("%+v", a)
 	}
 }
@@ -242,21 +243,21 @@ func TestReprocessOfWhatIsRemovedInTheMiddle(t *testing.T) {
 			t.Run(name+" "+when, func(t *testing.T) {
 				t.Parallel()
 				s := testenv.NewPipeline(t)
-				w := s.Ready("/logo.png")
+				w := s.NewReadyProduct("/logo.png")
 				var once atomic.Bool
 				happen := func(context.Context) {
 					if once.CompareAndSwap(false, true) {
 						f(t, s, w)
 					}
 				}
-				hooks := testenv.Hooked{JobStore: s.Jobs, Settling: happen}
+				hooks := testenv.HookedStore{JobStore: s.Jobs, Settling: happen}
 				if when == "before it stores" {
-					hooks = testenv.Hooked{JobStore: s.Jobs, Claimed: happen}
+					hooks = testenv.HookedStore{JobStore: s.Jobs, Claimed: happen}
 				}
-				s.Process(s.NewWorkerOn(hooks, testenv.Hasty))
+				s.RunReprocessing(s.NewWorkerOn(hooks, testenv.RetryAtOnce))
 				testenv.Eventually(t, "it has happened", once.Load)
-				s.Idle()
-				s.Deletions()
+				s.AwaitReprocessed()
+				s.DeleteObjects()
 				if keys := s.Bucket.Keys(); len(keys) > 0 {
 					t.Errorf("left are %q", keys)
 				}
@@ -272,21 +273,21 @@ func TestReprocessOfWhatIsRemovedInTheMiddle(t *testing.T) {
 func TestReprocessIsHandedBack(t *testing.T) {
 	t.Parallel()
 	s := testenv.NewPipeline(t)
-	w := s.Ready("/logo.png")
+	w := s.NewReadyProduct("/logo.png")
 	begun := make(chan struct{})
 	ctx, stop := context.WithCancel(t.Context())
-	worker := s.NewWorkerOn(testenv.Hooked{JobStore: s.Jobs, Claimed: func(ctx context.Context) {
+	imageWorker := s.NewWorkerOn(testenv.HookedStore{JobStore: s.Jobs, Claimed: func(ctx context.Context) {
 		close(begun)
 		<-ctx.Done()
-	}}, testenv.Hasty)
-	verdict := make(chan imaging.Verdict, 1)
+	}}, testenv.RetryAtOnce)
+	verdict := make(chan worker.Verdict, 1)
 	j := testenv.JobOf(w.Images[0])
 	j.Reprocess = true
 	s.Exec(`DELETE FROM outbox WHERE kind = 'image_job'`)
-	go func() { verdict <- worker.Handle(ctx, testenv.Encode(t, j)) }()
+	go func() { verdict <- imageWorker.Handle(ctx, testenv.Encode(t, j)) }()
 	testenv.Receive(t, "a value", begun)
 	stop()
-	if got := testenv.Receive(t, "a value", verdict); got != imaging.Ack && got != imaging.Leave {
+	if got := testenv.Receive(t, "a value", verdict); got != worker.Ack && got != worker.Leave {
 		t.Fatalf("verdict %d", got)
 	}
 	if n := s.Count(`images WHERE reprocess = '{webp}' AND lease_holder IS NULL AND attempts = 0`); n != 1 {
@@ -302,16 +303,16 @@ func TestReprocessInTwoReplicas(t *testing.T) {
 	s := testenv.NewPipeline(t)
 	var all []testenv.Product
 	for range 4 {
-		all = append(all, s.Ready("/logo.png", "/logo.png")) // equal ones share their objects
+		all = append(all, s.NewReadyProduct("/logo.png", "/logo.png")) // equal ones share their objects
 	}
 	for range 2 {
 		service := testenv.NewReplica(testenv.Open(t, s.DSN), s.Cache)
-		s.Process(s.NewWorkerOn(service.Jobs, testenv.Hasty))
+		s.RunReprocessing(s.NewWorkerOn(service.Jobs, testenv.RetryAtOnce))
 	}
-	s.Idle()
+	s.AwaitReprocessed()
 	for _, w := range all {
 		for _, image := range w.Images {
-			if n := s.Count(`image_attempts WHERE image_id = $1 AND outcome = 'reprocessed'`, image.ID); n != 1 || s.Webps(image.ID) != 2 {
+			if n := s.Count(`image_attempts WHERE image_id = $1 AND outcome = 'reprocessed'`, image.ID); n != 1 || s.CountWebP(image.ID) != 2 {
 				t.Errorf("image %s was changed %d times", image.ID, n)
 			}
 		}
@@ -319,7 +320,7 @@ func TestReprocessInTwoReplicas(t *testing.T) {
 			t.Errorf("version %d after %d", got.Version, w.Version)
 		}
 	}
-	s.Deletions()
+	s.DeleteObjects()
 	s.WantObjects()
 }
 
@@ -341,7 +342,7 @@ func TestReprocessWaitsForFirstProcessing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := testenv.NewPipeline(t)
-			s.Ready("/logo.png")
+			s.NewReadyProduct("/logo.png")
 			if tc.inOutbox {
 				s.NewProduct(testenv.Source)
 			}
@@ -356,7 +357,7 @@ func TestReprocessWaitsForFirstProcessing(t *testing.T) {
 			for range 3 {
 				testenv.Receive(t, "a value", q.looked)
 			}
-			if sent := q.Sent(); len(sent) != 0 {
+			if sent := q.Owners(); len(sent) != 0 {
 				t.Errorf("%d jobs were sent", len(sent))
 			}
 		})

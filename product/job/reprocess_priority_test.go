@@ -6,18 +6,17 @@ import (
 
 	"vitrine/bench/testenv"
 	"vitrine/imaging"
+	"vitrine/imaging/worker"
 	"vitrine/product"
 )
 
-// due makes images of an owner ready, and reprocessing of them due.
-func due(c *testenv.Environment, owner int64, reason imaging.Reason, n int) {
+// due makes images of an owner ready, and the making of their WebP variants due.
+func due(c *testenv.Environment, owner int64, n int) {
 	c.T.Helper()
-	priority := map[imaging.Reason]int{imaging.ReasonWebP: 2, imaging.ReasonFocal: 1}[reason]
-	c.Backlog(owner, n)
-	c.Exec(`UPDATE images SET status = 'ready', source_sha256 = $2, variants = '[{}]', reprocess = ARRAY[$3] FROM products
-		WHERE products.id = product_id AND user_id = $1 AND status = 'pending'`, owner, testenv.Digest(1), string(reason))
-	c.Exec(`UPDATE outbox SET priority = $1 FROM images WHERE images.id = subject AND status = 'ready' AND reprocess = ARRAY[$2]`,
-		priority, string(reason))
+	c.AddBacklog(owner, n)
+	c.Exec(`UPDATE images SET status = 'ready', source_sha256 = $2, variants = '[{}]', reprocess = '{webp}' FROM products
+		WHERE products.id = product_id AND user_id = $1 AND status = 'pending'`, owner, testenv.Digest(1))
+	c.Exec(`UPDATE outbox SET priority = 2 FROM images WHERE images.id = subject AND status = 'ready' AND reprocess = '{webp}'`)
 }
 
 // TestFirstProcessingOvertakesReprocessing has a large backlog of reprocessing, and an
@@ -25,12 +24,12 @@ func due(c *testenv.Environment, owner int64, reason imaging.Reason, n int) {
 func TestFirstProcessingOvertakesReprocessing(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
-	due(c, c.User, imaging.ReasonWebP, 300)
+	due(c, c.User, 300)
 	l := testenv.NewJobSink(c)
-	l.Relays(2, testenv.Unlimited)
+	l.RunRelays(2, testenv.Unlimited)
 	begin := func() imaging.Claim { // the only one that is sent
 		t.Helper()
-		claim := l.Begin()
+		claim := l.ClaimNext()
 		if !claim.Reprocess {
 			t.Fatalf("%+v", claim)
 		}
@@ -63,11 +62,11 @@ func TestAskedWorkOvertakesRoutine(t *testing.T) {
 			c.Settle(first, o)
 			c.Exec(`DELETE FROM outbox`)
 			c.Exec(`UPDATE images SET reprocess = '{}'`)
-			due(c, owner(c), imaging.ReasonWebP, 50)
-			c.PatchFocal(w, &product.Focal{X: 0.1, Y: 0.2})
+			due(c, owner(c), 50)
+			c.SetFocal(w, &product.Focal{X: 0.1, Y: 0.2})
 			l := testenv.NewJobSink(c)
-			l.Relays(1, testenv.Unlimited)
-			if claim := l.Begin(); claim.Reason != imaging.ReasonFocal || claim.ImageID != w.Images[0].ID {
+			l.RunRelays(1, testenv.Unlimited)
+			if claim := l.ClaimNext(); claim.Reason != imaging.ReasonFocal || claim.ImageID != w.Images[0].ID {
 				t.Errorf("%s is the first", claim.Reason)
 			}
 		})
@@ -85,15 +84,15 @@ func TestFocalPointOvertakesWebPOfItsImage(t *testing.T) {
 	o.Result.WebPDue = true
 	c.Exec(`DELETE FROM outbox`)
 	c.Settle(first, o)
-	due(c, c.User, imaging.ReasonWebP, 50)
+	due(c, c.User, 50)
 	c.Exec(`UPDATE outbox SET available_at = now() - interval '1 minute' WHERE subject <> $1`, w.Images[0].ID)
-	c.PatchFocal(w, &product.Focal{X: 0.1, Y: 0.2})
+	c.SetFocal(w, &product.Focal{X: 0.1, Y: 0.2})
 	if n := c.Count(`outbox WHERE subject = $1`, w.Images[0].ID); n != 1 {
 		t.Errorf("%d jobs of one image", n)
 	}
 	l := testenv.NewJobSink(c)
-	l.Relays(1, testenv.Unlimited)
-	claim := l.Begin()
+	l.RunRelays(1, testenv.Unlimited)
+	claim := l.ClaimNext()
 	if claim.Reason != imaging.ReasonFocal || claim.ImageID != w.Images[0].ID {
 		t.Errorf("%s is the first", claim.Reason)
 	}
@@ -108,16 +107,16 @@ func TestReprocessingTakesTurns(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
 	other := c.AddUser()
-	due(c, c.User, imaging.ReasonWebP, 50)
-	due(c, other, imaging.ReasonWebP, 2)
+	due(c, c.User, 50)
+	due(c, other, 2)
 	l := testenv.NewJobSink(c)
-	l.Relays(1, testenv.Unlimited)
+	l.RunRelays(1, testenv.Unlimited)
 	for range 4 {
-		claim := l.Begin()
+		claim := l.ClaimNext()
 		c.Settle(claim, imaging.Outcome{Result: &claim.Was, Unchanged: true, Stage: imaging.StageFetch})
 	}
 	turns := map[int64]int{}
-	for _, owner := range l.Sent()[:4] {
+	for _, owner := range l.Owners()[:4] {
 		turns[owner]++
 	}
 	if turns[other] != 2 {
@@ -130,19 +129,19 @@ func TestReprocessingTakesTurns(t *testing.T) {
 func TestReprocessWithoutAPermit(t *testing.T) {
 	t.Parallel()
 	s := testenv.NewPipeline(t)
-	w := s.Ready("/logo.png", "/logo.png")
+	w := s.NewReadyProduct("/logo.png", "/logo.png")
 	s.Exec(`DELETE FROM outbox WHERE kind = 'image_job'`)
 	begun, wake := make(chan struct{}), make(chan struct{})
-	worker := s.NewWorkerOn(testenv.Hooked{JobStore: s.Jobs, Claimed: func(context.Context) { close(begun); <-wake }}, testenv.Hasty)
-	handle := func(i int) imaging.Verdict {
+	imageWorker := s.NewWorkerOn(testenv.HookedStore{JobStore: s.Jobs, Claimed: func(context.Context) { close(begun); <-wake }}, testenv.RetryAtOnce)
+	handle := func(i int) worker.Verdict {
 		j := testenv.JobOf(w.Images[i])
 		j.Reprocess = true
-		return worker.Handle(t.Context(), testenv.Encode(t, j))
+		return imageWorker.Handle(t.Context(), testenv.Encode(t, j))
 	}
-	first := make(chan imaging.Verdict, 1)
+	first := make(chan worker.Verdict, 1)
 	go func() { first <- handle(0) }()
 	testenv.Receive(t, "a value", begun)
-	if got := handle(1); got != imaging.Ack {
+	if got := handle(1); got != worker.Ack {
 		t.Errorf("verdict %d", got)
 	}
 	if n := s.Count(`images WHERE id = $1 AND attempts = 0 AND reprocess = '{webp}' AND lease_holder IS NULL`, w.Images[1].ID); n != 1 {
@@ -152,10 +151,10 @@ func TestReprocessWithoutAPermit(t *testing.T) {
 		t.Errorf("%d jobs", n)
 	}
 	close(wake)
-	if got := testenv.Receive(t, "a value", first); got != imaging.Ack {
+	if got := testenv.Receive(t, "a value", first); got != worker.Ack {
 		t.Errorf("verdict %d", got)
 	}
-	if s.Webps(w.Images[0].ID) != 2 {
+	if s.CountWebP(w.Images[0].ID) != 2 {
 		t.Error("the first image has no WebP variants")
 	}
 }
@@ -164,28 +163,28 @@ func TestReprocessWithoutAPermit(t *testing.T) {
 func TestReprocessingSurvivesAWipe(t *testing.T) {
 	t.Parallel()
 	s := testenv.NewPipeline(t)
-	w := s.Ready("/logo.png", "/logo.png")
-	s.Queue.Consuming.Store(2) // both are sent, and nobody takes them
+	w := s.NewReadyProduct("/logo.png", "/logo.png")
+	s.Queue.SetConsumers(2) // both are sent, and nobody takes them
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- s.Relay().Run(ctx) }()
-	testenv.Receive(t, "a value", s.Queue.Waiting)
-	testenv.Receive(t, "a value", s.Queue.Waiting)
+	go func() { ended <- s.NewRelay().Run(ctx) }()
+	testenv.Receive(t, "a value", s.Queue.Messages)
+	testenv.Receive(t, "a value", s.Queue.Messages)
 	testenv.Eventually(t, "the relay is done with them", func() bool { return s.Count("outbox WHERE kind = 'image_job'") == 0 })
 	stop()
 	if err := testenv.Receive(t, "a value", ended); err != nil {
 		t.Fatal(err)
 	}
-	s.Queue.Consuming.Store(0)
+	s.Queue.SetConsumers(0)
 	s.Exec(`UPDATE images SET queued_at = now() - interval '31 seconds'`)
 	s.Reconcile(testenv.EmptyQueue)
 	if n := s.Count("outbox WHERE kind = 'image_job' AND priority = 2"); n != 2 {
 		t.Errorf("%d jobs", n)
 	}
-	s.Process(s.Worker)
-	s.Idle()
+	s.RunReprocessing(s.Worker)
+	s.AwaitReprocessed()
 	for _, image := range w.Images {
-		if s.Webps(image.ID) != 2 {
+		if s.CountWebP(image.ID) != 2 {
 			t.Errorf("image %s has no WebP variants", image.ID)
 		}
 	}
@@ -196,12 +195,12 @@ func TestReprocessingSurvivesAWipe(t *testing.T) {
 func TestRetryOvertakesABacklogOfReprocessing(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
-	due(c, c.User, imaging.ReasonWebP, 2500)
+	due(c, c.User, 2500)
 	w := c.NewProduct(testenv.Source)
 	c.Exec(`UPDATE outbox SET in_queue = false, owner = NULL, available_at = now() - interval '1 minute'`)
 	c.Exec(`UPDATE outbox SET available_at = now() WHERE subject = $1`, w.Images[0].ID)
 	l := testenv.NewJobSink(c)
-	l.Relays(1, testenv.Unlimited)
+	l.RunRelays(1, testenv.Unlimited)
 	if j := testenv.Receive(t, "a value", l.Jobs); j.Reprocess || j.ImageID != w.Images[0].ID {
 		t.Errorf("%+v was the first", j)
 	}

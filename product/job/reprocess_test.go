@@ -35,45 +35,45 @@ func TestReprocessOfASource(t *testing.T) {
 	}{
 		"the same":         {func(*testenv.Pipeline) {}, "unchanged", "", false, 0},
 		"with another tag": {func(s *testenv.Pipeline) { s.Exec(`UPDATE images SET source_etag = '"old"'`) }, "unchanged", "", false, 1},
-		"another":          {func(s *testenv.Pipeline) { s.Host.Serve(imagingtest.PNG(imagingtest.Corners(240, 200))) }, "reprocessed", "", true, 1},
-		"gone":             {func(s *testenv.Pipeline) { s.Host.Serve(nil) }, "kept", "source_not_found", false, 0},
+		"another":          {func(s *testenv.Pipeline) { s.Sources.Serve(imagingtest.PNG(imagingtest.Corners(240, 200))) }, "reprocessed", "", true, 1},
+		"gone":             {func(s *testenv.Pipeline) { s.Sources.Serve(nil) }, "kept", "source_not_found", false, 0},
 		"damaged": {func(s *testenv.Pipeline) {
-			s.Host.Serve(imagingtest.Truncated(imagingtest.PNG(imagingtest.Logo(100, 100))))
+			s.Sources.Serve(imagingtest.Truncated(imagingtest.PNG(imagingtest.Logo(100, 100))))
 		},
 			"kept", "corrupt_image", false, 1},
-		"refused": {func(s *testenv.Pipeline) { s.Host.Answer(http.StatusForbidden) }, "kept", "source_denied", false, 0},
+		"refused": {func(s *testenv.Pipeline) { s.Sources.Answer(http.StatusForbidden) }, "kept", "source_denied", false, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := testenv.NewPipeline(t)
-			w := s.Ready("/logo.png")
-			s.Process(s.Worker)
-			s.Idle()
-			before, named := s.Product(w.ID), s.Named()
+			w := s.NewReadyProduct("/logo.png")
+			s.RunReprocessing(s.Worker)
+			s.AwaitReprocessed()
+			before, named := s.Product(w.ID), s.NamedKeys()
 			tc.change(s)
-			sent := s.Host.Downloads()
+			sent := s.Sources.Downloads()
 			if begun := reprocess(s, w.ID); begun != (job.Reprocessing{Reprocessing: 1}) {
 				t.Errorf("%+v", begun)
 			}
-			s.Idle()
+			s.AwaitReprocessed()
 			image := w.Images[0].ID
-			if n := s.Host.Downloads() - sent; n != tc.sent {
+			if n := s.Sources.Downloads() - sent; n != tc.sent {
 				t.Errorf("%d files were sent", n)
 			}
 			if tc.outcome == "unchanged" && s.Count(`images WHERE source_etag = '"old"'`) != 0 {
 				t.Error("the new tag was not kept")
 			}
-			if a := s.Attempt(image); a.Outcome != tc.outcome || a.Code != tc.code || !strings.HasPrefix(a.Detail, "reprocess") {
+			if a := s.LatestAttempt(image); a.Outcome != tc.outcome || a.Code != tc.code || !strings.HasPrefix(a.Detail, "reprocess") {
 				t.Errorf("%+v", a)
 			}
 			after := s.Product(w.ID)
 			if grown := after.Version != before.Version; grown != tc.grows || after.ImageStatus != "ready" {
 				t.Errorf("%+v, before it was %+v", after, before)
 			}
-			if changed := strings.Join(s.Named(), " ") != strings.Join(named, " "); changed != tc.grows {
-				t.Errorf("named are %q, before %q", s.Named(), named)
+			if changed := strings.Join(s.NamedKeys(), " ") != strings.Join(named, " "); changed != tc.grows {
+				t.Errorf("named are %q, before %q", s.NamedKeys(), named)
 			}
-			if s.Webps(image) != 2 {
+			if s.CountWebP(image) != 2 {
 				t.Error("the WebP variants are gone")
 			}
 			if tc.grows { // until the deletions are due, the old URLs still lead somewhere
@@ -84,7 +84,7 @@ func TestReprocessOfASource(t *testing.T) {
 					}
 				}
 			}
-			s.Deletions()
+			s.DeleteObjects()
 			s.WantObjects()
 		})
 	}
@@ -93,7 +93,7 @@ func TestReprocessOfASource(t *testing.T) {
 func TestReprocessBeginsFailedImagesAnew(t *testing.T) {
 	t.Parallel()
 	s := testenv.NewPipeline(t)
-	w := s.Ready("/logo.png")
+	w := s.NewReadyProduct("/logo.png")
 	s.Exec(`DELETE FROM outbox`)
 	s.Exec(`UPDATE images SET reprocess = '{}'`)
 	w = s.SetImages(w.ID, w.Images[0].Source, "https://a.example/2.png", "https://a.example/3.png")
@@ -125,9 +125,9 @@ func TestReprocessBeginsFailedImagesAnew(t *testing.T) {
 func TestReprocessWithAnotherPipelineVersion(t *testing.T) {
 	t.Parallel()
 	s := testenv.NewPipeline(t)
-	w := s.Ready("/logo.png")
+	w := s.NewReadyProduct("/logo.png")
 	image := w.Images[0].ID
-	s.ProcessAll(s.Worker)
+	s.ReprocessAll(s.Worker)
 	steps := []struct {
 		name    string
 		worker  worker.Config
@@ -145,14 +145,14 @@ func TestReprocessWithAnotherPipelineVersion(t *testing.T) {
 			s.Exec(`UPDATE images SET pipeline_version = $1`, step.version)
 		}
 		reprocess(s, w.ID)
-		s.ProcessAll(s.NewWorker(step.worker))
-		if n := s.Webps(image); n != step.webp {
+		s.ReprocessAll(s.NewWorker(step.worker))
+		if n := s.CountWebP(image); n != step.webp {
 			t.Errorf("%s: %d WebP variants", step.name, n)
 		}
 		if kept := *s.Product(w.ID).Images[0].URL == before; kept != step.keeps {
 			t.Errorf("%s: the main variant is at %s, before it was at %s", step.name, *s.Product(w.ID).Images[0].URL, before)
 		}
-		s.Deletions()
+		s.DeleteObjects()
 		s.WantObjects()
 	}
 }
@@ -160,7 +160,7 @@ func TestReprocessWithAnotherPipelineVersion(t *testing.T) {
 func TestReprocessAll(t *testing.T) {
 	t.Parallel()
 	s := testenv.NewPipeline(t)
-	a, b, c := s.Ready("/logo.png"), s.Ready("/logo.png"), s.Ready("/logo.png")
+	a, b, c := s.NewReadyProduct("/logo.png"), s.NewReadyProduct("/logo.png"), s.NewReadyProduct("/logo.png")
 	s.NewProduct(testenv.Source) // pending
 	s.Exec(`UPDATE images SET reprocess = '{}' WHERE id <> $1`, a.Images[0].ID)
 	s.Exec(`DELETE FROM outbox WHERE subject <> $1`, a.Images[0].ID)
@@ -191,7 +191,7 @@ func TestReprocessAll(t *testing.T) {
 func newArchive(t *testing.T) *testenv.Pipeline {
 	t.Helper()
 	s := testenv.NewPipeline(t)
-	w := s.Ready("/logo.png")
+	w := s.NewReadyProduct("/logo.png")
 	s.Exec(`DELETE FROM outbox`)
 	s.Exec(`UPDATE images SET reprocess = '{}'`)
 	s.Exec(`INSERT INTO products (user_id, product_name, product_price, product_images)

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"vitrine/bench/testenv"
-	"vitrine/imaging"
 	"vitrine/imaging/imagingtest"
 	"vitrine/imaging/process"
 	"vitrine/imaging/worker"
@@ -21,7 +20,7 @@ import (
 func wantNamed(s *testenv.Pipeline) {
 	s.T.Helper()
 	stored := s.Bucket.Keys()
-	for _, key := range s.Named() {
+	for _, key := range s.NamedKeys() {
 		if !slices.Contains(stored, key) {
 			s.T.Errorf("%s is named and not there", key)
 		}
@@ -41,10 +40,10 @@ func keysOf(s *testenv.Pipeline, image testenv.Image) []string {
 func TestDuplicatesOfTwoPipelineVersions(t *testing.T) {
 	t.Parallel()
 	s := testenv.NewPipeline(t)
-	s.Host.Serve(imagingtest.JPEG(imagingtest.Photo(400, 300, 5), 95, 1))
-	w := s.NewProduct(s.Host.URL+"/logo.png", s.Host.URL+"/logo.png")
-	s.First(s.NewWorker(worker.Config{Process: process.Config{SSIMTarget: 0.81}}), w.Images[0])
-	s.First(s.NewWorker(worker.Config{Process: process.Config{SSIMTarget: 0.998}}), w.Images[1])
+	s.Sources.Serve(imagingtest.JPEG(imagingtest.Photo(400, 300, 5), 95, 1))
+	w := s.NewProduct(s.Sources.URL+"/logo.png", s.Sources.URL+"/logo.png")
+	s.ProcessFirst(s.NewWorker(worker.Config{Process: process.Config{SSIMTarget: 0.81}}), w.Images[0])
+	s.ProcessFirst(s.NewWorker(worker.Config{Process: process.Config{SSIMTarget: 0.998}}), w.Images[1])
 	old := keysOf(s, w.Images[0])
 	for _, key := range keysOf(s, w.Images[1]) {
 		if slices.Contains(old, key) {
@@ -62,23 +61,23 @@ func TestDuplicatesOfTwoPipelineVersions(t *testing.T) {
 func TestDuplicateWhoseSquareIsNotMadeYet(t *testing.T) {
 	t.Parallel()
 	s := testenv.NewPipeline(t)
-	w := s.NewProduct(s.Host.URL+"/logo.png", s.Host.URL+"/logo.png")
-	s.First(s.Worker, w.Images[0])
+	w := s.NewProduct(s.Sources.URL+"/logo.png", s.Sources.URL+"/logo.png")
+	s.ProcessFirst(s.Worker, w.Images[0])
 	for _, image := range w.Images {
 		patch := product.ImagePatch{Focal: &product.Focal{X: 0.1, Y: 0.2}}
 		if _, err := s.PatchImage(t.Context(), product.Everything(), w.ID, image.ID, patch, product.Precondition{}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	s.First(s.Worker, w.Images[1])
-	s.Process(s.Worker)
-	s.Idle()
+	s.ProcessFirst(s.Worker, w.Images[1])
+	s.RunReprocessing(s.Worker)
+	s.AwaitReprocessed()
 	for i, image := range w.Images {
 		if keys := keysOf(s, image); !strings.Contains(keys[3], "/square-100-200") {
 			t.Errorf("the square of image %d is %s", i, keys[3])
 		}
 	}
-	s.Deletions()
+	s.DeleteObjects()
 	wantNamed(s)
 }
 
@@ -86,8 +85,8 @@ func TestDuplicateWhoseSquareIsNotMadeYet(t *testing.T) {
 func TestDuplicateWaitsForTheObjectStore(t *testing.T) {
 	t.Parallel()
 	s := testenv.NewPipeline(t)
-	w := s.NewProduct(s.Host.URL+"/logo.png", s.Host.URL+"/logo.png")
-	s.First(s.Worker, w.Images[0])
+	w := s.NewProduct(s.Sources.URL+"/logo.png", s.Sources.URL+"/logo.png")
+	s.ProcessFirst(s.Worker, w.Images[0])
 	s.S3.Refuse()
 	body, err := testenv.JobOf(w.Images[1]).Encode()
 	if err != nil {
@@ -95,7 +94,7 @@ func TestDuplicateWaitsForTheObjectStore(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if verdict := s.Worker.Handle(ctx, body); verdict != imaging.Ack || ctx.Err() != nil {
+	if verdict := s.Worker.Handle(ctx, body); verdict != worker.Ack || ctx.Err() != nil {
 		t.Fatalf("the try ended with %d, %v", verdict, ctx.Err())
 	}
 	if n := s.Count(`images WHERE id = $1 AND status = 'pending' AND attempts = 0 AND deferrals = 1`, w.Images[1].ID); n != 1 {
@@ -103,7 +102,7 @@ func TestDuplicateWaitsForTheObjectStore(t *testing.T) {
 	}
 	s.S3.Accept()
 	s.Exec(`UPDATE images SET queued_at = clock_timestamp() WHERE status = 'pending'`)
-	s.First(s.Worker, w.Images[1])
+	s.ProcessFirst(s.Worker, w.Images[1])
 	if got := s.Product(w.ID); got.ImageStatus != "ready" {
 		t.Errorf("%+v", got)
 	}
@@ -114,20 +113,20 @@ func TestDuplicateWaitsForTheObjectStore(t *testing.T) {
 func TestReprocessingOvertaken(t *testing.T) {
 	t.Parallel()
 	s := testenv.NewPipeline(t)
-	w := s.Ready("/logo.png")
+	w := s.NewReadyProduct("/logo.png")
 	stored, wake := make(chan struct{}), make(chan struct{})
-	s.Process(s.NewWorkerOn(testenv.Hooked{JobStore: s.Jobs, Settling: func(context.Context) {
+	s.RunReprocessing(s.NewWorkerOn(testenv.HookedStore{JobStore: s.Jobs, Settling: func(context.Context) {
 		close(stored)
 		<-wake
-	}}, testenv.Unhurried))
+	}}, testenv.RetryLater))
 	testenv.Receive(t, "a value", stored)
-	s.PatchFocal(w, &product.Focal{X: 0.1, Y: 0.2})
-	if n := s.Count(testenv.FocalWork); n != 1 {
+	s.SetFocal(w, &product.Focal{X: 0.1, Y: 0.2})
+	if n := s.Count(testenv.DueFocal); n != 1 {
 		t.Errorf("%d images wait for a square", n)
 	}
-	s.Process(s.Worker)
-	s.Vanish()
-	s.Idle()
+	s.RunReprocessing(s.Worker)
+	s.LoseWorkers()
+	s.AwaitReprocessed()
 	close(wake)
 	if keys := keysOf(s, w.Images[0]); len(keys) != 6 || !strings.Contains(keys[3], "/square-100-200") {
 		t.Errorf("%q", keys)
@@ -135,7 +134,7 @@ func TestReprocessingOvertaken(t *testing.T) {
 	if n := s.Count(`image_attempts WHERE outcome = 'reprocessed'`); n != 2 {
 		t.Errorf("%d attempts have changed it", n)
 	}
-	s.Deletions()
+	s.DeleteObjects()
 	wantNamed(s)
 }
 
@@ -144,15 +143,15 @@ func TestReprocessingOvertaken(t *testing.T) {
 func TestReprocessingOfAFailingHostEnds(t *testing.T) {
 	t.Parallel()
 	s := testenv.NewPipeline(t)
-	w := s.Ready("/logo.png", "/logo.png", "/logo.png")
+	w := s.NewReadyProduct("/logo.png", "/logo.png", "/logo.png")
 	if err := s.Bucket.DeletePrefix(t.Context(), "originals/"+s.ObjectKey(w.ID).String()+"/"); err != nil {
 		t.Fatal(err)
 	}
-	s.Host.Answer(http.StatusBadGateway)
-	s.Process(s.NewWorker(testenv.Hasty))
-	s.Idle()
+	s.Sources.Answer(http.StatusBadGateway)
+	s.RunReprocessing(s.NewWorker(testenv.RetryAtOnce))
+	s.AwaitReprocessed()
 	for _, image := range w.Images {
-		if a := s.Attempt(image.ID); a.Outcome != "kept" || a.Code != "source_unavailable" || a.Attempt != 5 {
+		if a := s.LatestAttempt(image.ID); a.Outcome != "kept" || a.Code != "source_unavailable" || a.Attempt != 5 {
 			t.Errorf("%+v", a)
 		}
 	}

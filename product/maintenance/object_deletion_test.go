@@ -22,7 +22,7 @@ func TestDeletionRelay(t *testing.T) {
 		c.Settle(claim, testenv.ReadyOutcome(claim, testenv.Digest(min(i, 1)))) // the last two have the same content
 	}
 	failures := 1
-	d := testenv.Deleter{Seen: make(chan string, 10), F: func() error {
+	d := testenv.Deleter{Deleted: make(chan string, 10), Before: func() error {
 		if failures--; failures >= 0 {
 			return testenv.ErrDown
 		}
@@ -32,18 +32,18 @@ func TestDeletionRelay(t *testing.T) {
 	// What another image still has stays.
 	c.SetImages(w.ID, testenv.Source, "https://a.example/2.png")
 	testenv.Eventually(t, "the deletion is done", func() bool { return c.Count("outbox WHERE kind = 'delete_objects'") == 0 })
-	if len(d.Seen) != 0 {
-		t.Errorf("%s was deleted", <-d.Seen)
+	if len(d.Deleted) != 0 {
+		t.Errorf("%s was deleted", <-d.Deleted)
 	}
 	c.SetImages(w.ID, testenv.Source)
 	prefix := "products/" + c.ObjectKey(w.ID).String() + "/"
-	if got := testenv.Receive(t, "a value", d.Seen); got != prefix+testenv.Digest(1)+"/" {
+	if got := testenv.Receive(t, "a value", d.Deleted); got != prefix+testenv.Digest(1)+"/" {
 		t.Errorf("%s was deleted", got)
 	}
 	if err := c.Delete(t.Context(), product.Everything(), w.ID, product.Precondition{}); err != nil {
 		t.Fatal(err)
 	}
-	if got := testenv.Receive(t, "a value", d.Seen); got != prefix+testenv.Digest(0)+"/" {
+	if got := testenv.Receive(t, "a value", d.Deleted); got != prefix+testenv.Digest(0)+"/" {
 		t.Errorf("%s was deleted", got)
 	}
 }
@@ -63,7 +63,7 @@ func TestReserveWaitsForDeletion(t *testing.T) {
 		c.Exec(`INSERT INTO outbox (kind, subject, payload) VALUES ('delete_objects', $1, $2)`, claim.ObjectKey, string(payload))
 	}
 	begun, end := make(chan struct{}), make(chan struct{})
-	d := testenv.Deleter{Seen: make(chan string, 10), F: func() error {
+	d := testenv.Deleter{Deleted: make(chan string, 10), Before: func() error {
 		close(begun)
 		<-end
 		return nil
@@ -87,11 +87,11 @@ func TestReserveWaitsForDeletion(t *testing.T) {
 	if err := testenv.Receive(t, "a value", reserved); err != nil {
 		t.Fatal(err)
 	}
-	testenv.Receive(t, "a value", d.Seen)
+	testenv.Receive(t, "a value", d.Deleted)
 	// Once reserved it is safe: the handler would panic on a second begin.
 	queue()
 	testenv.Eventually(t, "the second deletion is done", func() bool { return c.Count("outbox WHERE kind = 'delete_objects'") == 0 })
-	if len(d.Seen) != 0 {
+	if len(d.Deleted) != 0 {
 		t.Error("reserved objects were deleted")
 	}
 }
@@ -146,7 +146,7 @@ func TestDeletionLosesItsSession(t *testing.T) {
 	c := testenv.New(t)
 	w := c.NewProduct(testenv.Source)
 	store := reservedWhileDeleting(c, w)
-	d := testenv.Deleter{Seen: make(chan string, 10), F: func() error {
+	d := testenv.Deleter{Deleted: make(chan string, 10), Before: func() error {
 		c.Exec(`SELECT pg_terminate_backend(pid) FROM pg_locks
 			WHERE locktype = 'advisory' AND granted AND
 				(classid, objid) = (hashtextextended($1, 0) >> 32 & 4294967295, hashtextextended($1, 0) & 4294967295)`,
@@ -156,7 +156,7 @@ func TestDeletionLosesItsSession(t *testing.T) {
 		return nil
 	}}
 	testenv.Run(t, maintenance.NewDeletionRelay(c.Store, c.Outbox, c.Jobs, d, nil, testenv.Quiet()).Run)
-	testenv.Receive(t, "a value", d.Seen)
+	testenv.Receive(t, "a value", d.Deleted)
 	waitProcessedAgain(c, w)
 }
 
@@ -164,10 +164,10 @@ func TestDeletionLosesItsSession(t *testing.T) {
 // deletion has lost its lock, until another process goes on with the row.
 func TestDeletionLosesTheDatabase(t *testing.T) {
 	t.Parallel()
-	c, p := testenv.Proxied(t)
+	c, p := testenv.NewBehindProxy(t)
 	w := c.NewProduct(testenv.Source)
 	store := reservedWhileDeleting(c, w)
-	d := testenv.Deleter{Seen: make(chan string, 10), F: func() error {
+	d := testenv.Deleter{Deleted: make(chan string, 10), Before: func() error {
 		p.Refuse()
 		store()
 		return nil
@@ -177,7 +177,7 @@ func TestDeletionLosesTheDatabase(t *testing.T) {
 	go func() {
 		done <- maintenance.NewDeletionRelay(c.Store, c.Outbox, c.Jobs, d, nil, testenv.Quiet()).Run(ctx)
 	}()
-	testenv.Receive(t, "a value", d.Seen)
+	testenv.Receive(t, "a value", d.Deleted)
 	stop()
 	if err := testenv.Receive(t, "a value", done); err != nil {
 		t.Fatal(err)
@@ -187,7 +187,7 @@ func TestDeletionLosesTheDatabase(t *testing.T) {
 		t.Fatal("it was noticed at once: the test shows nothing")
 	}
 	c.Exec(`UPDATE outbox SET claimed_until = now() WHERE kind = 'delete_objects'`)
-	d.F = func() error { return errors.New("deleted what is in use") }
+	d.Before = func() error { return errors.New("deleted what is in use") }
 	testenv.Run(t, maintenance.NewDeletionRelay(c.Store, c.Outbox, c.Jobs, d, nil, testenv.Quiet()).Run)
 	waitProcessedAgain(c, w)
 }
@@ -199,7 +199,7 @@ func TestDeletionOfWhatIsUsedComesAgain(t *testing.T) {
 	c := testenv.New(t)
 	w := c.NewProduct(testenv.Source)
 	reservedWhileDeleting(c, w)()
-	d := testenv.Deleter{Seen: make(chan string, 10), F: func() error { return errors.New("deleted what is in use") }}
+	d := testenv.Deleter{Deleted: make(chan string, 10), Before: func() error { return errors.New("deleted what is in use") }}
 	c.Exec(`CREATE SEQUENCE failures`) // counts what is undone, too
 	c.Exec(`CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$
 		BEGIN PERFORM nextval('failures'); RAISE 'no'; END $$`)

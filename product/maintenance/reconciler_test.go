@@ -279,7 +279,7 @@ func TestReconcileGoesOnAfterAFailure(t *testing.T) {
 // what they could not renew while the database was away.
 func TestReconcileLeavesLeasesAfterAnOutage(t *testing.T) {
 	t.Parallel()
-	c, p := testenv.Proxied(t)
+	c, p := testenv.NewBehindProxy(t)
 	w := c.NewProduct(testenv.Source, testenv.Source)
 	alive := c.Claim(w.Images[0], "alive")
 	c.Claim(w.Images[1], "dead")
@@ -289,7 +289,7 @@ func TestReconcileLeavesLeasesAfterAnOutage(t *testing.T) {
 	testenv.WantErr(t, r.Pass(t.Context()), product.ErrUnavailable)
 	failed := time.Now()
 	for _, image := range w.Images {
-		c.Expire(image)
+		c.ExpireLease(image)
 	}
 	p.Accept()
 	pass := func() {
@@ -323,7 +323,7 @@ func TestReconcilerStartsWithoutLeases(t *testing.T) {
 	c := testenv.New(t)
 	w := c.NewProduct(testenv.Source, testenv.Source)
 	c.Claim(w.Images[0], "w")
-	c.Expire(w.Images[0])
+	c.ExpireLease(w.Images[0])
 	c.Exec(`DELETE FROM outbox`)
 	c.Exec(`UPDATE images SET queued_at = now() - interval '1 hour'`)
 	testenv.Run(t, maintenance.NewReconciler(c.Store, maintenance.Steps(testenv.EmptyQueue), testenv.Quiet()).Run)

@@ -17,7 +17,7 @@ func TestQueueWiped(t *testing.T) {
 	i := testenv.NewInstallation(t)
 	var brokers []*queue.Broker
 	for range 2 {
-		brokers = append(brokers, i.Replica(0, testenv.Unlimited))
+		brokers = append(brokers, i.RunReplica(0, testenv.Unlimited))
 	}
 	const jobs = 1000
 	inQueue := func(sent string) bool {
@@ -25,12 +25,12 @@ func TestQueueWiped(t *testing.T) {
 		return err == nil && depth >= jobs && i.Count("outbox") == 0 &&
 			i.Count("images WHERE queued_at > cast($1 AS timestamptz)", sent) == jobs
 	}
-	i.Backlog(i.User, jobs)
+	i.AddBacklog(i.User, jobs)
 	testenv.Eventually(t, "all jobs are in the queue", func() bool { return inQueue("-infinity") })
 	var wiped string
 	i.Scan(&wiped, `SELECT clock_timestamp()`)
 	start := time.Now()
-	i.Remove("images")
+	i.DeleteQueue("images")
 	testenv.Eventually(t, "all jobs are in the new queue", func() bool { return inQueue(wiped) })
 	t.Logf("%d jobs were in the new queue after %s", jobs, time.Since(start))
 }
@@ -42,13 +42,13 @@ func TestQueueWipedAtWork(t *testing.T) {
 	t.Parallel()
 	i := testenv.NewInstallation(t)
 	const jobs = 300
-	i.Backlog(i.User, jobs)
+	i.AddBacklog(i.User, jobs)
 	for range 2 {
-		i.Replica(2, outbox.Limits{PerOwner: 16})
+		i.RunReplica(2, outbox.Limits{PerOwner: 16})
 	}
-	testenv.Eventually(t, "work goes on", func() bool { return i.DoneFor(i.User) >= 50 })
+	testenv.Eventually(t, "work goes on", func() bool { return i.FinishedFor(i.User) >= 50 })
 	start := time.Now()
-	i.Remove("images")
+	i.DeleteQueue("images")
 	testenv.Eventually(t, "all pictures are ready", func() bool { return i.Count("images WHERE status = 'ready'") == jobs })
 	t.Logf("the rest of %d jobs was done after %s", jobs, time.Since(start))
 }

@@ -20,21 +20,19 @@ import (
 func TestNewcomerDoesNotWait(t *testing.T) {
 	t.Parallel()
 	i := testenv.NewInstallation(t)
-	i.Backlog(i.User, 1500)
+	i.AddBacklog(i.User, 1500)
 	for range 2 {
-		i.Replica(2, outbox.Limits{PerOwner: 100})
+		i.RunReplica(2, outbox.Limits{PerOwner: 100})
 	}
-	testenv.Eventually(t, "the backlog is being worked on", func() bool { return i.DoneFor(i.User) >= 50 })
+	testenv.Eventually(t, "the backlog is being worked on", func() bool { return i.FinishedFor(i.User) >= 50 })
 	newcomer := i.AddUser()
 	_, err := i.Create(t.Context(), product.NewProduct{UserID: newcomer, Name: "x", Images: []string{testenv.Source}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	before := i.DoneFor(i.User)
-	testenv.Eventually(t, "the newcomer's picture is done", func() bool { return i.DoneFor(newcomer) == 1 })
-	i.Mu.Lock()
-	behind := slices.Index(i.Done, newcomer) - before
-	i.Mu.Unlock()
+	before := i.FinishedFor(i.User)
+	testenv.Eventually(t, "the newcomer's picture is done", func() bool { return i.FinishedFor(newcomer) == 1 })
+	behind := slices.Index(i.Finished(), newcomer) - before
 	t.Logf("%d jobs of 1500 were done before", behind)
 	// 32 wait, 4 are at work, and some are done while the relay takes notice.
 	if behind > 100 {
@@ -47,14 +45,14 @@ func TestNewcomerDoesNotWait(t *testing.T) {
 func TestFewJobsWait(t *testing.T) {
 	t.Parallel()
 	i := testenv.NewInstallation(t)
-	i.Backlog(i.User, 300)
-	i.Backlog(i.AddUser(), 300)
+	i.AddBacklog(i.User, 300)
+	i.AddBacklog(i.AddUser(), 300)
 	limits := outbox.Limits{PerOwner: 100}
 	for range 2 {
-		i.Replica(0, limits)
+		i.RunReplica(0, limits)
 	}
 	testenv.Eventually(t, "jobs are sent", func() bool { return i.Count("outbox") <= 600-32 })
-	broker := i.Broker(0, i.Jobs)
+	broker := i.RunBroker(0, i.Jobs)
 	testenv.Eventually(t, "there is a session", func() bool { return broker.Check(t.Context()) == nil })
 	pass(i.Environment, outbox.NewJobRelay(i.Outbox, broker, limits, nil, testenv.Quiet()))
 	if n := 600 - i.Count("outbox"); n != 32 {
@@ -73,8 +71,8 @@ func TestJobsWithoutAnOwner(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
 	other := c.AddUser()
-	c.Backlog(c.User, 40)
-	c.Backlog(other, 1)
+	c.AddBacklog(c.User, 40)
+	c.AddBacklog(other, 1)
 	c.Exec(`INSERT INTO outbox (kind, subject, payload) SELECT 'image_job', id, '{"image_id": "` + uuid.NewString() +
 		`", "generation": 1}' FROM gen_random_uuid() AS id`) // of a product that was deleted
 	l := testenv.NewJobSink(c)
@@ -84,8 +82,8 @@ func TestJobsWithoutAnOwner(t *testing.T) {
 		}
 		return make([]error, len(messages))
 	}), testenv.Unlimited, nil, testenv.Quiet()).Run)
-	testenv.Eventually(t, "all jobs are sent", func() bool { return c.Count("outbox") == 0 && len(l.Sent()) == 41 })
-	if at := slices.Index(l.Sent(), other); at > 2 {
+	testenv.Eventually(t, "all jobs are sent", func() bool { return c.Count("outbox") == 0 && len(l.Owners()) == 41 })
+	if at := slices.Index(l.Owners(), other); at > 2 {
 		t.Errorf("the other owner's job was number %d", at+1)
 	}
 }

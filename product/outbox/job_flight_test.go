@@ -20,13 +20,13 @@ func TestWhatIsNotInFlight(t *testing.T) {
 		"put off": func(_ *testing.T, c *testenv.Environment, l *testenv.JobSink) {
 			o := testenv.FailedOutcome(imaging.CodeSourceUnavailable)
 			o.Retry, o.RetryIn = true, time.Hour
-			c.Settle(l.Begin(), o)
+			c.Settle(l.ClaimNext(), o)
 		},
 		"failed": func(_ *testing.T, c *testenv.Environment, l *testenv.JobSink) {
-			c.Settle(l.Begin(), testenv.FailedOutcome(imaging.CodeSourceNotFound))
+			c.Settle(l.ClaimNext(), testenv.FailedOutcome(imaging.CodeSourceNotFound))
 		},
 		"deleted": func(t *testing.T, c *testenv.Environment, l *testenv.JobSink) {
-			claim := l.Begin()
+			claim := l.ClaimNext()
 			if err := c.Delete(t.Context(), product.Everything(), claim.ProductID, product.Precondition{}); err != nil {
 				t.Fatal(err)
 			}
@@ -39,7 +39,7 @@ func TestWhatIsNotInFlight(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := testenv.New(t)
-			c.Backlog(c.User, 2)
+			c.AddBacklog(c.User, 2)
 			l := testenv.NewJobSink(c)
 			testenv.Run(t, outbox.NewJobRelay(c.Outbox, l, outbox.Limits{PerOwner: 1}, nil, testenv.Quiet()).Run)
 			end(t, c, l)
@@ -58,7 +58,7 @@ func TestLostJobsAreSentAgain(t *testing.T) {
 			c.Exec(`UPDATE images SET queued_at = now() - interval '31 seconds' WHERE sent`)
 		},
 		"worker": func(_ *testing.T, c *testenv.Environment, l *testenv.JobSink) {
-			claim := l.Begin()
+			claim := l.ClaimNext()
 			c.Exec(`UPDATE images SET lease_until = now() - interval '3 seconds', queued_at = now() - interval '31 seconds'
 				WHERE id = $1`, claim.ImageID)
 		},
@@ -66,16 +66,16 @@ func TestLostJobsAreSentAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := testenv.New(t)
-			c.Backlog(c.User, 1)
+			c.AddBacklog(c.User, 1)
 			l := testenv.NewJobSink(c)
 			testenv.Run(t, outbox.NewJobRelay(c.Outbox, l, outbox.Limits{PerOwner: 1}, nil, testenv.Quiet()).Run)
 			lose(t, c, l)
 			testenv.Eventually(t, "the relay is done with it", func() bool { return c.Count("outbox") == 0 })
 			c.Reconcile(testenv.EmptyQueue)
-			claim := l.Begin()
-			c.Backlog(c.User, 1)
+			claim := l.ClaimNext()
+			c.AddBacklog(c.User, 1)
 			c.Settle(claim, testenv.ReadyOutcome(claim, testenv.Digest(1)))
-			l.Begin()
+			l.ClaimNext()
 		})
 	}
 }
@@ -86,7 +86,7 @@ func TestLostJobsAreSentAgain(t *testing.T) {
 func TestRelayKilledBetweenClaimAndPublish(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
-	c.Backlog(c.User, 5)
+	c.AddBacklog(c.User, 5)
 	store := testenv.Open(t, c.DSN)
 	ctx, kill := context.WithCancel(t.Context())
 	err := outbox.NewJobRelay(outbox.New(store), publisher(func(context.Context, []outbox.Message) []error {
@@ -105,7 +105,7 @@ func TestRelayKilledBetweenClaimAndPublish(t *testing.T) {
 	c.Exec(`UPDATE outbox SET claimed_until = now() - interval '1 second' WHERE claim IS NOT NULL`)
 	testenv.Receive(t, "a value", l.Jobs)
 	testenv.Receive(t, "a value", l.Jobs)
-	if n := len(l.Sent()); n != 3 || c.Count("images WHERE sent") != 3 {
+	if n := len(l.Owners()); n != 3 || c.Count("images WHERE sent") != 3 {
 		t.Errorf("%d jobs in flight", n)
 	}
 }

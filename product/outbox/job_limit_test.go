@@ -23,23 +23,23 @@ func TestOwnersLimitHolds(t *testing.T) {
 	const most, backlog = 3, 12
 	want := make(map[int64]int)
 	for _, owner := range []int64{c.User, c.AddUser(), c.AddUser(), c.AddUser()} {
-		c.Backlog(owner, backlog)
+		c.AddBacklog(owner, backlog)
 		want[owner] = most
 	}
 	l := testenv.NewJobSink(c)
-	stores := l.Relays(4, outbox.Limits{PerOwner: most, Waiting: 1000})
+	stores := l.RunRelays(4, outbox.Limits{PerOwner: most, Waiting: 1000})
 	count := func() map[int64]int {
 		n := make(map[int64]int)
-		for _, owner := range l.Sent() {
+		for _, owner := range l.Owners() {
 			n[owner]++
 		}
 		return n
 	}
-	total := func(n int) func() bool { return func() bool { return len(l.Sent()) >= n } }
+	total := func(n int) func() bool { return func() bool { return len(l.Owners()) >= n } }
 	testenv.Eventually(t, "every owner has what it may have", total(4*most))
 	claims := make([]imaging.Claim, 4*most)
 	for i := range claims {
-		claims[i] = l.Begin() // at work they count as before
+		claims[i] = l.ClaimNext() // at work they count as before
 	}
 	if n := c.Count("images WHERE sent"); n != 0 {
 		t.Errorf("%d images at work count as sent", n)
@@ -64,12 +64,12 @@ func TestOwnersLimitHolds(t *testing.T) {
 func TestClaimsOfJobsRace(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
-	c.Backlog(c.User, 200)
+	c.AddBacklog(c.User, 200)
 	l, limits := testenv.NewJobSink(c), outbox.Limits{PerOwner: 20, Waiting: 1000}
-	l.Relays(8, limits)
-	testenv.Eventually(t, "the owner has what it may have", func() bool { return len(l.Sent()) >= 20 })
+	l.RunRelays(8, limits)
+	testenv.Eventually(t, "the owner has what it may have", func() bool { return len(l.Owners()) >= 20 })
 	pass(c, outbox.NewJobRelay(c.Outbox, l, limits, nil, testenv.Quiet()))
-	if n := len(l.Sent()); n != 20 {
+	if n := len(l.Owners()); n != 20 {
 		t.Errorf("%d jobs in flight, want 20", n)
 	}
 }
@@ -79,7 +79,7 @@ func TestClaimsOfJobsRace(t *testing.T) {
 func TestRelaysClaimInTurn(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
-	c.Backlog(c.User, 2)
+	c.AddBacklog(c.User, 2)
 	tx, err := c.DB.Begin()
 	if err != nil {
 		t.Fatal(err)
@@ -91,7 +91,7 @@ func TestRelaysClaimInTurn(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := testenv.NewJobSink(c)
-	l.Relays(2, testenv.Unlimited)
+	l.RunRelays(2, testenv.Unlimited)
 	testenv.Eventually(t, "both relays wait", func() bool {
 		return c.Count(`pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))`, pid) == 2
 	})
@@ -99,7 +99,7 @@ func TestRelaysClaimInTurn(t *testing.T) {
 		t.Errorf("%d jobs were claimed out of turn", n)
 	}
 	_ = tx.Rollback()
-	testenv.Eventually(t, "both jobs are sent, once", func() bool { return len(l.Sent()) == 2 && c.Count("outbox") == 0 })
+	testenv.Eventually(t, "both jobs are sent, once", func() bool { return len(l.Owners()) == 2 && c.Count("outbox") == 0 })
 }
 
 // pass runs a relay for long enough to look whether it finds anything to do.
@@ -116,15 +116,16 @@ func pass(c *testenv.Environment, relay *outbox.Relay) {
 func TestSettledJobWakesRelay(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
-	c.Backlog(c.User, 10)
+	c.AddBacklog(c.User, 10)
 	name := "relay-" + uuid.NewString()
 	store := testenv.Open(t, c.DSN+"&application_name="+name)
-	jobs := testenv.NewReplica(store, c.Cache).Jobs
+	process := testenv.NewReplica(store, c.Cache)
+	jobs := process.Jobs
 	l := testenv.NewJobSink(c)
-	testenv.Run(t, outbox.NewJobRelay(outbox.New(store), l, outbox.Limits{PerOwner: 1}, nil, testenv.Quiet()).Run)
+	testenv.Run(t, outbox.NewJobRelay(process.Outbox, l, outbox.Limits{PerOwner: 1}, nil, testenv.Quiet()).Run)
 	var waits []time.Duration
 	for range 7 {
-		claim := l.Begin()
+		claim := l.ClaimNext()
 		testenv.Eventually(t, "the relay is at rest", func() bool {
 			return c.Count(`pg_stat_activity WHERE application_name = $1
 				AND (state <> 'idle' OR state_change > clock_timestamp() - interval '100 milliseconds')`, name) == 0

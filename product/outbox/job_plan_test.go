@@ -39,7 +39,7 @@ func TestClaimOfJobsReadsLittle(t *testing.T) {
 			images.id < '80000000-0000-0000-0000-000000000000',
 			CASE WHEN images.id < '80000000-0000-0000-0000-000000000000' THEN now() ELSE now() + interval '1 hour' END
 		FROM images JOIN products ON products.id = product_id`)
-	c.Backlog(c.User, 8000)
+	c.AddBacklog(c.User, 8000)
 	c.Exec(`UPDATE outbox SET in_queue = true, owner = $1 WHERE owner IS NULL`, c.User)
 	// Forty owners have all that they may have in flight.
 	c.Exec(`UPDATE images SET sent = true, queued_at = now() FROM products WHERE products.id = product_id

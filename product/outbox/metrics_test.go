@@ -12,9 +12,9 @@ import (
 
 func TestCollector(t *testing.T) {
 	t.Parallel()
-	store := testenv.DB(t)
+	store := testenv.Database(t)
 	reg := prometheus.NewPedanticRegistry()
-	reg.MustRegister(store.Collector())
+	reg.MustRegister(store.Collector(), outbox.New(store).Collector())
 	families, err := reg.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -52,12 +52,12 @@ func TestJobStats(t *testing.T) {
 	want(outbox.JobStat{})
 	owners := []int64{c.User, c.AddUser(), c.AddUser()}
 	for i, owner := range owners {
-		c.Backlog(owner, 1+2*i)
+		c.AddBacklog(owner, 1+2*i)
 	}
 	l := testenv.NewJobSink(c)
 	testenv.Run(t, outbox.NewJobRelay(c.Outbox, l, outbox.Limits{PerOwner: 2}, nil, testenv.Quiet()).Run)
 	for range 2 { // what is at work counts like what is not
-		l.Begin()
+		l.ClaimNext()
 	}
 	testenv.Eventually(t, "five are in flight", func() bool { return c.Count("outbox WHERE claim IS NULL") == 4 && c.Count("outbox") == 4 })
 	want(outbox.JobStat{OwnersWaiting: 2, InFlight: 5, InFlightMost: 2})

@@ -211,6 +211,10 @@ func TestListenerWakesRelay(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
 	listener := postgres.NewListener(c.DSN, testenv.Quiet())
+	wakes := map[outbox.Kind]<-chan struct{}{}
+	for _, kind := range []outbox.Kind{outbox.KindImageJob, outbox.KindDeleteObjects} {
+		wakes[kind] = listener.Wake(outbox.Channel, string(kind))
+	}
 	testenv.Run(t, listener.Run)
 	for kind, write := range map[outbox.Kind]func(){
 		outbox.KindImageJob: func() { c.NewProduct(testenv.Source) },
@@ -228,7 +232,7 @@ func TestListenerWakesRelay(t *testing.T) {
 		testenv.Eventually(t, "word of "+string(kind)+" arrives", func() bool {
 			write()
 			select {
-			case <-listener.Wake(outbox.Channel, string(kind)):
+			case <-wakes[kind]:
 				woken = true
 			default:
 			}

@@ -17,12 +17,12 @@ func TestOwnersTakeTurns(t *testing.T) {
 	c := testenv.New(t)
 	owners := []int64{c.User, c.AddUser(), c.AddUser()}
 	for i, n := range []int{60, 3, 1} { // as they came
-		c.Backlog(owners[i], n)
+		c.AddBacklog(owners[i], n)
 	}
 	l := testenv.NewJobSink(c)
-	l.Relays(1, testenv.Unlimited)
-	testenv.Eventually(t, "all jobs are sent", func() bool { return len(l.Sent()) == 64 })
-	sent := l.Sent()
+	l.RunRelays(1, testenv.Unlimited)
+	testenv.Eventually(t, "all jobs are sent", func() bool { return len(l.Owners()) == 64 })
+	sent := l.Owners()
 	for i, within := range []int{64, 8, 3} {
 		last := len(sent) - 1
 		for sent[last] != owners[i] {
@@ -39,7 +39,7 @@ func TestOwnersTakeTurns(t *testing.T) {
 func TestOwnersOldestFirst(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
-	c.Backlog(c.User, 150)
+	c.AddBacklog(c.User, 150)
 	c.Exec(`UPDATE outbox SET available_at = now() - interval '1 hour' + (id * 7919 % 151) * interval '1 second'`)
 	var want []uuid.UUID
 	rows, err := c.DB.Query(`SELECT subject FROM outbox ORDER BY available_at`)
@@ -58,7 +58,7 @@ func TestOwnersOldestFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := testenv.NewJobSink(c)
-	l.Relays(1, testenv.Unlimited)
+	l.RunRelays(1, testenv.Unlimited)
 	var got []uuid.UUID
 	for range want {
 		got = append(got, testenv.Receive(t, "a value", l.Jobs).ImageID)
@@ -73,17 +73,17 @@ func TestOwnersOldestFirst(t *testing.T) {
 func TestManyOwnersTakeTurns(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
-	c.Backlog(c.User, 400)
+	c.AddBacklog(c.User, 400)
 	newcomers := make(map[int64]bool)
 	for range 90 {
 		user := c.AddUser()
 		newcomers[user] = true
-		c.Backlog(user, 2)
+		c.AddBacklog(user, 2)
 	}
 	l := testenv.NewJobSink(c)
-	l.Relays(2, outbox.Limits{PerOwner: 1000, Waiting: 1000})
-	testenv.Eventually(t, "all jobs are sent", func() bool { return len(l.Sent()) == 580 })
-	for _, owner := range l.Sent()[:400] {
+	l.RunRelays(2, outbox.Limits{PerOwner: 1000, Waiting: 1000})
+	testenv.Eventually(t, "all jobs are sent", func() bool { return len(l.Owners()) == 580 })
+	for _, owner := range l.Owners()[:400] {
 		delete(newcomers, owner)
 	}
 	if len(newcomers) != 0 {

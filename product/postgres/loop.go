@@ -70,3 +70,19 @@ func Backoff(first, most time.Duration, failures int) time.Duration {
 	}
 	return d - rand.N(d/2)
 }
+
+// Persist calls f until it succeeds or ctx ends, with pauses of up to 10 s.
+func Persist(ctx context.Context, log logrus.FieldLogger, problem string, f func(context.Context) error) error {
+	for pause := 250 * time.Millisecond; ; pause = min(2*pause, 10*time.Second) {
+		err := f(ctx)
+		if err == nil {
+			return nil
+		}
+		log.WithError(err).Warn(problem)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(pause):
+		}
+	}
+}

@@ -250,10 +250,10 @@ func TestSweepDeletesUnknownUploads(t *testing.T) {
 func TestPresignWithoutKeys(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
-	_, err := upload.New(c.Store, testenv.NewAnonymous(t), 1000).Presign(t.Context(), product.Everything(), c.User)
+	_, err := upload.New(c.Store, testenv.AnonymousStore(t), 1000).Presign(t.Context(), product.Everything(), c.User)
 	testenv.WantErr(t, err, upload.ErrObjectStore)
 	w := c.NewProduct()
-	_, err = upload.New(c.Store, testenv.NewAnonymous(t), 1000).Receive(t.Context(), product.Everything(), w.ID, bytes.NewReader([]byte(gif)))
+	_, err = upload.New(c.Store, testenv.AnonymousStore(t), 1000).Receive(t.Context(), product.Everything(), w.ID, bytes.NewReader([]byte(gif)))
 	testenv.WantErr(t, err, upload.ErrObjectStore)
 }
 

@@ -98,7 +98,7 @@ func write(w http.ResponseWriter, r *http.Request, status int, contentType strin
 	h.Set("Content-Length", strconv.Itoa(len(text)))
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(text) // fails only if the client has disconnected
+		_, _ = w.Write(text) //nolint:gosec // G705: JSON or an embedded file; it fails only if the client has disconnected
 	}
 }
 

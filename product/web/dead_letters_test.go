@@ -31,7 +31,7 @@ type shop struct {
 
 func newShop(t *testing.T, cfg web.Config) *shop {
 	t.Helper()
-	store := testenv.DB(t)
+	store := testenv.Database(t)
 	service := newServices(store, newCache(t), objectURL)
 	return &shop{
 		server: serve(t, cfg, service), t: t, service: service,

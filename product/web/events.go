@@ -38,7 +38,7 @@ func (a *api) streamEvents(w http.ResponseWriter, r *http.Request) error {
 	}
 	defer a.streams.Return(user)
 	admission.Release(r.Context())
-	s, err := stream.Open(cfg, w, r) // within the deadline of every request
+	s, err := stream.Open(cfg, w, r) //nolint:contextcheck // r has the context, with the deadline of every request
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func (a *api) streamEvents(w http.ResponseWriter, r *http.Request) error {
 	r, done := outlast(w, r, 0)
 	defer done()
 	beginEvents(w)
-	a.ended.WithLabelValues(s.Run(r)).Inc()
+	a.ended.WithLabelValues(s.Run(r)).Inc() //nolint:contextcheck // r has the context
 	return nil
 }
 

@@ -283,7 +283,7 @@ func newServices(store *postgres.DB, cache catalogue.Cache, url func(string) str
 // newService returns the real services on a schema and a part of Redis of their own.
 func newService(t testing.TB) web.Services {
 	t.Helper()
-	return newServices(testenv.DB(t), newCache(t), objectURL)
+	return newServices(testenv.Database(t), newCache(t), objectURL)
 }
 
 // newCache is a running cache that trusts Redis already.

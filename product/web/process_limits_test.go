@@ -22,11 +22,11 @@ func post(path, format string, args ...any) request {
 
 func list(query string) request { return request{http.MethodGet, "/products?" + query, "", nil} }
 
-// TestLimitsOfTheReadme walks the table of limits: what is at a limit passes, and
-// what is beyond it gets the answer that the table names.
-func TestLimitsOfTheReadme(t *testing.T) {
+// TestLimitsPage checks the rows of docs/limits.md: a request at a limit is accepted,
+// and one beyond it gets the answer that the row names.
+func TestLimitsPage(t *testing.T) {
 	t.Parallel()
-	readme, err := os.ReadFile("../../README.md")
+	page, err := os.ReadFile("../../docs/limits.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,8 @@ func TestLimitsOfTheReadme(t *testing.T) {
 		"`product_price` | 999999999999.9999":  {priced("999999999999.9999"), priced("1000000000000"), 422, "out_of_range"},
 		"`product_price` | 4 decimals":         {priced("0.0001"), priced("0.00001"), 422, "too_precise"},
 		"`product_images` | 20":                {urls(20), urls(21), 422, "too_many"},
-		"URL of a picture | 2,048 bytes":       {url(2048), url(2049), 422, "too_long"},
+		"URL of an image | 2,048 bytes":        {url(2048), url(2049), 422, "too_long"},
+		"`external_id` | 128 characters":       {with("external_id", `"`+x("é", 128)+`"`), with("external_id", `"`+x("é", 129)+`"`), 422, "too_long"},
 		"`email` | 254 bytes, 64 before the @": {email(64, 254), email(64, 255), 422, "too_long"},
 		"`limit` of a list | 100":              {list("limit=100"), list("limit=101"), 400, "invalid_limit"},
 		"`product_name` in a query | 200 characters": {
@@ -96,8 +97,8 @@ func TestLimitsOfTheReadme(t *testing.T) {
 			if c.code != "" {
 				answer += " `" + c.code + "`"
 			}
-			if !strings.Contains(string(readme), "| "+row+" | "+answer) {
-				t.Errorf("the README has no row %q with %s", row, answer)
+			if !strings.Contains(string(page), "| "+row+" | "+answer) {
+				t.Errorf("docs/limits.md has no row %q with %s", row, answer)
 			}
 			// A body of the deepest nesting has no field that would take it, so it gets further and no more.
 			status, body := c.at.send(t, s)

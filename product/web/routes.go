@@ -85,7 +85,7 @@ func (a *api) mount() {
 // limits and the access rule. It answers every error.
 func (a *api) endpoint(rt route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if err := a.serve(rt, w, r); err != nil {
+		if err := a.serve(rt, w, r); err != nil { //nolint:contextcheck // r has the context
 			a.fail(w, r, err)
 		}
 	}

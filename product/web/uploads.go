@@ -82,7 +82,7 @@ func (a *api) addUploadedImage(w http.ResponseWriter, r *http.Request, id int64)
 	_ = control.SetReadDeadline(deadline) // if the connection accepts none it is closed, and reading fails
 	_ = control.SetWriteDeadline(deadline.Add(5 * time.Second))
 	r = access.UnguardBody(r.WithContext(ctx))
-	err = func() error {
+	err = func() error { //nolint:contextcheck // r has the context
 		f, err := body.ReadForm(w, r, a.uploads.to.MaxBytes(), func(file io.Reader) (string, error) {
 			return a.uploads.to.Receive(r.Context(), access.CallerOf(r).Scope, id, file)
 		})

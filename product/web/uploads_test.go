@@ -384,7 +384,7 @@ func TestUploadsAreTheirUsers(t *testing.T) {
 // TestWithoutTheObjectStore has only forms fail: naming and preparing need none.
 func TestWithoutTheObjectStore(t *testing.T) {
 	t.Parallel()
-	store := testenv.DB(t)
+	store := testenv.Database(t)
 	objects := unreachableObjects(t)
 	cfg := web.Config{Uploads: upload.New(store, objects, 1000)}
 	g := &gallery{t: t, server: serve(t, cfg, newServices(store, newCache(t), objects.URL))}

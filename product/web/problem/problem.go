@@ -111,8 +111,7 @@ func (p *Error) With(key, value string) *Error {
 	return p
 }
 
-// Say replaces the detail and returns p.
-func (p *Error) Say(detail string) *Error {
+// Say replaces the detail.
+func (p *Error) Say(detail string) {
 	p.Detail, p.Message = detail, detail
-	return p
 }

@@ -285,7 +285,7 @@ func (s *Stream) flush() error {
 	if err := s.control.SetWriteDeadline(s.wrote.Add(streamWriteTimeout)); err != nil {
 		return err
 	}
-	_, err := s.writer.Write(s.buffer) //nolint:gosec // G705: JSON in a type that no browser renders
+	_, err := s.writer.Write(s.buffer)
 	s.buffer = s.buffer[:0]
 	if err != nil {
 		return err

@@ -5,24 +5,32 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"io"
 	"io/fs"
 	"time"
 
 	"vitrine/imaging"
 )
 
+// ObjectReader reads objects. Open returns the content, which is read under ctx and must be
+// closed, and its size in bytes. It returns [io/fs.ErrNotExist] if the key has no object.
+// Any other error means that the store is unavailable.
+type ObjectReader interface {
+	Open(ctx context.Context, key string) (body io.ReadCloser, size int64, err error)
+}
+
 // objectTimeout bounds reading an object, without the wait for memory.
 const objectTimeout = 30 * time.Second
 
-// Object reads a picture from the object store, under the same limits as a download:
-// an upload of a client, or the kept bytes of a source. A failure is an [*imaging.Error] with
-// stage fetch, unless ctx has ended: then it is ctx's error. A failure of the store counts
-// as a fault of this service.
+// Object reads a picture from the object store, under the same limits as a download. The
+// picture is a client's upload or the original of a downloaded source. An error is an
+// [*imaging.Error] with stage fetch, or ctx's error if ctx has ended. A failure of the
+// store counts as a fault of this service.
 //
-// reserve may be nil. Its memory is given back if Object fails, and otherwise by release,
-// which is never nil.
+// reserve may be nil. Object releases its memory if it fails. Otherwise release does;
+// release is never nil.
 func (f *Fetcher) Object(
-	ctx context.Context, store imaging.UploadStore, key string, reserve Reserve,
+	ctx context.Context, store ObjectReader, key string, reserve Reserve,
 ) (src Source, release func(), err error) {
 	work, limit := startLimit(ctx, objectTimeout)
 	defer limit.stop()

@@ -10,9 +10,9 @@ import (
 	"vitrine/imaging/process"
 )
 
-// firstKey returns the key of an object of the first processing. The key names the
-// pipeline version, so that another version's object, made of the same bytes for
-// another image of the product, does not replace it: clients cache objects for ever.
+// firstKey returns the key of an object of the first processing. The key names the pipeline
+// version, so that another version's object, made from the same source for another image of
+// the product, does not replace it: clients cache objects for ever.
 func (w *Worker) firstKey(objectKey uuid.UUID, sha256sum, object string) string {
 	return imaging.VariantKey(objectKey, sha256sum, object, w.baseVersion())
 }

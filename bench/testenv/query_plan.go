@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// planNode is a node of EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON).
+// PlanNode is a node of EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON).
 type PlanNode struct {
 	Type     string     `json:"Node Type"`
 	Relation string     `json:"Relation Name"`
-	Rows     float64    `json:"Actual Rows"` // on average of the loops
+	Rows     float64    `json:"Actual Rows"` // mean of the loops
 	Loops    float64    `json:"Actual Loops"`
 	Filtered float64    `json:"Rows Removed by Filter"`
 	Recheck  float64    `json:"Rows Removed by Index Recheck"`
@@ -18,7 +18,8 @@ type PlanNode struct {
 	Plans    []PlanNode `json:"Plans"`
 }
 
-// rowsRead is what a statement reads of tables, also what it throws away.
+// RowsRead returns the number of rows that the plan reads from tables, including those
+// that it discards.
 func (n PlanNode) RowsRead() int {
 	rows := 0
 	if strings.HasSuffix(n.Type, "Scan") && n.Relation != "" {
@@ -30,7 +31,7 @@ func (n PlanNode) RowsRead() int {
 	return rows
 }
 
-// faults names what a list must never do; sorted is how many rows it may sort.
+// Faults returns the sequential scans in the plan, and the sorts of more rows than sorted.
 func (n PlanNode) Faults(sorted float64) []string {
 	var faults []string
 	switch {

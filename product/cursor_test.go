@@ -13,7 +13,7 @@ import (
 	"vitrine/product"
 )
 
-func TestCursorIsCheckedForDamage(t *testing.T) {
+func TestDamagedCursorsAreRefused(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
 	for range 3 {
@@ -32,7 +32,7 @@ func TestCursorIsCheckedForDamage(t *testing.T) {
 	}
 }
 
-func TestCursorBelongsToItsList(t *testing.T) {
+func TestCursorBelongsToItsSortAndFilter(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
 	for range 3 {
@@ -52,7 +52,7 @@ func TestCursorBelongsToItsList(t *testing.T) {
 		g := f
 		same(&g)
 		if names, _ := c.ListNames(g); len(names) == 0 {
-			t.Errorf("%s: nothing is left", name)
+			t.Errorf("%s: the page is empty", name)
 		}
 	}
 	for name, change := range map[string]struct {
@@ -81,9 +81,10 @@ func TestCursorBelongsToItsList(t *testing.T) {
 	}
 }
 
-// TestForgedCursorsHarmNobody gives positions that no list has given. What PostgreSQL
-// could not read, or lies beyond the filter, is refused; the others move the reader.
-func TestForgedCursorsHarmNobody(t *testing.T) {
+// TestForgedCursorsAreHarmless uses positions that no list has returned. Those that
+// PostgreSQL could not read or that lie outside the filter are refused; the others select
+// another page.
+func TestForgedCursorsAreHarmless(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
 	c.AddProduct("Lamp", "15")
@@ -114,7 +115,7 @@ func TestForgedCursorsHarmNobody(t *testing.T) {
 				for _, id := range []int64{0, math.MaxInt64, math.MinInt64, testenv.UnknownID} {
 					f.Cursor = product.ForgeCursor(f, key, id)
 					if _, err := c.List(t.Context(), product.Everything(), f); err != nil {
-						t.Errorf("%s behind %q: %v", f.Sort, key, err)
+						t.Errorf("%s after %q: %v", f.Sort, key, err)
 					}
 				}
 			}
@@ -127,8 +128,8 @@ func TestForgedCursorsHarmNobody(t *testing.T) {
 	}
 }
 
-// FuzzCursor holds that there is one text for every position, and none for what is no
-// position.
+// FuzzCursor checks that every position has exactly one text, and that Validate accepts no
+// other text.
 func FuzzCursor(f *testing.F) {
 	keys := []string{"2025-01-01T00:00:00.000000Z", "12.50", "lamp", "", "\xff", "NaN", "é\x00"}
 	for i, sort := range product.Sorts {
@@ -142,14 +143,14 @@ func FuzzCursor(f *testing.F) {
 	f.Fuzz(func(t *testing.T, sort int, cursor, key string) {
 		filter := product.Filter{Sort: product.Sorts[uint(sort)%uint(len(product.Sorts))], Cursor: cursor}
 		err := filter.Validate()
-		if k, id, ok := product.Position(filter); ok != (err == nil && cursor != "") {
+		if k, id, ok := product.CursorPosition(filter); ok != (err == nil && cursor != "") {
 			t.Errorf("position %t, error %v", ok, err)
 		} else if ok && product.ForgeCursor(filter, k, id) != cursor {
-			t.Errorf("%q is a second text of %q %d", cursor, k, id)
+			t.Errorf("%q is a second text of position %q %d", cursor, k, id)
 		}
 		id := int64(crc32.ChecksumIEEE([]byte(cursor)))
 		filter.Cursor = product.ForgeCursor(filter, key, id)
-		if k, i, ok := product.Position(filter); ok && (k != key || i != id) {
+		if k, i, ok := product.CursorPosition(filter); ok && (k != key || i != id) {
 			t.Errorf("%q %d became %q %d", key, id, k, i)
 		}
 	})

@@ -7,38 +7,43 @@ import (
 )
 
 var (
-	// ErrNotFound says that there is no such product or user.
+	// ErrNotFound reports that the product, image, user or key does not exist, or not in
+	// the caller's scope.
 	ErrNotFound = errors.New("not found")
-	// ErrConflict says that a value which has to be unique is taken.
+	// ErrConflict reports that a value that must be unique is taken, or that a limit on
+	// a user's or product's rows is reached.
 	ErrConflict = errors.New("conflict")
-	// ErrExternalIDTaken says that another product of the user has the external
-	// id. It is an [ErrConflict].
+	// ErrExternalIDTaken reports that another product of the user has the external id.
+	// It wraps [ErrConflict].
 	ErrExternalIDTaken = fmt.Errorf("external id is taken: %w", ErrConflict)
-	// ErrPrecondition says that the product's version is not the one that the
-	// caller named: somebody changed it in between.
+	// ErrPrecondition reports that the product has another version than the caller
+	// required: it has been changed in the meantime.
 	ErrPrecondition = errors.New("version does not match")
-	// ErrKeyReused says that the idempotency key belongs to another request.
+	// ErrKeyReused reports that another request was sent with the same idempotency key.
 	ErrKeyReused = errors.New("idempotency key belongs to another request")
-	// ErrKeyInProgress says that a request with the same idempotency key is under
-	// way. Its outcome is open yet; the same call may succeed soon.
-	ErrKeyInProgress = errors.New("request with this idempotency key is under way")
-	// ErrUnavailable says that PostgreSQL is out of reach or did not answer in
-	// time. Whether a write took place is then unknown.
+	// ErrKeyInProgress reports that a request with the same idempotency key is in
+	// progress. The same call may succeed soon.
+	ErrKeyInProgress = errors.New("request with this idempotency key is in progress")
+	// ErrUnavailable reports that PostgreSQL is unreachable or did not respond in time.
+	// It is then unknown whether a write took effect.
 	ErrUnavailable = errors.New("database unavailable")
-	// ErrOverloaded says that too many others were waiting for PostgreSQL, or all
-	// places were taken for too long. The call that gave it has not been begun.
-	ErrOverloaded = errors.New("too many are waiting for the database")
+	// ErrOverloaded reports that too many calls were waiting for PostgreSQL. The call
+	// that returned it had no effect.
+	ErrOverloaded = errors.New("too many calls are waiting for the database")
+	// ErrForeign reports that the product or user belongs to another user than the
+	// caller. It wraps [ErrNotFound], and clients see it as that.
+	ErrForeign = fmt.Errorf("belongs to another user: %w", ErrNotFound)
 )
 
-// FieldError is one bad field of an input. Field is its parameter name or its JSON
-// pointer without the first slash (RFC 6901): product_images/1.
+// FieldError describes one invalid field of an input. Field is the name of a parameter,
+// or a JSON pointer without its first slash (RFC 6901), such as product_images/1.
 type FieldError struct {
 	Field  string
 	Code   string // for programs: required, too_long, out_of_range, ...
-	Detail string // for people
+	Detail string // for people, to follow the field's name
 }
 
-// Error gives the field and what is wrong with it.
+// Error returns the field and its detail.
 func (e *FieldError) Error() string {
 	if e.Field == "" {
 		return e.Detail
@@ -46,12 +51,12 @@ func (e *FieldError) Error() string {
 	return e.Field + ": " + e.Detail
 }
 
-// ValidationError names every bad field of an input.
+// ValidationError lists every invalid field of an input.
 type ValidationError struct {
 	Fields []FieldError
 }
 
-// Error gives all fields in one line.
+// Error returns all fields and details in one line.
 func (e *ValidationError) Error() string {
 	parts := make([]string, len(e.Fields))
 	for i := range e.Fields {
@@ -65,11 +70,11 @@ func PointerToken(name string) string {
 	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
 }
 
-// invalid makes the error of an input with one bad field.
+// Invalid returns the error of an input with one invalid field.
 func Invalid(field, code, detail string) *ValidationError {
 	return &ValidationError{Fields: []FieldError{{Field: field, Code: code, Detail: detail}}}
 }
 
-// errUnknownUser refuses a product for a user that does not exist, or not for the
-// caller.
-func UnknownUser() error { return Invalid("user_id", "unknown", "is not the id of a user") }
+// UnknownUser returns the error of an input that refers to a user who does not exist or
+// lies outside the caller's scope.
+func UnknownUser() error { return Invalid("user_id", "unknown", "is not the id of a known user") }

@@ -1,11 +1,11 @@
 package product
 
-// ForgeCursor makes a cursor of the filter for any position.
+// ForgeCursor returns a cursor of the filter for any position.
 func ForgeCursor(f Filter, key string, id int64) string { return f.CursorAt(ListPosition{key, id}) }
 
-// Position gives what the filter's cursor says; ok is false where it is none of the
-// filter's.
-func Position(f Filter) (key string, id int64, ok bool) {
+// CursorPosition returns the position in the filter's cursor; ok is false if the cursor is
+// empty or not valid for the filter.
+func CursorPosition(f Filter) (key string, id int64, ok bool) {
 	p, fault := f.Position()
 	if p == nil || fault != nil {
 		return "", 0, false

@@ -9,46 +9,42 @@ import (
 	"time"
 )
 
-// maxQuery bounds a full-text query, in characters.
+// maxQuery is the maximum length of a full-text query, in characters.
 const maxQuery = 200
 
-// Filter selects products and says in which order they come. Nil and empty fields
-// select everything; what is given has to hold together.
+// Filter selects a page of products and its order. Nil and empty fields select
+// everything; a product must match all others.
 type Filter struct {
 	UserID        *int64
-	ExternalID    string      // the owner's own id of the product
+	ExternalID    string      // the id that the owner gave the product
 	MinPrice      *Price      // inclusive
 	MaxPrice      *Price      // inclusive
-	Name          string      // substring of the name, without regard to case
-	Query         string      // words of the name and the description: in the syntax of web searches
-	ImageStatus   ImageStatus // of the images together
+	Name          string      // substring of the name, regardless of case
+	Query         string      // full-text search in name and description, in web search syntax
+	ImageStatus   ImageStatus // of all images of the product together
 	CreatedAfter  *time.Time  // exclusive
 	CreatedBefore *time.Time  // exclusive
 	Sort          Sort        // empty: [DefaultSort]
 	Limit         int         // 1 to 100; 0 means 20
-	Cursor        string      // Page.Next of the page before, of the same filter and sort
-	Total         bool        // count the matches, see [Total]
+	Cursor        string      // Page.Next of the previous page, with the same filter and sort
+	Total         bool        // whether to count the matches, see [Total]
 }
 
-// Sort is the name of a field, with a minus before it for descending order.
+// Sort is the name of a field, prefixed with a minus for descending order.
 type Sort string
 
-// DefaultSort is newest first.
+// DefaultSort puts the newest products first.
 const DefaultSort Sort = "-created_at"
 
-// Sorts are all there are. Products that are equal in the field come in the order
-// of their ids, so that no two are equal. Names are compared in lower case,
-// character by character of Unicode.
+// Sorts lists every sort. Products with equal fields are in the order of their ids. Names
+// are compared in lower case, by Unicode code point.
 var Sorts = []Sort{
 	"created_at", DefaultSort, "updated_at", "-updated_at",
 	"product_price", "-product_price", "product_name", "-product_name",
 }
 
-// ImageStatuses are all there are.
-var ImageStatuses = []ImageStatus{ImagesNone, ImagesPending, ImagesPartial, ImagesReady, ImagesFailed}
-
-// Validate gives a [*ValidationError] that names every bad field, or nil. Whether
-// Query has a word to look for is known to the database alone.
+// Validate returns a [*ValidationError] that lists every invalid field, or nil. Only the
+// database can tell whether Query contains a word to search for.
 func (q Filter) Validate() error {
 	var f FieldErrors
 	if q.MinPrice != nil && q.MaxPrice != nil && q.MaxPrice.Less(*q.MinPrice) {
@@ -69,14 +65,14 @@ func (q Filter) Validate() error {
 	if q.Limit < 0 || q.Limit > MaxLimit {
 		f.Add("limit", "out_of_range", "must be from 1 to %d", MaxLimit)
 	}
-	// Where another part is bad, a cursor cannot be expected to fit it.
-	if _, err := q.Position(); err == errNoCursor || err != nil && len(f) == 0 {
-		f.Add("cursor", err.Code, "%s", err.Detail)
+	// A cursor cannot match a filter that is invalid itself.
+	if _, err := q.Position(); err == errBadPosition || err != nil && len(f) == 0 {
+		f = append(f, *err)
 	}
 	return f.Err()
 }
 
-// alternatives lists what a parameter may be.
+// alternatives lists the allowed values of a parameter.
 func alternatives[T ~string](all []T) string {
 	names := make([]string, len(all))
 	for i, one := range all {
@@ -85,7 +81,7 @@ func alternatives[T ~string](all []T) string {
 	return strings.Join(names[:len(names)-1], ", ") + " or " + names[len(names)-1]
 }
 
-// sort gives the sort in force.
+// Order returns Sort, or [DefaultSort] if it is empty.
 func (q Filter) Order() Sort {
 	if q.Sort == "" {
 		return DefaultSort
@@ -93,8 +89,8 @@ func (q Filter) Order() Sort {
 	return q.Sort
 }
 
-// normal gives the filter with times in microseconds, the steps of PostgreSQL's,
-// that select the same.
+// Normalized returns an equivalent filter whose times are in UTC and in microseconds, the
+// resolution of PostgreSQL.
 func (q Filter) Normalized() Filter {
 	if q.CreatedAfter != nil {
 		t := q.CreatedAfter.UTC().Truncate(time.Microsecond)
@@ -110,11 +106,12 @@ func (q Filter) Normalized() Filter {
 	return q
 }
 
-// digestBytes is enough to notice a cursor that came with another filter by
-// mistake; whoever forges one reads what another filter would have given them.
+// digestBytes is enough to detect a cursor that is used with another filter by mistake.
+// Forging one is pointless: it yields only what another filter would return.
 const digestBytes = 8
 
-// digest names what is selected: all but the order, the place and the page's size.
+// digest identifies the selection: everything but the order, the cursor and the size of
+// the page.
 func (q Filter) digest() [digestBytes]byte {
 	q = q.Normalized()
 	var user, low, high, from, to string

@@ -12,8 +12,8 @@ import (
 	"vitrine/product"
 )
 
-// A point that is set before the work begins is what the work goes by; one that
-// changes during it or after it has the square made anew.
+// TestFocalPoint sets a focal point before the image is processed, and changes it during and
+// after processing: only a change has the image reprocessed.
 func TestFocalPoint(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
@@ -25,26 +25,26 @@ func TestFocalPoint(t *testing.T) {
 	}
 	c.Settle(claim, testenv.ReadyOutcome(claim, testenv.Digest(1)))
 	if n := c.Count(testenv.DueFocal); n != 0 {
-		t.Errorf("%d jobs although nothing changed", n)
+		t.Errorf("%d reprocessing jobs without a change, want 0", n)
 	}
 	version := c.Product(w.ID).Version
 	c.SetFocal(w, &product.Focal{X: 0.3, Y: 0.123})
 	if got := c.Product(w.ID).Version; got != version || c.Count(testenv.DueFocal) != 0 {
-		t.Errorf("the same point: version %d, was %d", got, version)
+		t.Errorf("the same point again: version %d, was %d", got, version)
 	}
 	c.SetFocal(w, nil)
 	if got := c.Product(w.ID).Version; got != version+1 || c.Count(testenv.DueFocal) != 1 {
-		t.Errorf("no point: version %d, was %d; %d jobs", got, version, c.Count(testenv.DueFocal))
+		t.Errorf("the point removed: version %d, was %d; %d jobs, want 1", got, version, c.Count(testenv.DueFocal))
 	}
 
-	t.Run("while it is worked on", func(t *testing.T) {
+	t.Run("while the image is processed", func(t *testing.T) {
 		t.Parallel()
 		c := testenv.New(t)
 		w := c.NewProduct(testenv.Source)
 		claim := c.Claim(w.Images[0], "w")
 		c.SetFocal(w, &product.Focal{X: 1, Y: 0})
 		if n := c.Count(testenv.DueFocal); n != 0 {
-			t.Errorf("%d jobs for what is not ready", n)
+			t.Errorf("%d reprocessing jobs for an image that is not ready, want 0", n)
 		}
 		c.Settle(claim, testenv.ReadyOutcome(claim, testenv.Digest(1)))
 		if n := c.Count(testenv.DueFocal); n != 1 {
@@ -53,8 +53,8 @@ func TestFocalPoint(t *testing.T) {
 	})
 }
 
-// Another focal point gives a ready image a square of another URL, made without the
-// source, and leaves its other variants alone.
+// TestFocalPointChangesTheSquare checks that another focal point replaces only the square
+// variant of a ready image, under a new URL and without another download.
 func TestFocalPointChangesTheSquare(t *testing.T) {
 	t.Parallel()
 	s := testenv.NewPipeline(t)
@@ -68,15 +68,15 @@ func TestFocalPointChangesTheSquare(t *testing.T) {
 	square := func(key string) bool { return strings.Contains(key, "/square") }
 	was, is := slices.IndexFunc(had, square), slices.IndexFunc(has, square)
 	if was < 0 || is < 0 || had[was] == has[is] {
-		t.Fatalf("the square is at %d of %q, was at %d of %q", is, has, was, had)
+		t.Fatalf("the square is number %d of %q, was number %d of %q", is, has, was, had)
 	}
 	if diff := cmp.Diff(slices.DeleteFunc(had, square), slices.DeleteFunc(has, square)); diff != "" {
 		t.Errorf("the other variants (-before +after):\n%s", diff)
 	}
 	if after.Version != before.Version+2 || s.Sources.Requests() != asked {
-		t.Errorf("version %d, was %d; %d requests, were %d", after.Version, before.Version, s.Sources.Requests(), asked)
+		t.Errorf("version %d, was %d; %d requests to the source, were %d", after.Version, before.Version, s.Sources.Requests(), asked)
 	}
-	s.DeleteObjects() // what lies under the source's digest stays as long as that is in use
+	s.DeleteObjects() // keeps the objects under the source's digest while it is in use
 	for _, key := range s.NamedKeys() {
 		if !slices.Contains(s.Bucket.Keys(), key) {
 			t.Errorf("%s is missing", key)

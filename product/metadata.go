@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// The bounds of metadata, in characters unless a name says keys.
+// The limits of metadata, in characters unless a name ends in Keys.
 const (
 	maxMetadataKeys  = 50
 	maxMetadataKey   = 64
@@ -16,11 +16,11 @@ const (
 	maxExternalID    = 128
 )
 
-// Metadata is what a client keeps with a product for itself: up to 50 keys of 1
-// to 64 characters, with values of up to 500. Nil is as good as empty.
+// Metadata is data that a client stores with a product: up to 50 keys of 1 to 64
+// characters with values of up to 500 characters. Nil is equivalent to empty.
 type Metadata map[string]string
 
-// Value gives the metadata to PostgreSQL.
+// Value implements [database/sql/driver.Valuer].
 func (m Metadata) Value() (driver.Value, error) {
 	if m == nil {
 		return "{}", nil
@@ -29,24 +29,24 @@ func (m Metadata) Value() (driver.Value, error) {
 	return string(b), err
 }
 
-// Scan reads the metadata.
+// Scan implements [database/sql.Scanner].
 func (m *Metadata) Scan(src any) error {
 	b, ok := src.([]byte)
 	if !ok {
-		return fmt.Errorf("metadata from %T", src)
+		return fmt.Errorf("cannot read metadata from %T", src)
 	}
-	*m = nil // a map is added to
+	*m = nil // Unmarshal would keep the old keys
 	return json.Unmarshal(b, (*map[string]string)(m))
 }
 
-// MetadataPatch changes metadata as a merge patch does (RFC 7396): of Keys a nil
-// value removes its key, and others are set. Clear removes everything first.
+// MetadataPatch changes metadata like a merge patch (RFC 7396). A nil value in Keys
+// removes its key, any other sets it. Clear first removes all existing keys.
 type MetadataPatch struct {
 	Clear bool
 	Keys  map[string]*string
 }
 
-// Apply gives m with the changes. It leaves m alone.
+// Apply returns a changed copy of m.
 func (p MetadataPatch) Apply(m Metadata) Metadata {
 	changed := Metadata{}
 	if !p.Clear {
@@ -62,10 +62,11 @@ func (p MetadataPatch) Apply(m Metadata) Metadata {
 	return changed
 }
 
-// set gives what the patch sets. What it removes may have any name.
+// set returns the keys that the patch sets. Only these are validated: a key to remove may
+// have any name.
 func (p MetadataPatch) set() Metadata { return MetadataPatch{Clear: true, Keys: p.Keys}.Apply(nil) }
 
-// replaced is the patch that makes metadata equal to m.
+// ReplaceMetadata returns the patch that makes metadata equal to m.
 func ReplaceMetadata(m Metadata) *MetadataPatch {
 	p := MetadataPatch{Clear: true, Keys: make(map[string]*string, len(m))}
 	for key, value := range m {
@@ -74,12 +75,14 @@ func ReplaceMetadata(m Metadata) *MetadataPatch {
 	return &p
 }
 
+// CheckMetadataSize checks the number of keys.
 func (f *FieldErrors) CheckMetadataSize(field string, m Metadata) {
 	if len(m) > maxMetadataKeys {
 		f.Add(field, "too_many", "must have at most %d keys, has %d", maxMetadataKeys, len(m))
 	}
 }
 
+// metadata checks the number of keys, then each key and value.
 func (f *FieldErrors) metadata(field string, m Metadata) {
 	if f.CheckMetadataSize(field, m); len(m) > maxMetadataKeys {
 		return
@@ -87,15 +90,15 @@ func (f *FieldErrors) metadata(field string, m Metadata) {
 	for _, key := range slices.Sorted(maps.Keys(m)) {
 		var bad FieldErrors
 		if bad.CheckText("", key, 1, maxMetadataKey, false); len(bad) > 0 {
-			// A key like this is no good as a part of a pointer.
-			f.Add(field, "invalid_key", "has a key that %s", bad[0].Detail)
+			// The pointer names the object, because such a key may not fit into it.
+			f.Add(field, "invalid_key", "has an invalid key: a key %s", bad[0].Detail)
 			return
 		}
 		f.CheckText(field+"/"+PointerToken(key), m[key], 0, maxMetadataValue, true)
 	}
 }
 
-// externalID checks an external id; empty stands for none.
+// externalID checks an external id; empty means none.
 func (f *FieldErrors) externalID(field, id string) {
 	if id != "" {
 		f.CheckText(field, id, 1, maxExternalID, false)

@@ -49,7 +49,7 @@ func TestMetadataRules(t *testing.T) {
 	}
 }
 
-func TestPatchesAddUpToTheBoundOfMetadata(t *testing.T) {
+func TestPatchesCannotExceedTheLimitOfMetadata(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
 	w := c.NewProduct()
@@ -65,13 +65,13 @@ func TestPatchesAddUpToTheBoundOfMetadata(t *testing.T) {
 		t.Fatal(err)
 	}
 	if code := testenv.WantFields(t, patch(29, 51), "metadata")[0].Code; code != "too_many" {
-		t.Error(code)
+		t.Errorf("code %s, want too_many", code)
 	}
 	if err := patch(29, 50); err != nil {
 		t.Fatal(err)
 	}
 	if v := c.Product(w.ID).Version; v != 3 {
-		t.Errorf("version %d", v)
+		t.Errorf("version %d, want 3", v)
 	}
 }
 
@@ -93,6 +93,6 @@ func TestMetadataPatch(t *testing.T) {
 		}
 	}
 	if diff := cmp.Diff(product.Metadata{"a": "1", "b": "2"}, before); diff != "" {
-		t.Errorf("the old metadata was changed:\n%s", diff)
+		t.Errorf("Apply changed its argument:\n%s", diff)
 	}
 }

@@ -9,18 +9,18 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// The bounds of a price.
+// The limits of a price and of its notation.
 const (
-	priceScale    = 4  // decimals at most
-	priceMaxText  = 64 // bytes of a number that is read at all
-	priceMaxPower = 64 // powers of ten that are computed at all
+	priceScale    = 4  // maximum number of decimals
+	priceMaxText  = 64 // maximum length of the text, in bytes
+	priceMaxPower = 64 // maximum absolute value of the exponent
 )
 
-var priceLimit = decimal.New(1, 12) // the first price that is too high
+var priceLimit = decimal.New(1, 12) // the lowest price that is too high
 
-// Price is an exact amount from 0 to 999999999999.9999 with at most four
-// decimals. It keeps the number of decimals it was written with, and is a plain
-// number in JSON. The zero value is the price 0.
+// Price is an exact amount from 0 to 999999999999.9999 with at most four decimals. It
+// keeps the number of decimals of its input and is a plain number in JSON. The zero
+// value is the price 0.
 type Price struct {
 	amount decimal.Decimal
 }
@@ -32,8 +32,8 @@ func ParsePrice(s string) (Price, error) {
 	if !ok {
 		return Price{}, &FieldError{Code: "invalid", Detail: "must be a decimal number"}
 	}
-	// A huge power of ten would be written out in digits by the arithmetic
-	// below, so it is judged before there is any.
+	// The arithmetic below would write out a huge power of ten in digits, so the
+	// exponent is checked first.
 	if strings.Trim(digits, "-0.") == "" {
 		digits, power = "0", 0
 	}
@@ -65,7 +65,7 @@ func priceScaleError() error {
 	return &FieldError{Code: "too_precise", Detail: "must have at most 4 decimals"}
 }
 
-// splitNumber takes a JSON number apart into its digits and its power of ten.
+// splitNumber splits a JSON number into its digits and its power of ten.
 func splitNumber(s string) (digits string, power int, ok bool) {
 	if len(s) > priceMaxText {
 		return "", 0, false
@@ -81,7 +81,7 @@ func splitNumber(s string) (digits string, power int, ok bool) {
 		switch {
 		case err == nil:
 			power = n
-		case exponent[0] == '-': // more digits than an int has
+		case exponent[0] == '-': // too large for an int
 			power = -priceMaxPower - 1
 		default:
 			power = priceMaxPower + 1
@@ -98,7 +98,7 @@ func allDigits(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789") == ""
 }
 
-// String writes the price without an exponent.
+// String returns the price without an exponent.
 func (p Price) String() string {
 	if e := p.amount.Exponent(); e < 0 {
 		return p.amount.StringFixed(-e)
@@ -106,13 +106,13 @@ func (p Price) String() string {
 	return p.amount.String()
 }
 
-// Equal says whether both are the same amount: 1.5 and 1.50 are.
+// Equal reports whether both prices are the same amount, as 1.5 and 1.50 are.
 func (p Price) Equal(q Price) bool { return p.amount.Equal(q.amount) }
 
-// Less says whether p is the lower amount.
+// Less reports whether p is lower than q.
 func (p Price) Less(q Price) bool { return p.amount.LessThan(q.amount) }
 
-// MarshalJSON writes a JSON number.
+// MarshalJSON returns a JSON number.
 func (p Price) MarshalJSON() ([]byte, error) { return []byte(p.String()), nil }
 
 // UnmarshalJSON reads a JSON number; strings are refused. The error is a
@@ -126,10 +126,10 @@ func (p *Price) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// Value gives the price to PostgreSQL.
+// Value implements [database/sql/driver.Valuer].
 func (p Price) Value() (driver.Value, error) { return p.String(), nil }
 
-// Scan reads a NUMERIC.
+// Scan implements [database/sql.Scanner]. It reads a NUMERIC.
 func (p *Price) Scan(src any) error {
 	var s string
 	switch v := src.(type) {
@@ -138,7 +138,7 @@ func (p *Price) Scan(src any) error {
 	case string:
 		s = v
 	default:
-		return fmt.Errorf("price from %T", src)
+		return fmt.Errorf("cannot read price from %T", src)
 	}
 	v, err := ParsePrice(s)
 	if err != nil {

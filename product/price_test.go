@@ -36,10 +36,10 @@ func TestParsePriceRefuses(t *testing.T) {
 		"1e999999999": "out_of_range", "1e99999999999999999999": "out_of_range", "-1e999999999": "out_of_range",
 		"0.00001": "too_precise", "1e-999999999": "too_precise", "1e-99999999999999999999": "too_precise", "1.23456": "too_precise",
 	} {
-		// A power of ten that is written out takes minutes, or all memory.
+		// Writing out a huge power of ten would take minutes or all memory.
 		parsed := make(chan error, 1)
 		go func() { parsed <- testenv.ErrOf(product.ParsePrice(in)) }()
-		err := testenv.Receive(t, "a value", parsed)
+		err := testenv.Receive(t, "the end of the parsing", parsed)
 		var f *product.FieldError
 		if !errors.As(err, &f) || f.Code != code {
 			t.Errorf("%q: %v, want %s", in, err, code)
@@ -50,14 +50,14 @@ func TestParsePriceRefuses(t *testing.T) {
 func TestPriceComparison(t *testing.T) {
 	t.Parallel()
 	if !testenv.Price(t, "1.5").Equal(testenv.Price(t, "1.50")) || testenv.Price(t, "1.5").Less(testenv.Price(t, "1.50")) || !testenv.Price(t, "0.1").Less(testenv.Price(t, "0.11")) {
-		t.Error("wrong order")
+		t.Error("wrong result of Equal or Less")
 	}
 	var p product.Price
 	if err := json.Unmarshal([]byte("19.90"), &p); err != nil || p.String() != "19.90" {
 		t.Errorf("%v, %v", p, err)
 	}
 	if err := json.Unmarshal([]byte(`"19.90"`), &p); err == nil {
-		t.Error("a string was taken for a price")
+		t.Error("a JSON string was accepted as a price")
 	}
 }
 
@@ -72,7 +72,7 @@ func FuzzParsePrice(f *testing.F) {
 		}
 		again, err := product.ParsePrice(p.String())
 		if err != nil || !again.Equal(p) || again.String() != p.String() {
-			t.Errorf("%q became %s and then %s, %v", s, p, again, err)
+			t.Errorf("%q was parsed as %s and then as %s, %v", s, p, again, err)
 		}
 	})
 }

@@ -10,25 +10,26 @@ import (
 	"vitrine/imaging"
 )
 
-// The bounds of the fields, in characters unless a name says bytes.
+// The limits of fields, in characters unless a name ends in Bytes, and of lists.
 const (
 	MaxName        = 200
 	maxDescription = 10_000
-	MaxImages      = 20
+	MaxImages      = 20 // of a product
 	maxSourceBytes = 2048
-	MaxEmailBytes  = 254
-	MaxLimit       = 100
-	DefaultLimit   = 20
+	maxStoredBytes = 2000 // of text from outside, see [SanitizeText]
+	MaxLimit       = 100  // items of a page
+	DefaultLimit   = 20   // items of a page
 )
 
-// faults collects what is wrong with an input.
+// FieldErrors collects the errors of an input's fields. The zero value is ready to use.
 type FieldErrors []FieldError
 
+// Add adds an error. format and args make its Detail.
 func (f *FieldErrors) Add(field, code, format string, args ...any) {
 	*f = append(*f, FieldError{Field: field, Code: code, Detail: fmt.Sprintf(format, args...)})
 }
 
-// err is nil where nothing was found wrong.
+// Err returns the errors as a [*ValidationError], or nil if f is empty.
 func (f FieldErrors) Err() error {
 	if len(f) == 0 {
 		return nil
@@ -36,7 +37,7 @@ func (f FieldErrors) Err() error {
 	return &ValidationError{Fields: f}
 }
 
-// Validate gives a [*ValidationError] that names every bad field, or nil.
+// Validate returns a [*ValidationError] that lists every invalid field, or nil.
 func (n NewProduct) Validate() error {
 	var f FieldErrors
 	if n.UserID == 0 {
@@ -45,7 +46,7 @@ func (n NewProduct) Validate() error {
 	return append(f, n.ValidateFields()...).Err()
 }
 
-// validateFields checks all but the owner.
+// ValidateFields checks all fields but the owner.
 func (n NewProduct) ValidateFields() FieldErrors {
 	var f FieldErrors
 	f.CheckText("product_name", n.Name, 1, MaxName, false)
@@ -56,7 +57,7 @@ func (n NewProduct) ValidateFields() FieldErrors {
 	return f
 }
 
-// Validate gives a [*ValidationError] that names every bad field, or nil.
+// Validate returns a [*ValidationError] that lists every invalid field, or nil.
 func (p Patch) Validate() error {
 	var f FieldErrors
 	if p.Name != nil {
@@ -77,8 +78,9 @@ func (p Patch) Validate() error {
 	return f.Err()
 }
 
-// text checks a text's length and characters. PostgreSQL cannot store NUL, and
-// other control characters are never meant, line ends and tabs in prose excepted.
+// CheckText checks the length of a text, in characters, and refuses control characters:
+// PostgreSQL cannot store NUL, and the others are never intended. Prose may contain line
+// breaks and tabs.
 func (f *FieldErrors) CheckText(field, s string, least, most int, prose bool) {
 	if !utf8.ValidString(s) {
 		f.Add(field, "invalid_characters", "must be valid UTF-8")
@@ -98,6 +100,7 @@ func (f *FieldErrors) CheckText(field, s string, least, most int, prose bool) {
 	}
 }
 
+// sources checks the list of a product's image sources.
 func (f *FieldErrors) sources(field string, sources []string) {
 	if len(sources) > MaxImages {
 		f.Add(field, "too_many", "must have at most %d elements, has %d", MaxImages, len(sources))
@@ -108,8 +111,8 @@ func (f *FieldErrors) sources(field string, sources []string) {
 	}
 }
 
-// source checks the form of an image's URL or of an upload's name. Whether a host
-// may be fetched from is found out when it is, from the address that is dialled.
+// source checks the form of an image's URL or upload source. Whether a host is allowed is
+// checked during the fetch, on the address that is dialled.
 func (f *FieldErrors) source(field, s string) {
 	switch {
 	case s == "":
@@ -135,4 +138,15 @@ func (f *FieldErrors) source(field, s string) {
 	case u.User != nil:
 		f.Add(field, "invalid_url", "must not contain a user name or password")
 	}
+}
+
+// SanitizeText returns s in a form that PostgreSQL can store: valid UTF-8 without NUL, cut
+// to 2,000 bytes. It is for text from outside that must be recorded in any case, such as
+// the detail of an image's failure.
+func SanitizeText(s string) string {
+	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "")
+	if len(s) > maxStoredBytes {
+		s = strings.ToValidUTF8(s[:maxStoredBytes], "")
+	}
+	return s
 }

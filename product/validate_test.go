@@ -9,7 +9,7 @@ import (
 	"vitrine/product/account"
 )
 
-func TestNewProductNamesEveryBadField(t *testing.T) {
+func TestNewProductReportsEveryInvalidField(t *testing.T) {
 	t.Parallel()
 	bad := product.NewProduct{
 		Name: "a\x00b", Description: strings.Repeat("ä", 10_001),
@@ -63,7 +63,7 @@ func TestSourceRules(t *testing.T) {
 	testenv.WantFields(t, product.Patch{Images: &many}.Validate(), "product_images")
 }
 
-func TestPatchNamesEachFieldAlone(t *testing.T) {
+func TestPatchReportsEachFieldAlone(t *testing.T) {
 	t.Parallel()
 	bad, images := "\x01", []string{"no"}
 	testenv.WantFields(t, product.Patch{Name: &bad}.Validate(), "product_name")

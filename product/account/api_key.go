@@ -17,36 +17,36 @@ import (
 )
 
 var (
-	// ErrInvalidKey says that an API key opens nothing: there is no such key, or it
-	// has expired or been revoked.
+	// ErrInvalidKey reports that an API key does not exist, has expired or has been
+	// revoked.
 	ErrInvalidKey = errors.New("invalid API key")
-	// ErrTooManyKeys says that the user has as many valid API keys as are allowed.
-	// It is an [product.ErrConflict].
+	// ErrTooManyKeys reports that the user has the maximum number of valid API keys. It
+	// wraps [product.ErrConflict].
 	ErrTooManyKeys = fmt.Errorf("too many API keys: %w", product.ErrConflict)
 )
 
-// KeyMark is what every API key begins with.
+// KeyMark is the beginning of every API key.
 const KeyMark = "vit_"
 
-// A key is its mark, 256 random bits and a checksum of both, in digits and letters
-// (base 62), so that a double click selects it and a search finds it in a file. The
-// checksum tells a misspelt key from others without asking the database.
+// A key consists of its mark, 256 random bits and a checksum of both, in letters and
+// digits (base 62). A double click selects it, and a search for the mark finds keys in
+// files. The checksum detects a mistyped key without a query.
 const (
 	keyRandom   = 43 // characters of 32 bytes
-	keyChecksum = 6  // of a CRC-32
-	keyShown    = 6  // of the random ones that Prefix has
+	keyChecksum = 6  // characters of a CRC-32
+	keyShown    = 6  // random characters in Prefix
 	keyBytes    = len(KeyMark) + keyRandom + keyChecksum
 )
 
-// NewAPIKey is what a user gives to get a key. Name, of up to 200 characters, and
-// ExpiresAt may be left out.
+// NewAPIKey is the input that creates a key. Name, of up to 200 characters, and ExpiresAt
+// are optional.
 type NewAPIKey struct {
 	Name      string
 	ReadOnly  bool
 	ExpiresAt *time.Time
 }
 
-// Validate gives a [*product.ValidationError] that names every bad field, or nil.
+// Validate returns a [*product.ValidationError] that lists every invalid field, or nil.
 func (n NewAPIKey) Validate() error {
 	var f product.FieldErrors
 	f.CheckText("name", n.Name, 0, product.MaxName, false)
@@ -56,8 +56,8 @@ func (n NewAPIKey) Validate() error {
 	return f.Err()
 }
 
-// APIKey is a user's key without its text, which nobody has but its holder. Times
-// are UTC, nil where there is none.
+// APIKey is a user's key without its text, which is shown once and not stored. Times are
+// UTC, nil if not set.
 type APIKey struct {
 	ID         uuid.UUID
 	UserID     int64
@@ -70,22 +70,23 @@ type APIKey struct {
 	LastUsedAt *time.Time // to about a minute
 }
 
-// keyDigest is the SHA-256 of a key's text. With 256 random bits in the text there
-// is nothing to be guessed, which a slow hash would have to hinder.
+// keyDigest is the SHA-256 of a key's text. A text with 256 random bits cannot be guessed,
+// so a slow hash would add nothing.
 type keyDigest [sha256.Size]byte
 
-// cacheKey is where the cache has what the key allows.
+// cacheKey returns the cache's key for the record of the API key.
 func (d keyDigest) cacheKey() string { return "apikey:v1:" + hex.EncodeToString(d[:]) }
 
-// newKeyText makes up a key.
+// newKeyText returns the text of a new key.
 func newKeyText() string {
 	var random [32]byte
-	_, _ = rand.Read(random[:]) // never fails: it ends the process instead
+	_, _ = rand.Read(random[:]) // never returns an error: it crashes the process instead
 	text := KeyMark + base62(new(big.Int).SetBytes(random[:]), keyRandom)
 	return text + checksum(text)
 }
 
-// digestKey gives the digest of what may be a key; false for what is none.
+// digestKey returns the digest of a key's text, or false if the form or the checksum is
+// wrong.
 func digestKey(text string) (keyDigest, bool) {
 	if len(text) != keyBytes || !strings.HasPrefix(text, KeyMark) {
 		return keyDigest{}, false
@@ -99,7 +100,7 @@ func checksum(text string) string {
 	return base62(big.NewInt(int64(sum)), keyChecksum)
 }
 
-// base62 writes n with the given number of digits.
+// base62 returns n in base 62, padded with zeros to the given number of digits.
 func base62(n *big.Int, digits int) string {
 	text := n.Text(62)
 	return strings.Repeat("0", digits-len(text)) + text

@@ -14,28 +14,29 @@ import (
 	"vitrine/product/postgres"
 )
 
-// KeyUse writes down when API keys were used last, so that whoever replaces one can
-// see that nobody needs the old one any more.
+// KeyUse records when each API key was last used, so that the user who replaces a key can
+// see when the old one is no longer needed.
 type KeyUse struct {
 	accounts *Service
 	every    time.Duration
 	log      *logrus.Logger
 }
 
-// NewKeyUse makes one for the keys that accounts verifies; it writes that often.
+// NewKeyUse returns a KeyUse for the keys that accounts verifies. It writes to PostgreSQL
+// at the interval every.
 func NewKeyUse(accounts *Service, every time.Duration, log *logrus.Logger) *KeyUse {
 	return &KeyUse{accounts: accounts, every: every, log: log}
 }
 
-// Run writes until ctx ends. What could not be written is tried again; what was used
-// since the last write before ctx ends is forgotten.
+// Run writes until ctx ends. It retries failed writes; uses since the last write before
+// ctx ends are lost.
 func (u *KeyUse) Run(ctx context.Context) error {
-	return postgres.Poll(ctx, u.every, u.log, "Uses of API keys cannot be written", func(ctx context.Context) (bool, error) {
+	return postgres.Poll(ctx, u.every, u.log, "Cannot record the use of API keys", func(ctx context.Context) (bool, error) {
 		return false, u.accounts.writeKeyUse(ctx)
 	})
 }
 
-// writeKeyUse writes the uses that were noted.
+// writeKeyUse writes the uses that VerifyKey noted.
 func (s *Service) writeKeyUse(ctx context.Context) error {
 	s.keys.mu.Lock()
 	noted := maps.Clone(s.keys.used)
@@ -47,8 +48,8 @@ func (s *Service) writeKeyUse(ctx context.Context) error {
 	for id, at := range noted {
 		ids, times = append(ids, id.String()), append(times, at.UTC().Format(time.RFC3339Nano))
 	}
-	// Other replicas note the same keys: rows in use are passed over, and so are
-	// those that say so already.
+	// Other replicas write the same keys. Locked rows are skipped, and so are rows with
+	// an equally recent time.
 	const q = `
 		WITH late AS (
 			SELECT api_keys.id, n.at

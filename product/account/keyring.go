@@ -19,47 +19,47 @@ import (
 )
 
 const (
-	// grantTime is how long a process takes a key without asking again. With
-	// the cache's Lag before it, a revoked key ends in less than five seconds.
+	// grantTime is how long a process accepts a key without asking again. Together
+	// with the cache's Lag, a revoked key ends within five seconds.
 	grantTime = 2 * time.Second
-	// confirmTime is how long PostgreSQL has to confirm a key that the cache has.
+	// confirmTime is how long PostgreSQL has to confirm a key that is in the cache.
 	confirmTime = 500 * time.Millisecond
-	// rememberedKeys bounds the valid keys, and as many others, that a process
-	// keeps in memory.
+	// rememberedKeys is how many valid keys a process keeps in memory, and how many
+	// refused ones.
 	rememberedKeys = 10_000
-	// maxLookups is how many keys that the process has not seen are looked up in
-	// PostgreSQL at once, so that somebody who tries keys does not take all its
-	// connections, and lookupWait for how long the others wait.
+	// maxLookups is how many unknown keys a process looks up in PostgreSQL at once, so
+	// that an attacker who tries keys cannot take all connections. Other look-ups wait
+	// for up to lookupWait.
 	maxLookups = 4
 	lookupWait = time.Second
 )
 
-// Grant is what a valid key allows: to act for a user.
+// Grant is what a valid key allows: to act for a user, perhaps only to read.
 type Grant struct {
 	KeyID    uuid.UUID
 	UserID   int64
 	ReadOnly bool
 }
 
-// keyring is what a process knows of keys.
+// keyring is the memory of a process about keys.
 type keyring struct {
 	granted *lru.Cache[keyDigest, granted]
-	refused *lru.Cache[keyDigest, time.Time] // until when a key is not looked up again
+	refused *lru.Cache[keyDigest, time.Time] // refused without a look-up until then
 	lookups chan struct{}
-	asked   singleflight.Group
+	asking  singleflight.Group
 
 	mu   sync.Mutex
-	used map[uuid.UUID]time.Time // keys and when they were used last, not written yet
+	used map[uuid.UUID]time.Time // last use of each key, not written yet
 }
 
-// granted is a key that PostgreSQL has vouched for in this process.
+// granted is a key that PostgreSQL has granted to this process.
 type granted struct {
-	record []byte // a keyRecord as it is cached
+	record []byte // the keyRecord in its cached form
 	keyRecord
-	until time.Time // it is taken without asking
+	until time.Time // accepted without asking until then
 }
 
-// keyRecord is a valid key as it is cached.
+// keyRecord is the cached record of a valid key.
 type keyRecord struct {
 	ID        uuid.UUID  `json:"id"`
 	UserID    int64      `json:"user_id"`
@@ -85,36 +85,37 @@ func newLRU[V any]() *lru.Cache[keyDigest, V] {
 	return memory
 }
 
-// VerifyKey gives what an API key allows. What it says holds for two seconds, also
-// where the key is revoked in that time. Errors: [ErrInvalidKey], and
-// [product.ErrUnavailable] where it cannot be found out now.
+// VerifyKey returns what an API key allows. Its answer is used for two seconds, even if the
+// key is revoked in that time. Errors: [ErrInvalidKey], and [product.ErrUnavailable] if the
+// key cannot be verified now.
 //
-// PostgreSQL alone grants, and is asked every two seconds while it can be reached.
-// Otherwise the cache is, about keys that PostgreSQL has granted to this process
-// before: it is under the protocol of the products, so that known keys go on in an
-// outage and yet end with their revocation. Somebody who writes to it gets nothing:
-// what it says has to be what PostgreSQL said.
+// Only PostgreSQL grants a key. While it is reachable, it is asked every two seconds.
+// While it is not, the cache confirms keys that PostgreSQL has granted to this process
+// before. The cache follows the same protocol as for products, so known keys work during
+// an outage of PostgreSQL and still end when they are revoked. Write access to the cache
+// gains an attacker nothing, because a cached record must equal the granted one.
 func (s *Service) VerifyKey(ctx context.Context, key string) (Grant, error) {
 	digest, ok := digestKey(key)
 	if !ok {
 		return Grant{}, ErrInvalidKey
 	}
 	now := time.Now()
-	// Looking a digest up tells by its time at most something of the digest, from
-	// which nothing leads back to a key.
+	// The duration of this look-up could at most reveal part of a digest, and the key
+	// cannot be derived from that.
 	if known, seen := s.keys.granted.Get(digest); seen && now.Before(known.until) {
 		return known.grant(now)
 	}
 	if until, refused := s.keys.refused.Get(digest); refused && now.Before(until) {
 		return Grant{}, ErrInvalidKey
 	}
-	// Callers with the same key ask together, so that none of them may end it.
-	found, err, _ := s.keys.asked.Do(string(digest[:]), func() (any, error) {
-		// A crowd at PostgreSQL must not keep those out who need it for nothing
-		// else; questions about keys are bounded by themselves.
+	// Callers with the same key share one verification, so the end of one caller must
+	// not end it.
+	found, err, _ := s.keys.asking.Do(string(digest[:]), func() (any, error) {
+		// Verification is not refused under load, since many requests need PostgreSQL
+		// for nothing else. Look-ups of keys have their own limit.
 		detached, cancel := context.WithTimeout(postgres.Patient(context.WithoutCancel(ctx)), postgres.ReadTimeout)
 		defer cancel()
-		return s.askForKey(detached, digest)
+		return s.verify(detached, digest)
 	})
 	if ctx.Err() != nil {
 		return Grant{}, postgres.Translate(ctx, "verify key", ctx.Err())
@@ -129,7 +130,7 @@ func (s *Service) VerifyKey(ctx context.Context, key string) (Grant, error) {
 	return known.grant(time.Now())
 }
 
-// grant is what the key allows at a time.
+// grant returns what the key allows, or [ErrInvalidKey] if it has expired.
 func (k granted) grant(now time.Time) (Grant, error) {
 	if k.ExpiresAt != nil && !now.Before(*k.ExpiresAt) {
 		return Grant{}, ErrInvalidKey
@@ -137,9 +138,9 @@ func (k granted) grant(now time.Time) (Grant, error) {
 	return Grant{KeyID: k.ID, UserID: k.UserID, ReadOnly: k.ReadOnly}, nil
 }
 
-// askForKey finds out about a key and remembers what it found, or gives
-// [product.ErrNotFound].
-func (s *Service) askForKey(ctx context.Context, digest keyDigest) (granted, error) {
+// verify asks PostgreSQL or the cache about a key and remembers the answer. It returns
+// [product.ErrNotFound] if the key is not valid.
+func (s *Service) verify(ctx context.Context, digest keyDigest) (granted, error) {
 	begun := time.Now()
 	known, seen := s.keys.granted.Get(digest)
 	var err error
@@ -166,9 +167,10 @@ func (s *Service) askForKey(ctx context.Context, digest keyDigest) (granted, err
 	return known, nil
 }
 
-// confirmKey sees to it that the cache has the record of a key that this process
-// knows, for the time when PostgreSQL is away, and asks PostgreSQL if that has not
-// just been done. The cache's word counts only where PostgreSQL does not answer.
+// confirmKey returns the current record of a key whose known record PostgreSQL returned
+// before: just now, or earlier if old. It fills the cache for the next outage and asks
+// PostgreSQL unless the fill has just done so. The cached record is accepted only if it
+// equals known and PostgreSQL does not respond.
 func (s *Service) confirmKey(ctx context.Context, digest keyDigest, known []byte, old bool) ([]byte, error) {
 	record, hit, err := s.cache.Fetch(ctx, digest.cacheKey(), "", func(ctx context.Context) ([]byte, error) {
 		return s.selectKey(ctx, digest)
@@ -176,13 +178,13 @@ func (s *Service) confirmKey(ctx context.Context, digest keyDigest, known []byte
 	switch {
 	case err == nil && !hit, postgres.Translated(err):
 		return record, err
-	case err != nil: // the load was waited for in vain
+	case err != nil: // another caller's load did not end in time
 		return nil, fmt.Errorf("verify key: %w: %w", product.ErrUnavailable, err)
 	}
 	same := bytes.Equal(record, known)
 	if !same {
-		s.log.Warn("cached API key is not the one that was granted")
-		_ = s.cache.Drop(ctx, digest.cacheKey()) // a failure is counted there
+		s.log.Warn("Cached API key differs from the granted one")
+		_ = s.cache.Drop(ctx, digest.cacheKey()) // the cache counts failures
 	}
 	if !old || same && !s.store.Reachable() {
 		return known, nil
@@ -199,14 +201,14 @@ func (s *Service) confirmKey(ctx context.Context, digest keyDigest, known []byte
 	return record, err
 }
 
-// lookUpKey is selectKey when its turn comes.
+// lookUpKey is selectKey for an unknown key, limited to maxLookups at once.
 func (s *Service) lookUpKey(ctx context.Context, digest keyDigest) ([]byte, error) {
-	late := time.NewTimer(lookupWait)
-	defer late.Stop()
+	limit := time.NewTimer(lookupWait)
+	defer limit.Stop()
 	select {
 	case s.keys.lookups <- struct{}{}:
-	case <-late.C:
-		return nil, fmt.Errorf("verify key: %w: too many look-ups", product.ErrUnavailable)
+	case <-limit.C:
+		return nil, fmt.Errorf("verify key: %w: too many look-ups of unknown keys", product.ErrUnavailable)
 	case <-ctx.Done():
 		return nil, postgres.Translate(ctx, "verify key", ctx.Err())
 	}
@@ -214,7 +216,7 @@ func (s *Service) lookUpKey(ctx context.Context, digest keyDigest) ([]byte, erro
 	return s.selectKey(ctx, digest)
 }
 
-// selectKey gives the record of a valid key, or [product.ErrNotFound].
+// selectKey returns the record of a valid key, or [product.ErrNotFound].
 func (s *Service) selectKey(ctx context.Context, digest keyDigest) ([]byte, error) {
 	const q = `SELECT id, user_id, read_only, expires_at, sha256 FROM api_keys
 		WHERE sha256 = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())`
@@ -232,7 +234,8 @@ func (s *Service) selectKey(ctx context.Context, digest keyDigest) ([]byte, erro
 	return json.Marshal(keyRecord{ID: row.ID, UserID: row.UserID, ReadOnly: row.ReadOnly, ExpiresAt: utc(row.ExpiresAt)})
 }
 
-// use notes that a key was used. Those beyond what is remembered have to wait.
+// use notes the use of a key. Beyond rememberedKeys unwritten uses, it notes no further
+// keys.
 func (k *keyring) use(id uuid.UUID, now time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -20,11 +20,11 @@ import (
 	"vitrine/product/outbox"
 )
 
-// revocation is the time after which no replica may take a revoked key.
-const revocation = 5 * time.Second
+// maxRevocation is the time after which no replica may accept a revoked key.
+const maxRevocation = 5 * time.Second
 
-// replica is a service with a pool, a cache and a memory of its own, whose ways to
-// PostgreSQL and Redis can be broken.
+// keyReplica is a replica with its own pool, cache and memory of keys, whose connections
+// to PostgreSQL and Redis can be broken.
 type keyReplica struct {
 	*testenv.Replica
 	postgres, redis *testenv.Proxy
@@ -44,30 +44,30 @@ func newKeyReplica(c *testenv.Environment, prefix string) keyReplica {
 	dsn, postgres := through(c.DSN)
 	address, redis := through(testenv.RedisURL(c.T))
 	store := testenv.Open(c.T, dsn)
-	c.T.Cleanup(postgres.Refuse) // before the store is closed, which would wait for a frozen server
+	c.T.Cleanup(postgres.Refuse) // before the store is closed, since Close waits for a frozen server
 	cached := testenv.OpenCache(c.T, address, prefix, outbox.New(store).PendingInvalidations)
 	testenv.Run(c.T, outbox.NewInvalidationRelay(outbox.New(store), cached, nil, testenv.Quiet()).Run)
 	return keyReplica{testenv.NewReplica(store, cached), postgres, redis}
 }
 
-// TestRevocationReachesEveryReplica revokes a key on one replica while both, one or
-// the other lack a server, and waits for the end of the key on the other one.
+// TestRevocationReachesEveryReplica revokes a key on one replica and waits until the other
+// refuses it, while either or both have lost a server.
 func TestRevocationReachesEveryReplica(t *testing.T) {
 	t.Parallel()
 	nothing := func(_, _ keyReplica) {}
 	for name, do := range map[string]struct {
 		fail, mend func(revoking, other keyReplica)
 	}{
-		"all is well":     {nothing, nothing},
+		"no failure":      {nothing, nothing},
 		"Redis is down":   {func(r, o keyReplica) { r.redis.Refuse(); o.redis.Refuse() }, func(r, o keyReplica) { r.redis.Accept(); o.redis.Accept() }},
 		"Redis is frozen": {func(r, o keyReplica) { r.redis.Stall(); o.redis.Stall() }, func(r, o keyReplica) { r.redis.Resume(); o.redis.Resume() }},
-		"the revoking one lacks Redis": {
+		"the revoking replica has lost Redis": {
 			func(r, _ keyReplica) { r.redis.Refuse() }, func(r, _ keyReplica) { r.redis.Accept() }},
-		"the other one lacks Redis": {
+		"the other replica has lost Redis": {
 			func(_, o keyReplica) { o.redis.Refuse() }, func(_, o keyReplica) { o.redis.Accept() }},
-		"the other one lacks PostgreSQL": {
+		"the other replica has lost PostgreSQL": {
 			func(_, o keyReplica) { o.postgres.Refuse() }, func(_, o keyReplica) { o.postgres.Accept() }},
-		"the other one's PostgreSQL is frozen": {
+		"the other replica's PostgreSQL is frozen": {
 			func(_, o keyReplica) { o.postgres.Stall() }, func(_, o keyReplica) { o.postgres.Resume() }},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -93,23 +93,23 @@ func TestRevocationReachesEveryReplica(t *testing.T) {
 			}
 			testenv.Eventually(t, "the other replica refuses the key", refused)
 			do.mend(revoking, other)
-			testenv.Eventually(t, "it knows that the key is over", func() bool {
+			testenv.Eventually(t, "the other replica reports the key as invalid", func() bool {
 				_, err := other.Accounts.VerifyKey(t.Context(), text)
 				if err == nil {
-					t.Fatal("it took the key again")
+					t.Fatal("the other replica accepted the key again")
 				}
 				return errors.Is(err, account.ErrInvalidKey)
 			})
-			if took := accepted.Sub(revoked); took > revocation {
-				t.Errorf("it took the key for another %v", took)
+			if took := accepted.Sub(revoked); took > maxRevocation {
+				t.Errorf("the other replica accepted the key for another %v", took)
 			}
 		})
 	}
 }
 
-// TestKnownKeysOutliveAnOutage has PostgreSQL go away for longer than a process
-// takes keys unasked.
-func TestKnownKeysOutliveAnOutage(t *testing.T) {
+// TestKnownKeysWorkDuringAnOutage stops PostgreSQL for longer than a process accepts keys
+// without asking.
+func TestKnownKeysWorkDuringAnOutage(t *testing.T) {
 	t.Parallel()
 	for name, do := range map[string]struct{ fail, mend func(*testenv.Proxy) }{
 		"refused": {(*testenv.Proxy).Refuse, (*testenv.Proxy).Accept},
@@ -131,14 +131,14 @@ func TestKnownKeysOutliveAnOutage(t *testing.T) {
 			began = time.Now()
 			_, err := r.Accounts.VerifyKey(t.Context(), unseen)
 			testenv.WantErr(t, err, product.ErrUnavailable)
-			if took := time.Since(began); took > 5*time.Second { // three, and two for a busy machine
+			if took := time.Since(began); took > 5*time.Second { // three, plus two for a busy machine
 				t.Errorf("an unseen key was refused after %v", took)
 			}
-			// What is no key needs no database.
+			// A malformed key is refused without the database.
 			_, err = r.Accounts.VerifyKey(t.Context(), flip(unseen, 20))
 			testenv.WantErr(t, err, account.ErrInvalidKey)
 			do.mend(r.postgres)
-			testenv.Eventually(t, "the unseen key is taken", func() bool {
+			testenv.Eventually(t, "the unseen key is accepted", func() bool {
 				_, err := r.Accounts.VerifyKey(t.Context(), unseen)
 				return err == nil
 			})
@@ -146,12 +146,12 @@ func TestKnownKeysOutliveAnOutage(t *testing.T) {
 	}
 }
 
-// TestCacheGrantsNothing has somebody write to Redis who should not.
+// TestCacheGrantsNothing forges records in Redis.
 func TestCacheGrantsNothing(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
 	key, text := newKey(c, account.NewAPIKey{ReadOnly: true})
-	_, made := newKey(testenv.New(t), account.NewAPIKey{}) // of the right form, and unknown here
+	_, made := newKey(testenv.New(t), account.NewAPIKey{}) // well-formed, but unknown in this database
 	eve := c.AddUser()
 	forge := func(text string) bool {
 		sum := sha256.Sum256([]byte(text))
@@ -167,7 +167,7 @@ func TestCacheGrantsNothing(t *testing.T) {
 		return hit && string(got) == string(forged)
 	}
 	for _, text := range []string{text, made} {
-		testenv.Eventually(t, "the forged record is there", func() bool { return forge(text) })
+		testenv.Eventually(t, "the forged record is cached", func() bool { return forge(text) })
 	}
 	wantGrant(t, c.Replica, text, key)
 	if got, err := c.Accounts.VerifyKey(t.Context(), made); !errors.Is(err, account.ErrInvalidKey) {
@@ -175,9 +175,9 @@ func TestCacheGrantsNothing(t *testing.T) {
 	}
 }
 
-// TestUnknownKeysAreLookedUpInTurn floods a replica whose PostgreSQL does not answer
-// with keys that it has never seen.
-func TestUnknownKeysAreLookedUpInTurn(t *testing.T) {
+// TestLookupsOfUnknownKeysAreLimited floods a replica whose PostgreSQL does not respond with
+// keys that it has never seen.
+func TestLookupsOfUnknownKeysAreLimited(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
 	r := newKeyReplica(c, uuid.NewString()+":")
@@ -204,24 +204,24 @@ func TestUnknownKeysAreLookedUpInTurn(t *testing.T) {
 	callers.Wait()
 	close(busy)
 	for n := range busy {
-		if n > 7 { // of 10: four, and those of the cache's and the relay's looks for invalidations
+		if n > 7 { // of 10: four look-ups, and the cache's and relay's queries for invalidations
 			t.Fatalf("%d connections were in use", n)
 		}
 	}
 }
 
-// speechless is the cache of a process that is killed after its commits.
-type speechless struct{ *cache.Cache }
+// killedAfterCommit is the cache of a process that is killed after its commits.
+type killedAfterCommit struct{ *cache.Cache }
 
-func (speechless) Drop(context.Context, string) error { return nil }
+func (killedAfterCommit) Drop(context.Context, string) error { return nil }
 
-// TestRevocationSurvivesItsProcess has the revoking process end before it could tell
-// the cache, which is all that the other replica can ask.
+// TestRevocationSurvivesItsProcess ends the revoking process before it updates the cache,
+// which is all that the other replica can reach.
 func TestRevocationSurvivesItsProcess(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
 	prefix := uuid.NewString() + ":"
-	killed := testenv.NewReplica(c.Store, speechless{testenv.OpenCache(t, testenv.RedisURL(t), prefix, c.Outbox.PendingInvalidations)})
+	killed := testenv.NewReplica(c.Store, killedAfterCommit{testenv.OpenCache(t, testenv.RedisURL(t), prefix, c.Outbox.PendingInvalidations)})
 	other := newKeyReplica(c, prefix)
 	key, text := newKey(c, account.NewAPIKey{})
 	wantGrant(t, other.Replica, text, key)
@@ -238,7 +238,7 @@ func TestRevocationSurvivesItsProcess(t *testing.T) {
 		}
 		return err != nil
 	})
-	if took := accepted.Sub(revoked); took > revocation {
-		t.Errorf("the key was taken for another %v", took)
+	if took := accepted.Sub(revoked); took > maxRevocation {
+		t.Errorf("the key was accepted for another %v", took)
 	}
 }

@@ -14,10 +14,10 @@ import (
 )
 
 const (
-	// maxLiveKeys is how many valid keys a user may have at once.
-	maxLiveKeys = 10
-	// keptDeadKeys is how many keys that open nothing any more a user is shown.
-	keptDeadKeys = 50
+	// maxValidKeys is how many valid keys a user may have at once.
+	maxValidKeys = 10
+	// keptOldKeys is how many expired or revoked keys of a user are kept.
+	keptOldKeys = 50
 )
 
 // keyRow is a row of api_keys, without the digest.
@@ -35,6 +35,7 @@ type keyRow struct {
 
 const keyColumns = `id, user_id, name, prefix, read_only, created_at, expires_at, revoked_at, last_used_at`
 
+// key returns the key in the row.
 func (r keyRow) key() APIKey {
 	return APIKey{
 		ID: r.ID, UserID: r.UserID, Name: r.Name, Prefix: r.Prefix, ReadOnly: r.ReadOnly, CreatedAt: r.CreatedAt.UTC(),
@@ -42,6 +43,7 @@ func (r keyRow) key() APIKey {
 	}
 }
 
+// utc returns t in UTC; nil stays nil.
 func utc(t *time.Time) *time.Time {
 	if t == nil {
 		return nil
@@ -50,10 +52,10 @@ func utc(t *time.Time) *time.Time {
 	return &u
 }
 
-// CreateKey makes a key for the user and gives it with its text, which cannot be
-// had again: after [product.ErrUnavailable] there may be a key that nobody knows. Further
-// errors: [product.ErrNotFound] where the scope has no such user, [ErrTooManyKeys],
-// [*product.ValidationError].
+// CreateKey creates a key for the user and returns it with its text, which cannot be
+// retrieved later: after [product.ErrUnavailable] a key may exist whose text is lost.
+// Further errors: [product.ErrNotFound] if the scope does not cover the user,
+// [ErrTooManyKeys], [*product.ValidationError].
 func (s *Service) CreateKey(ctx context.Context, scope product.Scope, user int64, n NewAPIKey) (key APIKey, text string, err error) {
 	if err := n.Validate(); err != nil {
 		return APIKey{}, "", err
@@ -69,7 +71,7 @@ func (s *Service) CreateKey(ctx context.Context, scope product.Scope, user int64
 		if err := lockUser(ctx, tx, scope, user); err != nil {
 			return err
 		}
-		if err := makeRoom(ctx, tx, user); err != nil {
+		if err := checkKeyCount(ctx, tx, user); err != nil {
 			return err
 		}
 		const q = `
@@ -84,8 +86,8 @@ func (s *Service) CreateKey(ctx context.Context, scope product.Scope, user int64
 	return row.key(), text, nil
 }
 
-// lockUser keeps others from making keys for the user until tx ends, or gives
-// [product.ErrNotFound] where the scope has none such. Products can be made meanwhile.
+// lockUser blocks other creations of keys for the user until tx ends; products can still
+// be created. It returns [product.ErrNotFound] if the scope does not cover the user.
 func lockUser(ctx context.Context, tx *sqlx.Tx, scope product.Scope, user int64) error {
 	const q = `SELECT id FROM users
 		WHERE id = $1 AND (cast($2 AS bigint) IS NULL OR id = cast($2 AS bigint)) FOR NO KEY UPDATE`
@@ -96,28 +98,28 @@ func lockUser(ctx context.Context, tx *sqlx.Tx, scope product.Scope, user int64)
 	return nil
 }
 
-// makeRoom gives [ErrTooManyKeys] where the user may have no further key, and
-// forgets the oldest ones that open nothing.
-func makeRoom(ctx context.Context, tx *sqlx.Tx, user int64) error {
-	const live = `revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())`
+// checkKeyCount returns [ErrTooManyKeys] if the user has the maximum number of valid keys,
+// and deletes the oldest expired and revoked ones beyond keptOldKeys.
+func checkKeyCount(ctx context.Context, tx *sqlx.Tx, user int64) error {
+	const valid = `revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())`
 	var n int
-	if err := tx.GetContext(ctx, &n, `SELECT count(*) FROM api_keys WHERE user_id = $1 AND `+live, user); err != nil {
+	if err := tx.GetContext(ctx, &n, `SELECT count(*) FROM api_keys WHERE user_id = $1 AND `+valid, user); err != nil {
 		return fmt.Errorf("count keys: %w", err)
 	}
-	if n >= maxLiveKeys {
+	if n >= maxValidKeys {
 		return ErrTooManyKeys
 	}
 	const prune = `
 		DELETE FROM api_keys WHERE id IN (
-			SELECT id FROM api_keys WHERE user_id = $1 AND NOT (` + live + `) ORDER BY id DESC OFFSET $2 LIMIT 100)`
-	if _, err := tx.ExecContext(ctx, prune, user, keptDeadKeys); err != nil {
+			SELECT id FROM api_keys WHERE user_id = $1 AND NOT (` + valid + `) ORDER BY id DESC OFFSET $2 LIMIT 100)`
+	if _, err := tx.ExecContext(ctx, prune, user, keptOldKeys); err != nil {
 		return fmt.Errorf("prune keys: %w", err)
 	}
 	return nil
 }
 
-// Keys gives the user's keys, newest first: all valid ones, and those latest that
-// are not any more. The error is [product.ErrNotFound] where the scope has no such user.
+// Keys returns the user's keys, newest first: all valid ones and the latest expired and
+// revoked ones. It returns [product.ErrNotFound] if the scope does not cover the user.
 func (s *Service) Keys(ctx context.Context, scope product.Scope, user int64) ([]APIKey, error) {
 	const find = `SELECT id FROM users WHERE id = $1 AND (cast($2 AS bigint) IS NULL OR id = cast($2 AS bigint))`
 	const q = `SELECT ` + keyColumns + ` FROM api_keys
@@ -129,7 +131,7 @@ func (s *Service) Keys(ctx context.Context, scope product.Scope, user int64) ([]
 		if err := tx.GetContext(ctx, &id, find, user, scope.Owner()); err != nil {
 			return fmt.Errorf("user: %w", err)
 		}
-		return tx.SelectContext(ctx, &rows, q, user, scope.Owner(), maxLiveKeys+keptDeadKeys)
+		return tx.SelectContext(ctx, &rows, q, user, scope.Owner(), maxValidKeys+keptOldKeys)
 	})
 	if err != nil {
 		return nil, err
@@ -141,9 +143,9 @@ func (s *Service) Keys(ctx context.Context, scope product.Scope, user int64) ([]
 	return keys, nil
 }
 
-// RevokeKey ends a key for good: five seconds later at most no replica takes it any
-// more. It may be called again. The error is [product.ErrNotFound] where the scope has no
-// such user or the user no such key.
+// RevokeKey revokes a key. Within five seconds no replica accepts it. It may be called
+// again. It returns [product.ErrNotFound] if the scope does not cover the user or the user
+// has no such key.
 func (s *Service) RevokeKey(ctx context.Context, scope product.Scope, user int64, id uuid.UUID) (APIKey, error) {
 	ctx, cancel := context.WithTimeout(ctx, postgres.WriteTimeout)
 	defer cancel()
@@ -161,8 +163,8 @@ func (s *Service) RevokeKey(ctx context.Context, scope product.Scope, user int64
 		if err := tx.GetContext(ctx, &row, q, id, user, scope.Owner()); err != nil {
 			return fmt.Errorf("key: %w", err)
 		}
-		digest = keyDigest(row.SHA256) // of this length by the table's definition
-		// Last, and under the row's lock, as in write.
+		digest = keyDigest(row.SHA256) // a CHECK of the table ensures the length
+		// The tombstone is set last and under the row's lock, as for products.
 		if token, err = s.cache.Forbid(ctx, digest.cacheKey()); err != nil {
 			return outbox.Insert(ctx, tx, []outbox.Row{outbox.Invalidation(id, digest.cacheKey())})
 		}
@@ -171,7 +173,7 @@ func (s *Service) RevokeKey(ctx context.Context, scope product.Scope, user int64
 	if err != nil {
 		return APIKey{}, err
 	}
-	s.keys.granted.Remove(digest) // so that here it ends at once
+	s.keys.granted.Remove(digest) // ends at once in this process
 	return row.key(), s.outbox.Conclude(ctx, outbox.Invalidation(id, digest.cacheKey()), token, s.cache.Lag(), func(ctx context.Context) error {
 		return s.cache.Drop(ctx, digest.cacheKey())
 	})

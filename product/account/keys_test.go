@@ -16,7 +16,7 @@ import (
 	"vitrine/product/account"
 )
 
-// newKey makes a key of the catalogue's user.
+// newKey creates a key for the environment's user.
 func newKey(c *testenv.Environment, n account.NewAPIKey) (account.APIKey, string) {
 	c.T.Helper()
 	key, text, err := c.Accounts.CreateKey(c.T.Context(), product.OwnedBy(c.User), c.User, n)
@@ -26,7 +26,7 @@ func newKey(c *testenv.Environment, n account.NewAPIKey) (account.APIKey, string
 	return key, text
 }
 
-// wantGrant checks what a key allows.
+// wantGrant checks that a key is valid and what it allows.
 func wantGrant(t *testing.T, s *testenv.Replica, text string, want account.APIKey) {
 	t.Helper()
 	got, err := s.Accounts.VerifyKey(t.Context(), text)
@@ -42,16 +42,16 @@ func TestKeyText(t *testing.T) {
 	for range 10 {
 		key, text := newKey(c, account.NewAPIKey{Name: "laptop"})
 		if !form.MatchString(text) || !strings.HasPrefix(text, key.Prefix) || len(key.Prefix) != 10 || seen[text] {
-			t.Errorf("key with prefix %q is not of the form, or not new", key.Prefix)
+			t.Errorf("key with prefix %q is malformed or not unique", key.Prefix)
 		}
 		seen[text] = true
 	}
 	for text := range seen {
 		if n := c.Count(`api_keys WHERE sha256 = sha256(cast($1 AS bytea))`, text); n != 1 {
-			t.Errorf("%d rows have its digest", n)
+			t.Errorf("%d rows have the key's digest, want 1", n)
 		}
 		if n := c.Count(`api_keys WHERE cast(api_keys AS text) LIKE '%' || $1 || '%'`, text[10:30]); n != 0 {
-			t.Error("a row has the text")
+			t.Error("a row contains the text of the key")
 		}
 	}
 }
@@ -62,7 +62,7 @@ func TestVerifyKey(t *testing.T) {
 	soon := time.Now().Add(time.Hour)
 	full, fullText := newKey(c, account.NewAPIKey{})
 	reader, readerText := newKey(c, account.NewAPIKey{ReadOnly: true, ExpiresAt: &soon})
-	for range 2 { // from the database, then from memory
+	for range 2 { // first from the database, then from memory
 		wantGrant(t, c.Replica, fullText, full)
 		wantGrant(t, c.Replica, readerText, reader)
 	}
@@ -94,12 +94,12 @@ func TestKeyExpires(t *testing.T) {
 	end := time.Now().Add(1500 * time.Millisecond)
 	key, text := newKey(c, account.NewAPIKey{ExpiresAt: &end})
 	wantGrant(t, c.Replica, text, key)
-	testenv.Eventually(t, "it has expired", func() bool {
+	testenv.Eventually(t, "the key has expired", func() bool {
 		_, err := c.Accounts.VerifyKey(t.Context(), text)
 		return errors.Is(err, account.ErrInvalidKey)
 	})
 	if since := time.Since(end); since < 0 || since > 2*time.Second {
-		t.Errorf("%v after its time", since)
+		t.Errorf("the key ended %v after its expiry", since)
 	}
 	past := time.Now()
 	_, _, err := c.Accounts.CreateKey(t.Context(), product.Everything(), c.User, account.NewAPIKey{ExpiresAt: &past, Name: "bell \a"})
@@ -124,7 +124,7 @@ func TestRevokeKey(t *testing.T) {
 		}
 		revoked = got.RevokedAt
 		if _, err := c.Accounts.VerifyKey(t.Context(), oldText); !errors.Is(err, account.ErrInvalidKey) {
-			t.Errorf("this replica still takes it: %v", err)
+			t.Errorf("the revoking replica still accepts the key: %v", err)
 		}
 	}
 	wantGrant(t, c.Replica, freshText, fresh)
@@ -134,7 +134,7 @@ func TestRevokeKey(t *testing.T) {
 	}
 }
 
-// TestKeysOfOthers has a user ask for what another one has: nothing of it is there.
+// TestKeysOfOthers checks that one user's keys do not exist for another user.
 func TestKeysOfOthers(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
@@ -151,7 +151,7 @@ func TestKeysOfOthers(t *testing.T) {
 			t.Fatal(name)
 		}
 	}
-	// Under one's own id another's key is not there either.
+	// A key does not exist under the id of another user either.
 	_, err := c.Accounts.RevokeKey(t.Context(), product.OwnedBy(eve), eve, key.ID)
 	testenv.WantErr(t, err, product.ErrNotFound)
 	_, err = c.Accounts.RevokeKey(t.Context(), product.Everything(), eve, key.ID)
@@ -175,17 +175,17 @@ func TestKeysAreBounded(t *testing.T) {
 	}
 	callers.Wait()
 	close(results)
-	made := 0
+	created := 0
 	for err := range results {
 		if err == nil {
-			made++
+			created++
 		} else {
 			testenv.WantErr(t, err, account.ErrTooManyKeys)
 			testenv.WantErr(t, err, product.ErrConflict)
 		}
 	}
-	if n := c.Count("api_keys"); made != 10 || n != 10 {
-		t.Errorf("%d made, %d there", made, n)
+	if n := c.Count("api_keys"); created != 10 || n != 10 {
+		t.Errorf("%d keys created and %d stored, want 10", created, n)
 	}
 	keys, err := c.Accounts.Keys(t.Context(), product.Everything(), c.User)
 	if err != nil || len(keys) != 10 {
@@ -196,7 +196,7 @@ func TestKeysAreBounded(t *testing.T) {
 	}
 	newKey(c, account.NewAPIKey{})
 
-	// Keys that are over do not pile up.
+	// Old keys do not accumulate.
 	c.Exec(`INSERT INTO api_keys (id, user_id, name, prefix, sha256, revoked_at)
 		SELECT gen_random_uuid(), $1, '', '', sha256(cast(cast(n AS text) AS bytea)), now() FROM generate_series(1, 100) AS n`, c.User)
 	c.Exec(`UPDATE api_keys SET expires_at = now() WHERE revoked_at IS NULL`)
@@ -206,7 +206,7 @@ func TestKeysAreBounded(t *testing.T) {
 	}
 }
 
-func TestKeyUseIsWritten(t *testing.T) {
+func TestKeyUseIsRecorded(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
 	used, text := newKey(c, account.NewAPIKey{})
@@ -219,16 +219,16 @@ func TestKeyUseIsWritten(t *testing.T) {
 		c.Scan(&at, `SELECT last_used_at FROM api_keys WHERE id = $1`, id)
 		return at
 	}
-	testenv.Eventually(t, "the use is written", func() bool { return last(used.ID) != nil })
+	testenv.Eventually(t, "the use is recorded", func() bool { return last(used.ID) != nil })
 	if at := last(used.ID); at.Before(began) || at.After(time.Now().Add(time.Second)) {
-		t.Errorf("used at %v", at)
+		t.Errorf("recorded use at %v", at)
 	}
 	if at := last(idle.ID); at != nil {
-		t.Errorf("a key that was not used was used at %v", at)
+		t.Errorf("recorded use of an unused key at %v", at)
 	}
-	// An old time is brought up to date with the next use that is noted.
+	// The next use updates an old time.
 	c.Exec(`UPDATE api_keys SET last_used_at = now() - interval '1 hour'`)
-	testenv.Eventually(t, "a later use is written", func() bool {
+	testenv.Eventually(t, "the later use is recorded", func() bool {
 		wantGrant(t, c.Replica, text, used)
 		return last(used.ID).After(began)
 	})

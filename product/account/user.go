@@ -19,7 +19,8 @@ import (
 	"vitrine/product/postgres"
 )
 
-// Cache is what the accounts need of a cache; see the catalogue's.
+// Cache is the part of the cache that accounts use. Package catalogue describes its
+// methods.
 type Cache interface {
 	Fetch(ctx context.Context, key, group string, load func(context.Context) ([]byte, error)) (value []byte, hit bool, err error)
 	Forbid(ctx context.Context, key string) (token string, err error)
@@ -27,7 +28,7 @@ type Cache interface {
 	Lag() time.Duration
 }
 
-// Accounts is the users and their API keys. All methods are safe for concurrent use.
+// Service manages users and their API keys. All methods are safe for concurrent use.
 type Service struct {
 	store  *postgres.DB
 	outbox *outbox.Store
@@ -36,20 +37,23 @@ type Service struct {
 	keys   *keyring
 }
 
-// NewAccounts returns the accounts in a database.
+// New returns the accounts in a database.
 func New(store *postgres.DB, outbox *outbox.Store, cache Cache, log *logrus.Logger) *Service {
 	return &Service{store: store, outbox: outbox, cache: cache, log: log, keys: newKeyring()}
 }
 
-// NewUser is what a user account is made of. Both fields may be empty. Name has up to
-// 200 characters; Email is unique regardless of case.
+// maxEmailBytes is the maximum length of an e-mail address (RFC 5321, section 4.5.3).
+const maxEmailBytes = 254
+
+// NewUser is the input that creates a user. Both fields may be empty. Name has up to 200
+// characters; Email is unique regardless of case.
 type NewUser struct {
 	Name  string
 	Email string
 }
 
-// User is an account that owns products. Name and Email are nil if the account has
-// none. Its JSON is kept with idempotency keys.
+// User is an account that owns products. Name and Email are nil if the account has none.
+// Its JSON is stored with idempotency keys, so the names of its fields must not change.
 type User struct {
 	ID        int64     `db:"id" json:"id"`
 	Name      *string   `db:"name" json:"name"`
@@ -57,9 +61,10 @@ type User struct {
 	CreatedAt time.Time `db:"created_at" json:"created_at"` // UTC
 }
 
-// CreateUserOnce stores a user for a request that may be repeated: replayed reports that
-// u is the user that the first request with the key made. Errors: [*product.ValidationError], [product.ErrKeyReused],
-// [product.ErrKeyInProgress], and [product.ErrConflict] where the e-mail address is taken.
+// CreateUser stores a user, for a request that may be repeated. It reports replayed if u is
+// the user that the first request with the idempotency key created. Errors:
+// [*product.ValidationError], [product.ErrKeyReused], [product.ErrKeyInProgress], and
+// [product.ErrConflict] if the e-mail address is taken.
 func (s *Service) CreateUser(ctx context.Context, n NewUser, once postgres.Idempotency) (u User, replayed bool, err error) {
 	if err := n.Validate(); err != nil {
 		return User{}, false, err
@@ -87,10 +92,10 @@ func (s *Service) CreateUser(ctx context.Context, n NewUser, once postgres.Idemp
 	return u, replayed, nil
 }
 
-// insertUser stores a user under the next id of the sequence that is not taken: with
-// an open API, clients choose ids too. An id whose user is not committed yet looks
-// free to the first part of the statement; the insertion then waits for its
-// transaction and stores nothing if that commits.
+// insertUser stores a user under the next free id of the sequence; with an open API,
+// clients choose ids too. The first part of the statement does not see an id whose user is
+// not committed yet. The insertion then waits for that transaction and inserts no row if
+// it commits, so insertUser tries the next id.
 func insertUser(ctx context.Context, tx *sqlx.Tx, n NewUser) (u User, err error) {
 	const q = `
 		WITH RECURSIVE next AS (
@@ -114,22 +119,17 @@ func insertUser(ctx context.Context, tx *sqlx.Tx, n NewUser) (u User, err error)
 	}
 }
 
-// User gives the user, or [product.ErrNotFound] where the scope has none such.
+// User returns a user, or [product.ErrNotFound] if the scope does not cover the id.
 func (s *Service) User(ctx context.Context, scope product.Scope, id int64) (User, error) {
 	const q = `SELECT id, name, email, created_at FROM users
 		WHERE id = $1 AND (cast($2 AS bigint) IS NULL OR id = cast($2 AS bigint))`
 	var u User
-	err := s.store.Read(ctx, "get user", func(ctx context.Context) error {
-		if err := s.store.Pool.GetContext(ctx, &u, q, id, scope.Owner()); err != nil {
-			return fmt.Errorf("user: %w", err)
-		}
-		return nil
-	})
+	err := s.store.Get(ctx, "get user", &u, q, id, scope.Owner())
 	u.CreatedAt = u.CreatedAt.UTC()
 	return u, err
 }
 
-// Validate gives a [*product.ValidationError] that names every bad field, or nil.
+// Validate returns a [*product.ValidationError] that lists every invalid field, or nil.
 func (n NewUser) Validate() error {
 	var f product.FieldErrors
 	if n.Name != "" {
@@ -141,15 +141,15 @@ func (n NewUser) Validate() error {
 	return f.Err()
 }
 
-// checkEmail checks for one @ with something on both sides and no spaces: whether the
-// mailbox exists only a message to it can tell (RFC 5321, section 4.1.2).
+// checkEmail checks for one @ with text on both sides and for spaces. Only a message can
+// show whether the mailbox exists (RFC 5321, section 4.1.2).
 func checkEmail(f *product.FieldErrors, field, s string) {
 	local, domain, _ := strings.Cut(s, "@")
 	switch {
 	case s == "":
 		f.Add(field, "required", "must not be empty")
-	case len(s) > product.MaxEmailBytes:
-		f.Add(field, "too_long", "must have at most %d bytes, has %d", product.MaxEmailBytes, len(s))
+	case len(s) > maxEmailBytes:
+		f.Add(field, "too_long", "must have at most %d bytes, has %d", maxEmailBytes, len(s))
 	case !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }):
 		f.Add(field, "invalid_characters", "must be valid UTF-8 without spaces and control characters")
 	case local == "" || len(local) > 64 || domain == "" || strings.Contains(domain, "@"):

@@ -72,7 +72,7 @@ func (e *Edit) addImage(ctx context.Context, id uuid.UUID, n product.NewImage) e
 		image.position = *n.Position
 	}
 	inSource := func(int) string { return "source" }
-	if err := upload.Keep(ctx, e.Tx, e.Product.UserID, []string{n.Source}, nil, inSource); err != nil {
+	if err := upload.KeepSources(ctx, e.Tx, e.Product.UserID, []string{n.Source}, nil, inSource); err != nil {
 		return err
 	}
 	order := slices.Insert(e.order(), image.position, id)

@@ -42,7 +42,7 @@ func (s *Service) Delete(ctx context.Context, scope product.Scope, id int64, pre
 // removeImages deletes images of the product and, later, their objects. Their uploads are
 // kept for another day, so that clients can use them again.
 func (e *Edit) removeImages(ctx context.Context, ids []uuid.UUID) error {
-	if _, err := upload.KeepUploads(ctx, e.Tx, e.Product.UserID, e.uploadsOf(ids)); err != nil {
+	if _, err := upload.KeepIDs(ctx, e.Tx, e.Product.UserID, e.uploadsOf(ids)); err != nil {
 		return err
 	}
 	return e.deleteImages(ctx, ids)
@@ -65,7 +65,7 @@ func nameListedUploads(ctx context.Context, tx *sqlx.Tx, owner int64, images []p
 	for i := range images {
 		sources[i] = images[i].source
 	}
-	return upload.Keep(ctx, tx, owner, sources, released, func(i int) string {
+	return upload.KeepSources(ctx, tx, owner, sources, released, func(i int) string {
 		return "product_images/" + strconv.Itoa(images[i].position)
 	})
 }

@@ -15,11 +15,11 @@ import (
 	"vitrine/product/postgres"
 )
 
-// sqlUploadKey is [imaging.UploadKey] of a row of uploads.
+// sqlUploadKey is [imaging.UploadKey] for a row of uploads, in SQL.
 const sqlUploadKey = `'` + imaging.UploadPrefix + `' || uploads.user_id || '/' || uploads.id`
 
-// insertUpload makes a place for a file of the user's. An unknown user is a
-// [*product.ValidationError].
+// insertUpload records an upload. It returns a [*product.ValidationError] if the user does
+// not exist.
 func insertUpload(ctx context.Context, tx *sqlx.Tx, u product.UploadRef) error {
 	const q = `INSERT INTO uploads (id, user_id) VALUES ($1, $2)`
 	_, err := tx.ExecContext(ctx, q, u.ID, u.User)
@@ -32,12 +32,13 @@ func insertUpload(ctx context.Context, tx *sqlx.Tx, u product.UploadRef) error {
 	return nil
 }
 
-// nameUploads keeps the uploads that new images of owner name, or gives a
-// [*product.ValidationError] for those that owner has none such: field gives the place of
-// an image in the input. Whether a file has arrived there is found out by the
-// worker. It keeps those that removed images have released with them, all at once:
-// two products that exchange theirs would otherwise wait for each other.
-func Keep(
+// KeepSources keeps the owner's uploads among the sources of new images for another day. It
+// returns a [*product.ValidationError] if owner does not have an upload; field returns the
+// field of source number i. The worker finds out whether a file has been uploaded.
+//
+// KeepSources also keeps the uploads that removed images have released. One statement
+// locks all of them, or two products that exchange uploads would deadlock.
+func KeepSources(
 	ctx context.Context, tx *sqlx.Tx, owner int64, sources []string, released []uuid.UUID, field func(i int) string,
 ) error {
 	ids := slices.Clone(released)
@@ -46,7 +47,7 @@ func Keep(
 			ids = append(ids, u.ID)
 		}
 	}
-	known, err := KeepUploads(ctx, tx, owner, ids)
+	known, err := KeepIDs(ctx, tx, owner, ids)
 	if err != nil {
 		return err
 	}
@@ -59,10 +60,10 @@ func Keep(
 	return f.Err()
 }
 
-// keepUploads keeps those of the user's uploads that there are for another day, in
-// one order, and says which they are. Being updated, not merely locked, they are seen by a
-// purge that has begun before.
-func KeepUploads(ctx context.Context, tx *sqlx.Tx, user int64, ids []uuid.UUID) (map[product.UploadRef]bool, error) {
+// KeepIDs keeps the user's uploads with these ids for another day and returns those that
+// exist. It locks them in one order. It updates the rows instead of only locking them, so
+// that a purge that has begun before notices.
+func KeepIDs(ctx context.Context, tx *sqlx.Tx, user int64, ids []uuid.UUID) (map[product.UploadRef]bool, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
@@ -84,8 +85,8 @@ func KeepUploads(ctx context.Context, tx *sqlx.Tx, user int64, ids []uuid.UUID) 
 	return known, nil
 }
 
-// PurgeUploads forgets uploads that no image names, and has their objects deleted.
-// The others are looked at again after a day.
+// Purge deletes uploads that no image names, with outbox rows that delete their objects. It
+// keeps the others for another day. It is a step of the reconciler.
 func Purge(ctx context.Context, tx *sqlx.Tx) (rows int64, more bool, err error) {
 	const q = `
 		WITH due AS (

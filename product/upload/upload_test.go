@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 
 	"vitrine/bench/testenv"
 	"vitrine/imaging"
@@ -20,9 +21,9 @@ import (
 	"vitrine/product/upload"
 )
 
-const gif = "GIF89a: what follows is looked at later"
+const gif = "GIF89a: the rest is checked later"
 
-// receive uploads a picture for a product.
+// receive uploads a file for a product.
 func receive(c *testenv.Environment, b testenv.Bucket, id int64) (source string) {
 	c.T.Helper()
 	source, err := upload.New(c.Store, b, 1000).Receive(c.T.Context(), product.Everything(), id, strings.NewReader(gif))
@@ -55,8 +56,8 @@ func TestReceive(t *testing.T) {
 		c.AddImage(w.ID, product.NewImage{Source: source})
 	}
 	stored := len(b.Keys())
-	broken := errors.New("the client is gone")
-	testenv.WantErr(t, receive(product.Everything(), w.ID, strings.NewReader(picture(1001))), upload.ErrUploadTooLarge)
+	broken := errors.New("client disconnected")
+	testenv.WantErr(t, receive(product.Everything(), w.ID, strings.NewReader(picture(1001))), upload.ErrTooLarge)
 	testenv.WantErr(t, receive(product.Everything(), w.ID, io.MultiReader(strings.NewReader(gif), iotest.ErrReader(broken))), broken)
 	testenv.WantErr(t, receive(product.Everything(), w.ID, iotest.ErrReader(broken)), broken)
 	for _, body := range []string{"", "<html>", strings.Repeat("x", 5000)} {
@@ -65,15 +66,15 @@ func TestReceive(t *testing.T) {
 			t.Errorf("%+v", f)
 		}
 	}
-	untouched := iotest.ErrReader(errors.New("was read"))
+	untouched := iotest.ErrReader(errors.New("body was read"))
 	testenv.WantErr(t, receive(product.OwnedBy(testenv.UnknownID), w.ID, untouched), product.ErrNotFound)
 	testenv.WantErr(t, receive(product.Everything(), testenv.UnknownID, untouched), product.ErrNotFound)
 	if n := len(b.Keys()); n != stored {
-		t.Errorf("%d objects, want %d", n, stored)
+		t.Errorf("%d objects after refused uploads, want %d", n, stored)
 	}
 }
 
-func TestOnlyOwnUploadsCanBeNamed(t *testing.T) {
+func TestSourcesAcceptOnlyOwnUploads(t *testing.T) {
 	t.Parallel()
 	c, b := testenv.New(t), testenv.NewBucket(t)
 	stranger := c.AddUser()
@@ -125,12 +126,12 @@ func TestOnlyOwnUploadsCanBeNamed(t *testing.T) {
 		}
 	}
 	if got := c.Product(w.ID); got.Version != 1 || c.Count("products") != 1 {
-		t.Errorf("a refused write left something: %+v", got)
+		t.Errorf("a refused write changed something: %+v", got)
 	}
 }
 
-// TestUploadsAreKeptWhileTheyAreNamed looks through the whole life of an upload.
-func TestUploadsAreKeptWhileTheyAreNamed(t *testing.T) {
+// TestUploadsAreKeptWhileInUse follows uploads from their creation to their deletion.
+func TestUploadsAreKeptWhileInUse(t *testing.T) {
 	t.Parallel()
 	c, b := testenv.New(t), testenv.NewBucket(t)
 	w := c.NewProduct()
@@ -146,14 +147,14 @@ func TestUploadsAreKeptWhileTheyAreNamed(t *testing.T) {
 	expire := func() { c.Exec(`UPDATE uploads SET kept_until = now() - interval '1 second'`) }
 
 	if keys := pass(); len(keys) != 2 {
-		t.Errorf("gone within a day: %q", keys)
+		t.Errorf("objects within a day: %q, want 2", keys)
 	}
 	expire()
 	if keys := pass(); len(keys) != 1 || named != "upload:"+keys[0] {
-		t.Errorf("left are %q, want what %s names and not %s", keys, named, lost)
+		t.Errorf("objects: %q, want that of %s and not that of %s", keys, named, lost)
 	}
 	if n := c.Count("uploads WHERE kept_until > now() + interval '23 hours'"); n != 1 {
-		t.Error("what is named is looked at all the time")
+		t.Error("the upload in use is not kept for another day")
 	}
 	list := []string{lost}
 	_, err := c.Patch(t.Context(), product.Everything(), w.ID, product.Patch{Images: &list}, product.Precondition{})
@@ -164,24 +165,24 @@ func TestUploadsAreKeptWhileTheyAreNamed(t *testing.T) {
 	}
 	expire()
 	if keys := pass(); len(keys) != 1 {
-		t.Error("gone although another image names it")
+		t.Error("deleted although another image names it")
 	}
 	expire()
 	if err := c.Delete(t.Context(), product.Everything(), w.ID, product.Precondition{}); err != nil {
 		t.Fatal(err)
 	}
 	if keys := pass(); len(keys) != 1 {
-		t.Error("gone as soon as its last image was")
+		t.Error("deleted together with its last image")
 	}
 	expire()
 	if keys := pass(); len(keys) != 0 || c.Count("uploads") != 0 {
-		t.Errorf("left are %q", keys)
+		t.Errorf("objects: %q, want none", keys)
 	}
 }
 
-// TestPurgeHeedsALateName races purges with images that begin to name an upload:
-// whoever is first, none names one that is gone.
-func TestPurgeHeedsALateName(t *testing.T) {
+// TestPurgeRacesWithNewImages runs a purge together with the creation of an image that names
+// an upload. In any order, no image may name a deleted upload.
+func TestPurgeRacesWithNewImages(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
 	w := c.NewProduct()
@@ -194,11 +195,11 @@ func TestPurgeHeedsALateName(t *testing.T) {
 			purged <- maintenance.NewReconciler(c.Store, maintenance.Steps(testenv.BusyQueue), testenv.Quiet()).Pass(t.Context())
 		}()
 		added, _, err := c.AddImageOnce(t.Context(), product.Everything(), w.ID, product.NewImage{Source: name}, product.Precondition{}, postgres.Idempotency{})
-		if err := testenv.Receive(t, "a value", purged); err != nil {
+		if err := testenv.Receive(t, "the end of the purge", purged); err != nil {
 			t.Fatal(err)
 		}
 		if left := c.Count("uploads WHERE id = $1", id); (left == 1) != (err == nil) {
-			t.Fatalf("%d uploads after %v", left, err)
+			t.Fatalf("%d uploads after adding the image returned %v", left, err)
 		}
 		if err != nil {
 			testenv.WantFields(t, err, "source")
@@ -210,13 +211,13 @@ func TestPurgeHeedsALateName(t *testing.T) {
 	}
 }
 
-func TestSweepDeletesUploadsThatAreNotKnown(t *testing.T) {
+func TestSweepDeletesUnknownUploads(t *testing.T) {
 	t.Parallel()
 	c, b := testenv.New(t), testenv.NewBucket(t)
 	w := c.NewProduct()
 	kept, restored := receive(c, b, w.ID), receive(c, b, w.ID)
 	c.AddImage(w.ID, product.NewImage{Source: restored})
-	c.Exec(`DELETE FROM uploads WHERE 'upload:uploads/' || user_id || '/' || id = $1`, restored) // cannot be, and would be a loss
+	c.Exec(`DELETE FROM uploads WHERE 'upload:uploads/' || user_id || '/' || id = $1`, restored) // as after a restored backup; deleting the object would lose the image
 	odd := []string{"uploads/a", "uploads/" + uuid.NewString() + "/x", "uploads/" + uuid.NewString() + "/" + uuid.NewString() + "/x", "uploads/" + uuid.NewString() + "/" + uuid.NewString(), "uploads/0/" + uuid.NewString()}
 	b.PutKeys(odd...)
 	lost := []string{"uploads/" + strconv.FormatInt(c.User, 10) + "/" + uuid.NewString(), "uploads/" + strconv.Itoa(testenv.UnknownID) + "/" + strings.TrimPrefix(kept, "upload:uploads/"+strconv.FormatInt(c.User, 10)+"/")}
@@ -224,7 +225,7 @@ func TestSweepDeletesUploadsThatAreNotKnown(t *testing.T) {
 	products := "products/" + uuid.NewString() + "/" + testenv.Digest(1) + "/main.jpg"
 	b.PutKeys(products)
 	if c.Sweep(b, maintenance.SweepConfig{}); len(b.Keys()) != 10 {
-		t.Errorf("young objects were deleted, left are %q", b.Keys())
+		t.Errorf("young objects were deleted; left: %q", b.Keys())
 	}
 	c.Sweep(b, maintenance.SweepConfig{Age: testenv.AnyAge, Page: 2})
 	left := map[string]bool{}
@@ -233,16 +234,16 @@ func TestSweepDeletesUploadsThatAreNotKnown(t *testing.T) {
 	}
 	for _, key := range append(odd, strings.TrimPrefix(kept, "upload:"), strings.TrimPrefix(restored, "upload:")) {
 		if !left[key] {
-			t.Errorf("%s is gone", key)
+			t.Errorf("%s was deleted", key)
 		}
 		delete(left, key)
 	}
 	for key := range left {
-		t.Errorf("%s is left", key)
+		t.Errorf("%s was not deleted", key)
 	}
 	b.PutKeys(lost[0], products)
 	if pages := c.Sweep(b, maintenance.SweepConfig{Age: testenv.AnyAge}); pages != 1 || len(b.Keys()) != 7 {
-		t.Errorf("%d pages, left are %q", pages, b.Keys())
+		t.Errorf("%d pages; left: %q", pages, b.Keys())
 	}
 }
 
@@ -254,4 +255,45 @@ func TestPresignWithoutKeys(t *testing.T) {
 	w := c.NewProduct()
 	_, err = upload.New(c.Store, testenv.AnonymousStore(t), 1000).Receive(t.Context(), product.Everything(), w.ID, bytes.NewReader([]byte(gif)))
 	testenv.WantErr(t, err, upload.ErrObjectStore)
+}
+
+// TestProductsExchangeUploads repeatedly has two products take each other's upload at the
+// same time. They must not deadlock.
+func TestProductsExchangeUploads(t *testing.T) {
+	t.Parallel()
+	c, b := testenv.New(t), testenv.NewBucket(t)
+	one, other := c.NewProduct(), c.NewProduct()
+	uploads := [2]string{receive(c, b, one.ID), receive(c, b, other.ID)}
+	for round := range 200 {
+		var both errgroup.Group
+		for i, w := range []testenv.Product{one, other} {
+			images := []string{uploads[(round+i)%2]}
+			both.Go(func() error {
+				_, err := c.Patch(t.Context(), product.Everything(), w.ID, product.Patch{Images: &images}, product.Precondition{})
+				return err
+			})
+		}
+		if err := both.Wait(); err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+	}
+}
+
+// TestRemovedUploadsAreKept removes or replaces the image of an old upload. The upload is
+// kept for another day, so that it can be named again.
+func TestRemovedUploadsAreKept(t *testing.T) {
+	t.Parallel()
+	for name, images := range map[string][]string{"removed": {}, "replaced": {testenv.Source}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, b := testenv.New(t), testenv.NewBucket(t)
+			w := c.NewProduct()
+			c.SetImages(w.ID, receive(c, b, w.ID))
+			c.Exec(`UPDATE uploads SET kept_until = now() - interval '1 hour'`)
+			c.SetImages(w.ID, images...)
+			if n := c.Count(`uploads WHERE kept_until > now() + interval '23 hours'`); n != 1 {
+				t.Error("the upload is not kept for another day")
+			}
+		})
+	}
 }

@@ -132,7 +132,7 @@ func (f *formReader) readFile(part io.Reader) (err error) {
 	file := &fileContent{part: part, form: f, sum: sha256.New()}
 	f.form.Source, err = f.store(file)
 	switch {
-	case errors.Is(err, upload.ErrUploadTooLarge):
+	case errors.Is(err, upload.ErrTooLarge):
 		return problem.New("file_too_large", fmt.Sprintf("the file must not be larger than %d bytes", f.maxFile)).With("Connection", "close")
 	case err != nil && file.err != nil:
 		return unreadableForm(file.err)

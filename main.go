@@ -163,7 +163,7 @@ func run(ctx context.Context, cfg config.Config, log *logrus.Logger) error {
 	if err := a.wire(ctx); err != nil {
 		return err
 	}
-	failed := a.start() //nolint:contextcheck // the parts outlive ctx: stop ends them in order
+	failed := a.start() // the parts outlive ctx: stop ends them in order
 	log.WithFields(logrus.Fields{
 		"version": version, "addr": a.api.Addr, "admin_addr": a.adminAddr(), "workers": cfg.Workers,
 	}).Info("Listening")

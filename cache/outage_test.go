@@ -114,7 +114,7 @@ func TestNewConnectionIsDoubted(t *testing.T) {
 func TestAnswerOnANewConnection(t *testing.T) {
 	t.Parallel()
 	cfg := settings(t)
-	cfg.Probe = 100 * time.Millisecond // so that the call comes before the probe
+	cfg.Probe = 300 * time.Millisecond // so that the call comes before the probe
 	p := through(t, &cfg)
 	c := open(t, cfg)
 	for call, do := range calls(c) {
@@ -122,7 +122,7 @@ func TestAnswerOnANewConnection(t *testing.T) {
 			continue // which promise nothing about the server
 		}
 		refused := false
-		for range 3 { // since a probe may have found out in time that it is the same server
+		for range 8 { // since a probe may have found out in time that it is the same server
 			testenv.Eventually(t, "trust to come back", c.Trusted)
 			p.Cut()
 			<-time.After(5 * time.Millisecond) // for the client to see the end of its connection

@@ -55,8 +55,8 @@ func (q Filter) Validate() error {
 		f.Add("max_price", "out_of_range", "must not be lower than min_price")
 	}
 	f.externalID("external_id", q.ExternalID)
-	f.Text("product_name", q.Name, 0, MaxName, false)
-	f.Text("q", q.Query, 0, maxQuery, false)
+	f.CheckText("product_name", q.Name, 0, MaxName, false)
+	f.CheckText("q", q.Query, 0, maxQuery, false)
 	if q.ImageStatus != "" && !slices.Contains(ImageStatuses, q.ImageStatus) {
 		f.Add("image_status", "invalid", "must be %s", alternatives(ImageStatuses))
 	}
@@ -95,7 +95,7 @@ func (q Filter) Order() Sort {
 
 // normal gives the filter with times in microseconds, the steps of PostgreSQL's,
 // that select the same.
-func (q Filter) Normal() Filter {
+func (q Filter) Normalized() Filter {
 	if q.CreatedAfter != nil {
 		t := q.CreatedAfter.UTC().Truncate(time.Microsecond)
 		q.CreatedAfter = &t
@@ -116,7 +116,7 @@ const digestBytes = 8
 
 // digest names what is selected: all but the order, the place and the page's size.
 func (q Filter) digest() [digestBytes]byte {
-	q = q.Normal()
+	q = q.Normalized()
 	var user, low, high, from, to string
 	if q.UserID != nil {
 		user = strconv.FormatInt(*q.UserID, 10)

@@ -52,17 +52,17 @@ func (p ImagePatch) Validate() error { return p.faults().Err() }
 func (p ImagePatch) faults() FieldErrors {
 	var f FieldErrors
 	if p.Alt != nil {
-		f.Text("alt", *p.Alt, 0, maxAlt, true)
+		f.CheckText("alt", *p.Alt, 0, maxAlt, true)
 	}
 	if p.Position != nil {
-		f.Position(*p.Position, MaxImages-1)
+		f.CheckPosition(*p.Position, MaxImages-1)
 	}
 	f.focal(p.Focal)
 	return f
 }
 
 // position checks a place among a product's images, of which last is the last one.
-func (f *FieldErrors) Position(position, last int) {
+func (f *FieldErrors) CheckPosition(position, last int) {
 	if position < 0 || position > last {
 		f.Add("position", "out_of_range", "must be from 0 to %d", last)
 	}

@@ -74,30 +74,30 @@ func ReplaceMetadata(m Metadata) *MetadataPatch {
 	return &p
 }
 
-func (f *FieldErrors) MetadataKeys(field string, m Metadata) {
+func (f *FieldErrors) CheckMetadataSize(field string, m Metadata) {
 	if len(m) > maxMetadataKeys {
 		f.Add(field, "too_many", "must have at most %d keys, has %d", maxMetadataKeys, len(m))
 	}
 }
 
 func (f *FieldErrors) metadata(field string, m Metadata) {
-	if f.MetadataKeys(field, m); len(m) > maxMetadataKeys {
+	if f.CheckMetadataSize(field, m); len(m) > maxMetadataKeys {
 		return
 	}
 	for _, key := range slices.Sorted(maps.Keys(m)) {
 		var bad FieldErrors
-		if bad.Text("", key, 1, maxMetadataKey, false); len(bad) > 0 {
+		if bad.CheckText("", key, 1, maxMetadataKey, false); len(bad) > 0 {
 			// A key like this is no good as a part of a pointer.
 			f.Add(field, "invalid_key", "has a key that %s", bad[0].Detail)
 			return
 		}
-		f.Text(field+"/"+PointerToken(key), m[key], 0, maxMetadataValue, true)
+		f.CheckText(field+"/"+PointerToken(key), m[key], 0, maxMetadataValue, true)
 	}
 }
 
 // externalID checks an external id; empty stands for none.
 func (f *FieldErrors) externalID(field, id string) {
 	if id != "" {
-		f.Text(field, id, 1, maxExternalID, false)
+		f.CheckText(field, id, 1, maxExternalID, false)
 	}
 }

@@ -68,7 +68,7 @@ func (q Filter) Position() (*ListPosition, *cursorError) {
 
 // holds reports whether key is the sort key of a product that the filter may select.
 func (q Filter) holds(key string) bool {
-	q = q.Normal()
+	q = q.Normalized()
 	switch field := strings.TrimPrefix(string(q.Order()), "-"); field {
 	case "product_price":
 		p, err := ParsePrice(key)
@@ -87,7 +87,7 @@ func (q Filter) holds(key string) bool {
 const keyTime = "2006-01-02T15:04:05.000000Z"
 
 // keyText makes a position's key of a sort key as the driver gives it.
-func SortKeyText(key any) (string, error) {
+func FormatSortKey(key any) (string, error) {
 	switch v := key.(type) {
 	case time.Time:
 		return v.UTC().Format(keyTime), nil

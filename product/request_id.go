@@ -11,7 +11,7 @@ type requestIDKey struct{}
 // and log lines that the request causes. Characters that PostgreSQL does not
 // take are left out.
 func WithRequestID(ctx context.Context, id string) context.Context {
-	return context.WithValue(ctx, requestIDKey{}, StorableText(id))
+	return context.WithValue(ctx, requestIDKey{}, SanitizeText(id))
 }
 
 // RequestID is the id that [WithRequestID] put there, or "".
@@ -22,7 +22,7 @@ func RequestID(ctx context.Context) string {
 
 // storable returns a text from outside in a form that PostgreSQL accepts, so that no source
 // keeps its image from being settled.
-func StorableText(s string) string {
+func SanitizeText(s string) string {
 	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "")
 	if len(s) > maxDetailBytes {
 		s = strings.ToValidUTF8(s[:maxDetailBytes], "")

@@ -14,18 +14,18 @@ func UploadSource(user int64, id uuid.UUID) string {
 }
 
 // upload is what a source names.
-type UploadName struct {
+type UploadRef struct {
 	User int64     `db:"user_id"`
 	ID   uuid.UUID `db:"id"`
 }
 
 // parseUploadSource is the inverse of uploadSource. It reports false for any other
 // spelling: an upload has exactly one source.
-func ParseUpload(source string) (UploadName, bool) {
+func ParseUploadSource(source string) (UploadRef, bool) {
 	user, id, ok := imaging.ParseUploadKey(strings.TrimPrefix(source, imaging.UploadScheme))
-	return UploadName{User: user, ID: id}, ok
+	return UploadRef{User: user, ID: id}, ok
 }
 
-func (f *FieldErrors) UnknownUpload(field string) {
+func (f *FieldErrors) AddUnknownUpload(field string) {
 	f.Add(field, "unknown_upload", "names no upload of the product's owner")
 }

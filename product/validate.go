@@ -48,8 +48,8 @@ func (n NewProduct) Validate() error {
 // validateFields checks all but the owner.
 func (n NewProduct) ValidateFields() FieldErrors {
 	var f FieldErrors
-	f.Text("product_name", n.Name, 1, MaxName, false)
-	f.Text("product_description", n.Description, 0, maxDescription, true)
+	f.CheckText("product_name", n.Name, 1, MaxName, false)
+	f.CheckText("product_description", n.Description, 0, maxDescription, true)
 	f.sources("product_images", n.Images)
 	f.metadata("metadata", n.Metadata)
 	f.externalID("external_id", n.ExternalID)
@@ -60,10 +60,10 @@ func (n NewProduct) ValidateFields() FieldErrors {
 func (p Patch) Validate() error {
 	var f FieldErrors
 	if p.Name != nil {
-		f.Text("product_name", *p.Name, 1, MaxName, false)
+		f.CheckText("product_name", *p.Name, 1, MaxName, false)
 	}
 	if p.Description != nil {
-		f.Text("product_description", *p.Description, 0, maxDescription, true)
+		f.CheckText("product_description", *p.Description, 0, maxDescription, true)
 	}
 	if p.Images != nil {
 		f.sources("product_images", *p.Images)
@@ -79,7 +79,7 @@ func (p Patch) Validate() error {
 
 // text checks a text's length and characters. PostgreSQL cannot store NUL, and
 // other control characters are never meant, line ends and tabs in prose excepted.
-func (f *FieldErrors) Text(field, s string, least, most int, prose bool) {
+func (f *FieldErrors) CheckText(field, s string, least, most int, prose bool) {
 	if !utf8.ValidString(s) {
 		f.Add(field, "invalid_characters", "must be valid UTF-8")
 		return
@@ -123,8 +123,8 @@ func (f *FieldErrors) source(field, s string) {
 		return
 	}
 	if strings.HasPrefix(s, imaging.UploadScheme) {
-		if _, ok := ParseUpload(s); !ok {
-			f.UnknownUpload(field)
+		if _, ok := ParseUploadSource(s); !ok {
+			f.AddUnknownUpload(field)
 		}
 		return
 	}

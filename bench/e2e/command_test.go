@@ -9,7 +9,11 @@ import (
 // vitrine runs the program with arguments until it exits, and returns what it printed.
 func vitrine(t *testing.T, settings map[string]string, args ...string) (output string, failed bool) {
 	t.Helper()
-	cmd := exec.Command(mustProgram(t), args...)
+	file, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(file, args...)
 	cmd.Env = environ(settings)
 	cmd.Dir = t.TempDir()
 	out, err := cmd.CombinedOutput()

@@ -18,7 +18,7 @@ func TestKillLosesNothing(t *testing.T) {
 	const pictures = 50
 	content := map[string][]byte{}
 	for i := range pictures {
-		content[fmt.Sprintf("/%d.jpg", i)] = imagingtest.JPEG(imagingtest.Photo(640, 480, int64(i)), 85, 1)
+		content[fmt.Sprintf("/%d.jpg", i)] = imagingtest.JPEG(imagingtest.Photo(320, 240, int64(i)), 85, 1)
 	}
 	var served atomic.Int32
 	halfway := make(chan struct{})

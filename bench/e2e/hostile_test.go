@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -78,7 +77,7 @@ func TestHostileSources(t *testing.T) {
 		from + "/good.jpg":                        "",
 	}
 
-	v := startProgram(t, deployed(t), settings)
+	v := startProgram(t, deployed, settings)
 	user := v.newUser()
 	ids := map[string]int64{}
 	for url := range want {
@@ -97,19 +96,6 @@ func TestHostileSources(t *testing.T) {
 	if peak := peakMemory(t, v.cmd.Process.Pid); peak > 400<<20 {
 		t.Errorf("the process used %d MiB at its peak", peak>>20)
 	}
-}
-
-// deployed returns the program as it is deployed: the race detector takes memory.
-func deployed(t *testing.T) string {
-	t.Helper()
-	if !raceDetector {
-		return mustProgram(t)
-	}
-	file := filepath.Join(t.TempDir(), "vitrine")
-	if err := build(file, false); err != nil {
-		t.Fatal(err)
-	}
-	return file
 }
 
 // waitForDeadLetters waits until each failed image has a dead letter with its code.

@@ -40,35 +40,31 @@ func TestMain(m *testing.M) {
 
 // program builds the program once and returns its path.
 var program = sync.OnceValues(func() (string, error) {
+	if !raceDetector {
+		return deployed()
+	}
+	return build("vitrine-race", exec.Command("go", "build", "-race"))
+})
+
+// deployed is [program] as it is deployed. It is for tests with large pictures, for which
+// the race detector takes much time and memory.
+var deployed = sync.OnceValues(func() (string, error) {
+	cmd := exec.Command("go", "build")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	return build("vitrine", cmd)
+})
+
+// build runs the go command with the name of a file, and returns its path.
+func build(name string, cmd *exec.Cmd) (string, error) {
 	if err := readSources(); err != nil {
 		return "", err
 	}
-	file := filepath.Join(folder, "vitrine")
-	return file, build(file, raceDetector)
-})
-
-// mustProgram returns the path of the program and fails the test if it does not build.
-func mustProgram(t *testing.T) string {
-	t.Helper()
-	file, err := program()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return file
-}
-
-// build builds the program into a file. Without the race detector it is the program
-// as it is deployed.
-func build(file string, race bool) error {
-	cmd := exec.Command("go", "build", "-o", file, "vitrine")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if race {
-		cmd = exec.Command("go", "build", "-race", "-o", file, "vitrine")
-	}
+	file := filepath.Join(folder, name)
+	cmd.Args = append(cmd.Args, "-o", file, "vitrine")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("build vitrine: %w\n%s", err, out)
+		return "", fmt.Errorf("build vitrine: %w\n%s", err, out)
 	}
-	return nil
+	return file, nil
 }
 
 // readSources stats every file of the module. The go command reuses the result of a
@@ -105,12 +101,16 @@ type instance struct {
 // killed when the test ends.
 func start(t *testing.T, settings map[string]string) *instance {
 	t.Helper()
-	return startProgram(t, mustProgram(t), settings)
+	return startProgram(t, program, settings)
 }
 
 // startProgram is [start] for another build of the program.
-func startProgram(t *testing.T, file string, settings map[string]string) *instance {
+func startProgram(t *testing.T, build func() (string, error), settings map[string]string) *instance {
 	t.Helper()
+	file, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
 	i := &instance{t: t, cmd: exec.Command(file), exited: make(chan struct{})}
 	i.cmd.Env = environ(settings)
 	i.cmd.Dir = t.TempDir() // without a .env file

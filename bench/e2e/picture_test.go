@@ -27,7 +27,7 @@ func TestPicture(t *testing.T) {
 		"/small.webp": imagingtest.WebP(imagingtest.Photo(300, 200, 2)),
 	}
 	from := source(t, settings, files(content))
-	v := start(t, settings)
+	v := startProgram(t, deployed, settings)
 	created := v.newProduct(v.newUser(), from+"/turned.jpg", from+"/logo.png", from+"/small.webp")
 	if created.Status != "pending" || created.Compressed != nil {
 		t.Errorf("created as %s with %v, want pending with null", created.Status, created.Compressed)

@@ -112,7 +112,7 @@ func TestTerminationHandsReprocessingBack(t *testing.T) {
 		err = db.QueryRow(`SELECT attempts FROM images WHERE status = 'ready'`).Scan(&n)
 		return n, err
 	}
-	v := start(t, settings)
+	v := startProgram(t, deployed, settings)
 	p := v.newProduct(v.newUser(), from+"/photo.jpg")
 	waitFor(t, time.Minute, "the start of the WebP job", func() error {
 		n, err := attempts()
@@ -131,7 +131,7 @@ func TestTerminationHandsReprocessingBack(t *testing.T) {
 		t.Errorf("%d attempts were counted, error %v", n, err)
 	}
 
-	v = start(t, settings)
+	v = startProgram(t, deployed, settings)
 	v.waitReady()
 	waitFor(t, time.Minute, "the WebP variants", func() error {
 		if p = v.settled(p.ID, time.Minute); len(webps(p)) == 0 {

@@ -26,7 +26,7 @@ func main() {
 	var o options
 	flag.DurationVar(&o.time, "time", time.Minute, "time for each target")
 	flag.IntVar(&o.parallel, "parallel", 1, "number of inputs run at the same time")
-	pattern := flag.String("target", "", "regular expression for the package and name of the targets, such as imaging.FuzzPNG")
+	pattern := flag.String("target", "", "regular expression for the package and name of the targets, such as process.FuzzPNG")
 	flag.Parse()
 	if o.packages = flag.Args(); len(o.packages) == 0 {
 		o.packages = []string{"./..."}

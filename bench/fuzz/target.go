@@ -57,7 +57,7 @@ type result struct {
 
 // String returns one line, followed by the output after a finding.
 func (r result) String() string {
-	line := fmt.Sprintf("%-28s %8s  %9d inputs  %5d new  %5d kept", r.target, r.took.Round(time.Second), r.inputs, r.fresh, r.kept)
+	line := fmt.Sprintf("%-37s %8s  %9d inputs  %5d new  %5d kept", r.target, r.took.Round(time.Second), r.inputs, r.fresh, r.kept)
 	if !r.found {
 		return line
 	}

@@ -49,7 +49,7 @@ type NewAPIKey struct {
 // Validate gives a [*product.ValidationError] that names every bad field, or nil.
 func (n NewAPIKey) Validate() error {
 	var f product.FieldErrors
-	f.Text("name", n.Name, 0, product.MaxName, false)
+	f.CheckText("name", n.Name, 0, product.MaxName, false)
 	if n.ExpiresAt != nil && !n.ExpiresAt.After(time.Now()) {
 		f.Add("expires_at", "out_of_range", "must be in the future")
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/sync/singleflight"
 
 	"vitrine/product"
@@ -42,8 +43,8 @@ type Grant struct {
 
 // keyring is what a process knows of keys.
 type keyring struct {
-	granted *recent[keyDigest, granted]
-	refused *recent[keyDigest, time.Time] // until when a key is not looked up again
+	granted *lru.Cache[keyDigest, granted]
+	refused *lru.Cache[keyDigest, time.Time] // until when a key is not looked up again
 	lookups chan struct{}
 	asked   singleflight.Group
 
@@ -68,11 +69,20 @@ type keyRecord struct {
 
 func newKeyring() *keyring {
 	return &keyring{
-		granted: newRecent[keyDigest, granted](rememberedKeys),
-		refused: newRecent[keyDigest, time.Time](rememberedKeys),
+		granted: newLRU[granted](),
+		refused: newLRU[time.Time](),
 		lookups: make(chan struct{}, maxLookups),
 		used:    map[uuid.UUID]time.Time{},
 	}
+}
+
+// newLRU returns a memory for the rememberedKeys keys that were used last.
+func newLRU[V any]() *lru.Cache[keyDigest, V] {
+	memory, err := lru.New[keyDigest, V](rememberedKeys)
+	if err != nil { // only for a size below 1
+		panic(err)
+	}
+	return memory
 }
 
 // VerifyKey gives what an API key allows. What it says holds for two seconds, also
@@ -92,17 +102,17 @@ func (s *Service) VerifyKey(ctx context.Context, key string) (Grant, error) {
 	now := time.Now()
 	// Looking a digest up tells by its time at most something of the digest, from
 	// which nothing leads back to a key.
-	if known, seen := s.keys.granted.get(digest); seen && now.Before(known.until) {
+	if known, seen := s.keys.granted.Get(digest); seen && now.Before(known.until) {
 		return known.grant(now)
 	}
-	if until, refused := s.keys.refused.get(digest); refused && now.Before(until) {
+	if until, refused := s.keys.refused.Get(digest); refused && now.Before(until) {
 		return Grant{}, ErrInvalidKey
 	}
 	// Callers with the same key ask together, so that none of them may end it.
 	found, err, _ := s.keys.asked.Do(string(digest[:]), func() (any, error) {
 		// A crowd at PostgreSQL must not keep those out who need it for nothing
 		// else; questions about keys are bounded by themselves.
-		detached, cancel := context.WithTimeout(postgres.Patient(context.WithoutCancel(ctx)), postgres.OperationTimeout+postgres.CutGrace)
+		detached, cancel := context.WithTimeout(postgres.Patient(context.WithoutCancel(ctx)), postgres.ReadTimeout)
 		defer cancel()
 		return s.askForKey(detached, digest)
 	})
@@ -131,7 +141,7 @@ func (k granted) grant(now time.Time) (Grant, error) {
 // [product.ErrNotFound].
 func (s *Service) askForKey(ctx context.Context, digest keyDigest) (granted, error) {
 	begun := time.Now()
-	known, seen := s.keys.granted.get(digest)
+	known, seen := s.keys.granted.Get(digest)
 	var err error
 	if !seen {
 		known.record, err = s.lookUpKey(ctx, digest)
@@ -140,8 +150,8 @@ func (s *Service) askForKey(ctx context.Context, digest keyDigest) (granted, err
 		known.record, err = s.confirmKey(ctx, digest, known.record, seen)
 	}
 	if errors.Is(err, product.ErrNotFound) {
-		s.keys.granted.remove(digest)
-		s.keys.refused.put(digest, begun.Add(grantTime))
+		s.keys.granted.Remove(digest)
+		s.keys.refused.Add(digest, begun.Add(grantTime))
 	}
 	if err != nil {
 		return granted{}, err
@@ -151,7 +161,7 @@ func (s *Service) askForKey(ctx context.Context, digest keyDigest) (granted, err
 		return granted{}, fmt.Errorf("key record: %w", err)
 	}
 	known.until = begun.Add(grantTime)
-	s.keys.granted.put(digest, known)
+	s.keys.granted.Add(digest, known)
 	s.keys.use(known.ID, begun)
 	return known, nil
 }

@@ -171,7 +171,7 @@ func (s *Service) RevokeKey(ctx context.Context, scope product.Scope, user int64
 	if err != nil {
 		return APIKey{}, err
 	}
-	s.keys.granted.remove(digest) // so that here it ends at once
+	s.keys.granted.Remove(digest) // so that here it ends at once
 	return row.key(), s.outbox.Conclude(ctx, outbox.Invalidation(id, digest.cacheKey()), token, s.cache.Lag(), func(ctx context.Context) error {
 		return s.cache.Drop(ctx, digest.cacheKey())
 	})

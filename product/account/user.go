@@ -103,7 +103,7 @@ func insertUser(ctx context.Context, tx *sqlx.Tx, n NewUser) (u User, err error)
 		ON CONFLICT (id) DO NOTHING
 		RETURNING id, name, email, created_at`
 	for {
-		err = tx.GetContext(ctx, &u, q, postgres.Null(n.Name), postgres.Null(n.Email))
+		err = tx.GetContext(ctx, &u, q, postgres.EmptyToNull(n.Name), postgres.EmptyToNull(n.Email))
 		switch {
 		case err == nil:
 			u.CreatedAt = u.CreatedAt.UTC()
@@ -120,7 +120,7 @@ func (s *Service) User(ctx context.Context, scope product.Scope, id int64) (User
 		WHERE id = $1 AND (cast($2 AS bigint) IS NULL OR id = cast($2 AS bigint))`
 	var u User
 	err := s.store.Read(ctx, "get user", func(ctx context.Context) error {
-		if err := s.store.Db.GetContext(ctx, &u, q, id, scope.Owner()); err != nil {
+		if err := s.store.Pool.GetContext(ctx, &u, q, id, scope.Owner()); err != nil {
 			return fmt.Errorf("user: %w", err)
 		}
 		return nil
@@ -133,7 +133,7 @@ func (s *Service) User(ctx context.Context, scope product.Scope, id int64) (User
 func (n NewUser) Validate() error {
 	var f product.FieldErrors
 	if n.Name != "" {
-		f.Text("name", n.Name, 1, product.MaxName, false)
+		f.CheckText("name", n.Name, 1, product.MaxName, false)
 	}
 	if n.Email != "" {
 		checkEmail(&f, "email", n.Email)

@@ -19,7 +19,7 @@ const awaitRecheck = 5 * time.Second
 func (s *Service) Await(
 	ctx context.Context, scope product.Scope, id int64, limit time.Duration, release <-chan struct{}, enough func(product.Snapshot) bool,
 ) (product.Snapshot, error) {
-	changed, stop := s.events.Hub.Watch(id)
+	changed, stop := s.events.Watch(id)
 	defer stop()
 	end := time.NewTimer(limit)
 	defer end.Stop()

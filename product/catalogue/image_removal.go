@@ -31,7 +31,7 @@ func (e *Edit) removeImages(ctx context.Context, ids []uuid.UUID) error {
 // uploadsOf gives the uploads that images of the product name.
 func (e *Edit) uploadsOf(images []uuid.UUID) (named []uuid.UUID) {
 	for i := range e.Images {
-		if u, ok := product.ParseUpload(e.Images[i].Source); ok && slices.Contains(images, e.Images[i].ID) {
+		if u, ok := product.ParseUploadSource(e.Images[i].Source); ok && slices.Contains(images, e.Images[i].ID) {
 			named = append(named, u.ID)
 		}
 	}

@@ -88,7 +88,7 @@ func selectListing(ctx context.Context, db sqlx.QueryerContext, scope product.Sc
 		found.products = append(found.products, rows[i].productRow)
 	}
 	if next != nil {
-		key, err := product.SortKeyText(next.SortKey)
+		key, err := product.FormatSortKey(next.SortKey)
 		if err != nil {
 			return listing{}, err
 		}

@@ -30,7 +30,7 @@ type listQuery struct {
 // newListQuery makes the statements for a valid filter and the products in scope,
 // which the filter's user has narrowed.
 func newListQuery(db sqlx.QueryerContext, scope product.Scope, f product.Filter) (*listQuery, error) {
-	f = f.Normal()
+	f = f.Normalized()
 	field, desc := strings.CutPrefix(string(f.Order()), "-")
 	l := &listQuery{db: db, args: make(map[string]any), index: sortIndexes[field], desc: desc, limit: f.Limit}
 	if l.limit == 0 {

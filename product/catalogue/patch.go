@@ -44,7 +44,7 @@ func (e *Edit) apply(ctx context.Context, p product.Patch) error {
 		row.Price, e.Changed = *p.Price, true
 	}
 	if p.ExternalID != nil && *p.ExternalID != row.ExternalID.String {
-		row.ExternalID, e.Changed = postgres.Null(*p.ExternalID), true
+		row.ExternalID, e.Changed = postgres.EmptyToNull(*p.ExternalID), true
 	}
 	if err := e.setMetadata(p.Metadata); err != nil {
 		return err
@@ -127,7 +127,7 @@ func (e *Edit) setMetadata(p *product.MetadataPatch) error {
 		return nil
 	}
 	var f product.FieldErrors
-	if f.MetadataKeys("metadata", changed); len(f) > 0 {
+	if f.CheckMetadataSize("metadata", changed); len(f) > 0 {
 		return f.Err()
 	}
 	e.Product.Metadata, e.Changed = changed, true

@@ -62,10 +62,10 @@ func (e *Edit) addImage(ctx context.Context, id uuid.UUID, n product.NewImage) e
 	if len(e.Images) >= product.MaxImages {
 		return product.ErrTooManyImages
 	}
-	image := pendingImage{ID: id, position: len(e.Images), source: n.Source, alt: postgres.Optional(n.Alt), focal: NewFocalRow(n.Focal)}
+	image := pendingImage{ID: id, position: len(e.Images), source: n.Source, alt: postgres.NilToNull(n.Alt), focal: NewFocalRow(n.Focal)}
 	if n.Position != nil {
 		var f product.FieldErrors
-		if f.Position(*n.Position, len(e.Images)); len(f) > 0 {
+		if f.CheckPosition(*n.Position, len(e.Images)); len(f) > 0 {
 			return f.Err()
 		}
 		image.position = *n.Position
@@ -114,7 +114,7 @@ func (s *Service) PatchImage(
 
 func (e *Edit) patchImage(ctx context.Context, image uuid.UUID, p product.ImagePatch) error {
 	row := e.Image(image)
-	if alt := postgres.Optional(p.Alt); (p.Alt != nil || p.NoAlt) && alt != row.Alt {
+	if alt := postgres.NilToNull(p.Alt); (p.Alt != nil || p.NoAlt) && alt != row.Alt {
 		const q = `UPDATE images SET alt = $2 WHERE id = $1`
 		if _, err := e.Tx.ExecContext(ctx, q, image, alt); err != nil {
 			return fmt.Errorf("alt text: %w", err)
@@ -128,7 +128,7 @@ func (e *Edit) patchImage(ctx context.Context, image uuid.UUID, p product.ImageP
 	}
 	if p.Position != nil && *p.Position != row.Position {
 		var f product.FieldErrors
-		if f.Position(*p.Position, len(e.Images)-1); len(f) > 0 {
+		if f.CheckPosition(*p.Position, len(e.Images)-1); len(f) > 0 {
 			return f.Err()
 		}
 		order := slices.Delete(e.order(), row.Position, row.Position+1)

@@ -82,7 +82,7 @@ func insertProduct(ctx context.Context, tx *sqlx.Tx, n product.NewProduct, makeU
 	if sources == nil {
 		sources = pq.StringArray{}
 	}
-	err = tx.GetContext(ctx, &id, q, n.UserID, n.Name, n.Description, n.Price, sources, n.Metadata, postgres.Null(n.ExternalID),
+	err = tx.GetContext(ctx, &id, q, n.UserID, n.Name, n.Description, n.Price, sources, n.Metadata, postgres.EmptyToNull(n.ExternalID),
 		event.ProductCreated, initialStatus(n.Images), makeUser)
 	if e := pq.As(err, pqerror.ForeignKeyViolation); e != nil && e.Constraint == "products_user_id_fkey" {
 		return 0, product.UnknownUser()

@@ -105,7 +105,7 @@ func (s *Service) Create(ctx context.Context, scope product.Scope, n product.New
 	if err != nil {
 		return product.Snapshot{}, false, err
 	}
-	s.events.Committed()
+	s.events.NotifyCommit()
 	return created, replayed, nil
 }
 
@@ -137,7 +137,7 @@ func (s *Service) load(ctx context.Context, tx *sqlx.Tx, scope product.Scope, id
 
 // Get gives the product, or [product.ErrNotFound] where the scope has none such.
 func (s *Service) Get(ctx context.Context, scope product.Scope, id int64) (product.Snapshot, error) {
-	ctx, cancel := context.WithTimeout(ctx, postgres.OperationTimeout+postgres.CutGrace)
+	ctx, cancel := context.WithTimeout(ctx, postgres.ReadTimeout)
 	defer cancel()
 	key, err := s.cacheKey(ctx, id)
 	if err != nil {

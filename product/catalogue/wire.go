@@ -71,7 +71,7 @@ func (s *Service) encode(p productRow, images []ImageRow) ([]byte, error) {
 		ID: p.ID, UserID: p.UserID, Name: p.Name, Description: p.Description,
 		Sources: append([]string{}, p.Images...), Price: p.Price,
 		Images: make([]wireImage, len(images)), ImageStatus: summarize(images),
-		Metadata: p.Metadata, ExternalID: postgres.OrNil(p.ExternalID),
+		Metadata: p.Metadata, ExternalID: postgres.NullToNil(p.ExternalID),
 		Version: p.Version, CreatedAt: product.Timestamp(p.CreatedAt), UpdatedAt: product.Timestamp(p.UpdatedAt),
 	}
 	for _, key := range p.Compressed {
@@ -96,8 +96,8 @@ func encodeJSON(w any) ([]byte, error) {
 
 func (s *Service) wireImage(r *ImageRow) wireImage {
 	w := wireImage{
-		ID: r.ID, Position: r.Position, Source: r.Source, Alt: postgres.OrNil(r.Alt), Focal: (*product.Focal)(r.Point()), Status: r.Status, Attempts: r.Attempts, Animated: r.Animated,
-		Placeholder: postgres.OrNil(r.Placeholder), AverageColor: postgres.OrNil(r.AverageColor), Variants: []wireVariant{},
+		ID: r.ID, Position: r.Position, Source: r.Source, Alt: postgres.NullToNil(r.Alt), Focal: (*product.Focal)(r.Point()), Status: r.Status, Attempts: r.Attempts, Animated: r.Animated,
+		Placeholder: postgres.NullToNil(r.Placeholder), AverageColor: postgres.NullToNil(r.AverageColor), Variants: []wireVariant{},
 	}
 	if r.ErrorCode.Valid {
 		w.Error = &wireError{r.ErrorCode.String, r.ErrorDetail.String, r.ErrorRetryable.Bool}

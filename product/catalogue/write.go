@@ -81,7 +81,7 @@ func (s *Service) Write(ctx context.Context, scope product.Scope, id int64, doin
 	if !e.Changed {
 		return after, nil
 	}
-	s.events.Committed()
+	s.events.NotifyCommit()
 	return after, s.publish(ctx, e.Product, key, token, after, e.deleted)
 }
 

@@ -19,7 +19,7 @@ func (s *Service) Delete(ctx context.Context, id uuid.UUID) error {
 	const q = `DELETE FROM dead_letters WHERE id = $1`
 	return s.store.InTx(ctx, "delete dead letter", func(ctx context.Context, tx *sqlx.Tx) error {
 		result, err := tx.ExecContext(ctx, q, id)
-		return postgres.OneRow(result, err, product.ErrNotFound)
+		return postgres.RequireRow(result, err, product.ErrNotFound)
 	})
 }
 

@@ -90,7 +90,7 @@ func insertDeadLetter(ctx context.Context, tx *sqlx.Tx, image *deadImage, body [
 	sum := sha256.Sum256(body)
 	r := deadLetterRow{
 		ID: id, Payload: append([]byte{}, body[:min(len(body), maxPayload)]...), PayloadBytes: len(body),
-		PayloadSHA256: hex.EncodeToString(sum[:]), Reason: product.StorableText(reason), Code: unreadable, RequestID: product.StorableText(requestID),
+		PayloadSHA256: hex.EncodeToString(sum[:]), Reason: product.SanitizeText(reason), Code: unreadable, RequestID: product.SanitizeText(requestID),
 	}
 	if image != nil {
 		r.ImageID = uuid.NullUUID{UUID: image.ID, Valid: true}

@@ -52,7 +52,7 @@ func (q ReplayRequest) Validate() error {
 		f.Add("", "exactly_one", "must have exactly one of id, fingerprint and all")
 	}
 	if q.Fingerprint != nil {
-		f.Text("fingerprint", *q.Fingerprint, 1, maxFingerprint, false)
+		f.CheckText("fingerprint", *q.Fingerprint, 1, maxFingerprint, false)
 	}
 	if q.Canary < 0 || q.Canary > maxCanary {
 		f.Add("canary", "out_of_range", "must be from 0 to %d", maxCanary)
@@ -192,5 +192,5 @@ func PurgeReplays(ctx context.Context, tx *sqlx.Tx) (rows int64, more bool, err 
 			FOR UPDATE SKIP LOCKED
 		)`
 	result, err := tx.ExecContext(ctx, q, keptReplays.Microseconds(), postgres.ReconcileBatch)
-	return postgres.Counted(result, err, postgres.ReconcileBatch)
+	return postgres.BatchResult(result, err, postgres.ReconcileBatch)
 }

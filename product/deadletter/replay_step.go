@@ -114,5 +114,5 @@ func advance(ctx context.Context, tx *sqlx.Tx, step replayStep, letter letterToR
 		WHERE id = $1 AND steps = $2 AND state = 'running' AND (position IS NULL OR position < $3)`
 	result, err := tx.ExecContext(ctx, q, step.ID, step.Step, letter.ID,
 		count.Replayed, count.Unreadable, count.Changed, count.Gone, count.Broken)
-	return postgres.OneRow(result, err, errStepLost)
+	return postgres.RequireRow(result, err, errStepLost)
 }

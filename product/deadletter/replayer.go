@@ -105,7 +105,7 @@ func (r *Replayer) work(ctx context.Context, s replayStep) error {
 
 func (r *Replayer) lookAtCanaries(ctx context.Context, replay uuid.UUID) (count CanaryCount, err error) {
 	err = r.letters.store.Read(ctx, "canaries", func(ctx context.Context) error {
-		count, err = selectCanaries(ctx, r.letters.store.Db, replay)
+		count, err = selectCanaries(ctx, r.letters.store.Pool, replay)
 		return err
 	})
 	return count, err
@@ -172,7 +172,7 @@ func (r *Replayer) passCanaries(ctx context.Context, s replayStep) error {
 		WHERE id = $1 AND steps = $2 AND state = 'running'`
 	return r.letters.store.InTx(ctx, "pass canaries", func(ctx context.Context, tx *sqlx.Tx) error {
 		result, err := tx.ExecContext(ctx, q, s.ID, s.Step)
-		return postgres.OneRow(result, err, errStepLost)
+		return postgres.RequireRow(result, err, errStepLost)
 	})
 }
 
@@ -183,7 +183,7 @@ func (r *Replayer) finish(ctx context.Context, s replayStep, state ReplayState, 
 		WHERE id = $1 AND steps = $2 AND state = 'running'`
 	err := r.letters.store.InTx(ctx, "finish replay", func(ctx context.Context, tx *sqlx.Tx) error {
 		result, err := tx.ExecContext(ctx, q, s.ID, s.Step, state, reason)
-		return postgres.OneRow(result, err, errStepLost)
+		return postgres.RequireRow(result, err, errStepLost)
 	})
 	if err != nil {
 		return err

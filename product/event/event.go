@@ -11,45 +11,46 @@ import (
 	"vitrine/product"
 )
 
-// EventType says what happened to a product.
+// Type is what happened to a product.
 type Type string
 
-// The types of events. One whose name begins with "image." is about the state of
-// one image, by a worker or a retry; whatever else clients change is an update.
+// The types of events. Those that begin with "image." report the new state of one image,
+// set by a worker or a retry. Every other change by a client is an update.
 const (
 	ProductCreated  Type = "product.created"
 	ProductUpdated  Type = "product.updated"
 	ProductDeleted  Type = "product.deleted"
-	ImagePending    Type = "image.pending" // it waits for its first try again, or for its next
+	ImagePending    Type = "image.pending" // waits for an attempt after a retry
 	ImageProcessing Type = "image.processing"
 	ImageReady      Type = "image.ready"
 	ImageFailed     Type = "image.failed"
 )
 
-// Event is a committed change of a product. There is one for each of its versions,
-// in their order. Data is the JSON object that clients see; it must not be modified.
+// Event is a committed change of a product. Every version of a product has one event,
+// and the log has them in the order of the versions. Data is the JSON object that
+// clients see; it must not be modified.
 type Event struct {
-	Position  int64 // in the log: grows by one with each event
+	Position  int64 // in the log; increases by one with each event
 	Type      Type
 	ProductID int64
 	UserID    int64
 	Data      []byte
 }
 
-// EventFilter selects events. Nil fields select everything.
+// Filter selects events. Nil fields select everything.
 type Filter struct {
 	ProductID *int64
 	UserID    *int64
 }
 
-// selects reports whether the event is one of those asked for.
+// selects reports whether the filter selects the event.
 func (f Filter) selects(e *Event) bool {
 	return (f.ProductID == nil || *f.ProductID == e.ProductID) && (f.UserID == nil || *f.UserID == e.UserID)
 }
 
-// EventPage is a part of the log. Events are those that were asked for, up to
-// Position; Last is the end of the log. Lost says that events after the position
-// that was asked for are not there any more, or that no log has ever had it.
+// Page is a part of the log. Events has the selected events up to Position; Last is the
+// end of the log. Lost reports that events after the requested position have been
+// purged, or that the position lies beyond the end of the log.
 type Page struct {
 	Events   []*Event
 	Position int64
@@ -69,7 +70,7 @@ type eventRow struct {
 	OccurredAt  time.Time      `db:"occurred_at"`
 }
 
-// wireEvent is the JSON of an event, in the order that clients see.
+// wireEvent is the JSON of an event, with its fields in the order that clients see.
 type wireEvent struct {
 	Type        Type              `json:"type"`
 	ProductID   int64             `json:"product_id"`
@@ -80,7 +81,7 @@ type wireEvent struct {
 	OccurredAt  product.Timestamp `json:"occurred_at"`
 }
 
-// events gives the rows as clients see them.
+// events converts rows to events.
 func events(rows []eventRow) ([]*Event, error) {
 	list := make([]*Event, len(rows))
 	for i := range rows {

@@ -17,8 +17,8 @@ import (
 	"vitrine/product/event"
 )
 
-// told is what the tests read of an event's JSON.
-type told struct {
+// eventData is what the tests read of an event's JSON.
+type eventData struct {
 	Type        string    `json:"type"`
 	ProductID   int64     `json:"product_id"`
 	UserID      int64     `json:"user_id"`
@@ -28,14 +28,14 @@ type told struct {
 	OccurredAt  time.Time `json:"occurred_at"`
 }
 
-func tell(t *testing.T, e *event.Event) told {
+func decode(t *testing.T, e *event.Event) eventData {
 	t.Helper()
-	var got told
+	var got eventData
 	if err := json.Unmarshal(e.Data, &got); err != nil {
 		t.Fatalf("%v: %s", err, e.Data)
 	}
 	if got.Type != string(e.Type) || got.ProductID != e.ProductID || got.UserID != e.UserID || got.OccurredAt.IsZero() {
-		t.Errorf("event %d does not fit its data %s", e.Position, e.Data)
+		t.Errorf("event %d does not match its data %s", e.Position, e.Data)
 	}
 	return got
 }
@@ -50,8 +50,8 @@ func subscribe(c *testenv.Environment, scope product.Scope, f event.Filter) *eve
 	return s
 }
 
-// log gives all events after a position, waiting for the last one.
-func eventsOf(c *testenv.Environment, scope product.Scope, f event.Filter, after, last int64) []*event.Event {
+// eventsAfter returns the log's events after a position, once the last one is there.
+func eventsAfter(c *testenv.Environment, scope product.Scope, f event.Filter, after, last int64) []*event.Event {
 	c.T.Helper()
 	var all []*event.Event
 	testenv.Eventually(c.T, fmt.Sprintf("event %d", last), func() bool {
@@ -84,7 +84,7 @@ func TestEveryVersionHasItsEvent(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := c.Patch(t.Context(), all, w.ID, product.Patch{Name: &title}, product.Precondition{}); err != nil {
-		t.Fatal(err) // changes nothing
+		t.Fatal(err) // no change, so no event
 	}
 	if _, err := c.Patch(t.Context(), all, w.ID, product.Patch{Images: &[]string{testenv.Source}}, product.Precondition{}); err != nil {
 		t.Fatal(err)
@@ -94,7 +94,7 @@ func TestEveryVersionHasItsEvent(t *testing.T) {
 	}
 	bare := c.NewProduct()
 
-	want := []told{
+	want := []eventData{
 		{Type: "product.created", Version: 1, ImageStatus: "pending"},
 		{Type: "image.processing", Version: 2, ImageID: first.ID, ImageStatus: "pending"},
 		{Type: "image.ready", Version: 3, ImageID: first.ID, ImageStatus: "pending"},
@@ -108,17 +108,17 @@ func TestEveryVersionHasItsEvent(t *testing.T) {
 	}
 	live := make([]*event.Event, len(want))
 	for i := range live {
-		live[i] = testenv.Receive(t, "a value", sub.Events())
+		live[i] = testenv.Receive(t, "an event", sub.Events())
 	}
-	for name, events := range map[string][]*event.Event{"live": live, "log": eventsOf(c, all, event.Filter{}, 0, int64(len(want)))} {
-		var got []told
+	for name, events := range map[string][]*event.Event{"live": live, "log": eventsAfter(c, all, event.Filter{}, 0, int64(len(want)))} {
+		var got []eventData
 		for i, e := range events {
 			if e.Position != int64(i)+1 {
 				t.Errorf("%s: event %d has position %d", name, i, e.Position)
 			}
-			d := tell(t, e)
+			d := decode(t, e)
 			if id := map[bool]int64{true: w.ID, false: bare.ID}[i < 9]; d.ProductID != id || d.UserID != c.User {
-				t.Errorf("%s: event %d is about %d of %d", name, i, d.ProductID, d.UserID)
+				t.Errorf("%s: event %d has product %d of user %d", name, i, d.ProductID, d.UserID)
 			}
 			d.ProductID, d.UserID, d.OccurredAt = 0, 0, time.Time{}
 			got = append(got, d)
@@ -129,7 +129,7 @@ func TestEveryVersionHasItsEvent(t *testing.T) {
 	}
 }
 
-func TestUndoneWritesHaveNoEvents(t *testing.T) {
+func TestRefusedWritesHaveNoEvents(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
 	title := "Torch"
@@ -139,7 +139,7 @@ func TestUndoneWritesHaveNoEvents(t *testing.T) {
 	_, err = c.Create(t.Context(), product.NewProduct{UserID: testenv.UnknownID, Name: "Lamp", Price: testenv.Price(t, "1")})
 	testenv.WantFields(t, err, "user_id")
 	if n := c.Count("event_inbox"); n != 1 {
-		t.Errorf("%d changes, want that of the creation", n)
+		t.Errorf("%d changes in the inbox, want only that of the creation", n)
 	}
 }
 
@@ -159,24 +159,24 @@ func TestLateCommitIsNotSkipped(t *testing.T) {
 	if _, err := late.ExecContext(t.Context(), q, lost, c.User); err != nil {
 		t.Fatal(err)
 	}
-	// A later change has a greater id, and is not held up by the older transaction.
+	// A later change has a greater id and does not wait for the older transaction.
 	w := c.NewProduct()
-	if e := testenv.Receive(t, "a value", sub.Events()); e.ProductID != w.ID || e.Position != 1 {
+	if e := testenv.Receive(t, "an event", sub.Events()); e.ProductID != w.ID || e.Position != 1 {
 		t.Fatalf("got %d, %s", e.Position, e.Data)
 	}
 	if err := late.Commit(); err != nil {
 		t.Fatal(err)
 	}
-	if e := testenv.Receive(t, "a value", sub.Events()); e.ProductID != lost || e.Position != 2 {
+	if e := testenv.Receive(t, "an event", sub.Events()); e.ProductID != lost || e.Position != 2 {
 		t.Fatalf("got %d, %s", e.Position, e.Data)
 	}
-	if got := eventsOf(c, product.Everything(), event.Filter{}, 1, 2); len(got) != 1 || got[0].ProductID != lost {
-		t.Errorf("the log has %d events after the first", len(got))
+	if got := eventsAfter(c, product.Everything(), event.Filter{}, 1, 2); len(got) != 1 || got[0].ProductID != lost {
+		t.Errorf("the log has %d events after the first, want that of the late commit", len(got))
 	}
 }
 
-// TestReplicasShareOneOrder lets writers of two replicas, each with its sequencer,
-// change the same products.
+// TestReplicasShareOneOrder has two replicas, each with a sequencer, change the same
+// products.
 func TestReplicasShareOneOrder(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
@@ -207,22 +207,22 @@ func TestReplicasShareOneOrder(t *testing.T) {
 	for n, sub := range subs {
 		versions := map[int64]int64{}
 		for i := range total {
-			e := testenv.Receive(t, "a value", sub.Events())
+			e := testenv.Receive(t, "an event", sub.Events())
 			if e.Position != int64(i)+1 {
 				t.Fatalf("replica %d: position %d, want %d", n, e.Position, i+1)
 			}
-			if v := tell(t, e).Version; v != versions[e.ProductID]+1 {
+			if v := decode(t, e).Version; v != versions[e.ProductID]+1 {
 				t.Fatalf("replica %d: version %d of %d after %d", n, v, e.ProductID, versions[e.ProductID])
 			}
 			versions[e.ProductID]++
 		}
 	}
 	if n := c.Count("event_inbox"); n != 0 {
-		t.Errorf("%d changes are left in the inbox", n)
+		t.Errorf("%d changes remain in the inbox", n)
 	}
 }
 
-func TestEventsOfTheScopeAndFilterAlone(t *testing.T) {
+func TestEventsMatchScopeAndFilter(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
 	c.RunEventLog()
@@ -252,12 +252,12 @@ func TestEventsOfTheScopeAndFilterAlone(t *testing.T) {
 		('product.created', $1, $2, 1, now()), ('product.created', $3, $4, 1, now()), ('product.deleted', $1, $2, 2, now())`
 	c.Exec(q, one, mine, other, eve)
 	for range 3 {
-		testenv.Receive(t, "a value", subs["admin"].Events())
+		testenv.Receive(t, "an event", subs["admin"].Events())
 	}
-	subs["admin"].Reached() // the others have theirs when it gives an answer
+	subs["admin"].Reached() // it returns after the hub has sent the events to the others too
 	for name, test := range cases {
 		var log, live []int64
-		for _, e := range eventsOf(c, test.scope, test.f, 0, 3) {
+		for _, e := range eventsAfter(c, test.scope, test.f, 0, 3) {
 			log = append(log, e.ProductID)
 		}
 		if diff := cmp.Diff(test.want, log); diff != "" {
@@ -267,7 +267,7 @@ func TestEventsOfTheScopeAndFilterAlone(t *testing.T) {
 			continue
 		}
 		for len(subs[name].Events()) > 0 {
-			live = append(live, testenv.Receive(t, "a value", subs[name].Events()).ProductID)
+			live = append(live, testenv.Receive(t, "an event", subs[name].Events()).ProductID)
 		}
 		if diff := cmp.Diff(test.want, live); diff != "" {
 			t.Errorf("%s: live (-want +got):\n%s", name, diff)

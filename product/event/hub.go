@@ -7,17 +7,17 @@ import (
 	"vitrine/product/postgres"
 )
 
-// subscriptionBuffer is how many events a subscriber may be behind.
+// subscriptionBuffer is how many events a subscriber may lag behind.
 const subscriptionBuffer = 1024
 
-// hub hands events out to those in the process who wait for them.
+// hub distributes events to the subscribers and watchers in the process.
 type hub struct {
-	wake chan struct{} // says that somebody has come
+	wake chan struct{} // signals a new subscriber or watcher to the tailer
 
 	mu        sync.Mutex
-	following bool                   // position is that of the log a moment ago
-	position  int64                  // of the last event that was handed out
-	subs      map[*Subscription]bool // true once it has been let in
+	following bool                   // whether position is current
+	position  int64                  // of the last distributed event
+	subs      map[*Subscription]bool // true once admitted
 	watchers  map[int64]map[chan struct{}]bool
 }
 
@@ -27,9 +27,8 @@ func newHub() *hub {
 	}
 }
 
-// watch gives a channel with room for one signal that says that the product may
-// have changed, until stop is called.
-func (h *hub) Watch(product int64) (changed <-chan struct{}, stop func()) {
+// watch implements [Log.Watch].
+func (h *hub) watch(product int64) (changed <-chan struct{}, stop func()) {
 	signals := make(chan struct{}, 1)
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -47,7 +46,7 @@ func (h *hub) Watch(product int64) (changed <-chan struct{}, stop func()) {
 	}
 }
 
-// join adds a subscriber, who is let in when the log has been read.
+// join adds a subscriber. It is admitted after the tailer's next read of the log.
 func (h *hub) join(s *Subscription) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -55,15 +54,15 @@ func (h *hub) join(s *Subscription) {
 	postgres.Signal(h.wake)
 }
 
+// leave removes a subscriber.
 func (h *hub) leave(s *Subscription) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.subs, s)
 }
 
-// look gives the position to read from, and those who wait to be let in. Where
-// nobody waits for anything there is nothing to be read; what happens meanwhile is
-// skipped.
+// look returns the position to read from and the subscribers that wait for admission.
+// wanted is false without subscribers and watchers; events are then skipped.
 func (h *hub) look() (position int64, following, wanted bool, joining []*Subscription) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -78,14 +77,15 @@ func (h *hub) look() (position int64, following, wanted bool, joining []*Subscri
 	return h.position, h.following, wanted, joining
 }
 
-// begin sets the position from which events are handed out. Who came before may
-// have missed some: watchers look once more.
+// begin sets the position after which events are distributed, and signals all watchers,
+// since events before it may have been skipped.
 func (h *hub) begin(position int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.restart(position)
 }
 
+// restart is begin for callers that hold mu.
 func (h *hub) restart(position int64) {
 	h.following, h.position = true, position
 	for _, signals := range h.watchers {
@@ -95,10 +95,10 @@ func (h *hub) restart(position int64) {
 	}
 }
 
-// hand hands out events, which follow each other in the log. Where some are missing
-// between them and the last ones, which have been pruned meanwhile, all subscribers
-// are cut off: they learn of the loss when they come back.
-func (h *hub) hand(events []*Event) {
+// distribute sends events, which are consecutive in the log, to subscribers and watchers.
+// If events before them are missing because they were purged, it cuts off all admitted
+// subscribers; they learn of the loss when they return.
+func (h *hub) distribute(events []*Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if events[0].Position != h.position+1 {
@@ -115,16 +115,16 @@ func (h *hub) hand(events []*Event) {
 		}
 		for s, in := range h.subs {
 			if in && s.scope.Covers(e.UserID) && s.filter.selects(e) {
-				h.give(s, e)
+				h.send(s, e)
 			}
 		}
 		h.position = e.Position
 	}
 }
 
-// give cuts a subscriber off who is too far behind: nobody waits for it, and
-// nothing grows.
-func (h *hub) give(s *Subscription, e *Event) {
+// send sends an event to a subscriber, or cuts it off if its buffer is full. It never
+// blocks.
+func (h *hub) send(s *Subscription, e *Event) {
 	select {
 	case s.events <- e:
 	default:
@@ -132,28 +132,28 @@ func (h *hub) give(s *Subscription, e *Event) {
 	}
 }
 
+// cut ends a subscription from the hub's side.
 func (h *hub) cut(s *Subscription) {
 	close(s.events)
 	delete(h.subs, s)
 }
 
-// admit lets subscribers in at the position that has been reached, or tells them
-// why not.
+// admit admits subscribers at the current position, or sends them err and removes them.
 func (h *hub) admit(joining []*Subscription, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, s := range joining {
-		if _, waits := h.subs[s]; !waits {
-			continue // it has left
+		if _, waiting := h.subs[s]; !waiting {
+			continue // closed in the meantime
 		}
 		if err == nil {
 			h.subs[s], s.position = true, h.position
 		} else {
-			delete(h.subs, s) // it is told once: nobody may be there for a second time
+			delete(h.subs, s) // admitted has room for one result
 		}
 		s.admitted <- err
 	}
 }
 
-// errNotTailing is what a subscriber gets where nobody reads the log.
-var errNotTailing = errors.New("the event log is not being read")
+// errNotTailing is the error of a subscription that no tailer admitted in time.
+var errNotTailing = errors.New("event log is not being read")

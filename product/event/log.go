@@ -12,52 +12,60 @@ import (
 )
 
 const (
-	// eventRetention and maxEvents bound the log.
+	// eventRetention and maxEvents bound the age and the size of the log.
 	eventRetention = 24 * time.Hour
 	maxEvents      = 5_000_000
 
 	numberBatch = 500
 	tailBatch   = 256
-	// A page of a replay is the events that match among replayWindow positions,
-	// replayBatch at most, so that a filter that few events pass costs no more
-	// than one that all pass.
-	replayWindow = 10_000
-	replayBatch  = 256
+	// A page has the matching events among the next pageWindow positions, at most
+	// pageSize. A filter that matches few events thus costs no more per page than one
+	// that matches all.
+	pageWindow = 10_000
+	pageSize   = 256
 )
 
-// EventChannel is where new events are announced.
+// Channel is the PostgreSQL notification channel on which new events are announced.
 const Channel = "vitrine_events"
 
-// eventColumns are those that event_inbox and events share.
+// Columns are the columns that the tables event_inbox and events share. A package that
+// changes products inserts them into event_inbox in the same transaction.
 const Columns = `type, product_id, user_id, version, image_id, image_status, occurred_at`
 
-// EventLog is the log of committed changes of products, and those in this process who wait for its events.
-// All methods are safe for concurrent use.
+// Log is the log of committed changes of products, with this process's subscribers and
+// watchers. All methods are safe for concurrent use.
 type Log struct {
 	store   *postgres.DB
-	changed chan struct{} // says that there are changes to be put into the log
-	Hub     *hub
+	changed chan struct{} // signals new rows in the inbox to the sequencer
+	hub     *hub
 }
 
-// NewEventLog returns the event log in a database.
+// NewLog returns the event log in a database.
 func NewLog(store *postgres.DB) *Log {
-	return &Log{store: store, changed: make(chan struct{}, 1), Hub: newHub()}
+	return &Log{store: store, changed: make(chan struct{}, 1), hub: newHub()}
 }
 
-// committed tells the sequencer of this process that a change was committed.
-func (s *Log) Committed() { postgres.Signal(s.changed) }
+// NotifyCommit tells the sequencer of this process that a change has been committed. The
+// sequencer finds changes without it too, but later.
+func (s *Log) NotifyCommit() { postgres.Signal(s.changed) }
 
-// numberEvents moves changes from the inbox into the log, up to numberBatch, and
-// gives how many.
+// Watch returns a channel that receives a signal whenever the product may have changed,
+// until stop is called. It needs a running [Tailer].
+func (s *Log) Watch(product int64) (changed <-chan struct{}, stop func()) {
+	return s.hub.watch(product)
+}
+
+// numberEvents moves up to numberBatch changes from the inbox to the log and returns
+// their number.
 //
-// The log cannot take them in the order of their ids: those of transactions that
-// are still running are missing, and a reader that had gone past them would never
-// see them. So a position is given out only once its change is committed, by one
-// replica at a time, which holds the row of event_log until its own commit. Whoever
-// sees a position then sees all before it, however long other transactions take.
+// The ids of the inbox cannot serve as positions. A transaction may commit after another
+// one with a greater id, and a reader that has passed the greater id would never see its
+// change. A change therefore receives its position after its commit, from one replica at
+// a time, which locks the row of event_log until its own commit. A reader that sees a
+// position can thus see every position before it.
 //
-// Both statements go out together: the first one's lock is held before the second
-// one's snapshot is taken, and its end does not depend on this process.
+// Both statements are sent together. The lock of the first is held before the snapshot
+// of the second is taken, and is released even if this process stops responding.
 func (s *Log) numberEvents(ctx context.Context) (n int, err error) {
 	const q = `
 		SELECT last FROM event_log FOR UPDATE;
@@ -72,14 +80,14 @@ func (s *Log) numberEvents(ctx context.Context) (n int, err error) {
 			UPDATE event_log SET last = (SELECT max(position) FROM logged) WHERE EXISTS (SELECT 1 FROM logged)
 		)
 		SELECT count(*), pg_notify('` + Channel + `', '') FROM logged HAVING count(*) > 0`
-	// A driver that repeats it on another connection moves what is left.
+	// If the driver repeats the query on another connection, it moves the remaining rows.
 	err = s.store.Read(ctx, "number events", func(ctx context.Context) error {
-		rows, err := s.store.Db.QueryContext(ctx, fmt.Sprintf(q, numberBatch))
+		rows, err := s.store.Pool.QueryContext(ctx, fmt.Sprintf(q, numberBatch))
 		if err != nil {
 			return err
 		}
 		defer rows.Close()
-		for rows.Next() { // the lock's answer says nothing
+		for rows.Next() { // discard the row of the lock
 		}
 		var notified string
 		if rows.NextResultSet() && rows.Next() {
@@ -92,33 +100,33 @@ func (s *Log) numberEvents(ctx context.Context) (n int, err error) {
 	return n, err
 }
 
-// hasUnnumbered says whether numberEvents has anything to do.
+// hasUnnumbered reports whether the inbox has rows.
 func (s *Log) hasUnnumbered(ctx context.Context) (has bool, err error) {
 	const q = `SELECT EXISTS (SELECT 1 FROM event_inbox)`
 	err = s.store.Get(ctx, "look at event inbox", &has, q)
 	return has, err
 }
 
-// lastEvent gives the last position.
+// lastEvent returns the last position of the log.
 func (s *Log) lastEvent(ctx context.Context) (last int64, err error) {
 	const q = `SELECT last FROM event_log`
 	err = s.store.Get(ctx, "last event", &last, q)
 	return last, err
 }
 
-// tail gives the next tailBatch events after a position, those of all users: they
-// are handed out by scope.
+// tail returns the next tailBatch events after a position, of all users: the hub checks
+// the scope of each subscription.
 func (s *Log) tail(ctx context.Context, after int64) ([]*Event, error) {
 	const q = `SELECT position, ` + Columns + ` FROM events WHERE position > $1 ORDER BY position LIMIT $2`
 	var rows []eventRow
-	err := s.store.SelectRows(ctx, "tail events", &rows, q, after, tailBatch)
+	err := s.store.Select(ctx, "tail events", &rows, q, after, tailBatch)
 	if err != nil {
 		return nil, err
 	}
 	return events(rows)
 }
 
-// Events gives the next page of the log after a position.
+// Events returns the next page of the log after a position.
 func (s *Log) Events(ctx context.Context, scope product.Scope, f Filter, after int64) (Page, error) {
 	var rows []eventRow
 	var log struct {
@@ -137,25 +145,26 @@ func (s *Log) Events(ctx context.Context, scope product.Scope, f Filter, after i
 				AND (cast($5 AS bigint) IS NULL OR product_id = cast($5 AS bigint))
 			ORDER BY position
 			LIMIT $6`
-		return tx.SelectContext(ctx, &rows, q, after, after+replayWindow, scope.Owner(), f.UserID, f.ProductID, replayBatch)
+		return tx.SelectContext(ctx, &rows, q, after, after+pageWindow, scope.Owner(), f.UserID, f.ProductID, pageSize)
 	})
 	if err != nil {
 		return Page{}, err
 	}
 	page := Page{
-		Position: min(after+replayWindow, log.Last), Last: log.Last, Lost: after < log.Pruned || after > log.Last,
+		Position: min(after+pageWindow, log.Last), Last: log.Last, Lost: after < log.Pruned || after > log.Last,
 	}
-	if len(rows) == replayBatch {
-		page.Position = rows[replayBatch-1].Position
+	if len(rows) == pageSize {
+		page.Position = rows[pageSize-1].Position
 	}
 	page.Events, err = events(rows)
 	return page, err
 }
 
-// PurgeEvents removes the oldest events when they are too old or too many.
+// Purge deletes the oldest events if they are too old or too many. It is a step of the
+// reconciler.
 func Purge(ctx context.Context, tx *sqlx.Tx) (rows int64, more bool, err error) {
 	const old = `(occurred_at < now() - $1 * interval '1 microsecond' OR position <= (SELECT last FROM event_log) - $2)`
-	// Mostly there is nothing to do, which the first row says.
+	// Usually nothing is due, and the oldest row shows it.
 	const look = `SELECT count(*) FROM (SELECT position, occurred_at FROM events ORDER BY position LIMIT 1) AS oldest WHERE ` + old
 	var n int64
 	if err = tx.GetContext(ctx, &n, look, eventRetention.Microseconds(), maxEvents); err != nil || n == 0 {

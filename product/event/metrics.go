@@ -10,17 +10,17 @@ import (
 
 var (
 	eventsTotal = prometheus.NewDesc("vitrine_events_total",
-		"Changes in the event log since it was made, by all replicas.", nil, nil)
+		"Changes added to the event log by all replicas since it was created.", nil, nil)
 	eventInbox = prometheus.NewDesc("vitrine_event_inbox_rows",
-		"Changes that have no place in the event log yet.", nil, nil)
+		"Changes that are not in the event log yet.", nil, nil)
 	eventInboxAge = prometheus.NewDesc("vitrine_event_inbox_oldest_seconds",
-		"How long the oldest of them has been waiting.", nil, nil)
+		"Age of the oldest change that is not in the event log yet.", nil, nil)
 	eventsBehind = prometheus.NewDesc("vitrine_events_behind",
-		"Events in the log that this process has not handed out yet; 0 while nobody waits for any.", nil, nil)
+		"Events in the log that this process has not distributed yet; 0 while it has no subscribers.", nil, nil)
 )
 
-// Collector gives the state of the event log as metrics, read whenever they are
-// asked for. While PostgreSQL is out of reach they are left out.
+// Collector returns a collector of the event log's state. It reads PostgreSQL at every
+// scrape and omits the metrics while PostgreSQL is unreachable.
 func (s *Log) Collector() prometheus.Collector { return eventCollector{s} }
 
 type eventCollector struct{ log *Log }
@@ -32,7 +32,7 @@ func (c eventCollector) Describe(descs chan<- *prometheus.Desc) {
 }
 
 func (c eventCollector) Collect(metrics chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), postgres.ScrapeTime) // the interface has no context of its own
+	ctx, cancel := context.WithTimeout(context.Background(), postgres.ScrapeTimeout) // the interface passes no context
 	defer cancel()
 	const q = `
 		SELECT last, (SELECT count(*) FROM event_inbox) AS inbox,
@@ -44,10 +44,10 @@ func (c eventCollector) Collect(metrics chan<- prometheus.Metric) {
 		Age   float64 `db:"age"`
 	}
 	if err := c.log.store.Get(ctx, "event stats", &log, q); err != nil {
-		return // the missing series, and /readyz, say so
+		return // the missing series and /readyz show it
 	}
 	behind := 0.0
-	if position, following, _, _ := c.log.Hub.look(); following {
+	if position, following, _, _ := c.log.hub.look(); following {
 		behind = float64(max(0, log.Last-position))
 	}
 	metrics <- prometheus.MustNewConstMetric(eventsTotal, prometheus.CounterValue, float64(log.Last))

@@ -9,24 +9,24 @@ import (
 	"vitrine/product/postgres"
 )
 
-// sequencePause is the least time between two batches: under load one transaction
-// then serves many changes, where each would cost a commit of its own.
+// sequencePause is the minimum time between two batches. Under load, one transaction
+// then numbers many changes instead of one each.
 const sequencePause = 10 * time.Millisecond
 
-// Sequencer gives committed changes their places in the event log. Every replica
-// runs one, for its own changes at once and for those that a replica left behind
-// when it ended; they take turns.
+// Sequencer gives committed changes their positions in the event log. Every replica runs
+// one: it numbers the replica's own changes at once, and those of a replica that has
+// ended at its next poll. A lock lets one replica work at a time.
 type Sequencer struct {
 	events *Log
 	log    *logrus.Logger
 }
 
-// NewSequencer makes the sequencer of a service's changes.
+// NewSequencer returns a sequencer of the log.
 func NewSequencer(events *Log, log *logrus.Logger) *Sequencer {
 	return &Sequencer{events: events, log: log}
 }
 
-// Run works until ctx ends.
+// Run numbers changes until ctx ends. It returns nil.
 func (s *Sequencer) Run(ctx context.Context) error {
 	return postgres.Poll(ctx, postgres.PollInterval, s.log, "Event sequencer cannot reach PostgreSQL", func(ctx context.Context) (bool, error) {
 		err := s.pass(ctx)
@@ -35,8 +35,7 @@ func (s *Sequencer) Run(ctx context.Context) error {
 	}, s.events.changed)
 }
 
-// pass empties the inbox. It looks before it locks: most passes of a poll find
-// nothing.
+// pass empties the inbox. It checks before it locks, because most polls find nothing.
 func (s *Sequencer) pass(ctx context.Context) error {
 	has, err := s.events.hasUnnumbered(ctx)
 	for n := numberBatch; err == nil && has && n == numberBatch; {

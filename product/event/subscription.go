@@ -9,7 +9,7 @@ import (
 	"vitrine/product/postgres"
 )
 
-// Subscription is the events of a filter as they happen. It is for one reader.
+// Subscription receives the events of a filter as they happen. It is for one reader.
 type Subscription struct {
 	hub      *hub
 	scope    product.Scope
@@ -19,16 +19,15 @@ type Subscription struct {
 	position int64
 }
 
-// Subscribe gives the events that come after the subscription's Position, which is
-// the end of the log at a moment during the call. The caller has to close it.
-// It needs a running [Tailer], and gives [product.ErrUnavailable] where that one cannot
-// read the log.
+// Subscribe returns a subscription to the events after its Position, which is the end of
+// the log at some moment during the call. The caller must close it. Subscribe needs a
+// running [Tailer] and returns [product.ErrUnavailable] if the tailer cannot read the log.
 func (s *Log) Subscribe(ctx context.Context, scope product.Scope, f Filter) (*Subscription, error) {
 	sub := &Subscription{
-		hub: s.Hub, scope: scope, filter: f, events: make(chan *Event, subscriptionBuffer), admitted: make(chan error, 1),
+		hub: s.hub, scope: scope, filter: f, events: make(chan *Event, subscriptionBuffer), admitted: make(chan error, 1),
 	}
-	s.Hub.join(sub)
-	limit := time.NewTimer(postgres.OperationTimeout + postgres.CutGrace)
+	s.hub.join(sub)
+	limit := time.NewTimer(postgres.ReadTimeout)
 	defer limit.Stop()
 	var err error
 	select {
@@ -45,15 +44,16 @@ func (s *Log) Subscribe(ctx context.Context, scope product.Scope, f Filter) (*Su
 	return sub, nil
 }
 
-// Position is where the subscription begins: its events come after it.
+// Position returns the position after which the subscription begins.
 func (s *Subscription) Position() int64 { return s.position }
 
-// Events are in the order of the log. The channel is closed when the reader is
-// more than a thousand events behind, or the log has lost some.
+// Events returns the channel of events, in the order of the log. The channel is closed
+// if the reader lags more than 1,024 events behind, or if events were purged before
+// they could be sent.
 func (s *Subscription) Events() <-chan *Event { return s.events }
 
-// Reached is a position up to which every event of the subscription is in the
-// channel or has been taken from it; 0 for one that was cut off.
+// Reached returns a position up to which every event of the subscription has been sent
+// to the channel. It returns 0 after the channel has been closed.
 func (s *Subscription) Reached() int64 {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()

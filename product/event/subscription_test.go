@@ -24,37 +24,37 @@ func TestSlowSubscriberIsCutOff(t *testing.T) {
 	c.Exec(`INSERT INTO event_inbox (type, product_id, user_id, version, occurred_at)
 		SELECT 'product.updated', $1, $2, n, now() FROM generate_series(1, $3) AS n`, testenv.UnknownID, c.User, many)
 	for i := range many {
-		if e := testenv.Receive(t, "a value", quick.Events()); e.Position != int64(i)+1 {
+		if e := testenv.Receive(t, "an event", quick.Events()); e.Position != int64(i)+1 {
 			t.Fatalf("position %d, want %d", e.Position, i+1)
 		}
 	}
 	n := 0
-	for e := testenv.Receive(t, "a value", slow.Events()); e != nil; e = testenv.Receive(t, "a value", slow.Events()) {
+	for e := testenv.Receive(t, "an event", slow.Events()); e != nil; e = testenv.Receive(t, "an event", slow.Events()) {
 		if n++; e.Position != int64(n) {
 			t.Fatalf("position %d, want %d", e.Position, n)
 		}
 	}
 	if n < 1000 || n >= many {
-		t.Errorf("cut off after %d events", n)
+		t.Errorf("the slow subscriber was cut off after %d events", n)
 	}
 	if slow.Reached() != 0 || quick.Reached() != many {
-		t.Errorf("reached %d and %d", slow.Reached(), quick.Reached())
+		t.Errorf("the slow subscriber reached %d and the quick one %d", slow.Reached(), quick.Reached())
 	}
-	// It goes on where it was.
+	// The log has the rest.
 	if page, err := c.Events.Events(t.Context(), product.Everything(), event.Filter{}, int64(n)); err != nil ||
 		page.Lost || page.Events[0].Position != int64(n)+1 || page.Last != many {
 		t.Errorf("%+v, %v", page, err)
 	}
 }
 
-func TestOldEventsArePruned(t *testing.T) {
+func TestOldEventsArePurged(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
 	c.RunEventLog()
 	for range 3 {
 		c.NewProduct()
 	}
-	eventsOf(c, product.Everything(), event.Filter{}, 0, 3)
+	eventsAfter(c, product.Everything(), event.Filter{}, 0, 3)
 	c.Exec(`UPDATE events SET occurred_at = now() - CASE position WHEN 3 THEN interval '23 hours' ELSE interval '25 hours' END`)
 	c.Reconcile(testenv.BusyQueue)
 	for after, lost := range map[int64]bool{0: true, 1: true, 2: false, 3: false, 4: true} {
@@ -64,9 +64,9 @@ func TestOldEventsArePruned(t *testing.T) {
 		}
 	}
 	if n := c.Count("events"); n != 1 {
-		t.Errorf("%d events are left, want 1", n)
+		t.Errorf("%d events remain, want 1", n)
 	}
-	// Where all are gone, who had the last one has lost nothing.
+	// A reader that has received every event loses nothing when all are purged.
 	c.Exec(`UPDATE events SET occurred_at = now() - interval '25 hours'`)
 	c.Reconcile(testenv.BusyQueue)
 	if page, err := c.Events.Events(t.Context(), product.Everything(), event.Filter{}, 3); err != nil || page.Lost || page.Position != 3 {
@@ -74,7 +74,7 @@ func TestOldEventsArePruned(t *testing.T) {
 	}
 }
 
-// TestEventsWithoutTheListener loses every notification: the poll finds the events.
+// TestEventsWithoutTheListener loses every notification. The poll finds the events.
 func TestEventsWithoutTheListener(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
@@ -93,7 +93,7 @@ func TestEventsWithoutTheListener(t *testing.T) {
 	sub := subscribe(c, product.Everything(), event.Filter{})
 	p.Refuse()
 	w := other.NewProduct()
-	if e := testenv.Receive(t, "a value", sub.Events()); e.ProductID != w.ID {
+	if e := testenv.Receive(t, "an event", sub.Events()); e.ProductID != w.ID {
 		t.Errorf("got %s", e.Data)
 	}
 }
@@ -105,7 +105,7 @@ func TestSubscribeWithoutTailer(t *testing.T) {
 	_, err := c.Events.Subscribe(t.Context(), product.Everything(), event.Filter{})
 	testenv.WantErr(t, err, product.ErrUnavailable)
 	if took := time.Since(began); took > 5*time.Second {
-		t.Errorf("took %v", took)
+		t.Errorf("Subscribe took %v", took)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -120,9 +120,9 @@ func TestEventMetrics(t *testing.T) {
 	sub := subscribe(c, product.Everything(), event.Filter{})
 	c.NewProduct()
 	c.NewProduct()
-	testenv.Receive(t, "a value", sub.Events())
-	testenv.Receive(t, "a value", sub.Events())
-	sub.Reached() // has been handed out when it gives an answer
+	testenv.Receive(t, "an event", sub.Events())
+	testenv.Receive(t, "an event", sub.Events())
+	sub.Reached() // it returns after the hub has recorded the position
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(c.Events.Collector())
 	families, err := reg.Gather()

@@ -8,45 +8,45 @@ import (
 	"vitrine/product/postgres"
 )
 
-// Tailer reads the event log for all who wait for changes in its process: one
-// query for a batch of events, however many they are, and none while there is
-// nobody.
+// Tailer reads the event log for all subscribers and watchers of its process: one query
+// per batch of events, however many of them wait, and none while nobody waits.
 type Tailer struct {
 	events *Log
 	wake   <-chan struct{}
 	log    *logrus.Logger
 }
 
-// NewTailer makes the tailer of a service. wake says that there may be new events
-// ([postgres.Listener.Events]); where it is nil, or a notification is lost, a poll every
-// second finds them.
+// NewTailer returns a tailer of the log. wake signals that new events may exist; it is
+// the [postgres.Listener]'s channel for [Channel]. If it is nil or a notification is
+// lost, a poll every second finds the events.
 func NewTailer(events *Log, wake <-chan struct{}, log *logrus.Logger) *Tailer {
 	return &Tailer{events: events, wake: wake, log: log}
 }
 
-// Run reads until ctx ends.
+// Run distributes events until ctx ends. It returns nil.
 func (t *Tailer) Run(ctx context.Context) error {
 	pass := func(ctx context.Context) (bool, error) { return false, t.pass(ctx) }
-	return postgres.Poll(ctx, postgres.PollInterval, t.log, "Event tailer cannot reach PostgreSQL", pass, t.wake, t.events.Hub.wake)
+	return postgres.Poll(ctx, postgres.PollInterval, t.log, "Event tailer cannot reach PostgreSQL", pass, t.wake, t.events.hub.wake)
 }
 
-// pass hands out what is new, and lets in those who came before it began: that
-// the log could be read after their coming is what they are promised.
+// pass distributes new events and then admits the subscribers that joined before it
+// began: an admission promises that the log was readable after they joined.
 func (t *Tailer) pass(ctx context.Context) error {
-	position, following, wanted, joining := t.events.Hub.look()
+	position, following, wanted, joining := t.events.hub.look()
 	if !wanted {
 		return nil
 	}
 	err := t.read(ctx, position, following)
-	t.events.Hub.admit(joining, err)
+	t.events.hub.admit(joining, err)
 	return err
 }
 
+// read distributes the events after position, or looks up the position to begin with.
 func (t *Tailer) read(ctx context.Context, position int64, following bool) error {
 	if !following {
 		last, err := t.events.lastEvent(ctx)
 		if err == nil {
-			t.events.Hub.begin(last)
+			t.events.hub.begin(last)
 		}
 		return err
 	}
@@ -56,7 +56,7 @@ func (t *Tailer) read(ctx context.Context, position int64, following bool) error
 			return err
 		}
 		if n = len(events); n > 0 {
-			t.events.Hub.hand(events)
+			t.events.hub.distribute(events)
 			position = events[n-1].Position
 		}
 	}

@@ -50,7 +50,7 @@ func (r *attemptRow) insert(ctx context.Context, tx *sqlx.Tx) error {
 	if r == nil {
 		return nil
 	}
-	r.RequestID = product.StorableText(r.RequestID) // it came with the message
+	r.RequestID = product.SanitizeText(r.RequestID) // it came with the message
 	const q = `
 		INSERT INTO image_attempts (image_id, generation, attempt, stage, outcome, code, detail, worker, request_id,
 			started_at, duration_ms)

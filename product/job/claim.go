@@ -151,7 +151,7 @@ func claimImage(ctx context.Context, tx *sqlx.Tx, c *imaging.Claim, lease time.D
 	}
 	return row, &attemptRow{
 		ImageID: c.ImageID, Generation: c.Generation, Attempt: max(row.OldAttempts, 1), Stage: imaging.StageClaim,
-		Outcome: outcomeLost, Code: postgres.Null(string(imaging.CodeWorkerCrashed)), Detail: postgres.Null("the worker's lease ran out"),
+		Outcome: outcomeLost, Code: postgres.EmptyToNull(string(imaging.CodeWorkerCrashed)), Detail: postgres.EmptyToNull("the worker's lease ran out"),
 		Worker: row.OldHolder.String, RequestID: row.OldRequestID, StartedAt: row.OldClaimedAt.Time,
 		DurationMS: max(0, row.OldUntil.Time.Sub(row.OldClaimedAt.Time).Milliseconds()),
 	}, nil
@@ -163,7 +163,7 @@ func (j *Store) Renew(ctx context.Context, c imaging.Claim, lease time.Duration)
 	const q = `UPDATE images SET lease_until = clock_timestamp() + $4 * interval '1 microsecond'` + fence
 	return j.store.InTx(ctx, "renew lease", func(ctx context.Context, tx *sqlx.Tx) error {
 		result, err := tx.ExecContext(ctx, q, c.ImageID, c.Generation, c.Holder, lease.Microseconds())
-		return postgres.OneRow(result, err, imaging.ErrLeaseLost)
+		return postgres.RequireRow(result, err, imaging.ErrLeaseLost)
 	})
 }
 

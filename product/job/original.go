@@ -16,7 +16,7 @@ const NeedsOriginal = ` 'webp' = ANY (array_append(reprocess, reprocessing)) `
 // giveUpOriginal has the source deleted that the first processing of the claim's image has
 // kept, unless another image of the product needs it.
 func giveUpOriginal(ctx context.Context, e *catalogue.Edit, c imaging.Claim) error {
-	if _, uploaded := product.ParseUpload(c.Source); uploaded {
+	if _, uploaded := product.ParseUploadSource(c.Source); uploaded {
 		return nil
 	}
 	const q = `

@@ -10,15 +10,13 @@ import (
 	"vitrine/product"
 )
 
-// due makes images of an owner ready, and reprocessing of them due.
-func due(c *testenv.Environment, owner int64, reason imaging.Reason, n int) {
+// due makes images of an owner ready, and the making of their WebP variants due.
+func due(c *testenv.Environment, owner int64, n int) {
 	c.T.Helper()
-	priority := map[imaging.Reason]int{imaging.ReasonWebP: 2, imaging.ReasonFocal: 1}[reason]
 	c.AddBacklog(owner, n)
-	c.Exec(`UPDATE images SET status = 'ready', source_sha256 = $2, variants = '[{}]', reprocess = ARRAY[$3] FROM products
-		WHERE products.id = product_id AND user_id = $1 AND status = 'pending'`, owner, testenv.Digest(1), string(reason))
-	c.Exec(`UPDATE outbox SET priority = $1 FROM images WHERE images.id = subject AND status = 'ready' AND reprocess = ARRAY[$2]`,
-		priority, string(reason))
+	c.Exec(`UPDATE images SET status = 'ready', source_sha256 = $2, variants = '[{}]', reprocess = '{webp}' FROM products
+		WHERE products.id = product_id AND user_id = $1 AND status = 'pending'`, owner, testenv.Digest(1))
+	c.Exec(`UPDATE outbox SET priority = 2 FROM images WHERE images.id = subject AND status = 'ready' AND reprocess = '{webp}'`)
 }
 
 // TestFirstProcessingOvertakesReprocessing has a large backlog of reprocessing, and an
@@ -26,7 +24,7 @@ func due(c *testenv.Environment, owner int64, reason imaging.Reason, n int) {
 func TestFirstProcessingOvertakesReprocessing(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
-	due(c, c.User, imaging.ReasonWebP, 300)
+	due(c, c.User, 300)
 	l := testenv.NewJobSink(c)
 	l.RunRelays(2, testenv.Unlimited)
 	begin := func() imaging.Claim { // the only one that is sent
@@ -64,7 +62,7 @@ func TestAskedWorkOvertakesRoutine(t *testing.T) {
 			c.Settle(first, o)
 			c.Exec(`DELETE FROM outbox`)
 			c.Exec(`UPDATE images SET reprocess = '{}'`)
-			due(c, owner(c), imaging.ReasonWebP, 50)
+			due(c, owner(c), 50)
 			c.SetFocal(w, &product.Focal{X: 0.1, Y: 0.2})
 			l := testenv.NewJobSink(c)
 			l.RunRelays(1, testenv.Unlimited)
@@ -86,7 +84,7 @@ func TestFocalPointOvertakesWebPOfItsImage(t *testing.T) {
 	o.Result.WebPDue = true
 	c.Exec(`DELETE FROM outbox`)
 	c.Settle(first, o)
-	due(c, c.User, imaging.ReasonWebP, 50)
+	due(c, c.User, 50)
 	c.Exec(`UPDATE outbox SET available_at = now() - interval '1 minute' WHERE subject <> $1`, w.Images[0].ID)
 	c.SetFocal(w, &product.Focal{X: 0.1, Y: 0.2})
 	if n := c.Count(`outbox WHERE subject = $1`, w.Images[0].ID); n != 1 {
@@ -109,8 +107,8 @@ func TestReprocessingTakesTurns(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
 	other := c.AddUser()
-	due(c, c.User, imaging.ReasonWebP, 50)
-	due(c, other, imaging.ReasonWebP, 2)
+	due(c, c.User, 50)
+	due(c, other, 2)
 	l := testenv.NewJobSink(c)
 	l.RunRelays(1, testenv.Unlimited)
 	for range 4 {
@@ -197,7 +195,7 @@ func TestReprocessingSurvivesAWipe(t *testing.T) {
 func TestRetryOvertakesABacklogOfReprocessing(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)
-	due(c, c.User, imaging.ReasonWebP, 2500)
+	due(c, c.User, 2500)
 	w := c.NewProduct(testenv.Source)
 	c.Exec(`UPDATE outbox SET in_queue = false, owner = NULL, available_at = now() - interval '1 minute'`)
 	c.Exec(`UPDATE outbox SET available_at = now() WHERE subject = $1`, w.Images[0].ID)

@@ -62,7 +62,7 @@ func RequeueExpired(ctx context.Context, tx *sqlx.Tx) (rows int64, more bool, er
 // the message may still wait there. Once requeued, an image counts from then.
 func RequeueLost(ctx context.Context, queue Queue) func(context.Context, *sqlx.Tx) (rows int64, more bool, err error) {
 	longest := lostAfter
-	bounded, cancel := context.WithTimeout(ctx, postgres.DepthTimeout)
+	bounded, cancel := context.WithTimeout(ctx, outbox.QueueTimeout)
 	defer cancel()
 	if depth, err := queue.Depth(bounded); err == nil && depth == 0 {
 		longest = requeuePause

@@ -96,8 +96,8 @@ func setReady(ctx context.Context, e *catalogue.Edit, c imaging.Claim, r *imagin
 	var row settledRow
 	err := e.Tx.GetContext(ctx, &row, q, c.ImageID, c.Generation, c.Holder, r.SourceSHA256,
 		r.SourceBytes, r.SourceFormat, r.Width, r.Height, catalogue.Variants(r.Variants),
-		postgres.Null(r.Placeholder), postgres.Null(r.AverageColor), r.Animated, r.PipelineVersion,
-		postgres.Null(r.Validators.ETag), postgres.Null(r.Validators.LastModified), r.WebPDue)
+		postgres.EmptyToNull(r.Placeholder), postgres.EmptyToNull(r.AverageColor), r.Animated, r.PipelineVersion,
+		postgres.EmptyToNull(r.Validators.ETag), postgres.EmptyToNull(r.Validators.LastModified), r.WebPDue)
 	if err != nil {
 		return catalogue.ImageRow{}, err
 	}
@@ -119,7 +119,7 @@ func keepReady(ctx context.Context, e *catalogue.Edit, c imaging.Claim, v imagin
 		UPDATE images SET source_etag = $4, source_modified = $5, deferrals = 0, attempts = 0, queued_at = clock_timestamp(),` +
 		unclaim + fence + `AND status = 'ready' RETURNING reprocess, ` + catalogue.ImageColumns
 	var row settledRow
-	err := e.Tx.GetContext(ctx, &row, q, c.ImageID, c.Generation, c.Holder, postgres.Null(v.ETag), postgres.Null(v.LastModified))
+	err := e.Tx.GetContext(ctx, &row, q, c.ImageID, c.Generation, c.Holder, postgres.EmptyToNull(v.ETag), postgres.EmptyToNull(v.LastModified))
 	if err != nil {
 		return catalogue.ImageRow{}, err
 	}
@@ -187,7 +187,7 @@ func setFailed(ctx context.Context, e *catalogue.Edit, c imaging.Claim, o imagin
 		`RETURNING ` + catalogue.ImageColumns
 	var row catalogue.ImageRow
 	err := e.Tx.GetContext(ctx, &row, q, c.ImageID, c.Generation, c.Holder,
-		o.Err.Code, product.StorableText(o.Err.Detail), failedStage(o), o.Err.Transient || o.Err.Ours)
+		o.Err.Code, product.SanitizeText(o.Err.Detail), failedStage(o), o.Err.Transient || o.Err.Ours)
 	if err != nil {
 		return catalogue.ImageRow{}, err
 	}
@@ -209,13 +209,13 @@ func newAttempt(c imaging.Claim, o imaging.Outcome) *attemptRow {
 	}
 	switch {
 	case o.Result != nil && c.Reprocess:
-		r.Outcome, r.Detail = outcomeReprocessed, postgres.Null(string(c.Reason))
+		r.Outcome, r.Detail = outcomeReprocessed, postgres.EmptyToNull(string(c.Reason))
 		if o.Unchanged {
 			r.Outcome = outcomeUnchanged
 		}
 		return r
 	case o.Result != nil:
-		r.Outcome, r.Detail = outcomeReady, postgres.Null(product.StorableText(o.Result.Note))
+		r.Outcome, r.Detail = outcomeReady, postgres.EmptyToNull(product.SanitizeText(o.Result.Note))
 		return r
 	case !o.Retry && c.Reprocess:
 		r.Outcome = outcomeKept
@@ -230,6 +230,6 @@ func newAttempt(c imaging.Claim, o imaging.Outcome) *attemptRow {
 	if c.Reprocess {
 		detail = string(c.Reason) + ": " + detail
 	}
-	r.Code, r.Detail, r.Stage = postgres.Null(string(o.Err.Code)), postgres.Null(product.StorableText(detail)), failedStage(o)
+	r.Code, r.Detail, r.Stage = postgres.EmptyToNull(string(o.Err.Code)), postgres.EmptyToNull(product.SanitizeText(detail)), failedStage(o)
 	return r
 }

@@ -88,7 +88,7 @@ func (d deletions) delete(ctx context.Context, objectKey uuid.UUID, sha256 strin
 	const q = `SELECT EXISTS (SELECT 1 FROM images,` + catalogue.OneDigest + `WHERE` + catalogue.UsesObjects + `)`
 	var begun bool
 	var storeErr error
-	err = d.store.InTxFor(ctx, deletionTime, nil, "delete objects", func(ctx context.Context, tx *sqlx.Tx) error {
+	err = d.store.InTxWithin(ctx, deletionTime, "delete objects", func(ctx context.Context, tx *sqlx.Tx) error {
 		if err := catalogue.LockObjects(ctx, tx, objectKey, sha256); err != nil {
 			return err
 		}

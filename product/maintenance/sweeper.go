@@ -262,6 +262,6 @@ func (s *Sweeper) without(ctx context.Context, doing string, all []digest, condi
 		FROM unnest(cast($1 AS uuid[]), cast($2 AS text[])) AS o (object_key, sha256)
 		WHERE NOT EXISTS (SELECT 1 FROM images WHERE` + condition + `)`
 	var rows []digest
-	err := s.store.SelectRows(ctx, doing, &rows, q, pq.Array(keys), pq.Array(sums))
+	err := s.store.Select(ctx, doing, &rows, q, pq.Array(keys), pq.Array(sums))
 	return rows, err
 }

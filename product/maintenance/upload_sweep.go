@@ -42,6 +42,6 @@ func (s *Sweeper) unknownUploads(ctx context.Context, keys []string) ([]string, 
 			AND NOT EXISTS (
 				SELECT 1 FROM images WHERE starts_with(source, 'upload:') AND source = 'upload:' || o.key)`
 	var unknown []string
-	err := s.store.SelectRows(ctx, "unknown uploads", &unknown, q, pq.Array(keys))
+	err := s.store.Select(ctx, "unknown uploads", &unknown, q, pq.Array(keys))
 	return unknown, err
 }

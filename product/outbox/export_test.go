@@ -11,7 +11,7 @@ import (
 // ExplainJobClaim claims jobs, gives what that took as EXPLAIN tells it in JSON, and
 // undoes it.
 func ExplainJobClaim(ctx context.Context, s *Store, after int64, limits Limits) (plan []byte, err error) {
-	q, args, err := s.store.Db.BindNamed(`EXPLAIN (ANALYZE, FORMAT JSON)`+claimQuery, claimArgs(uuid.New(), jobClaim{after: after, limits: limits}))
+	q, args, err := s.store.Pool.BindNamed(`EXPLAIN (ANALYZE, FORMAT JSON)`+claimQuery, claimArgs(uuid.New(), jobClaim{after: after, limits: limits}))
 	if err != nil {
 		return nil, err
 	}

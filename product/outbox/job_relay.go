@@ -11,7 +11,6 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"vitrine/imaging"
-	"vitrine/product/postgres"
 )
 
 // Message is a job as it is sent to the queue.
@@ -35,6 +34,10 @@ type Publisher interface {
 // come. Workers take them from there while the relay fetches the next ones, which it does
 // when half are left.
 const minWaiting = 32
+
+// QueueTimeout bounds how long the broker may take to report the depth of the queue or
+// its consumers.
+const QueueTimeout = 3 * time.Second
 
 // jobBatch is how many jobs are sent together at most.
 const jobBatch = 100
@@ -90,7 +93,7 @@ func (c *jobClaimer) claim(ctx context.Context, claim uuid.UUID) ([]Claimed, pro
 	if err != nil || !due.Priority.Valid {
 		return nil, idle, err
 	}
-	bounded, cancel := context.WithTimeout(ctx, postgres.DepthTimeout)
+	bounded, cancel := context.WithTimeout(ctx, QueueTimeout)
 	defer cancel()
 	depth, err := c.queue.Depth(bounded)
 	if err != nil {
@@ -117,7 +120,7 @@ func (c *jobClaimer) claim(ctx context.Context, claim uuid.UUID) ([]Claimed, pro
 // claimReprocess takes as many reprocessing jobs as the consumers of the queue may have in
 // flight.
 func (c *jobClaimer) claimReprocess(ctx context.Context, claim uuid.UUID, priority Priority, depth int) ([]Claimed, error) {
-	bounded, cancel := context.WithTimeout(ctx, postgres.DepthTimeout)
+	bounded, cancel := context.WithTimeout(ctx, QueueTimeout)
 	defer cancel()
 	consumers, err := c.queue.Consumers(bounded)
 	if err != nil {

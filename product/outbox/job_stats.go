@@ -30,7 +30,7 @@ func (s *Store) JobStats(ctx context.Context) (stat JobStat, err error) {
 			(SELECT count(*) FROM (SELECT FROM images WHERE (status = 'pending' OR reprocess <> '{}') AND status = 'ready' LIMIT :owners) AS due) +
 			(SELECT count(*) FROM images WHERE lease_holder IS NOT NULL AND status = 'ready' AND reprocess = '{}') AS reprocess
 		FROM busy`
-	q, args, err := s.store.Db.BindNamed(query, map[string]any{
+	q, args, err := s.store.Pool.BindNamed(query, map[string]any{
 		"owners": maxOwnersCounted, "priority": PriorityFirst, "reprocess": false, "sent_for": sentFor.Microseconds(), "sent_lately": sentLately.Microseconds(),
 	})
 	if err != nil {

@@ -38,7 +38,7 @@ func (c collector) Describe(descs chan<- *prometheus.Desc) {
 
 func (c collector) Collect(metrics chan<- prometheus.Metric) {
 	// The interface has no context of its own.
-	ctx, cancel := context.WithTimeout(context.Background(), postgres.ScrapeTime)
+	ctx, cancel := context.WithTimeout(context.Background(), postgres.ScrapeTimeout)
 	defer cancel()
 	stats, err := c.outbox.Stats(ctx)
 	if err != nil {

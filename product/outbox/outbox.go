@@ -223,7 +223,7 @@ func (s *Store) Stats(ctx context.Context) ([]Stat, error) {
 		Rows   int64  `db:"rows"`
 		Oldest int64  `db:"oldest"`
 	}
-	err := s.store.SelectRows(ctx, "outbox stats", &rows, q)
+	err := s.store.Select(ctx, "outbox stats", &rows, q)
 	stats := make([]Stat, 0, len(outboxStatKinds))
 	for _, kind := range outboxStatKinds {
 		stat := Stat{Kind: kind}

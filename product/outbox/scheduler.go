@@ -49,7 +49,7 @@ func (s *Store) queueDue(ctx context.Context, overdue time.Duration) (due dueJob
 		Unqueued bool `db:"unqueued"`
 	}
 	read := func(ctx context.Context) error {
-		return s.store.Db.GetContext(ctx, &found, look, overdue.Microseconds())
+		return s.store.Pool.GetContext(ctx, &found, look, overdue.Microseconds())
 	}
 	if err := s.store.Read(ctx, "look at outbox", read); err != nil || !found.Unqueued {
 		return found.dueJobs, err
@@ -178,7 +178,7 @@ type jobClaim struct {
 // mark after its claim would say that the job is still on its way. An image that somebody
 // has locked stays unmarked, and counts again once a worker has it.
 func (s *Store) claimJobs(ctx context.Context, claim uuid.UUID, c jobClaim) (jobs []claimedJob, err error) {
-	q, args, err := s.store.Db.BindNamed(claimQuery, claimArgs(claim, c))
+	q, args, err := s.store.Pool.BindNamed(claimQuery, claimArgs(claim, c))
 	if err != nil {
 		return nil, err
 	}

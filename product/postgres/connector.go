@@ -14,8 +14,8 @@ import (
 	"github.com/lib/pq"
 )
 
-// Times that bound what PostgreSQL may take. The server ends a statement before
-// the connection gives up on it, and both end before an operation's own limit.
+// Time limits of PostgreSQL calls. The server ends a statement before the connection
+// gives up on it, and both end before the operation's own limit.
 const (
 	statementTimeout = 2500 * time.Millisecond
 	LockTimeout      = 2 * time.Second
@@ -23,31 +23,37 @@ const (
 	connectTimeout   = 3 * time.Second
 	ioTimeout        = 2700 * time.Millisecond
 	OperationTimeout = 2700 * time.Millisecond
-	// After a context's end the server's answer to the cancellation is waited
-	// for this long before the connection is cut.
-	CutGrace = 100 * time.Millisecond
+	// cancelGrace is how long a connection waits for the server to confirm a
+	// cancellation before it is cut.
+	cancelGrace = 100 * time.Millisecond
+	// ReadTimeout bounds a call that waits for a read in another goroutine, which
+	// itself ends within OperationTimeout.
+	ReadTimeout = OperationTimeout + cancelGrace
+	// WriteTimeout bounds a write and everything that follows its transaction, which
+	// itself ends within OperationTimeout.
+	WriteTimeout = OperationTimeout + 2*cancelGrace
 )
 
-// sessionSettings are what every pooled session runs with unless the DSN says
-// otherwise.
+// sessionSettings are the settings of every pooled session. The DSN overrides them.
 var sessionSettings = map[string]string{
 	"statement_timeout":                   Millis(statementTimeout),
 	"lock_timeout":                        Millis(LockTimeout),
 	"idle_in_transaction_session_timeout": Millis(idleTxTimeout),
-	// Compiling a query, which a planner without statistics believes to be worth
-	// it, takes longer than any of ours runs.
+	// Without statistics, the planner may decide to compile a query. That takes
+	// longer than any query of the service runs.
 	"jit": "off",
 }
 
+// Millis returns d in milliseconds, as PostgreSQL's settings take it.
 func Millis(d time.Duration) string { return fmt.Sprint(d.Milliseconds()) }
 
-// newConnector makes a connector whose connections end when their contexts do,
-// also when the server is frozen: the driver alone waits for its answer for ever.
-// No single read or write takes longer than io.
+// newConnector returns a connector whose calls end with their contexts even if the
+// server is frozen; the driver by itself would wait forever for its response. No single
+// read or write takes longer than io.
 func newConnector(dsn string, settings map[string]string, io time.Duration) (driver.Connector, error) {
 	cfg, err := pq.NewConfig(dsn)
 	if err != nil {
-		return nil, errBadDSN // the driver's own words may quote the password
+		return nil, errBadDSN // the driver's message may quote the password
 	}
 	if cfg.ConnectTimeout <= 0 {
 		cfg.ConnectTimeout = connectTimeout
@@ -71,9 +77,9 @@ func newConnector(dsn string, settings map[string]string, io time.Duration) (dri
 	return &limitedConnector{inner: inner}, nil
 }
 
-var errBadDSN = errors.New("the database's connection string cannot be read")
+var errBadDSN = errors.New("database connection string is not valid: use a postgres:// URL or key=value pairs")
 
-// limitedConnector hands out connections that know their socket.
+// limitedConnector opens connections that can set deadlines on their sockets.
 type limitedConnector struct {
 	inner driver.Connector
 }
@@ -90,16 +96,16 @@ func (c *limitedConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	session, ok := conn.(pqConn)
 	if !ok || socket == nil {
 		_ = conn.Close()
-		return nil, errors.New("the driver's connection lacks what database/sql needs")
+		return nil, errors.New("the driver's connection lacks an interface that database/sql needs")
 	}
 	return &limitedConn{pqConn: session, socket: socket}, nil
 }
 
-// Driver gives the driver below.
+// Driver returns the underlying driver.
 func (c *limitedConnector) Driver() driver.Driver { return c.inner.Driver() }
 
-// pqConn is all that the driver's connections can do, so that wrapping one
-// hides nothing of it from database/sql.
+// pqConn lists every interface of the driver's connections, so that wrapping one hides
+// none of them from database/sql.
 type pqConn interface {
 	driver.Conn
 	driver.ConnBeginTx
@@ -112,7 +118,7 @@ type pqConn interface {
 	driver.Validator
 }
 
-// limitedConn puts the end of each call's context on the socket.
+// limitedConn applies the deadline of each call's context to the socket.
 type limitedConn struct {
 	pqConn
 	socket *limitedSocket
@@ -138,16 +144,17 @@ func (c *limitedConn) Ping(ctx context.Context) error {
 	return c.pqConn.Ping(ctx)
 }
 
-// limitedDialer dials sockets whose every read and write ends.
+// limitedDialer dials sockets whose reads and writes have time limits.
 type limitedDialer struct {
 	io time.Duration
 }
 
-// Dial and DialTimeout are asked for by the driver, which then calls DialContext.
+// Dial is required by the driver's interface; the driver calls DialContext instead.
 func (limitedDialer) Dial(string, string) (net.Conn, error) {
 	return nil, errors.ErrUnsupported
 }
 
+// DialTimeout is required by the driver's interface, like Dial.
 func (limitedDialer) DialTimeout(string, string, time.Duration) (net.Conn, error) {
 	return nil, errors.ErrUnsupported
 }
@@ -159,7 +166,7 @@ func (d limitedDialer) DialContext(ctx context.Context, network, address string)
 		return nil, err
 	}
 	socket := &limitedSocket{Conn: conn, io: d.io}
-	// The handshake belongs to the call that dials: it ends with it.
+	// The handshake is part of the call that dials and shares its deadline.
 	socket.ceiling, _ = ctx.Deadline()
 	if p, ok := ctx.Value(socketKey{}).(**limitedSocket); ok {
 		*p = socket
@@ -167,29 +174,29 @@ func (d limitedDialer) DialContext(ctx context.Context, network, address string)
 	return socket, nil
 }
 
-// limitedSocket bounds each read and write by io and by the end of the call that
+// limitedSocket bounds each read and write by io and by the deadline of the call that
 // the connection serves.
 type limitedSocket struct {
 	net.Conn
 	io time.Duration
 
 	mu      sync.Mutex
-	end     time.Time // of the call; zero: none
-	ceiling time.Time // that no deadline may pass during the handshake
+	end     time.Time // deadline of the current call; zero if it has none
+	ceiling time.Time // latest deadline during the handshake; zero afterwards
 }
 
-// limit makes the end of ctx that of the reads and writes to come.
+// limit applies the deadline of ctx to the following reads and writes.
 func (s *limitedSocket) limit(ctx context.Context) {
 	end, ok := ctx.Deadline()
 	if ok {
-		end = end.Add(CutGrace)
+		end = end.Add(cancelGrace)
 	}
 	s.mu.Lock()
 	s.end = end
 	s.mu.Unlock()
 }
 
-// SetDeadline is called by the driver round its handshake: with its end, then
+// SetDeadline is called by the driver around its handshake: first with a deadline, then
 // with zero.
 func (s *limitedSocket) SetDeadline(t time.Time) error {
 	s.mu.Lock()
@@ -203,6 +210,7 @@ func (s *limitedSocket) SetDeadline(t time.Time) error {
 	return s.Conn.SetDeadline(t)
 }
 
+// deadline returns the deadline of a read or write that begins now.
 func (s *limitedSocket) deadline() time.Time {
 	d := time.Now().Add(s.io)
 	s.mu.Lock()
@@ -226,7 +234,3 @@ func (s *limitedSocket) Write(b []byte) (int, error) {
 	}
 	return s.Conn.Write(b)
 }
-
-// writeTimeout bounds a write with all that follows its transaction, which itself
-// ends within operationTimeout.
-const WriteTimeout = OperationTimeout + 2*CutGrace

@@ -15,25 +15,26 @@ import (
 
 // Config says where PostgreSQL is.
 type Config struct {
-	// DSN is a URL or a key=value string. What it sets (statement_timeout,
-	// search_path, ...) wins over the store's own settings.
+	// DSN is a URL or a key=value string. Its settings (statement_timeout,
+	// search_path, ...) override those of this package.
 	DSN string
-	// MaxOpen bounds the connections; 0 means 20.
+	// MaxOpen is the maximum number of connections; 0 means 20.
 	MaxOpen int
 }
 
-// Store is the catalogue's tables in PostgreSQL. All methods are safe for
-// concurrent use.
+// DB is the service's database. All methods are safe for concurrent use.
 type DB struct {
-	Db   *sqlx.DB
-	gate *gate
-	// down says that the last operation found PostgreSQL out of reach or too slow.
+	// Pool runs queries without admission, time limit or error translation. Use it
+	// inside Read.
+	Pool    *sqlx.DB
+	limiter *limiter
+	// down reports whether the last operation found PostgreSQL unreachable or too slow.
 	down atomic.Bool
-	// installation is the id of the database, once it is known.
+	// installation is the id of the database, nil until it has been read.
 	installation atomic.Pointer[string]
 }
 
-// Open makes a store. It does not connect: that happens at the first use.
+// Open returns a database. It connects on first use.
 func Open(cfg Config) (*DB, error) {
 	connector, err := newConnector(cfg.DSN, sessionSettings, ioTimeout)
 	if err != nil {
@@ -44,62 +45,63 @@ func Open(cfg Config) (*DB, error) {
 	}
 	db := sqlx.NewDb(sql.OpenDB(connector), "postgres")
 	db.SetMaxOpenConns(cfg.MaxOpen)
-	db.SetMaxIdleConns(cfg.MaxOpen) // the default of 2 opens and closes under load
+	db.SetMaxIdleConns(cfg.MaxOpen) // with the default of 2, connections are reopened all the time under load
 	db.SetConnMaxLifetime(30 * time.Minute)
-	return &DB{Db: db, gate: newGate(cfg.MaxOpen)}, nil
+	return &DB{Pool: db, limiter: newLimiter(cfg.MaxOpen)}, nil
 }
 
-// Close ends all connections. It may be called twice.
-func (s *DB) Close() error { return s.Db.Close() }
+// Close closes all connections. It may be called twice.
+func (s *DB) Close() error { return s.Pool.Close() }
 
-// Check says whether PostgreSQL answers.
+// Check returns an error unless PostgreSQL answers a query.
 func (s *DB) Check(ctx context.Context) error {
 	return s.Read(ctx, "check", func(ctx context.Context) error {
 		var one int
-		return s.Db.GetContext(ctx, &one, "SELECT 1")
+		return s.Pool.GetContext(ctx, &one, "SELECT 1")
 	})
 }
 
-// Stats are those of the connection pool.
-func (s *DB) Stats() sql.DBStats { return s.Db.Stats() }
+// Stats returns the statistics of the connection pool.
+func (s *DB) Stats() sql.DBStats { return s.Pool.Stats() }
 
-// read runs f, a single query, within operationTimeout. The driver may repeat it
-// on another connection, so it must not write.
+// Read runs f, a single query, within OperationTimeout and translates its error. The
+// driver may repeat the query on another connection, so it must not write. doing names
+// the operation in errors.
 func (s *DB) Read(ctx context.Context, doing string, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, OperationTimeout)
 	defer cancel()
-	leave, err := s.gate.enter(ctx)
+	release, err := s.limiter.acquire(ctx)
 	if err != nil {
 		return s.note(Translate(ctx, doing, err))
 	}
-	defer leave()
+	defer release()
 	return s.note(Translate(ctx, doing, f(ctx)))
 }
 
-// get reads one row into dest, or returns [product.ErrNotFound].
+// Get reads one row into dest, or returns [product.ErrNotFound].
 func (s *DB) Get(ctx context.Context, doing string, dest any, q string, args ...any) error {
-	return s.Read(ctx, doing, func(ctx context.Context) error { return s.Db.GetContext(ctx, dest, q, args...) })
+	return s.Read(ctx, doing, func(ctx context.Context) error { return s.Pool.GetContext(ctx, dest, q, args...) })
 }
 
-// selectRows reads all rows into dest, a pointer to a slice.
-func (s *DB) SelectRows(ctx context.Context, doing string, dest any, q string, args ...any) error {
-	return s.Read(ctx, doing, func(ctx context.Context) error { return s.Db.SelectContext(ctx, dest, q, args...) })
+// Select reads all rows into dest, a pointer to a slice.
+func (s *DB) Select(ctx context.Context, doing string, dest any, q string, args ...any) error {
+	return s.Read(ctx, doing, func(ctx context.Context) error { return s.Pool.SelectContext(ctx, dest, q, args...) })
 }
 
-// selectNamed is selectRows for a query with named parameters.
+// SelectNamed is Select for a query with named parameters.
 func (s *DB) SelectNamed(ctx context.Context, doing string, dest any, q string, args map[string]any) error {
-	query, values, err := s.Db.BindNamed(q, args)
+	query, values, err := s.Pool.BindNamed(q, args)
 	if err != nil {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
-	return s.SelectRows(ctx, doing, dest, query, values...)
+	return s.Select(ctx, doing, dest, query, values...)
 }
 
-// Reachable reports whether the last operation found PostgreSQL in reach and quick enough.
+// Reachable reports whether the last operation reached PostgreSQL within its time limit.
 func (s *DB) Reachable() bool { return !s.down.Load() }
 
-// note keeps what an operation's error says of PostgreSQL, and hands it on. The end
-// of a caller says nothing, nor does a crowd.
+// note records whether an operation reached PostgreSQL, and returns err. A cancelled or
+// refused call leaves the record unchanged.
 func (s *DB) note(err error) error {
 	switch {
 	case errors.Is(err, product.ErrUnavailable):
@@ -110,34 +112,40 @@ func (s *DB) note(err error) error {
 	return err
 }
 
-// inTx runs f in one transaction that ends within operationTimeout, and commits
-// it if f gives no error. Errors are translated; those of f are handed on.
+// InTx runs f in a transaction that ends within OperationTimeout, and commits it if f
+// returns nil. Driver errors are translated, see [Translate]; other errors of f keep
+// their identity. doing names the operation in errors.
 func (s *DB) InTx(ctx context.Context, doing string, f func(context.Context, *sqlx.Tx) error) error {
-	return s.InTxFor(ctx, OperationTimeout, nil, doing, f)
+	return s.transact(ctx, OperationTimeout, nil, doing, f)
 }
 
-// inSnapshot is inTx for several reads that have to fit together.
+// InTxWithin is InTx with another time limit.
+func (s *DB) InTxWithin(ctx context.Context, limit time.Duration, doing string, f func(context.Context, *sqlx.Tx) error) error {
+	return s.transact(ctx, limit, nil, doing, f)
+}
+
+// InSnapshot is InTx for several reads of one consistent state. f must not write.
 func (s *DB) InSnapshot(ctx context.Context, doing string, f func(context.Context, *sqlx.Tx) error) error {
 	opts := &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
-	return s.InTxFor(ctx, OperationTimeout, opts, doing, f)
+	return s.transact(ctx, OperationTimeout, opts, doing, f)
 }
 
-func (s *DB) InTxFor(
+func (s *DB) transact(
 	ctx context.Context, limit time.Duration, opts *sql.TxOptions, doing string, f func(context.Context, *sqlx.Tx) error,
 ) (err error) {
 	defer func() { _ = s.note(err) }()
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	leave, err := s.gate.enter(ctx)
+	release, err := s.limiter.acquire(ctx)
 	if err != nil {
 		return Translate(ctx, doing, err)
 	}
-	defer leave()
-	tx, err := s.Db.BeginTxx(ctx, opts)
+	defer release()
+	tx, err := s.Pool.BeginTxx(ctx, opts)
 	if err != nil {
 		return Translate(ctx, doing, err)
 	}
-	defer func() { _ = tx.Rollback() }() // after Commit it does nothing
+	defer func() { _ = tx.Rollback() }() // no effect after Commit
 	if err := f(ctx, tx); err != nil {
 		return Translate(ctx, doing, err)
 	}
@@ -145,4 +153,18 @@ func (s *DB) InTxFor(
 		return Translate(ctx, doing, fmt.Errorf("commit: %w", err))
 	}
 	return nil
+}
+
+// InstallationID returns the id of this database, which distinguishes installations that
+// share a cache. It is read once.
+func (s *DB) InstallationID(ctx context.Context) (string, error) {
+	if id := s.installation.Load(); id != nil {
+		return *id, nil
+	}
+	var id string
+	if err := s.Get(ctx, "read installation", &id, `SELECT id FROM installation`); err != nil {
+		return "", err
+	}
+	s.installation.Store(&id)
+	return id, nil
 }

@@ -10,11 +10,11 @@ import (
 	"vitrine/product/catalogue"
 )
 
-// slowCache fails when a write has been committed.
+// slowCache is a cache that fails to publish a committed write.
 type slowCache struct {
 	catalogue.Cache
 	lag       time.Duration
-	toTheEnd  bool // of the time for the write
+	untilEnd  bool // blocks until the write's deadline
 	forbidden chan time.Time
 	deadline  chan time.Time
 }
@@ -29,22 +29,22 @@ func (c slowCache) Forbid(ctx context.Context, key string) (string, error) {
 func (c slowCache) Replace(ctx context.Context, _, _ string, _ []byte) error {
 	deadline, _ := ctx.Deadline()
 	c.deadline <- deadline
-	if c.toTheEnd {
+	if c.untilEnd {
 		<-ctx.Done()
 	}
 	return testenv.ErrDown
 }
 
-// TestOneDeadlineForAWrite has a write that is committed take all of its time with
-// what follows: it ends with that time, which does not begin anew for any step.
-func TestOneDeadlineForAWrite(t *testing.T) {
+// TestWriteHasOneDeadline has the step after a commit use up the write's time. The write
+// ends at its deadline, which is not extended for any further step.
+func TestWriteHasOneDeadline(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		cache    slowCache
 		recorded int
 	}{
-		"nothing left to record the invalidation": {slowCache{toTheEnd: true}, 0},
-		"nobody does the invalidation":            {slowCache{lag: time.Hour}, 1},
+		"no time left to record the invalidation":   {slowCache{untilEnd: true}, 0},
+		"the invalidation is recorded but not done": {slowCache{lag: time.Hour}, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -55,16 +55,16 @@ func TestOneDeadlineForAWrite(t *testing.T) {
 			service := testenv.NewReplica(c.Store, slow)
 			ended := make(chan error, 1)
 			go func() { ended <- testenv.RenameToTorch(service, w.ID)(t.Context()) }()
-			testenv.WantErr(t, testenv.Receive(t, "a value", ended), product.ErrUnavailable)
-			begun := testenv.Receive(t, "a value", slow.forbidden) // or a little later
-			if end := testenv.Receive(t, "a value", slow.deadline); end.IsZero() || end.Sub(begun) > 3*time.Second {
-				t.Errorf("the write had to end %s after it was known to be under way", end.Sub(begun))
+			testenv.WantErr(t, testenv.Receive(t, "the end of the write", ended), product.ErrUnavailable)
+			begun := testenv.Receive(t, "the call of Forbid", slow.forbidden) // shortly after the write began
+			if end := testenv.Receive(t, "the deadline of Replace", slow.deadline); end.IsZero() || end.Sub(begun) > 3*time.Second {
+				t.Errorf("the deadline was %s after the write had begun", end.Sub(begun))
 			}
 			if n := c.Count(`products WHERE version = 2`); n != 1 {
-				t.Error("it was not committed: the test shows nothing")
+				t.Error("the write was not committed, so the test shows nothing")
 			}
 			if n := c.Count(`outbox WHERE kind = 'invalidate'`); n != tc.recorded {
-				t.Errorf("%d invalidations were recorded, want %d", n, tc.recorded)
+				t.Errorf("%d invalidations recorded, want %d", n, tc.recorded)
 			}
 		})
 	}

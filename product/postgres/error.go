@@ -15,8 +15,10 @@ import (
 	"vitrine/product"
 )
 
-// translate turns the driver's errors into the package's own, once, where they
-// leave the store. Errors that are none of the driver's are handed on.
+// Translate turns an error of the driver into one of package product and prefixes it
+// with doing. It keeps the identity of all other errors, and returns an error that is
+// translated already as it is. Callers outside this package need it only for errors
+// that did not pass through a method of [DB].
 func Translate(ctx context.Context, doing string, err error) error {
 	switch {
 	case err == nil:
@@ -24,7 +26,7 @@ func Translate(ctx context.Context, doing string, err error) error {
 	case Translated(err):
 		return err
 	case errors.Is(ctx.Err(), context.Canceled):
-		// The caller went away; what the driver made of it does not matter.
+		// The caller went away; the driver's own error does not matter.
 		return fmt.Errorf("%s: %w", doing, context.Canceled)
 	case errors.Is(err, sql.ErrNoRows):
 		return fmt.Errorf("%s: %w", doing, product.ErrNotFound)
@@ -36,8 +38,8 @@ func Translate(ctx context.Context, doing string, err error) error {
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
-// isUnavailable says whether the same call may succeed later without any change:
-// the server is out of reach, overloaded, restarting, full or too slow.
+// isUnavailable reports whether the same call may succeed later without any change:
+// the server is unreachable, overloaded, restarting, full or too slow.
 func isUnavailable(ctx context.Context, err error) bool {
 	if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) {
 		return true
@@ -45,13 +47,13 @@ func isUnavailable(ctx context.Context, err error) bool {
 	if e := pq.As(err); e != nil {
 		switch e.Code.Class() {
 		case pqerror.ClassConnectionException, pqerror.ClassInsufficientResources, pqerror.ClassOperatorIntervention,
-			pqerror.ClassInvalidAuthorizationSpecification: // an operator has to mend it; no request can
+			pqerror.ClassInvalidAuthorizationSpecification: // an operator can fix it, a client cannot
 			return true
 		}
 		switch e.Code {
 		case pqerror.LockNotAvailable, pqerror.TRDeadlockDetected, pqerror.TRSerializationFailure,
 			pqerror.ReadOnlySQLTransaction, pqerror.IdleInTransactionSessionTimeout,
-			pqerror.InvalidCatalogName, pqerror.UndefinedTable: // not made yet
+			pqerror.InvalidCatalogName, pqerror.UndefinedTable: // not created yet
 			return true
 		}
 		return false
@@ -61,7 +63,9 @@ func isUnavailable(ctx context.Context, err error) bool {
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &n)
 }
 
-// translated reports whether err has its final meaning already.
+// Translated reports whether err is one of the errors that [Translate] returns for the
+// driver's errors.
 func Translated(err error) bool {
-	return errors.Is(err, product.ErrNotFound) || errors.Is(err, product.ErrConflict) || errors.Is(err, product.ErrUnavailable) || errors.Is(err, product.ErrOverloaded)
+	return errors.Is(err, product.ErrNotFound) || errors.Is(err, product.ErrConflict) ||
+		errors.Is(err, product.ErrUnavailable) || errors.Is(err, product.ErrOverloaded)
 }

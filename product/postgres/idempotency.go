@@ -13,24 +13,24 @@ import (
 	"vitrine/product"
 )
 
-// Idempotency names a request that its client may send again, for want of an
-// answer, without a second effect. The zero value names none.
+// Idempotency identifies a request that its client may repeat without a second effect.
+// The zero value identifies no request.
 //
-// The key is kept for 24 hours, in the transaction of the effect itself: whoever
-// does not know whether a commit went through repeats the request and gets either
-// the first answer or the effect, once.
+// The key is stored for 24 hours, in the same transaction as the effect. A client that
+// does not know whether a commit succeeded repeats the request: it receives the first
+// answer, or the request takes effect now, once.
 type Idempotency struct {
-	Owner   string            // whose key it is: keys of different owners do not meet
-	Key     string            // the client's choice: 1 to 255 visible ASCII characters
-	Request [sha256.Size]byte // digest of all that the request says
+	Owner   string            // namespace of the key: owners do not share keys
+	Key     string            // chosen by the client: 1 to 255 visible ASCII characters
+	Request [sha256.Size]byte // digest of the whole request
 }
 
-// begin gives what the first request with the key was answered, or nil where tx
-// is to have the effect and to end with keep. Errors: [product.ErrKeyReused] and
+// Begin returns the answer to the first request with the key, or nil if tx is the first;
+// tx then makes the change and ends with Keep. Errors: [product.ErrKeyReused] and
 // [product.ErrKeyInProgress].
 //
-// Until tx ends nobody else has the effect with the key. They are turned away and
-// not kept waiting, since each would keep a connection waiting with it.
+// Until tx ends, other requests with the key are refused. They do not wait, because
+// each would occupy a connection.
 func (i Idempotency) Begin(ctx context.Context, tx *sqlx.Tx) ([]byte, error) {
 	if i.Key == "" {
 		return nil, nil
@@ -41,9 +41,9 @@ func (i Idempotency) Begin(ctx context.Context, tx *sqlx.Tx) ([]byte, error) {
 	if err := tx.GetContext(ctx, &alone, lock, i.Owner, i.Key); err != nil {
 		return nil, fmt.Errorf("lock idempotency key: %w", err)
 	}
-	// A statement of its own, later than the lock: it sees what the one who had
-	// the lock before has committed. It is asked without the lock as well, since
-	// another one who repeats the request may have it.
+	// A separate statement after the lock sees what the previous holder of the lock
+	// committed. It also runs without the lock, because the holder may be another
+	// repetition of an answered request.
 	answer, err := i.first(ctx, tx)
 	if err == nil && answer == nil && !alone {
 		return nil, product.ErrKeyInProgress
@@ -51,8 +51,7 @@ func (i Idempotency) Begin(ctx context.Context, tx *sqlx.Tx) ([]byte, error) {
 	return answer, err
 }
 
-// first gives what the first request with the key was answered, as far as it is
-// known by now; nil where it is not.
+// first returns the committed answer to the first request with the key, or nil.
 func (i Idempotency) first(ctx context.Context, db sqlx.QueryerContext) ([]byte, error) {
 	const q = `SELECT request_hash, answer FROM idempotency_keys WHERE owner = $1 AND key = $2 AND expires_at > now()`
 	var first struct {
@@ -71,8 +70,8 @@ func (i Idempotency) first(ctx context.Context, db sqlx.QueryerContext) ([]byte,
 	return first.Answer, nil
 }
 
-// keep stores the answer, which is JSON and comes back byte by byte. What begin
-// did not find but is there has expired.
+// Keep stores the answer, JSON that Begin later returns byte for byte. An existing row
+// that Begin did not find has expired and is replaced.
 func (i Idempotency) Keep(ctx context.Context, tx *sqlx.Tx, answer []byte) error {
 	if i.Key == "" {
 		return nil
@@ -87,19 +86,20 @@ func (i Idempotency) Keep(ctx context.Context, tx *sqlx.Tx, answer []byte) error
 	return nil
 }
 
-// firstAnswer returns what the first request with the key was answered, as far as it is known by now; nil where it is not.
+// FirstAnswer returns the committed answer to the first request with the key, or nil.
 func (s *DB) FirstAnswer(ctx context.Context, once Idempotency) (answer []byte, err error) {
 	if once.Key == "" {
 		return nil, nil
 	}
 	err = s.Read(ctx, "look up idempotency key", func(ctx context.Context) error {
-		answer, err = once.first(ctx, s.Db)
+		answer, err = once.first(ctx, s.Pool)
 		return err
 	})
 	return answer, err
 }
 
-// PurgeIdempotencyKeys forgets answers that nobody may ask for again.
+// PurgeIdempotencyKeys deletes expired keys with their answers. It is a step of the
+// reconciler.
 func PurgeIdempotencyKeys(ctx context.Context, tx *sqlx.Tx) (rows int64, more bool, err error) {
 	const q = `
 		DELETE FROM idempotency_keys WHERE (owner, key) IN (
@@ -107,5 +107,5 @@ func PurgeIdempotencyKeys(ctx context.Context, tx *sqlx.Tx) (rows int64, more bo
 			FOR UPDATE SKIP LOCKED
 		)`
 	result, err := tx.ExecContext(ctx, q, PurgeBatch)
-	return Counted(result, err, PurgeBatch)
+	return BatchResult(result, err, PurgeBatch)
 }

@@ -9,58 +9,59 @@ import (
 )
 
 const (
-	// gatePatience is how long a client's call waits for a place at PostgreSQL.
-	// When all are taken for longer, more of them would only wait in vain.
-	gatePatience = 500 * time.Millisecond
-	// gateQueue bounds those that wait, for each place.
-	gateQueue = 32
+	// permitWait is how long a client's call waits for a permit. If none is free by
+	// then, PostgreSQL is overloaded and longer waits would not help.
+	permitWait = 500 * time.Millisecond
+	// waitersPerPermit bounds the number of waiting calls.
+	waitersPerPermit = 32
 )
 
-// gate turns clients' calls away while PostgreSQL has enough to do. It leaves a
-// quarter of the connections to the workers, the relays and the readiness check,
-// which do not go through it: they finish what clients have been promised.
-type gate struct {
-	places  chan struct{}
+// limiter refuses calls of clients while PostgreSQL is overloaded. It keeps a quarter of
+// the connections free for workers, relays and the readiness check, which need no
+// permit: they complete what clients have been promised.
+type limiter struct {
+	permits chan struct{}
 	waiting atomic.Int64
 }
 
-func newGate(connections int) *gate {
-	return &gate{places: make(chan struct{}, max(connections-max(connections/4, 1), 1))}
+func newLimiter(connections int) *limiter {
+	return &limiter{permits: make(chan struct{}, max(connections-max(connections/4, 1), 1))}
 }
 
 type sheddableKey struct{}
 
-// Sheddable marks what is done under the context as a client's call: it ends with
-// [product.ErrOverloaded], before it has begun, where it does not get a place at PostgreSQL
-// in half a second.
+// Sheddable marks the calls under the context as a client's. Each needs a permit and
+// returns [product.ErrOverloaded], without having begun, if it gets none within half a
+// second.
 func Sheddable(ctx context.Context) context.Context {
 	return context.WithValue(ctx, sheddableKey{}, true)
 }
 
-// patient takes the mark off again: what follows a commit must not be turned away.
+// Patient removes the mark of [Sheddable]: the steps that follow a commit must not be
+// refused.
 func Patient(ctx context.Context) context.Context {
 	return context.WithValue(ctx, sheddableKey{}, false)
 }
 
-// enter gives a place, to be left when PostgreSQL is done with, or [product.ErrOverloaded].
-func (g *gate) enter(ctx context.Context) (leave func(), err error) {
+// acquire returns a function that returns the permit, or [product.ErrOverloaded].
+func (l *limiter) acquire(ctx context.Context) (release func(), err error) {
 	if sheddable, _ := ctx.Value(sheddableKey{}).(bool); !sheddable {
 		return func() {}, nil
 	}
 	select {
-	case g.places <- struct{}{}:
-		return g.leave, nil
+	case l.permits <- struct{}{}:
+		return l.release, nil
 	default:
 	}
-	defer g.waiting.Add(-1)
-	if g.waiting.Add(1) > int64(gateQueue*cap(g.places)) {
+	defer l.waiting.Add(-1)
+	if l.waiting.Add(1) > int64(waitersPerPermit*cap(l.permits)) {
 		return nil, product.ErrOverloaded
 	}
-	timer := time.NewTimer(gatePatience)
+	timer := time.NewTimer(permitWait)
 	defer timer.Stop()
 	select {
-	case g.places <- struct{}{}:
-		return g.leave, nil
+	case l.permits <- struct{}{}:
+		return l.release, nil
 	case <-timer.C:
 		return nil, product.ErrOverloaded
 	case <-ctx.Done():
@@ -68,4 +69,4 @@ func (g *gate) enter(ctx context.Context) (leave func(), err error) {
 	}
 }
 
-func (g *gate) leave() { <-g.places }
+func (l *limiter) release() { <-l.permits }

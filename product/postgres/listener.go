@@ -11,9 +11,10 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// Listener hears what PostgreSQL notifies and wakes those who wait for it, over one
-// connection for the whole process. It is a hint beside their poll: what is notified
-// while it reconnects is lost, so it wakes everybody then.
+// Listener receives PostgreSQL notifications over one connection for the whole process
+// and signals the loops that wait for them. Notifications only shorten the wait until
+// the next poll: those sent during a reconnection are lost, so every loop is signalled
+// afterwards.
 type Listener struct {
 	dsn   string
 	log   *logrus.Logger
@@ -25,21 +26,21 @@ type wake struct {
 	signal           chan struct{}
 }
 
-// NewListener returns a listener on the database that dsn names.
+// NewListener returns a listener on the database at dsn.
 func NewListener(dsn string, log *logrus.Logger) *Listener { return &Listener{dsn: dsn, log: log} }
 
-// Wake returns a channel for one reader, which signals after a notification of channel
-// with payload; an empty payload stands for any. Call it before Run.
+// Wake returns a channel for one reader that receives a signal after each notification
+// of channel with payload; an empty payload matches any. Call Wake before Run.
 func (l *Listener) Wake(channel, payload string) <-chan struct{} {
 	w := wake{channel: channel, payload: payload, signal: make(chan struct{}, 1)}
 	l.wakes = append(l.wakes, w)
 	return w.signal
 }
 
-// Run listens until ctx ends. It returns at once then, even if the connection
-// hangs; what hangs ends with its socket.
+// Run listens until ctx ends, and then returns at once, even if the connection hangs.
 func (l *Listener) Run(ctx context.Context) error {
-	// The driver's events come with errors that may name the server, no more.
+	// The errors of the driver's events contain the server's address at most, never
+	// the password.
 	events := func(event pq.ListenerEventType, err error) {
 		switch event {
 		case pq.ListenerEventConnectionAttemptFailed, pq.ListenerEventDisconnected:
@@ -49,7 +50,7 @@ func (l *Listener) Run(ctx context.Context) error {
 		}
 	}
 	listener := pq.NewListener(withConnectTimeout(l.dsn), 200*time.Millisecond, 10*time.Second, events)
-	// Listen, Ping and Close wait for the server, and for each other.
+	// Listen, Ping and Close block on the server and on each other.
 	go func() {
 		for _, channel := range l.channels() {
 			_ = listener.Listen(channel)
@@ -58,7 +59,7 @@ func (l *Listener) Run(ctx context.Context) error {
 	defer func() {
 		go func() {
 			_ = listener.Close()
-			for range listener.Notify { // or it waits for us to the end
+			for range listener.Notify { // unread notifications would block Close
 			}
 		}()
 	}()
@@ -78,10 +79,10 @@ func (l *Listener) Run(ctx context.Context) error {
 			select {
 			case pinging <- struct{}{}:
 				go func() {
-					_ = listener.Ping() // finds out that a silent connection is dead
+					_ = listener.Ping() // detects a dead connection
 					<-pinging
 				}()
-			default: // the last one still waits
+			default: // the previous ping has not returned
 			}
 		}
 	}
@@ -97,7 +98,8 @@ func (l *Listener) channels() (names []string) {
 	return names
 }
 
-// heard wakes those who wait for a notification; nil, after a reconnection, wakes all.
+// heard signals the readers of a notification; nil, sent after a reconnection, signals
+// all readers.
 func (l *Listener) heard(n *pq.Notification) {
 	for _, w := range l.wakes {
 		if n == nil || n.Channel == w.channel && (w.payload == "" || n.Extra == w.payload) {
@@ -106,8 +108,8 @@ func (l *Listener) heard(n *pq.Notification) {
 	}
 }
 
-// withConnectTimeout adds a bound to a DSN that has none: the driver's listener
-// takes only the text.
+// withConnectTimeout adds a connect timeout to a DSN that has none. The driver's
+// listener accepts a DSN only, no connector.
 func withConnectTimeout(dsn string) string {
 	cfg, err := pq.NewConfig(dsn)
 	if err != nil || cfg.ConnectTimeout > 0 {

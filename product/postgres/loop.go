@@ -8,12 +8,12 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// pollInterval is how often a loop looks for work that no signal announced.
+// PollInterval is how often a loop looks for work that no signal announced.
 const PollInterval = time.Second
 
-// poll calls pass until ctx ends: every interval, at once when pass reports that there is more to do,
-// and when one of two channels signals. It logs trouble with the first error of a series.
-// It returns nil: what fails is tried again with the next pass.
+// Poll calls pass until ctx ends: at every interval, at once if pass reports more work,
+// and after a signal on one of up to two channels. It logs the message trouble with the
+// first error of a series. It always returns nil: a failed pass is followed by the next.
 func Poll(
 	ctx context.Context, every time.Duration, log logrus.FieldLogger, trouble string,
 	pass func(context.Context) (more bool, err error), wakes ...<-chan struct{},
@@ -41,8 +41,8 @@ func Poll(
 	return nil
 }
 
-// signal wakes the reader of a channel that has room for one signal. If there is
-// one in it, the reader has been woken and did not look yet.
+// Signal wakes the reader of a channel with a buffer of one, without blocking. A signal
+// that is still in the buffer will wake the reader anyway.
 func Signal(wake chan<- struct{}) {
 	select {
 	case wake <- struct{}{}:
@@ -50,6 +50,7 @@ func Signal(wake chan<- struct{}) {
 	}
 }
 
+// Pause blocks for d or until ctx ends.
 func Pause(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -59,8 +60,9 @@ func Pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// backoff doubles with every failure, from 1, and is shortened by up to a half, so that rows
-// that failed together do not return together.
+// Backoff returns the delay after a number of failures, at least 1: first, doubled with
+// every further failure up to most, and then shortened by a random part of up to a half
+// so that rows that failed together are not retried together.
 func Backoff(first, most time.Duration, failures int) time.Duration {
 	d := most
 	if failures-1 < 10 {

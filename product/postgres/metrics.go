@@ -6,13 +6,13 @@ var (
 	poolOpen = prometheus.NewDesc("vitrine_postgresql_connections",
 		"Connections to PostgreSQL.", []string{"state"}, nil)
 	poolWaits = prometheus.NewDesc("vitrine_postgresql_waits_total",
-		"Times that somebody waited for a free connection.", nil, nil)
+		"Calls that waited for a free connection.", nil, nil)
 )
 
-// Collector returns the state of the connection pool as metrics.
+// Collector returns a collector of the connection pool's state.
 func (s *DB) Collector() prometheus.Collector { return poolCollector{s} }
 
-type poolCollector struct{ store *DB }
+type poolCollector struct{ db *DB }
 
 func (c poolCollector) Describe(descs chan<- *prometheus.Desc) {
 	descs <- poolOpen
@@ -20,7 +20,7 @@ func (c poolCollector) Describe(descs chan<- *prometheus.Desc) {
 }
 
 func (c poolCollector) Collect(metrics chan<- prometheus.Metric) {
-	pool := c.store.Stats()
+	pool := c.db.Stats()
 	metrics <- prometheus.MustNewConstMetric(poolOpen, prometheus.GaugeValue, float64(pool.InUse), "in_use")
 	metrics <- prometheus.MustNewConstMetric(poolOpen, prometheus.GaugeValue, float64(pool.Idle), "idle")
 	metrics <- prometheus.MustNewConstMetric(poolWaits, prometheus.CounterValue, float64(pool.WaitCount))

@@ -15,17 +15,17 @@ import (
 )
 
 const (
-	// migrateIO bounds one answer of the server: building an index over a large
-	// table takes longer than any request may.
+	// migrateIO bounds the wait for one response of the server. Building an index on
+	// a large table takes longer than a request may.
 	migrateIO   = 10 * time.Minute
 	migrateLock = 10 * time.Second
 )
 
-// Migrate brings the database that dsn names to schema, an idempotent list of
-// statements, in one transaction. Any number of replicas may call it at once:
-// the first one works, the others find it done. It connects for itself, without
-// the short time limits of [Open], and ends with ctx. An unreachable database is
-// [product.ErrUnavailable].
+// Migrate applies schema, an idempotent list of statements, to the database at dsn in one
+// transaction. Any number of replicas may call it at once: the first applies the schema
+// and the others find it applied. Migrate opens its own connection, without the short
+// time limits of [Open], and ends with ctx. It returns [product.ErrUnavailable] if the
+// database is unreachable.
 func Migrate(ctx context.Context, dsn, schema string) error {
 	connector, err := newConnector(dsn, map[string]string{
 		"statement_timeout": "0",
@@ -39,8 +39,8 @@ func Migrate(ctx context.Context, dsn, schema string) error {
 	db.SetMaxOpenConns(1)
 	for {
 		err := applySchema(ctx, db, schema)
-		// Another replica is at it, or requests hold what the schema changes:
-		// both end.
+		// Another replica is migrating, or requests hold locks on the tables. Both
+		// end soon, so try again.
 		if pq.As(err, pqerror.LockNotAvailable, pqerror.TRDeadlockDetected) == nil {
 			return Translate(ctx, "migrate", err)
 		}
@@ -52,16 +52,16 @@ func Migrate(ctx context.Context, dsn, schema string) error {
 	}
 }
 
-// applySchema runs the schema unless it is the one that was applied last:
-// repeating it would be harmless, but its locks hold up the replicas at work.
+// applySchema runs the schema unless it was the last one applied. Repeating it would be
+// harmless, but its locks would block the replicas that serve requests.
 func applySchema(ctx context.Context, db *sql.DB, schema string) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = tx.Rollback() }() // after Commit it does nothing
+	defer func() { _ = tx.Rollback() }() // no effect after Commit
 
-	// One lock for the whole database: extensions belong to no schema.
+	// One lock for the whole database, because extensions are shared by all schemas.
 	const lock = `SELECT pg_advisory_xact_lock(hashtextextended('vitrine migrate', 0))`
 	if _, err := tx.ExecContext(ctx, lock); err != nil {
 		return fmt.Errorf("lock: %w", err)

@@ -10,7 +10,7 @@ import (
 	"vitrine/product/postgres"
 )
 
-func TestMigrateTenAtOnce(t *testing.T) {
+func TestMigrateConcurrently(t *testing.T) {
 	t.Parallel()
 	dsn, schema := testenv.EmptyDSN(t), testenv.Schema(t)
 	var g errgroup.Group
@@ -28,18 +28,18 @@ func TestMigrateTenAtOnce(t *testing.T) {
 	testenv.QueryRow(t, dsn, &n, `SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()
 		AND tablename IN ('users', 'products', 'images', 'image_attempts', 'outbox', 'dead_letters', 'idempotency_keys', 'api_keys', 'uploads')`)
 	if n != 9 {
-		t.Errorf("%d of 9 tables", n)
+		t.Errorf("%d of 9 tables exist", n)
 	}
 	testenv.QueryRow(t, dsn, &n, `SELECT count(*) FROM schema_state`)
 	if n != 1 {
-		t.Errorf("applied %d times, want once", n)
+		t.Errorf("schema applied %d times, want once", n)
 	}
 }
 
 func TestMigrateRepeats(t *testing.T) {
 	t.Parallel()
 	dsn := testenv.DSN(t)
-	// Another text with the same statements runs them all a second time.
+	// Another text with the same statements runs all of them again.
 	if err := postgres.Migrate(t.Context(), dsn, testenv.Schema(t)+"\n-- again"); err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func TestMigrateBadSchemaChangesNothing(t *testing.T) {
 	var n int
 	testenv.QueryRow(t, dsn, &n, `SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()`)
 	if n != 0 {
-		t.Errorf("%d tables are left over", n)
+		t.Errorf("%d tables were left behind", n)
 	}
 }
 

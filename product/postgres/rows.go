@@ -9,7 +9,7 @@ import (
 	"github.com/lib/pq"
 )
 
-// newID gives a UUIDv7: later ones of this process are greater.
+// NewID returns a UUIDv7. The ids of one process increase.
 func NewID() (uuid.UUID, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
@@ -18,26 +18,28 @@ func NewID() (uuid.UUID, error) {
 	return id, nil
 }
 
-func Null(s string) sql.NullString { return sql.NullString{String: s, Valid: s != ""} }
+// EmptyToNull returns s as a column value, NULL if it is empty.
+func EmptyToNull(s string) sql.NullString { return sql.NullString{String: s, Valid: s != ""} }
 
-// optional is a column that may be null.
-func Optional(s *string) sql.NullString {
+// NilToNull returns *s as a column value, NULL if s is nil.
+func NilToNull(s *string) sql.NullString {
 	if s == nil {
 		return sql.NullString{}
 	}
 	return sql.NullString{String: *s, Valid: true}
 }
 
-// orNil gives what JSON shows of a column that may be null.
-func OrNil(s sql.NullString) *string {
+// NullToNil returns the column's text, nil if it is NULL.
+func NullToNil(s sql.NullString) *string {
 	if !s.Valid {
 		return nil
 	}
 	return &s.String
 }
 
-// oneRow returns none if a statement changed nothing.
-func OneRow(result sql.Result, err, none error) error {
+// RequireRow returns err, or none if the statement changed no row. It takes the results
+// of ExecContext.
+func RequireRow(result sql.Result, err, none error) error {
 	if err != nil {
 		return err
 	}
@@ -48,21 +50,19 @@ func OneRow(result sql.Result, err, none error) error {
 	return err
 }
 
-// Steps of the reconciler change at most purgeBatch rows in one transaction, or reconcileBatch if
-// each of them costs more.
+// A step of the reconciler changes at most PurgeBatch rows in one transaction, or
+// ReconcileBatch rows if each of them costs more than a deletion.
 const (
-	PurgeBatch     = 5000 // a thousand a second, which is more than are made
+	PurgeBatch     = 5000
 	ReconcileBatch = 500
 )
 
-// depthTimeout bounds how long the broker may take to count what waits in the queue.
-const DepthTimeout = 3 * time.Second
+// ScrapeTimeout bounds how long one collection of metrics may wait for PostgreSQL.
+const ScrapeTimeout = 2 * time.Second
 
-// scrapeTime bounds what one collection of metrics may wait for PostgreSQL.
-const ScrapeTime = 2 * time.Second
-
-// counted returns how many rows a step's statement has changed, and whether there may be more.
-func Counted(result sql.Result, err error, batch int64) (rows int64, more bool, _ error) {
+// BatchResult returns how many rows the statement of a reconciler step changed, and
+// whether there may be more. It takes the results of ExecContext.
+func BatchResult(result sql.Result, err error, batch int64) (rows int64, more bool, _ error) {
 	if err != nil {
 		return 0, false, err
 	}
@@ -70,7 +70,7 @@ func Counted(result sql.Result, err error, batch int64) (rows int64, more bool, 
 	return rows, rows == batch, err
 }
 
-// uuidArray returns ids as an array for PostgreSQL.
+// UUIDArray returns ids as an array parameter for PostgreSQL.
 func UUIDArray(ids []uuid.UUID) any {
 	texts := make([]string, len(ids))
 	for i, id := range ids {

@@ -130,12 +130,12 @@ func (u *Service) owner(ctx context.Context, scope product.Scope, product int64)
 }
 
 // reserve makes a place for a file: an object without one counts as left over.
-func (u *Service) reserve(ctx context.Context, user int64) (product.UploadName, error) {
+func (u *Service) reserve(ctx context.Context, user int64) (product.UploadRef, error) {
 	id, err := postgres.NewID()
 	if err != nil {
-		return product.UploadName{}, err
+		return product.UploadRef{}, err
 	}
-	place := product.UploadName{User: user, ID: id}
+	place := product.UploadRef{User: user, ID: id}
 	return place, u.store.InTx(ctx, "reserve upload", func(ctx context.Context, tx *sqlx.Tx) error {
 		return insertUpload(ctx, tx, place)
 	})

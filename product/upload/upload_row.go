@@ -20,7 +20,7 @@ const sqlUploadKey = `'` + imaging.UploadPrefix + `' || uploads.user_id || '/' |
 
 // insertUpload makes a place for a file of the user's. An unknown user is a
 // [*product.ValidationError].
-func insertUpload(ctx context.Context, tx *sqlx.Tx, u product.UploadName) error {
+func insertUpload(ctx context.Context, tx *sqlx.Tx, u product.UploadRef) error {
 	const q = `INSERT INTO uploads (id, user_id) VALUES ($1, $2)`
 	_, err := tx.ExecContext(ctx, q, u.ID, u.User)
 	if e := pq.As(err, pqerror.ForeignKeyViolation); e != nil && e.Constraint == "uploads_user_id_fkey" {
@@ -42,7 +42,7 @@ func Keep(
 ) error {
 	ids := slices.Clone(released)
 	for _, source := range sources {
-		if u, ok := product.ParseUpload(source); ok && u.User == owner {
+		if u, ok := product.ParseUploadSource(source); ok && u.User == owner {
 			ids = append(ids, u.ID)
 		}
 	}
@@ -52,8 +52,8 @@ func Keep(
 	}
 	var f product.FieldErrors
 	for i, source := range sources {
-		if u, ok := product.ParseUpload(source); ok && !known[u] {
-			f.UnknownUpload(field(i))
+		if u, ok := product.ParseUploadSource(source); ok && !known[u] {
+			f.AddUnknownUpload(field(i))
 		}
 	}
 	return f.Err()
@@ -62,7 +62,7 @@ func Keep(
 // keepUploads keeps those of the user's uploads that there are for another day, in
 // one order, and says which they are. Being updated, not merely locked, they are seen by a
 // purge that has begun before.
-func KeepUploads(ctx context.Context, tx *sqlx.Tx, user int64, ids []uuid.UUID) (map[product.UploadName]bool, error) {
+func KeepUploads(ctx context.Context, tx *sqlx.Tx, user int64, ids []uuid.UUID) (map[product.UploadRef]bool, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
@@ -73,11 +73,11 @@ func KeepUploads(ctx context.Context, tx *sqlx.Tx, user int64, ids []uuid.UUID) 
 		UPDATE uploads SET kept_until = clock_timestamp() + interval '1 day'
 		FROM named WHERE uploads.id = named.id
 		RETURNING uploads.id, uploads.user_id`
-	var kept []product.UploadName
+	var kept []product.UploadRef
 	if err := tx.SelectContext(ctx, &kept, q, postgres.UUIDArray(ids), user); err != nil {
 		return nil, fmt.Errorf("keep uploads: %w", err)
 	}
-	known := make(map[product.UploadName]bool, len(kept))
+	known := make(map[product.UploadRef]bool, len(kept))
 	for _, u := range kept {
 		known[u] = true
 	}

@@ -4,5 +4,6 @@
 //
 // The package imports imaging and no other package of the project. Begin with fetch.go.
 // address.go, url.go and dial.go decide what may be connected to. hosts.go and host_queue.go
-// defer images whose host is busy or failing. conditional.go has conditional requests.
+// defer images whose host is busy or failing. conditional.go has conditional requests, and
+// object.go reads from the object store.
 package fetch

@@ -74,8 +74,8 @@ func newListQuery(db sqlx.QueryerContext, scope product.Scope, f product.Filter)
 
 const (
 	externalIDCondition = "external_id = cast(:external_id AS text)"
-	nameCondition  = "product_name ILIKE cast(:name AS text)"
-	queryCondition = "search @@ websearch_to_tsquery('pg_catalog.english', cast(:query AS text))"
+	nameCondition       = "product_name ILIKE cast(:name AS text)"
+	queryCondition      = "search @@ websearch_to_tsquery('pg_catalog.english', cast(:query AS text))"
 )
 
 // require adds a condition with its value.

@@ -350,7 +350,7 @@ CREATE TABLE IF NOT EXISTS dead_letter_replays (
     CONSTRAINT dead_letter_replays_end_whole CHECK ((state = 'running') = (finished_at IS NULL) AND (state = 'stopped') = (reason IS NOT NULL))
 );
 COMMENT ON TABLE  dead_letter_replays IS 'Replays of dead letters and their progress.';
-COMMENT ON COLUMN dead_letter_replays.letter IS 'The one dead letter to replay; all, if fingerprint is null too.';
+COMMENT ON COLUMN dead_letter_replays.dead_letter IS 'The one dead letter to replay; all, if fingerprint is null too.';
 COMMENT ON COLUMN dead_letter_replays.fingerprint IS 'The one group to replay.';
 COMMENT ON COLUMN dead_letter_replays.canary IS 'How many images have to become ready before the rest begin.';
 COMMENT ON COLUMN dead_letter_replays.rate IS 'Images per second, and per step.';

@@ -325,7 +325,7 @@ CREATE INDEX IF NOT EXISTS dead_letters_to_replay ON dead_letters (fingerprint, 
 
 CREATE TABLE IF NOT EXISTS dead_letter_replays (
     id                 uuid PRIMARY KEY,
-    letter             uuid,
+    dead_letter        uuid,
     fingerprint        text,
     canary             integer NOT NULL CONSTRAINT dead_letter_replays_canary_range CHECK (canary BETWEEN 0 AND 100),
     rate               integer NOT NULL CONSTRAINT dead_letter_replays_rate_range CHECK (rate BETWEEN 1 AND 1000),
@@ -346,11 +346,11 @@ CREATE TABLE IF NOT EXISTS dead_letter_replays (
     created_at         timestamptz NOT NULL DEFAULT clock_timestamp(),
     updated_at         timestamptz NOT NULL DEFAULT clock_timestamp(),
     finished_at        timestamptz,
-    CONSTRAINT dead_letter_replays_one_selection CHECK (letter IS NULL OR fingerprint IS NULL),
+    CONSTRAINT dead_letter_replays_one_selection CHECK (dead_letter IS NULL OR fingerprint IS NULL),
     CONSTRAINT dead_letter_replays_end_whole CHECK ((state = 'running') = (finished_at IS NULL) AND (state = 'stopped') = (reason IS NOT NULL))
 );
 COMMENT ON TABLE  dead_letter_replays IS 'Replays of dead letters and their progress.';
-COMMENT ON COLUMN dead_letter_replays.letter IS 'The one dead letter to replay; all, if fingerprint is null too.';
+COMMENT ON COLUMN dead_letter_replays.dead_letter IS 'The one dead letter to replay; all, if fingerprint is null too.';
 COMMENT ON COLUMN dead_letter_replays.fingerprint IS 'The one group to replay.';
 COMMENT ON COLUMN dead_letter_replays.canary IS 'How many images have to become ready before the rest begin.';
 COMMENT ON COLUMN dead_letter_replays.rate IS 'Images per second, and per step.';

@@ -15,10 +15,10 @@ import (
 	"vitrine/product/postgres"
 )
 
-// deadDelay keeps an image whose message the broker gave up from coming back too fast.
+// deadDelay is how long an image waits for its next job after the broker gave up its message.
 const deadDelay = 30 * time.Second
 
-// DeadLetters files what the dead-letter queue delivers. All methods are safe for concurrent
+// Service files, lists, replays and deletes dead letters. All methods are safe for concurrent
 // use.
 type Service struct {
 	store     *postgres.DB
@@ -26,23 +26,23 @@ type Service struct {
 	log       *logrus.Logger
 }
 
-// NewDeadLetters returns the dead letters of a store.
+// New returns the dead letters of a database.
 func New(store *postgres.DB, catalogue *catalogue.Service, log *logrus.Logger) *Service {
 	return &Service{store: store, catalogue: catalogue, log: log}
 }
 
 // File files a message from the dead-letter queue, once per image and generation, or per
-// content if it cannot be read. The failure of an image has been filed with it, so that
-// mostly nothing is left to do. A nil error means that the message can be removed.
+// content if it cannot be read. The transaction that failed an image has usually filed its
+// dead letter already. A nil error means that the message can be removed.
 //
-// The broker also gives up messages of images that have not failed, when the connections
-// of their consumers were lost too often. An image that waits without another job on its
-// way gets a new one then. One that is at work has a worker, or a lease whose end the
-// [maintenance.Reconciler] sees. An image that is gone, done or of a later generation needs nothing.
+// The broker also gives up messages of images that have not failed, if the connections of
+// their consumers were lost too often. An image that waits without another job gets a new
+// one. An image with a lease has a worker, or the reconciler notices that the lease has
+// expired. An image that was deleted, is ready or has a later generation needs nothing.
 func (d *Service) File(ctx context.Context, body []byte, reason string) error {
 	job, err := imaging.DecodeJob(body)
 	if err != nil {
-		d.log.WithFields(logrus.Fields{"reason": reason, "bytes": len(body)}).Warn("Dead letter cannot be read")
+		d.log.WithFields(logrus.Fields{"reason": reason, "bytes": len(body)}).Warn("Dead letter is not a valid job")
 		return d.store.InTx(ctx, "file dead letter", func(ctx context.Context, tx *sqlx.Tx) error {
 			return insertDeadLetter(ctx, tx, nil, body, reason, "")
 		})

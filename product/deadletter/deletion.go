@@ -10,11 +10,10 @@ import (
 	"vitrine/product/postgres"
 )
 
-// deletionBatch is how many dead letters are removed in one transaction.
+// deletionBatch is how many dead letters one transaction deletes.
 const deletionBatch = 5000
 
-// Delete removes a dead letter, or gives [product.ErrNotFound]. Its image stays
-// as it is: failed.
+// Delete deletes a dead letter, or returns [product.ErrNotFound]. Its image stays failed.
 func (s *Service) Delete(ctx context.Context, id uuid.UUID) error {
 	const q = `DELETE FROM dead_letters WHERE id = $1`
 	return s.store.InTx(ctx, "delete dead letter", func(ctx context.Context, tx *sqlx.Tx) error {
@@ -23,22 +22,22 @@ func (s *Service) Delete(ctx context.Context, id uuid.UUID) error {
 	})
 }
 
-// DeleteMatching removes the dead letters that match; a filter that selects
-// everything needs all. It gives how many are gone, also beside an error, and may
-// take as long as ctx lets it. Their images stay as they are: failed. The error
-// may be a [*product.ValidationError].
+// DeleteMatching deletes the matching dead letters; all must be true exactly if the filter
+// selects everything. It returns how many were deleted, even with an error, and runs until it
+// is done or ctx ends. The images stay failed. The error may be a
+// [*product.ValidationError].
 func (s *Service) DeleteMatching(ctx context.Context, f Filter, all bool) (int64, error) {
 	if err := f.Validate(); err != nil {
 		return 0, err
 	}
 	if f.everything() != all {
-		return 0, product.Invalid("all", "exactly_one", "must be true to delete everything, and absent where there is a filter")
+		return 0, product.Invalid("all", "exactly_one", "must be true to delete everything, and must be omitted with a filter")
 	}
 	const q = `
 		DELETE FROM dead_letters WHERE id IN (
-			SELECT d.id FROM dead_letters AS d WHERE ` + deadLetterCondition + ` ORDER BY d.id LIMIT :limit)`
-	// In parts: each has to end before the statement's time does.
-	for gone := int64(0); ; {
+			SELECT d.id FROM dead_letters AS d WHERE ` + filterSQL + ` ORDER BY d.id LIMIT :limit)`
+	// Each batch has to end before the statement timeout.
+	for deleted := int64(0); ; {
 		var n int64
 		err := s.store.InTx(ctx, "delete dead letters", func(ctx context.Context, tx *sqlx.Tx) error {
 			result, err := tx.NamedExecContext(ctx, q, f.args(deletionBatch))
@@ -49,10 +48,10 @@ func (s *Service) DeleteMatching(ctx context.Context, f Filter, all bool) (int64
 			return err
 		})
 		if err != nil {
-			return gone, err
+			return deleted, err
 		}
-		if gone += n; n < deletionBatch {
-			return gone, nil
+		if deleted += n; n < deletionBatch {
+			return deleted, nil
 		}
 	}
 }

@@ -9,8 +9,7 @@ import (
 	"vitrine/product"
 )
 
-// DeadLetterGroup is the dead letters with one fingerprint. The example is the
-// newest one.
+// Group describes the dead letters with one fingerprint. The example is the newest.
 type Group struct {
 	Fingerprint   string    `db:"fingerprint"`
 	Code          string    `db:"code"`
@@ -24,10 +23,9 @@ type Group struct {
 	ExampleDetail string    `db:"example_detail"`
 }
 
-// Groups returns the causes of the dead letters that match, those with
-// the most first, and whether there are more than the filter's limit. The cursor
-// has no meaning here: counts change under a reader's feet. The error may be a
-// [*product.ValidationError].
+// Groups groups the matching dead letters by fingerprint and returns the largest groups, and
+// whether there are more than the filter's limit. It ignores the cursor, because counts change
+// between pages. The error may be a [*product.ValidationError].
 func (s *Service) Groups(ctx context.Context, f Filter) (groups []Group, more bool, err error) {
 	if err := f.Validate(); err != nil {
 		return nil, false, err
@@ -40,7 +38,7 @@ func (s *Service) Groups(ctx context.Context, f Filter) (groups []Group, more bo
 			SELECT d.fingerprint, d.code, d.stage, d.host, count(*) AS count, count(d.replayed_at) AS replayed,
 				min(d.created_at) AS oldest, max(d.created_at) AS newest
 			FROM dead_letters AS d
-			WHERE ` + deadLetterCondition + `
+			WHERE ` + filterSQL + `
 			GROUP BY d.fingerprint, d.code, d.stage, d.host
 			ORDER BY count(*) DESC, d.fingerprint
 			LIMIT :limit
@@ -49,7 +47,7 @@ func (s *Service) Groups(ctx context.Context, f Filter) (groups []Group, more bo
 			cause.newest, example.id AS example_id, example.detail AS example_detail
 		FROM cause CROSS JOIN LATERAL (
 			SELECT d.id, d.detail FROM dead_letters AS d
-			WHERE d.fingerprint = cause.fingerprint AND ` + deadLetterCondition + `
+			WHERE d.fingerprint = cause.fingerprint AND ` + filterSQL + `
 			ORDER BY d.created_at DESC, d.id DESC
 			LIMIT 1
 		) AS example

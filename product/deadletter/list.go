@@ -10,23 +10,23 @@ import (
 )
 
 const (
-	// shownPayload is how much of each message a list shows, in bytes.
+	// shownPayload is how many bytes of each message a list returns.
 	shownPayload = 4 << 10
-	// maxFingerprint is longer than any: a code, a stage and a host.
+	// maxFingerprint is the maximum length of a fingerprint: a code, a stage and a host.
 	maxFingerprint = 2200
 )
 
-// DeadLetterFilter selects dead letters. Nil fields select everything.
+// Filter selects dead letters. Nil fields select everything.
 type Filter struct {
 	Code, Stage, Host, Fingerprint *string
 	ProductID                      *int64
 	Replayed                       *bool
 	CreatedAfter, CreatedBefore    *time.Time // exclusive
 	Limit                          int        // 1 to 100; 0 means 20
-	Cursor                         string     // DeadLetterPage.Next of the page before
+	Cursor                         string     // Page.Next of the previous page
 }
 
-// Validate gives a [*product.ValidationError] that names every bad field, or nil.
+// Validate returns a [*product.ValidationError] that names every invalid field, or nil.
 func (q Filter) Validate() error {
 	var f product.FieldErrors
 	if q.CreatedAfter != nil && q.CreatedBefore != nil && !q.CreatedAfter.Before(*q.CreatedBefore) {
@@ -36,19 +36,19 @@ func (q Filter) Validate() error {
 		f.Add("limit", "out_of_range", "must be from 1 to %d", product.MaxLimit)
 	}
 	if _, err := product.ParseIDCursor(q.Cursor); err != nil {
-		f.Add("cursor", "invalid", "is none that a list has given")
+		f.Add("cursor", "invalid", "is not valid: pass next_cursor from the previous page")
 	}
 	return f.Err()
 }
 
-// everything says whether the filter selects all dead letters.
+// everything reports whether the filter selects all dead letters.
 func (q Filter) everything() bool {
 	q.Limit, q.Cursor = 0, ""
 	return q == Filter{}
 }
 
-// DeadLetter is a failed image, or a message that could not be read: then it has
-// no image, product and generation.
+// Record is a dead letter: a failed image, or a message that could not be read, which has no
+// image, product or generation.
 type Record struct {
 	ID            uuid.UUID  `db:"id"`
 	ImageID       *uuid.UUID `db:"image_id"`
@@ -65,19 +65,19 @@ type Record struct {
 	Fingerprint   string     `db:"fingerprint"` // code|stage|host
 	RequestID     string     `db:"request_id"`
 	CreatedAt     time.Time  `db:"created_at"`
-	ReplayedAt    *time.Time `db:"replayed_at"` // when the work was begun anew
+	ReplayedAt    *time.Time `db:"replayed_at"` // when its image was last retried or replayed
 }
 
-// DeadLetterPage is a part of a list. Next is empty on the last page.
+// Page is a part of a list. Next is empty on the last page.
 type Page struct {
-	Letters []Record
+	Items   []Record
 	Next    string
 	HasMore bool
 }
 
-// deadLetterCondition is what a filter means. Every query is planned with its
-// values, which leaves of each line what matters.
-const deadLetterCondition = `
+// filterSQL is the condition of a [Filter] on dead letters d. Every query is planned with its
+// values, so the planner drops the criteria that are not given.
+const filterSQL = `
 	(cast(:code AS text) IS NULL OR d.code = cast(:code AS text))
 	AND (cast(:stage AS text) IS NULL OR d.stage = cast(:stage AS text))
 	AND (cast(:host AS text) IS NULL OR d.host = cast(:host AS text))
@@ -94,8 +94,8 @@ func (q Filter) args(limit int) map[string]any {
 	}
 }
 
-// List returns the dead letters that match, newest first. The error may be
-// a [*product.ValidationError].
+// List returns the matching dead letters, newest first. The error may be a
+// [*product.ValidationError].
 func (s *Service) List(ctx context.Context, f Filter) (Page, error) {
 	if err := f.Validate(); err != nil {
 		return Page{}, err
@@ -114,16 +114,16 @@ func (s *Service) List(ctx context.Context, f Filter) (Page, error) {
 			d.payload_sha256, d.reason, d.code, d.stage, d.host, d.detail, d.fingerprint, d.request_id, d.created_at,
 			d.replayed_at
 		FROM dead_letters AS d
-		WHERE ` + deadLetterCondition + ` AND (cast(:after AS uuid) IS NULL OR d.id < cast(:after AS uuid))
+		WHERE ` + filterSQL + ` AND (cast(:after AS uuid) IS NULL OR d.id < cast(:after AS uuid))
 		ORDER BY d.id DESC
 		LIMIT :limit`
-	page := Page{Letters: []Record{}}
-	if err := s.store.SelectNamed(ctx, "list dead letters", &page.Letters, q, args); err != nil {
+	page := Page{Items: []Record{}}
+	if err := s.store.SelectNamed(ctx, "list dead letters", &page.Items, q, args); err != nil {
 		return Page{}, err
 	}
-	if len(page.Letters) > f.Limit {
-		page.Letters = page.Letters[:f.Limit]
-		page.HasMore, page.Next = true, product.IDCursor(page.Letters[f.Limit-1].ID)
+	if len(page.Items) > f.Limit {
+		page.Items = page.Items[:f.Limit]
+		page.HasMore, page.Next = true, product.IDCursor(page.Items[f.Limit-1].ID)
 	}
 	return page, nil
 }

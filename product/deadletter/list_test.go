@@ -23,7 +23,7 @@ func hosts(c *testenv.Environment, f deadletter.Filter) []string {
 		c.T.Fatal(err)
 	}
 	hosts := []string{}
-	for _, l := range page.Letters {
+	for _, l := range page.Items {
 		hosts = append(hosts, l.Host)
 	}
 	return hosts
@@ -81,7 +81,7 @@ func TestDeadLetterPages(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, l := range page.Letters {
+		for _, l := range page.Items {
 			got = append(got, l.Host)
 		}
 		if page.HasMore != (page.Next != "") {
@@ -104,10 +104,10 @@ func TestDeadLetterShowsItsMessage(t *testing.T) {
 	c.FailImages(imaging.CodeSourceNotFound, w.Images[0])
 	c.FileDeadLetter(bytes.Repeat([]byte{0xff}, 5000), "rejected")
 	page, err := c.DeadLetters.List(t.Context(), deadletter.Filter{})
-	if err != nil || len(page.Letters) != 2 {
+	if err != nil || len(page.Items) != 2 {
 		t.Fatal(page, err)
 	}
-	long, short := page.Letters[0], page.Letters[1]
+	long, short := page.Items[0], page.Items[1]
 	if long.ImageID != nil || long.ProductID != nil || long.Generation != nil || long.Code != "unreadable" ||
 		long.PayloadBytes != 5000 || len(long.Payload) != 4096 {
 		t.Errorf("%+v", long)

@@ -12,38 +12,37 @@ import (
 	"vitrine/product/postgres"
 )
 
-// ReplayState says how far a replay is.
+// ReplayState is the state of a replay.
 type ReplayState string
 
 // The states of a replay.
 const (
 	ReplayRunning ReplayState = "running"
-	ReplayStopped ReplayState = "stopped" // a canary failed again: the rest was left alone
+	ReplayStopped ReplayState = "stopped" // a canary failed again, so the rest was not replayed
 	ReplayDone    ReplayState = "done"
 )
 
-// Bounds of a replay, and the rate that is used where a client names none.
+// Bounds of a replay, and the rate if a client does not choose one.
 const (
 	maxCanary         = 100
 	maxReplayRate     = 1000
 	DefaultReplayRate = 10
 )
 
-// ReplayRequest asks for the work behind dead letters to be begun anew: exactly
-// one of a letter, a group and everything.
+// ReplayRequest selects exactly one of a dead letter, a group and all dead letters to replay.
 type ReplayRequest struct {
-	Letter      *uuid.UUID
+	DeadLetter  *uuid.UUID
 	Fingerprint *string
 	All         bool
-	Canary      int // this many first, the rest only when they are ready; 0 to 100
+	Canary      int // replay this many first, and the rest once they are ready; 0 to 100
 	Rate        int // images per second, 1 to 1000
 }
 
-// Validate gives a [*product.ValidationError] that names every bad field, or nil.
+// Validate returns a [*product.ValidationError] that names every invalid field, or nil.
 func (q ReplayRequest) Validate() error {
 	var f product.FieldErrors
 	selections := 0
-	for _, named := range []bool{q.Letter != nil, q.Fingerprint != nil, q.All} {
+	for _, named := range []bool{q.DeadLetter != nil, q.Fingerprint != nil, q.All} {
 		if named {
 			selections++
 		}
@@ -63,29 +62,29 @@ func (q ReplayRequest) Validate() error {
 	return f.Err()
 }
 
-// ReplayCount is what became of the letters that a replay has come to.
+// ReplayCount counts the dead letters that a replay has processed, by result.
 type ReplayCount struct {
 	Replayed   int64 `db:"replayed"`
-	Unreadable int64 `db:"skipped_unreadable"` // there is no image to begin with
-	Changed    int64 `db:"skipped_changed"`    // the image has not failed any more, or failed again since
+	Unreadable int64 `db:"skipped_unreadable"` // the message could not be read, so it has no image
+	Changed    int64 `db:"skipped_changed"`    // the image is no longer failed, or failed again since
 	Gone       int64 `db:"skipped_gone"`       // the image was deleted
-	Broken     int64 `db:"skipped_broken"`     // a defect of this service: see its log
+	Broken     int64 `db:"skipped_broken"`     // an unexpected error, which the service logged
 }
 
-// CanaryCount is where the canaries of a replay are. One whose image was deleted
-// is in none of these, and another one takes its place.
+// CanaryCount counts the canaries of a replay by state. A canary whose image was deleted is
+// not counted, and another one takes its place.
 type CanaryCount struct {
 	Ready   int `db:"canaries_ready"`
 	Failed  int `db:"canaries_failed"`
 	Waiting int `db:"canaries_waiting"`
 }
 
-// Replay is the progress of a replay. Total is how many letters there were at its
-// beginning; those that are filed later are not replayed.
+// Replay is the progress of a replay. Total is how many dead letters were selected at its
+// start; those that are filed later are not replayed.
 type Replay struct {
 	ID          uuid.UUID   `db:"id"`
-	Letter      *uuid.UUID  `db:"letter"`
-	Fingerprint *string     `db:"fingerprint"` // neither: everything
+	DeadLetter  *uuid.UUID  `db:"dead_letter"`
+	Fingerprint *string     `db:"fingerprint"` // both nil: everything
 	Canary      int         `db:"canary"`
 	Rate        int         `db:"rate"`
 	State       ReplayState `db:"state"`
@@ -98,15 +97,15 @@ type Replay struct {
 	FinishedAt *time.Time `db:"finished_at"`
 }
 
-// replaySelection is which dead letters d belong to a replay with these values:
-// a letter that is named, or those that nobody has replayed yet.
-const replaySelection = `
-	(cast(:letter AS uuid) IS NULL OR d.id = cast(:letter AS uuid))
+// selectionSQL is a condition on dead letters d: the one that a replay names, or those of its
+// group, or all, that have not been replayed yet.
+const selectionSQL = `
+	(cast(:dead_letter AS uuid) IS NULL OR d.id = cast(:dead_letter AS uuid))
 	AND (cast(:fingerprint AS text) IS NULL OR d.fingerprint = cast(:fingerprint AS text))
-	AND (cast(:letter AS uuid) IS NOT NULL OR d.replayed_at IS NULL)`
+	AND (cast(:dead_letter AS uuid) IS NOT NULL OR d.replayed_at IS NULL)`
 
-// StartReplay records a replay, which a [Replayer] carries out. The error may be
-// a [*product.ValidationError].
+// StartReplay records a replay, which a [Replayer] carries out. The error may be a
+// [*product.ValidationError].
 func (s *Service) StartReplay(ctx context.Context, q ReplayRequest) (Replay, error) {
 	if err := q.Validate(); err != nil {
 		return Replay{}, err
@@ -116,13 +115,13 @@ func (s *Service) StartReplay(ctx context.Context, q ReplayRequest) (Replay, err
 		return Replay{}, err
 	}
 	const insert = `
-		INSERT INTO dead_letter_replays (id, letter, fingerprint, canary, rate, canary_passed, request_id, total)
-		VALUES (:id, :letter, :fingerprint, :canary, :rate, cast(:canary AS integer) = 0, :request_id,
-			(SELECT count(*) FROM dead_letters AS d WHERE ` + replaySelection + `))`
+		INSERT INTO dead_letter_replays (id, dead_letter, fingerprint, canary, rate, canary_passed, request_id, total)
+		VALUES (:id, :dead_letter, :fingerprint, :canary, :rate, cast(:canary AS integer) = 0, :request_id,
+			(SELECT count(*) FROM dead_letters AS d WHERE ` + selectionSQL + `))`
 	var started Replay
 	err = s.store.InTx(ctx, "start replay", func(ctx context.Context, tx *sqlx.Tx) error {
 		_, err := tx.NamedExecContext(ctx, insert, map[string]any{
-			"id": id, "letter": q.Letter, "fingerprint": q.Fingerprint, "canary": q.Canary, "rate": q.Rate,
+			"id": id, "dead_letter": q.DeadLetter, "fingerprint": q.Fingerprint, "canary": q.Canary, "rate": q.Rate,
 			"request_id": product.RequestID(ctx),
 		})
 		if err != nil {
@@ -131,7 +130,7 @@ func (s *Service) StartReplay(ctx context.Context, q ReplayRequest) (Replay, err
 		if started, err = selectReplay(ctx, tx, id); err != nil {
 			return err
 		}
-		if q.Letter != nil && started.Total == 0 {
+		if q.DeadLetter != nil && started.Total == 0 {
 			return product.Invalid("id", "unknown", "is not the id of a dead letter")
 		}
 		return nil
@@ -142,7 +141,7 @@ func (s *Service) StartReplay(ctx context.Context, q ReplayRequest) (Replay, err
 	return started, nil
 }
 
-// Replay gives the progress of a replay, or [product.ErrNotFound].
+// Replay returns the progress of a replay, or [product.ErrNotFound].
 func (s *Service) Replay(ctx context.Context, id uuid.UUID) (replay Replay, err error) {
 	err = s.store.InSnapshot(ctx, "get replay", func(ctx context.Context, tx *sqlx.Tx) error {
 		replay, err = selectReplay(ctx, tx, id)
@@ -153,7 +152,7 @@ func (s *Service) Replay(ctx context.Context, id uuid.UUID) (replay Replay, err 
 
 func selectReplay(ctx context.Context, tx *sqlx.Tx, id uuid.UUID) (Replay, error) {
 	const q = `
-		SELECT id, letter, fingerprint, canary, rate, state, reason, total, replayed, skipped_unreadable,
+		SELECT id, dead_letter, fingerprint, canary, rate, state, reason, total, replayed, skipped_unreadable,
 			skipped_changed, skipped_gone, skipped_broken, created_at, updated_at, finished_at
 		FROM dead_letter_replays WHERE id = $1`
 	var r Replay
@@ -165,8 +164,8 @@ func selectReplay(ctx context.Context, tx *sqlx.Tx, id uuid.UUID) (Replay, error
 	return r, err
 }
 
-// selectCanaries counts the canaries of a replay. One that is of a later
-// generation has failed, since only a failure makes another generation.
+// selectCanaries counts the canaries of a replay. A canary of a later generation has failed,
+// since only a failed image gets another generation.
 func selectCanaries(ctx context.Context, q sqlx.QueryerContext, replay uuid.UUID) (CanaryCount, error) {
 	const query = `
 		SELECT count(*) FILTER (WHERE i.generation = c.generation AND i.status = 'ready') AS canaries_ready,
@@ -181,10 +180,11 @@ func selectCanaries(ctx context.Context, q sqlx.QueryerContext, replay uuid.UUID
 	return count, nil
 }
 
-// keptReplays is how long operators can look up how a replay has ended.
+// keptReplays is how long a replay is kept after it has finished.
 const keptReplays = 30 * 24 * time.Hour
 
-// PurgeReplays forgets replays that ended long ago.
+// PurgeReplays deletes replays that finished more than 30 days ago. It is a step of the
+// reconciler.
 func PurgeReplays(ctx context.Context, tx *sqlx.Tx) (rows int64, more bool, err error) {
 	const q = `
 		DELETE FROM dead_letter_replays WHERE id IN (

@@ -13,17 +13,17 @@ import (
 	"vitrine/product/postgres"
 )
 
-// stepLease is how long after its beginning a step counts as abandoned, so that
-// any replica may begin the next.
+// stepLease is how long after its start a step counts as abandoned. Any replica may then
+// start the next.
 const stepLease = 15 * time.Second
 
-// errStepLost says that a step was given up for abandoned.
-var errStepLost = errors.New("the replay has gone on without this step")
+// errStepLost means that a step counted as abandoned and another one has started.
+var errStepLost = errors.New("replay continued without this step")
 
-// replayStep is a replay while one step of it is done.
+// replayStep is a replay whose next step has been claimed.
 type replayStep struct {
 	ID           uuid.UUID     `db:"id"`
-	Letter       uuid.NullUUID `db:"letter"`
+	DeadLetter   uuid.NullUUID `db:"dead_letter"`
 	Fingerprint  *string       `db:"fingerprint"`
 	Canary       int           `db:"canary"`
 	Rate         int           `db:"rate"`
@@ -34,8 +34,8 @@ type replayStep struct {
 	RequestID    string        `db:"request_id"`
 }
 
-// claimReplay begins the next step of a replay that is due, or gives
-// [product.ErrNotFound]. The step's number fences off whoever is still at an earlier one.
+// claimReplay starts the next step of a replay that is due, or returns [product.ErrNotFound].
+// The step's number fences off replicas that still work on an earlier step.
 func (s *Service) claimReplay(ctx context.Context) (step replayStep, err error) {
 	const q = `
 		WITH due AS (
@@ -48,7 +48,7 @@ func (s *Service) claimReplay(ctx context.Context) (step replayStep, err error) 
 		UPDATE dead_letter_replays AS r
 		SET steps = r.steps + 1, due_at = clock_timestamp() + $1 * interval '1 microsecond'
 		FROM due WHERE r.id = due.id
-		RETURNING r.id, r.letter, r.fingerprint, r.canary, r.rate, r.canary_passed, r.position, r.steps, r.created_at,
+		RETURNING r.id, r.dead_letter, r.fingerprint, r.canary, r.rate, r.canary_passed, r.position, r.steps, r.created_at,
 			r.request_id`
 	err = s.store.InTx(ctx, "claim replay", func(ctx context.Context, tx *sqlx.Tx) error {
 		return tx.GetContext(ctx, &step, q, stepLease.Microseconds())
@@ -56,7 +56,7 @@ func (s *Service) claimReplay(ctx context.Context) (step replayStep, err error) 
 	return step, err
 }
 
-// releaseReplay makes the next step due an interval after this one's beginning.
+// releaseReplay makes the next step due one interval after the start of this one.
 func (s *Service) releaseReplay(ctx context.Context, step replayStep) error {
 	const q = `
 		UPDATE dead_letter_replays SET due_at = due_at - $3 * interval '1 microsecond'
@@ -67,28 +67,28 @@ func (s *Service) releaseReplay(ctx context.Context, step replayStep) error {
 	})
 }
 
-// letterToReplay is what a replay has to know of a dead letter.
-type letterToReplay struct {
+// replayedRecord has the columns of a dead letter that a replay needs.
+type replayedRecord struct {
 	ID         uuid.UUID     `db:"id"`
 	ImageID    uuid.NullUUID `db:"image_id"`
 	ProductID  sql.NullInt64 `db:"product_id"`
 	Generation sql.NullInt64 `db:"generation"`
 }
 
-// selectForReplay gives the next letters of a replay, oldest first.
-func (s *Service) selectForReplay(ctx context.Context, step replayStep, limit int) ([]letterToReplay, error) {
+// selectForReplay returns the next dead letters of a replay, oldest first.
+func (s *Service) selectForReplay(ctx context.Context, step replayStep, limit int) ([]replayedRecord, error) {
 	const q = `
 		SELECT d.id, d.image_id, d.product_id, d.generation FROM dead_letters AS d
-		WHERE ` + replaySelection + `
+		WHERE ` + selectionSQL + `
 			AND d.created_at <= :created_at AND (cast(:position AS uuid) IS NULL OR d.id > cast(:position AS uuid))
 		ORDER BY d.id
 		LIMIT :limit`
-	var letters []letterToReplay
-	err := s.store.SelectNamed(ctx, "letters to replay", &letters, q, map[string]any{
-		"letter": step.Letter, "fingerprint": step.Fingerprint, "created_at": step.CreatedAt,
+	var records []replayedRecord
+	err := s.store.SelectNamed(ctx, "select dead letters to replay", &records, q, map[string]any{
+		"dead_letter": step.DeadLetter, "fingerprint": step.Fingerprint, "created_at": step.CreatedAt,
 		"position": step.Position, "limit": limit,
 	})
-	return letters, err
+	return records, err
 }
 
 func insertCanary(ctx context.Context, tx *sqlx.Tx, replay, image uuid.UUID, generation int64) error {
@@ -99,20 +99,21 @@ func insertCanary(ctx context.Context, tx *sqlx.Tx, replay, image uuid.UUID, gen
 	return nil
 }
 
-func (s *Service) skip(ctx context.Context, step replayStep, letter letterToReplay, count ReplayCount) error {
+// skip counts a dead letter that is not replayed.
+func (s *Service) skip(ctx context.Context, step replayStep, record replayedRecord, count ReplayCount) error {
 	return s.store.InTx(ctx, "skip dead letter", func(ctx context.Context, tx *sqlx.Tx) error {
-		return advance(ctx, tx, step, letter, count)
+		return advance(ctx, tx, step, record, count)
 	})
 }
 
-// advance counts a letter and puts the replay's position behind it.
-func advance(ctx context.Context, tx *sqlx.Tx, step replayStep, letter letterToReplay, count ReplayCount) error {
+// advance counts a dead letter and moves the replay's position past it.
+func advance(ctx context.Context, tx *sqlx.Tx, step replayStep, record replayedRecord, count ReplayCount) error {
 	const q = `
 		UPDATE dead_letter_replays SET position = $3, updated_at = clock_timestamp(), replayed = replayed + $4,
 			skipped_unreadable = skipped_unreadable + $5, skipped_changed = skipped_changed + $6,
 			skipped_gone = skipped_gone + $7, skipped_broken = skipped_broken + $8
 		WHERE id = $1 AND steps = $2 AND state = 'running' AND (position IS NULL OR position < $3)`
-	result, err := tx.ExecContext(ctx, q, step.ID, step.Step, letter.ID,
+	result, err := tx.ExecContext(ctx, q, step.ID, step.Step, record.ID,
 		count.Replayed, count.Unreadable, count.Changed, count.Gone, count.Broken)
 	return postgres.RequireRow(result, err, errStepLost)
 }

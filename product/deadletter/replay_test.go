@@ -21,7 +21,7 @@ import (
 // startReplay begins a replay of everything unless something else is asked for.
 func startReplay(c *testenv.Environment, q deadletter.ReplayRequest) deadletter.Replay {
 	c.T.Helper()
-	q.All = q.Letter == nil && q.Fingerprint == nil
+	q.All = q.DeadLetter == nil && q.Fingerprint == nil
 	if q.Rate == 0 {
 		q.Rate = 1000
 	}
@@ -81,8 +81,8 @@ func TestReplayOne(t *testing.T) {
 	var letter uuid.UUID
 	c.Scan(&letter, `SELECT id FROM dead_letters WHERE image_id = $1`, w.Images[1].ID)
 	ctx := product.WithRequestID(t.Context(), "r-replay")
-	r, err := c.DeadLetters.StartReplay(ctx, deadletter.ReplayRequest{Letter: &letter, Rate: 10})
-	if err != nil || r.Total != 1 || r.State != deadletter.ReplayRunning || *r.Letter != letter || r.FinishedAt != nil {
+	r, err := c.DeadLetters.StartReplay(ctx, deadletter.ReplayRequest{DeadLetter: &letter, Rate: 10})
+	if err != nil || r.Total != 1 || r.State != deadletter.ReplayRunning || *r.DeadLetter != letter || r.FinishedAt != nil {
 		t.Fatal(r, err)
 	}
 	r = step(c, r.ID)
@@ -106,7 +106,7 @@ func TestReplayOne(t *testing.T) {
 	// It is not replayed twice, also when the image has failed again: that failure
 	// has a letter of its own.
 	c.Settle(c.ClaimSecondGeneration(w.Images[1].ID), testenv.FailedOutcome(imaging.CodeSourceNotFound))
-	r = startReplay(c, deadletter.ReplayRequest{Letter: &letter})
+	r = startReplay(c, deadletter.ReplayRequest{DeadLetter: &letter})
 	if r = step(c, r.ID); r.State != deadletter.ReplayDone || r.ReplayCount != (deadletter.ReplayCount{Changed: 1}) {
 		t.Errorf("%+v", r)
 	}
@@ -119,7 +119,7 @@ func TestReplaySelection(t *testing.T) {
 	c.FailImages(imaging.CodeSourceNotFound, w.Images...)
 	c.Exec(`UPDATE dead_letters SET replayed_at = now() WHERE image_id = $1`, w.Images[0].ID)
 	group := deadletter.ReplayRequest{Fingerprint: new("source_not_found|fetch|a.example")}
-	if r := startReplay(c, group); r.Total != 2 || *r.Fingerprint != *group.Fingerprint || r.Letter != nil {
+	if r := startReplay(c, group); r.Total != 2 || *r.Fingerprint != *group.Fingerprint || r.DeadLetter != nil {
 		t.Errorf("%+v", r)
 	}
 	if r := startReplay(c, deadletter.ReplayRequest{}); r.Total != 3 {
@@ -146,14 +146,14 @@ func TestReplayRefusesBadRequests(t *testing.T) {
 		q      deadletter.ReplayRequest
 		fields []string
 	}{
-		"nothing":        {deadletter.ReplayRequest{Rate: 1}, []string{""}},
-		"two":            {deadletter.ReplayRequest{Letter: &id, All: true, Rate: 1}, []string{""}},
-		"three":          {deadletter.ReplayRequest{Letter: &id, All: true, Fingerprint: new("x"), Rate: 1}, []string{""}},
-		"bounds":         {deadletter.ReplayRequest{All: true, Canary: 101, Rate: 1001}, []string{"canary", "rate"}},
-		"other bounds":   {deadletter.ReplayRequest{All: true, Canary: -1}, []string{"canary", "rate"}},
-		"no fingerprint": {deadletter.ReplayRequest{Fingerprint: new(" "), Rate: 1}, []string{"fingerprint"}},
-		"too long":       {deadletter.ReplayRequest{Fingerprint: new(strings.Repeat("x", 3000)), Rate: 1}, []string{"fingerprint"}},
-		"unknown letter": {deadletter.ReplayRequest{Letter: &id, Rate: 1}, []string{"id"}},
+		"nothing":             {deadletter.ReplayRequest{Rate: 1}, []string{""}},
+		"two":                 {deadletter.ReplayRequest{DeadLetter: &id, All: true, Rate: 1}, []string{""}},
+		"three":               {deadletter.ReplayRequest{DeadLetter: &id, All: true, Fingerprint: new("x"), Rate: 1}, []string{""}},
+		"bounds":              {deadletter.ReplayRequest{All: true, Canary: 101, Rate: 1001}, []string{"canary", "rate"}},
+		"other bounds":        {deadletter.ReplayRequest{All: true, Canary: -1}, []string{"canary", "rate"}},
+		"no fingerprint":      {deadletter.ReplayRequest{Fingerprint: new(" "), Rate: 1}, []string{"fingerprint"}},
+		"too long":            {deadletter.ReplayRequest{Fingerprint: new(strings.Repeat("x", 3000)), Rate: 1}, []string{"fingerprint"}},
+		"unknown dead letter": {deadletter.ReplayRequest{DeadLetter: &id, Rate: 1}, []string{"id"}},
 	} {
 		t.Log(name)
 		_, err := c.DeadLetters.StartReplay(t.Context(), test.q)

@@ -17,31 +17,29 @@ import (
 
 const (
 	replayInterval = time.Second // between the steps of one replay
-	// stepTime is how long a step goes on to the next letter. Together with the
-	// time for one letter it is less than stepLease.
+	// stepTime is how long a step starts further dead letters. Together with the time
+	// for one dead letter it is less than stepLease.
 	stepTime = 5 * time.Second
 )
 
-// Replayer carries out replays of dead letters, in steps of one second. Any
-// number of replicas may run one: each step is done by one of them, and each
-// letter's part of the progress is written in the transaction that restarts its
-// image, so that a replay goes on exactly where a process has ended.
+// Replayer carries out replays of dead letters, one step per second. Every replica may run
+// one; each step is done by one of them. The transaction that retries an image also writes the
+// progress, so a replay continues exactly where a process stopped.
 type Replayer struct {
-	letters *Service
+	service *Service
 }
 
 // NewReplayer returns a replayer of dead letters.
-func NewReplayer(letters *Service) *Replayer { return &Replayer{letters: letters} }
+func NewReplayer(service *Service) *Replayer { return &Replayer{service: service} }
 
-// Run does the steps that are due until ctx ends.
+// Run carries out steps that are due until ctx ends.
 func (r *Replayer) Run(ctx context.Context) error {
-	return postgres.Poll(ctx, replayInterval, r.letters.log, "Replay of dead letters cannot go on", r.Step)
+	return postgres.Poll(ctx, replayInterval, r.service.log, "Replay of dead letters cannot continue", r.Step)
 }
 
-// Step takes one replay that is due one step further, and says whether there was
-// one.
+// Step carries out one step of a replay that is due, and reports whether one was due.
 func (r *Replayer) Step(ctx context.Context) (bool, error) {
-	s, err := r.letters.claimReplay(ctx)
+	s, err := r.service.claimReplay(ctx)
 	switch {
 	case errors.Is(err, product.ErrNotFound):
 		return false, nil
@@ -52,16 +50,16 @@ func (r *Replayer) Step(ctx context.Context) (bool, error) {
 	if errors.Is(err, errStepLost) {
 		return true, nil
 	}
-	// Also while stopping, so that another replica goes on at once.
-	return true, errors.Join(err, r.letters.releaseReplay(context.WithoutCancel(ctx), s))
+	// Release it even while stopping, so that another replica can continue at once.
+	return true, errors.Join(err, r.service.releaseReplay(context.WithoutCancel(ctx), s))
 }
 
-// work replays up to Rate letters, and ends the replay where nothing is left or a
-// canary has failed.
+// work replays up to Rate dead letters. It finishes the replay if nothing is left or a canary
+// has failed.
 func (r *Replayer) work(ctx context.Context, s replayStep) error {
 	want, waiting := s.Rate, 0
 	if !s.CanaryPassed {
-		canaries, err := r.lookAtCanaries(ctx, s.ID)
+		canaries, err := r.canaries(ctx, s.ID)
 		if err != nil {
 			return err
 		}
@@ -80,68 +78,68 @@ func (r *Replayer) work(ctx context.Context, s replayStep) error {
 			s.CanaryPassed = true
 		}
 	}
-	letters, err := r.letters.selectForReplay(ctx, s, want)
+	records, err := r.service.selectForReplay(ctx, s, want)
 	if err != nil {
 		return err
 	}
 	began := time.Now()
-	for _, letter := range letters {
+	for _, record := range records {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		if time.Since(began) > stepTime {
 			return nil
 		}
-		if err := r.replay(ctx, s, letter); err != nil {
+		if err := r.replay(ctx, s, record); err != nil {
 			return err
 		}
 	}
 	switch {
-	case len(letters) == want, waiting > 0, !s.CanaryPassed && len(letters) > 0:
+	case len(records) == want, waiting > 0, !s.CanaryPassed && len(records) > 0:
 		return nil
 	}
 	return r.finish(ctx, s, ReplayDone, nil)
 }
 
-func (r *Replayer) lookAtCanaries(ctx context.Context, replay uuid.UUID) (count CanaryCount, err error) {
-	err = r.letters.store.Read(ctx, "canaries", func(ctx context.Context) error {
-		count, err = selectCanaries(ctx, r.letters.store.Pool, replay)
+func (r *Replayer) canaries(ctx context.Context, replay uuid.UUID) (count CanaryCount, err error) {
+	err = r.service.store.Read(ctx, "canaries", func(ctx context.Context) error {
+		count, err = selectCanaries(ctx, r.service.store.Pool, replay)
 		return err
 	})
 	return count, err
 }
 
-// replay begins the work behind one letter anew, or counts why it cannot.
-func (r *Replayer) replay(ctx context.Context, s replayStep, letter letterToReplay) error {
-	if !letter.ImageID.Valid {
-		return r.letters.skip(ctx, s, letter, ReplayCount{Unreadable: 1})
+// replay retries the image of one dead letter, or counts why it cannot.
+func (r *Replayer) replay(ctx context.Context, s replayStep, record replayedRecord) error {
+	if !record.ImageID.Valid {
+		return r.service.skip(ctx, s, record, ReplayCount{Unreadable: 1})
 	}
-	_, err := r.letters.catalogue.Write(ctx, product.Everything(), letter.ProductID.Int64, "replay image", func(ctx context.Context, e *catalogue.Edit) error {
-		generation, err := e.Retry(ctx, letter.ImageID.UUID, letter.Generation.Int64)
+	_, err := r.service.catalogue.Write(ctx, product.Everything(), record.ProductID.Int64, "replay image", func(ctx context.Context, e *catalogue.Edit) error {
+		generation, err := e.Retry(ctx, record.ImageID.UUID, record.Generation.Int64)
 		if err != nil {
 			return err
 		}
 		if !s.CanaryPassed {
-			if err := insertCanary(ctx, e.Tx, s.ID, letter.ImageID.UUID, generation); err != nil {
+			if err := insertCanary(ctx, e.Tx, s.ID, record.ImageID.UUID, generation); err != nil {
 				return err
 			}
 		}
-		return advance(ctx, e.Tx, s, letter, ReplayCount{Replayed: 1})
+		return advance(ctx, e.Tx, s, record, ReplayCount{Replayed: 1})
 	})
 	switch {
 	case err == nil, errors.Is(err, errStepLost), errors.Is(err, product.ErrUnavailable), ctx.Err() != nil:
 		return err
 	case errors.Is(err, catalogue.ErrNotFailed):
-		return r.letters.skip(ctx, s, letter, ReplayCount{Changed: 1})
+		return r.service.skip(ctx, s, record, ReplayCount{Changed: 1})
 	case errors.Is(err, product.ErrNotFound):
-		return r.letters.skip(ctx, s, letter, ReplayCount{Gone: 1})
+		return r.service.skip(ctx, s, record, ReplayCount{Gone: 1})
 	}
-	// One letter must not hold up all others for ever.
-	r.letters.log.WithError(err).WithFields(logrus.Fields{"replay_id": s.ID, "dead_letter_id": letter.ID}).Error("dead letter cannot be replayed")
-	return r.letters.skip(ctx, s, letter, ReplayCount{Broken: 1})
+	// One dead letter must not block the others.
+	r.service.log.WithError(err).WithFields(logrus.Fields{"replay_id": s.ID, "dead_letter_id": record.ID}).Error("Dead letter cannot be replayed")
+	return r.service.skip(ctx, s, record, ReplayCount{Broken: 1})
 }
 
-// stop ends a replay for its first canary that failed again.
+// stop finishes a replay because of its first canary that failed again.
 func (r *Replayer) stop(ctx context.Context, s replayStep) error {
 	const q = `
 		SELECT i.id, coalesce(i.error_code, '') AS code, coalesce(i.error_detail, '') AS detail
@@ -154,8 +152,8 @@ func (r *Replayer) stop(ctx context.Context, s replayStep) error {
 		Code   string    `db:"code"`
 		Detail string    `db:"detail"`
 	}
-	err := r.letters.store.Get(ctx, "failed canary", &failed, q, s.ID)
-	if err != nil && !errors.Is(err, product.ErrNotFound) { // it may be deleted by now, and has failed all the same
+	err := r.service.store.Get(ctx, "failed canary", &failed, q, s.ID)
+	if err != nil && !errors.Is(err, product.ErrNotFound) { // the image may have been deleted since
 		return err
 	}
 	reason := fmt.Sprintf("canary image %s failed again: %s: %s", failed.ID, failed.Code, failed.Detail)
@@ -165,34 +163,34 @@ func (r *Replayer) stop(ctx context.Context, s replayStep) error {
 	return r.finish(ctx, s, ReplayStopped, &reason)
 }
 
-// passCanaries lets a replay go on to the letters behind its canaries.
+// passCanaries lets a replay continue with the dead letters after its canaries.
 func (r *Replayer) passCanaries(ctx context.Context, s replayStep) error {
 	const q = `
 		UPDATE dead_letter_replays SET canary_passed = true, updated_at = clock_timestamp()
 		WHERE id = $1 AND steps = $2 AND state = 'running'`
-	return r.letters.store.InTx(ctx, "pass canaries", func(ctx context.Context, tx *sqlx.Tx) error {
+	return r.service.store.InTx(ctx, "pass canaries", func(ctx context.Context, tx *sqlx.Tx) error {
 		result, err := tx.ExecContext(ctx, q, s.ID, s.Step)
 		return postgres.RequireRow(result, err, errStepLost)
 	})
 }
 
-// finish ends a replay.
+// finish writes the final state of a replay.
 func (r *Replayer) finish(ctx context.Context, s replayStep, state ReplayState, reason *string) error {
 	const q = `
 		UPDATE dead_letter_replays SET state = $3, reason = $4, updated_at = clock_timestamp(), finished_at = clock_timestamp()
 		WHERE id = $1 AND steps = $2 AND state = 'running'`
-	err := r.letters.store.InTx(ctx, "finish replay", func(ctx context.Context, tx *sqlx.Tx) error {
+	err := r.service.store.InTx(ctx, "finish replay", func(ctx context.Context, tx *sqlx.Tx) error {
 		result, err := tx.ExecContext(ctx, q, s.ID, s.Step, state, reason)
 		return postgres.RequireRow(result, err, errStepLost)
 	})
 	if err != nil {
 		return err
 	}
-	entry := r.letters.log.WithFields(logrus.Fields{"replay_id": s.ID, "state": string(state), "request_id": s.RequestID})
+	entry := r.service.log.WithFields(logrus.Fields{"replay_id": s.ID, "state": string(state), "request_id": s.RequestID})
 	if reason != nil {
-		entry.WithField("reason", *reason).Warn("dead letters replayed")
+		entry.WithField("reason", *reason).Warn("Replay of dead letters stopped")
 		return nil
 	}
-	entry.Info("dead letters replayed")
+	entry.Info("Replay of dead letters finished")
 	return nil
 }

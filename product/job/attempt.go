@@ -20,7 +20,7 @@ const (
 	outcomeFailed     = "failed"
 	outcomeHandedBack = "handed_back"
 	outcomeLost       = "lost"
-	// Of a ready image, which stays ready in any case.
+	// Outcomes of reprocessing; the image stays ready in any case.
 	outcomeReprocessed = "reprocessed"
 	outcomeUnchanged   = "unchanged"
 	outcomeKept        = "kept"
@@ -44,8 +44,8 @@ type attemptRow struct {
 	DurationMS int64          `db:"duration_ms"`
 }
 
-// insert records the attempt and deletes the image's oldest ones: a source that is down
-// for days must not fill the table. It does nothing for a nil row.
+// insert records the attempt and deletes the image's oldest ones, so that a source that is
+// unavailable for days does not fill the table. It does nothing for a nil row.
 func (r *attemptRow) insert(ctx context.Context, tx *sqlx.Tx) error {
 	if r == nil {
 		return nil

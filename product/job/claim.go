@@ -16,23 +16,24 @@ import (
 	"vitrine/product/postgres"
 )
 
-// Jobs is the life of image jobs: claim, lease, outcome. One job makes an image ready, or
-// reprocesses a ready one; both have the same life. It is the job store of the image workers.
+// Store claims and settles image jobs. A job processes an image for the first time or
+// reprocesses a ready one. It is the job store of the image workers and is safe for concurrent use.
 type Store struct {
 	store     *postgres.DB
 	catalogue *catalogue.Service
-	freed     func() // a job has left the queue, or its worker
+	freed     func() // called when a job has left the queue or its worker
 }
 
-// NewJobs returns the job store of a service.
+// New returns the job store of a database. It calls freed whenever a job leaves the queue or
+// its worker.
 func New(store *postgres.DB, catalogue *catalogue.Service, freed func()) *Store {
 	return &Store{store: store, catalogue: catalogue, freed: freed}
 }
 
-// claimable is true of images whose job holder $3 can claim; $4 says that it is to
-// reprocess the image. A lease that has expired can be taken over. All times are the
-// database's, so that no other clock decides who has an image.
-const claimable = `
+// claimableSQL is a condition on rows of images: holder $3 can claim the job, which reprocesses
+// the image if $4 is true. An expired lease can be taken over. All times are the database's, so
+// that no other clock decides who holds a lease.
+const claimableSQL = `
 	CASE WHEN lease_holder IS NOT NULL THEN (status = 'ready') = $4 AND (lease_holder = $3 OR lease_until < clock_timestamp())
 	ELSE queued_at <= clock_timestamp() AND (status = 'pending' AND NOT $4 OR reprocess <> '{}' AND $4) END `
 
@@ -43,8 +44,8 @@ const claimable = `
 func (j *Store) Claim(ctx context.Context, job imaging.Job, holder string, lease time.Duration) (imaging.Claim, error) {
 	defer j.freed()
 	ctx = product.WithRequestID(ctx, job.RequestID)
-	// Late and repeated messages are common after an outage: they end here, without a
-	// lock and without touching the cache.
+	// Late and repeated messages are common after an outage. They end here, without a lock
+	// and without a change of the cache.
 	productID, err := j.look(ctx, job, holder)
 	if err != nil {
 		return imaging.Claim{}, err
@@ -56,7 +57,7 @@ func (j *Store) Claim(ctx context.Context, job imaging.Job, holder string, lease
 		if err != nil {
 			return err
 		}
-		e.Changed = !row.Mine && !job.Reprocess // a ready image looks the same meanwhile
+		e.Changed = !row.Mine && !job.Reprocess // clients see no difference in a ready image
 		e.SetImage(row.ImageRow)
 		return lost.insert(ctx, e.Tx)
 	})
@@ -73,7 +74,7 @@ func (j *Store) Claim(ctx context.Context, job imaging.Job, holder string, lease
 // clock with the row, not at the beginning of a transaction.
 func (j *Store) look(ctx context.Context, job imaging.Job, holder string) (int64, error) {
 	const q = `
-		SELECT product_id, generation, status, generation = $2 AND ` + claimable + ` AS due
+		SELECT product_id, generation, status, generation = $2 AND ` + claimableSQL + ` AS due
 		FROM images WHERE id = $1`
 	var found struct {
 		ProductID  int64          `db:"product_id"`
@@ -94,7 +95,7 @@ func (j *Store) look(ctx context.Context, job imaging.Job, holder string) (int64
 	return found.ProductID, nil
 }
 
-// claimedRow is a claimed image, and what it was before.
+// claimedRow is a claimed image with its state before the claim.
 type claimedRow struct {
 	catalogue.ImageRow
 	JobAttempts  int            `db:"job_attempts"`
@@ -119,7 +120,7 @@ func claimImage(ctx context.Context, tx *sqlx.Tx, c *imaging.Claim, lease time.D
 				CASE WHEN lease_holder = $3 THEN reprocess ELSE ` + catalogue.DueReasonsSQL + ` END AS reasons,
 				CASE WHEN lease_holder = $3 THEN reprocessing ELSE ` + catalogue.MostUrgentReasonSQL + ` END AS reason
 			FROM images
-			WHERE id = $1 AND generation = $2 AND ` + claimable + `
+			WHERE id = $1 AND generation = $2 AND ` + claimableSQL + `
 			FOR UPDATE
 		)
 		UPDATE images SET status = CASE WHEN found.status = 'ready' THEN 'ready' ELSE 'processing' END, sent = false,
@@ -151,7 +152,7 @@ func claimImage(ctx context.Context, tx *sqlx.Tx, c *imaging.Claim, lease time.D
 	}
 	return row, &attemptRow{
 		ImageID: c.ImageID, Generation: c.Generation, Attempt: max(row.OldAttempts, 1), Stage: imaging.StageClaim,
-		Outcome: outcomeLost, Code: postgres.EmptyToNull(string(imaging.CodeWorkerCrashed)), Detail: postgres.EmptyToNull("the worker's lease ran out"),
+		Outcome: outcomeLost, Code: postgres.EmptyToNull(string(imaging.CodeWorkerCrashed)), Detail: postgres.EmptyToNull("the worker's lease expired"),
 		Worker: row.OldHolder.String, RequestID: row.OldRequestID, StartedAt: row.OldClaimedAt.Time,
 		DurationMS: max(0, row.OldUntil.Time.Sub(row.OldClaimedAt.Time).Milliseconds()),
 	}, nil
@@ -160,7 +161,7 @@ func claimImage(ctx context.Context, tx *sqlx.Tx, c *imaging.Claim, lease time.D
 // Renew extends the lease to lease from now, or returns [imaging.ErrLeaseLost]. An
 // expired lease is renewed as long as nobody took over.
 func (j *Store) Renew(ctx context.Context, c imaging.Claim, lease time.Duration) error {
-	const q = `UPDATE images SET lease_until = clock_timestamp() + $4 * interval '1 microsecond'` + fence
+	const q = `UPDATE images SET lease_until = clock_timestamp() + $4 * interval '1 microsecond'` + fenceSQL
 	return j.store.InTx(ctx, "renew lease", func(ctx context.Context, tx *sqlx.Tx) error {
 		result, err := tx.ExecContext(ctx, q, c.ImageID, c.Generation, c.Holder, lease.Microseconds())
 		return postgres.RequireRow(result, err, imaging.ErrLeaseLost)
@@ -210,10 +211,10 @@ func (j *Store) Reserve(ctx context.Context, c imaging.Claim, sha256 string) (du
 	return duplicate, err
 }
 
-// permitDelay is how long a job waits that a worker had no permit for.
+// permitDelay is how long a job waits after a worker had no permit for it.
 const permitDelay = time.Second
 
-// PutBack queues a job again that was received but not claimed.
+// PutBack requeues a job that was received but not claimed.
 func (j *Store) PutBack(ctx context.Context, job imaging.Job) error {
 	ctx = product.WithRequestID(ctx, job.RequestID)
 	return j.store.InTx(ctx, "put job back", func(ctx context.Context, tx *sqlx.Tx) error {

@@ -14,7 +14,7 @@ import (
 	"vitrine/product/catalogue"
 )
 
-// readyRow is what is known of a ready image.
+// readyRow has the columns of the result of a ready image.
 type readyRow struct {
 	SHA256          string             `db:"source_sha256"`
 	SourceBytes     sql.NullInt64      `db:"source_bytes"`
@@ -33,6 +33,7 @@ type readyRow struct {
 const readyColumns = `source_sha256, source_bytes, format, width, height, placeholder, average_color, animated,
 	variants, pipeline_version, source_etag, source_modified`
 
+// result returns the row as a result.
 func (r *readyRow) result() imaging.Result {
 	return imaging.Result{
 		SourceSHA256: r.SHA256, SourceBytes: r.SourceBytes.Int64, SourceFormat: r.Format.String,
@@ -42,12 +43,12 @@ func (r *readyRow) result() imaging.Result {
 	}
 }
 
-// readyResult returns what is known of a ready image.
+// readyResult returns the result of a ready image.
 func readyResult(ctx context.Context, tx *sqlx.Tx, image uuid.UUID) (imaging.Result, error) {
 	const q = `SELECT ` + readyColumns + ` FROM images WHERE id = $1`
 	var row readyRow
 	if err := tx.GetContext(ctx, &row, q, image); err != nil {
-		return imaging.Result{}, fmt.Errorf("ready image: %w", err)
+		return imaging.Result{}, fmt.Errorf("select ready image: %w", err)
 	}
 	return row.result(), nil
 }
@@ -67,7 +68,7 @@ func duplicateOf(ctx context.Context, tx *sqlx.Tx, c imaging.Claim, sha256 strin
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("look for a duplicate: %w", err)
+		return nil, fmt.Errorf("find duplicate: %w", err)
 	}
 	duplicate := row.result()
 	return &duplicate, nil

@@ -12,7 +12,7 @@ import (
 	"vitrine/product"
 )
 
-// shownAttempts bounds a history.
+// shownAttempts is how many attempts [Store.Attempts] returns at most.
 const shownAttempts = 100
 
 // Attempt is an ended attempt. Outcome is ready, retry, failed, handed_back (it did not

@@ -9,13 +9,13 @@ import (
 	"vitrine/product/catalogue"
 )
 
-// needsOriginal is true of images whose WebP variants are still to be made from the
-// original that their first processing kept.
+// NeedsOriginalSQL is a condition on rows of images: WebP variants remain to be made from the
+// original that the first processing kept.
 const NeedsOriginalSQL = ` 'webp' = ANY (array_append(reprocess, reprocessing)) `
 
-// giveUpOriginal has the source deleted that the first processing of the claim's image has
-// kept, unless another image of the product needs it.
-func giveUpOriginal(ctx context.Context, e *catalogue.Edit, c imaging.Claim) error {
+// deleteOriginal enqueues the deletion of the original that the first processing of the
+// claim's image kept, unless another image of the product needs it.
+func deleteOriginal(ctx context.Context, e *catalogue.Edit, c imaging.Claim) error {
 	if _, uploaded := product.ParseUploadSource(c.Source); uploaded {
 		return nil
 	}
@@ -23,7 +23,7 @@ func giveUpOriginal(ctx context.Context, e *catalogue.Edit, c imaging.Claim) err
 		SELECT EXISTS (SELECT 1 FROM images WHERE product_id = $1 AND source_sha256 = $2 AND id <> $3 AND ` + NeedsOriginalSQL + `)`
 	var needed bool
 	if err := e.Tx.GetContext(ctx, &needed, q, c.ProductID, c.Was.SourceSHA256, c.ImageID); err != nil {
-		return fmt.Errorf("original: %w", err)
+		return fmt.Errorf("look up original: %w", err)
 	}
 	if !needed {
 		e.Outbox = append(e.Outbox, catalogue.OriginalDeletion(c.ObjectKey, c.Was.SourceSHA256))

@@ -12,13 +12,14 @@ import (
 	"vitrine/product/outbox"
 )
 
-// ProcessAgain begins the processing anew of images that have a digest whose objects may be
-// gone. Pending and failed images need nothing: what they get is stored later.
+// ProcessAgain starts the processing of ready images, and of images with a lease, again if they
+// use a digest whose objects may have been deleted. Pending and failed images store their
+// objects later anyway.
 func (j *Store) ProcessAgain(ctx context.Context, objectKey uuid.UUID, sha256 string) error {
 	const find = `SELECT id FROM products WHERE object_key = $1`
 	const q = `
 		UPDATE images SET status = 'pending', generation = generation + 1, attempts = 0, deferrals = 0, reprocess = '{}',
-			sent = false, queued_at = clock_timestamp(), settled_at = NULL, request_id = $3,` + unclaim + `
+			sent = false, queued_at = clock_timestamp(), settled_at = NULL, request_id = $3,` + endLeaseSQL + `
 		FROM` + catalogue.DigestSQL + `
 		WHERE status IN ('processing', 'ready') AND` + catalogue.UsesObjectsSQL + `
 		RETURNING generation, ` + catalogue.ImageColumns
@@ -26,14 +27,14 @@ func (j *Store) ProcessAgain(ctx context.Context, objectKey uuid.UUID, sha256 st
 	err := j.store.Get(ctx, "product of object key", &id, find, objectKey)
 	if err == nil {
 		_, err = j.catalogue.Write(ctx, product.Everything(), id, "process images again", func(ctx context.Context, e *catalogue.Edit) error {
-			var begun []struct {
+			var restarted []struct {
 				catalogue.ImageRow
 				Generation int64 `db:"generation"`
 			}
-			if err := e.Tx.SelectContext(ctx, &begun, q, objectKey, sha256, product.RequestID(ctx)); err != nil {
+			if err := e.Tx.SelectContext(ctx, &restarted, q, objectKey, sha256, product.RequestID(ctx)); err != nil {
 				return fmt.Errorf("process images again: %w", err)
 			}
-			for _, image := range begun {
+			for _, image := range restarted {
 				e.SetImage(image.ImageRow)
 				e.Enqueue(image.ID, image.Generation, outbox.PriorityFirst)
 				e.Changed = true

@@ -16,18 +16,18 @@ import (
 	"vitrine/product/postgres"
 )
 
-// Reprocessing counts the images that a call of [catalogue.Service.Reprocess] has reached.
+// Reprocessing counts the images that a call of [Store.Reprocess] has reached.
 type Reprocessing struct {
 	Reprocessing int // ready ones that are checked again; they stay ready meanwhile
 	Retrying     int // failed ones that are retried
 	Pending      int // not settled yet: nothing changes for them
 }
 
-// Reprocess has the ready images of a product checked: those whose source has changed, or
-// whose variants are of another pipeline version, are made again. Failed images are retried
-// as by [catalogue.Service.RetryImage]. What was asked for already and has not begun is not asked for
-// twice. It also returns the product. Errors: [product.ErrNotFound], [product.ErrPrecondition].
-func (s *Store) Reprocess(ctx context.Context, scope product.Scope, id int64, pre product.Precondition) (begun Reprocessing, after product.Snapshot, err error) {
+// Reprocess enqueues a check of the ready images of a product: variants are made anew if the
+// source has changed or their pipeline version is outdated. Failed images are retried as by
+// [catalogue.Service.RetryImage]. A request that waits already is not repeated. Reprocess also
+// returns the product. Errors: [product.ErrNotFound], [product.ErrPrecondition].
+func (s *Store) Reprocess(ctx context.Context, scope product.Scope, id int64, pre product.Precondition) (counts Reprocessing, after product.Snapshot, err error) {
 	after, err = s.catalogue.Write(ctx, scope, id, "reprocess product", func(ctx context.Context, e *catalogue.Edit) error {
 		if err := pre.Check(e.Product.Version); err != nil {
 			return err
@@ -41,18 +41,18 @@ func (s *Store) Reprocess(ctx context.Context, scope product.Scope, id int64, pr
 				if _, err := e.Retry(ctx, e.Images[i].ID, catalogue.AnyGeneration); err != nil {
 					return err
 				}
-				begun.Retrying++
+				counts.Retrying++
 			default:
-				begun.Pending++
+				counts.Pending++
 			}
 		}
-		begun.Reprocessing = len(ready)
+		counts.Reprocessing = len(ready)
 		return e.Reprocess(ctx, imaging.ReasonReprocess, ready...)
 	})
 	if err != nil {
 		return Reprocessing{}, product.Snapshot{}, err
 	}
-	return begun, after, nil
+	return counts, after, nil
 }
 
 // reprocessPage is how many images are looked at together.

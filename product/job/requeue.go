@@ -28,10 +28,9 @@ type Queue interface {
 	Created() time.Time
 }
 
-// requeue is the end of the statements that give images a new job: due has to have the
-// columns id, generation, request_id and priority. Locked rows are being worked on, and
-// left for the next pass.
-const requeue = `,
+// requeueSQL ends statements that enqueue a new job for the images in due, which has the columns
+// id, generation, request_id and priority. Locked rows are in use and wait for the next pass.
+const requeueSQL = `,
 	marked AS (
 		UPDATE images SET queued_at = clock_timestamp(), sent = false FROM due WHERE images.id = due.id
 	),
@@ -42,7 +41,7 @@ const requeue = `,
 	)
 	SELECT count(*), pg_notify('` + outbox.Channel + `', 'image_job') FROM written HAVING count(*) > 0`
 
-// RequeueExpired gives images whose worker vanished a new job. It is a step of the reconciler.
+// RequeueExpired enqueues new jobs for images whose lease has expired. It is a step of the reconciler.
 func RequeueExpired(ctx context.Context, tx *sqlx.Tx) (rows int64, more bool, err error) {
 	const q = `
 		WITH due AS (
@@ -53,13 +52,13 @@ func RequeueExpired(ctx context.Context, tx *sqlx.Tx) (rows int64, more bool, er
 			ORDER BY lease_until
 			LIMIT $3
 			FOR UPDATE SKIP LOCKED
-		)` + requeue
+		)` + requeueSQL
 	return countRequeued(ctx, tx, q, leaseGrace.Microseconds(), requeuePause.Microseconds(), postgres.ReconcileBatch)
 }
 
-// RequeueLost gives a new job to images that have work due and whose message must be lost,
-// because it was sent before the queue was made. An empty queue proves it soon; otherwise
-// the message may still wait there. Once requeued, an image counts from then.
+// RequeueLost returns a step of the reconciler that enqueues new jobs for images whose message
+// must have been lost: it was sent before the queue was created, or half a minute ago and the
+// queue is empty, or 15 minutes ago.
 func RequeueLost(ctx context.Context, queue Queue) func(context.Context, *sqlx.Tx) (rows int64, more bool, err error) {
 	longest := lostAfter
 	bounded, cancel := context.WithTimeout(ctx, outbox.QueueTimeout)
@@ -75,7 +74,7 @@ func RequeueLost(ctx context.Context, queue Queue) func(context.Context, *sqlx.T
 			ORDER BY queued_at
 			LIMIT $2
 			FOR UPDATE SKIP LOCKED
-		)` + requeue
+		)` + requeueSQL
 	return func(ctx context.Context, tx *sqlx.Tx) (int64, bool, error) {
 		age := longest
 		if created := queue.Created(); !created.IsZero() {
@@ -86,6 +85,7 @@ func RequeueLost(ctx context.Context, queue Queue) func(context.Context, *sqlx.T
 	}
 }
 
+// countRequeued runs a statement that ends with requeueSQL.
 func countRequeued(ctx context.Context, tx *sqlx.Tx, q string, args ...any) (rows int64, more bool, err error) {
 	var found []struct {
 		Count  int64  `db:"count"`

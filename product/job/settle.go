@@ -71,13 +71,13 @@ func settle(ctx context.Context, e *catalogue.Edit, c imaging.Claim, o imaging.O
 	return setFailed(ctx, e, c, o)
 }
 
-// fence keeps a worker that has lost its lease from writing.
-const fence = ` WHERE id = $1 AND generation = $2 AND lease_holder = $3 `
+// fenceSQL keeps a worker that has lost its lease from writing.
+const fenceSQL = ` WHERE id = $1 AND generation = $2 AND lease_holder = $3 `
 
-// unclaim ends the lease.
-const unclaim = ` claimed_at = NULL, lease_until = NULL, lease_holder = NULL, reprocessing = NULL `
+// endLeaseSQL ends the lease in the SET clause of an UPDATE of images.
+const endLeaseSQL = ` claimed_at = NULL, lease_until = NULL, lease_holder = NULL, reprocessing = NULL `
 
-// settledRow is an image whose job has ended, with what is due next.
+// settledRow is an image whose job has ended, with the reasons for reprocessing that are due.
 type settledRow struct {
 	catalogue.ImageRow
 	Reprocess pq.StringArray `db:"reprocess"`
@@ -91,7 +91,7 @@ func setReady(ctx context.Context, e *catalogue.Edit, c imaging.Claim, r *imagin
 			settled_at = CASE WHEN status = 'ready' THEN settled_at ELSE clock_timestamp() END,
 			reprocess = CASE WHEN $16 THEN array_append(reprocess, 'webp') ELSE reprocess END, source_sha256 = $4,
 			source_bytes = $5, format = $6, width = $7, height = $8, variants = cast($9 AS jsonb),
-			placeholder = $10, average_color = $11, animated = $12, pipeline_version = $13, source_etag = $14, source_modified = $15,` + unclaim + fence +
+			placeholder = $10, average_color = $11, animated = $12, pipeline_version = $13, source_etag = $14, source_modified = $15,` + endLeaseSQL + fenceSQL +
 		`RETURNING reprocess, ` + catalogue.ImageColumns
 	var row settledRow
 	err := e.Tx.GetContext(ctx, &row, q, c.ImageID, c.Generation, c.Holder, r.SourceSHA256,
@@ -106,7 +106,7 @@ func setReady(ctx context.Context, e *catalogue.Edit, c imaging.Claim, r *imagin
 	if err := e.DeleteUnusedObjects(ctx, &before, &row.ImageRow); err != nil {
 		return catalogue.ImageRow{}, err
 	}
-	if !c.Reprocess && !catalogue.SameFocal(row.FocalRow, c.Focal) { // it was changed during the attempt
+	if !c.Reprocess && !catalogue.SameFocal(row.FocalRow, c.Focal) { // the focal point changed during the attempt
 		err := e.Reprocess(ctx, imaging.ReasonFocal, c.ImageID)
 		return row.ImageRow, err
 	}
@@ -117,7 +117,7 @@ func setReady(ctx context.Context, e *catalogue.Edit, c imaging.Claim, r *imagin
 func keepReady(ctx context.Context, e *catalogue.Edit, c imaging.Claim, v imaging.Validators) (catalogue.ImageRow, error) {
 	const q = `
 		UPDATE images SET source_etag = $4, source_modified = $5, deferrals = 0, attempts = 0, queued_at = clock_timestamp(),` +
-		unclaim + fence + `AND status = 'ready' RETURNING reprocess, ` + catalogue.ImageColumns
+		endLeaseSQL + fenceSQL + `AND status = 'ready' RETURNING reprocess, ` + catalogue.ImageColumns
 	var row settledRow
 	err := e.Tx.GetContext(ctx, &row, q, c.ImageID, c.Generation, c.Holder, postgres.EmptyToNull(v.ETag), postgres.EmptyToNull(v.LastModified))
 	if err != nil {
@@ -129,8 +129,8 @@ func keepReady(ctx context.Context, e *catalogue.Edit, c imaging.Claim, v imagin
 	return row.ImageRow, endJob(ctx, e, c, row.Reprocess)
 }
 
-// endJob enqueues what is due next on a ready image, and has the original deleted if the
-// job was the last one that needed it.
+// endJob enqueues the next job of a ready image, if a reason is due, and deletes the original
+// if the job was the last one that needed it.
 func endJob(ctx context.Context, e *catalogue.Edit, c imaging.Claim, due []string) error {
 	if len(due) > 0 {
 		e.Enqueue(c.ImageID, c.Generation, catalogue.PriorityOf(due))
@@ -138,21 +138,21 @@ func endJob(ctx context.Context, e *catalogue.Edit, c imaging.Claim, due []strin
 	if c.Reason != imaging.ReasonWebP {
 		return nil
 	}
-	return giveUpOriginal(ctx, e, c)
+	return deleteOriginal(ctx, e, c)
 }
 
-// setDue makes the image wait for another attempt. An attempt that ended by a fault of our
-// own dependencies does not count. Each of them in a row doubles the wait, unless a host
-// said how long it wants to be left alone. A ready image stays ready.
+// setDue makes the image wait for a retry. An attempt that ended by a fault of our own
+// dependencies does not count; each such fault in a row doubles the wait, unless a host has
+// said when to retry. A ready image stays ready.
 func setDue(ctx context.Context, e *catalogue.Edit, c imaging.Claim, o imaging.Outcome) (catalogue.ImageRow, error) {
-	const read = `SELECT deferrals FROM images` + fence + `FOR UPDATE`
+	const read = `SELECT deferrals FROM images` + fenceSQL + `FOR UPDATE`
 	deferrals := 0
 	if err := e.Tx.GetContext(ctx, &deferrals, read, c.ImageID, c.Generation, c.Holder); err != nil {
 		return catalogue.ImageRow{}, err
 	}
 	delay, uncounted := max(0, o.RetryIn), 0
 	if o.Err.Ours {
-		if o.Err.RetryAfter == 0 { // a busy host says itself how long
+		if o.Err.RetryAfter == 0 { // otherwise the host has said how long to wait
 			delay = max(delay, min(delay<<min(deferrals, maxDeferralDoublings), maxDeferral))
 		}
 		uncounted, deferrals = 1, deferrals+1
@@ -162,7 +162,7 @@ func setDue(ctx context.Context, e *catalogue.Edit, c imaging.Claim, o imaging.O
 	const q = `
 		UPDATE images SET status = CASE WHEN status = 'ready' THEN 'ready' ELSE 'pending' END, reprocess = ` + catalogue.DueReasonsSQL + `,
 			attempts = greatest(attempts - $4, 0), deferrals = $5,
-			queued_at = clock_timestamp() + $6 * interval '1 microsecond',` + unclaim + fence +
+			queued_at = clock_timestamp() + $6 * interval '1 microsecond',` + endLeaseSQL + fenceSQL +
 		`RETURNING reprocess, ` + catalogue.ImageColumns
 	var row settledRow
 	if err := e.Tx.GetContext(ctx, &row, q, c.ImageID, c.Generation, c.Holder, uncounted, deferrals, delay.Microseconds()); err != nil {
@@ -183,7 +183,7 @@ func setDue(ctx context.Context, e *catalogue.Edit, c imaging.Claim, o imaging.O
 func setFailed(ctx context.Context, e *catalogue.Edit, c imaging.Claim, o imaging.Outcome) (catalogue.ImageRow, error) {
 	const q = `
 		UPDATE images SET status = 'failed', settled_at = clock_timestamp(), deferrals = 0,
-			error_code = $4, error_detail = $5, error_stage = $6, error_retryable = $7,` + unclaim + fence +
+			error_code = $4, error_detail = $5, error_stage = $6, error_retryable = $7,` + endLeaseSQL + fenceSQL +
 		`RETURNING ` + catalogue.ImageColumns
 	var row catalogue.ImageRow
 	err := e.Tx.GetContext(ctx, &row, q, c.ImageID, c.Generation, c.Holder,
@@ -195,6 +195,7 @@ func setFailed(ctx context.Context, e *catalogue.Edit, c imaging.Claim, o imagin
 	return row, deadletter.FileFailedImage(ctx, e.Tx, c.Job)
 }
 
+// failedStage returns the stage in which the attempt failed.
 func failedStage(o imaging.Outcome) imaging.Stage {
 	if o.Err.Stage != "" {
 		return o.Err.Stage
@@ -202,6 +203,7 @@ func failedStage(o imaging.Outcome) imaging.Stage {
 	return o.Stage
 }
 
+// newAttempt returns the record of the attempt with this outcome.
 func newAttempt(c imaging.Claim, o imaging.Outcome) *attemptRow {
 	r := &attemptRow{
 		ImageID: c.ImageID, Generation: c.Generation, Attempt: max(c.Attempt, 1), Stage: o.Stage,

@@ -19,8 +19,8 @@ import (
 	"vitrine/product/postgres"
 )
 
-// deletionTime bounds one deletion, which holds a lock. It is shorter than a session may be
-// idle in its transaction.
+// deletionTime bounds one deletion, which holds a lock. It is shorter than
+// idle_in_transaction_session_timeout.
 const deletionTime = 8 * time.Second
 
 // ObjectDeleter deletes objects. A missing object is no error.
@@ -29,27 +29,27 @@ type ObjectDeleter interface {
 	Delete(ctx context.Context, key string) error
 }
 
-// deletions deletes objects that no image has.
+// deletions deletes objects that no image uses.
 type deletions struct {
 	store   *postgres.DB
 	jobs    *job.Store
 	objects ObjectDeleter
 }
 
-// NewDeletionRelay returns the relay that deletes the objects of removed images, uploads
-// that are no longer kept, and originals that no image needs any more.
+// NewDeletionRelay returns the relay that deletes the objects of removed images, expired uploads,
+// and originals that no image needs any more.
 //
-// A deletion that was begun and is not known to have ended may have removed what a worker
-// has stored since: an image that has the digest by then is processed again.
+// A deletion that started and is not known to have ended may have deleted objects that a
+// worker stored meanwhile. Images that use the digest by then are processed again.
 func NewDeletionRelay(store *postgres.DB, box *outbox.Store, jobs *job.Store, objects ObjectDeleter, wake <-chan struct{}, log *logrus.Logger) *outbox.Relay {
 	d := deletions{store: store, jobs: jobs, objects: objects}
 	return outbox.NewRelay(box, outbox.KindDeleteObjects, 10, outbox.Each(func(ctx context.Context, row outbox.Claimed) error {
 		ctx = product.WithRequestID(ctx, row.RequestID)
 		var p outbox.DeletionPayload
 		if err := json.Unmarshal(row.Payload, &p); err != nil {
-			return fmt.Errorf("deletion of objects: %w", err)
+			return fmt.Errorf("decode deletion: %w", err)
 		}
-		if p.Key != "" { // nothing needs the object, or who does can do without
+		if p.Key != "" { // a single object that nothing depends on
 			return objects.Delete(ctx, p.Key)
 		}
 		if !p.Begun {
@@ -65,8 +65,7 @@ func NewDeletionRelay(store *postgres.DB, box *outbox.Store, jobs *job.Store, ob
 	}), wake, log)
 }
 
-// mark records that the deletion is about to begin, unless an image has the
-// objects.
+// mark records that the deletion is about to start, unless an image uses the objects.
 func (d deletions) mark(ctx context.Context, id int64, p outbox.DeletionPayload) error {
 	const q = `
 		UPDATE outbox SET payload = payload || '{"begun": true}'
@@ -77,13 +76,12 @@ func (d deletions) mark(ctx context.Context, id int64, p outbox.DeletionPayload)
 	})
 }
 
-// delete removes what is stored under a digest, including an original that was kept,
-// unless an image of the product still has it, which used says. The lock is the one of
-// [job.Store.Reserve]: a worker either has reserved the digest before, and it is seen here, or
-// stores after the end.
+// delete deletes the objects of a digest, including a kept original, unless an image of the
+// product uses them, which used reports. It takes the lock of [job.Store.Reserve]: a worker has
+// either reserved the digest before, which is visible here, or stores after the deletion.
 //
-// The lock is gone with its session, and the deletion does not notice: if the session has
-// not lasted, what was stored meanwhile is made again.
+// If the session ends during the deletion, so does the lock. The images that use the digest by
+// then are processed again.
 func (d deletions) delete(ctx context.Context, objectKey uuid.UUID, sha256 string) (used bool, err error) {
 	const q = `SELECT EXISTS (SELECT 1 FROM images,` + catalogue.DigestSQL + `WHERE` + catalogue.UsesObjectsSQL + `)`
 	var begun bool
@@ -100,7 +98,7 @@ func (d deletions) delete(ctx context.Context, objectKey uuid.UUID, sha256 strin
 		return nil
 	})
 	if begun && err != nil {
-		// What was deleted has to be made again even if ctx has ended.
+		// Deleted objects have to be made again even if ctx has ended.
 		err = d.jobs.ProcessAgain(context.WithoutCancel(ctx), objectKey, sha256)
 	}
 	if storeErr != nil {

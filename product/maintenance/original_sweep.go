@@ -8,9 +8,9 @@ import (
 	"vitrine/product/job"
 )
 
-// sweepOriginals deletes sources that are older than a time and that no image needs: what
-// a process left that ended before it could delete them. Reprocessing downloads a source
-// that is missing all the same.
+// sweepOriginals deletes originals that are older than before and that no image needs, because
+// a process ended before it could delete them. Reprocessing downloads a missing original
+// again.
 func (s *Sweeper) sweepOriginals(ctx context.Context, page []Object, before time.Time) error {
 	var old []digest
 	for _, object := range page {
@@ -28,7 +28,7 @@ func (s *Sweeper) sweepOriginals(ctx context.Context, page []Object, before time
 	})
 }
 
-// idleOriginals returns those that no image is about to need.
+// idleOriginals returns the digests whose original no image needs or is about to need.
 func (s *Sweeper) idleOriginals(ctx context.Context, all []digest) ([]digest, error) {
 	const needs = ` product_id = (SELECT products.id FROM products WHERE products.object_key = o.object_key) AND source_sha256 = o.sha256
 		AND (status = 'processing' OR ` + job.NeedsOriginalSQL + `) `

@@ -20,8 +20,8 @@ const (
 	reconcileInterval = 5 * time.Second
 	// reconcileRounds bounds the full batches of one step in one pass.
 	reconcileRounds = 20
-	// outageGrace is how long, after a time in which nobody may have been able to
-	// renew a lease, holders that live get to do so.
+	// outageGrace is how long lease holders have to renew their leases after an outage of
+	// PostgreSQL.
 	outageGrace = 15 * time.Second
 )
 
@@ -34,12 +34,12 @@ type Step struct {
 	Name string
 	// Begin returns the batch for one pass. It runs outside a transaction.
 	Begin func(context.Context) Batch
-	// Leases reports that the step takes expired leases for lost: it waits after an
-	// outage of PostgreSQL, in which nobody could renew any.
+	// Leases is set if the step treats expired leases as lost. The step then waits after
+	// an outage of PostgreSQL, during which no lease could be renewed.
 	Leases bool
 }
 
-// Steps returns what the reconciler repairs and forgets.
+// Steps returns the steps of the service's reconciler, in order.
 func Steps(queue job.Queue) []Step {
 	plain := func(f Batch) func(context.Context) Batch { return func(context.Context) Batch { return f } }
 	return []Step{
@@ -52,35 +52,35 @@ func Steps(queue job.Queue) []Step {
 	}
 }
 
-// Reconciler puts back what got lost between the database and the queue, and forgets what
-// nobody may ask for any more. Any number of replicas may run one: they take turns.
+// Reconciler requeues jobs that were lost between the database and the queue, and purges old
+// rows. Every replica may run one; only one replica at a time carries out a step.
 type Reconciler struct {
 	store *postgres.DB
 	steps []Step
 	log   *logrus.Logger
-	renew time.Time // until then expired leases may still be renewed
+	renew time.Time // expired leases may be renewed until then
 }
 
-// NewReconciler returns a reconciler that does the steps in their order.
+// NewReconciler returns a reconciler that carries out the steps in order.
 func NewReconciler(store *postgres.DB, steps []Step, log *logrus.Logger) *Reconciler {
 	return &Reconciler{store: store, steps: steps, log: log}
 }
 
 // Run makes a pass every five seconds until ctx ends.
 func (r *Reconciler) Run(ctx context.Context) error {
-	r.awaitRenewals() // the end of an outage may be what lets this process start
+	r.awaitRenewals() // the process may start at the end of an outage
 	return postgres.Poll(ctx, reconcileInterval, r.log, "Reconciler cannot finish a pass", func(ctx context.Context) (bool, error) {
 		return false, r.Pass(ctx)
 	})
 }
 
-// awaitRenewals leaves the leases alone for a while.
+// awaitRenewals disables steps with Leases for outageGrace.
 func (r *Reconciler) awaitRenewals() { r.renew = time.Now().Add(outageGrace) }
 
-// Pass does every step once. It skips a step that another replica is doing. An error of
-// one step does not keep the others from being done, unless the database is out of
-// reach: then workers cannot renew their leases either, and get some time to do so
-// before a pass counts them as gone. Pass is not safe for concurrent use.
+// Pass carries out every step once. It skips a step that another replica is carrying out. After
+// an error it continues with the next step, unless PostgreSQL is unavailable: workers cannot
+// renew their leases then either, so it stops and lets them renew first. Pass is not safe for
+// concurrent use.
 func (r *Reconciler) Pass(ctx context.Context) error {
 	var errs []error
 	for _, step := range r.steps {
@@ -95,7 +95,7 @@ func (r *Reconciler) Pass(ctx context.Context) error {
 		if ctx.Err() != nil {
 			break
 		}
-		// A step that is merely too slow, or locked out, returns the same error.
+		// A step that is too slow, or waits too long for a lock, returns the same error.
 		if errors.Is(err, product.ErrUnavailable) && r.store.Check(ctx) != nil {
 			r.awaitRenewals()
 			break
@@ -104,14 +104,14 @@ func (r *Reconciler) Pass(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// do repeats a step until nothing is left, or it has done enough for one pass.
+// do repeats a step until nothing is left or reconcileRounds is reached.
 func (r *Reconciler) do(ctx context.Context, step Step) error {
 	total, batch := int64(0), step.Begin(ctx)
 	var err error
 	for round, more := 0, true; err == nil && more && round < reconcileRounds; round++ {
 		var rows int64
 		err = r.store.InTx(ctx, "reconcile "+step.Name, func(ctx context.Context, tx *sqlx.Tx) (err error) {
-			rows, more, err = inTurn(ctx, tx, step.Name, batch)
+			rows, more, err = exclusively(ctx, tx, step.Name, batch)
 			return err
 		})
 		if err == nil {
@@ -119,17 +119,17 @@ func (r *Reconciler) do(ctx context.Context, step Step) error {
 		}
 	}
 	if total > 0 {
-		r.log.WithFields(logrus.Fields{"step": step.Name, "rows": total}).Info("Reconciled")
+		r.log.WithFields(logrus.Fields{"step": step.Name, "rows": total}).Info("Reconciler step changed rows")
 	}
 	return err
 }
 
-// inTurn does nothing while another replica is doing the same step. Each schema has
-// its own turns.
-func inTurn(ctx context.Context, tx *sqlx.Tx, step string, batch Batch) (rows int64, more bool, err error) {
+// exclusively runs the batch unless another replica is carrying out the same step in this
+// schema.
+func exclusively(ctx context.Context, tx *sqlx.Tx, step string, batch Batch) (rows int64, more bool, err error) {
 	const q = `SELECT pg_try_advisory_xact_lock(hashtextextended('vitrine reconcile ' || current_schema() || ' ' || $1, 0))`
-	var turn bool
-	if err := tx.GetContext(ctx, &turn, q, step); err != nil || !turn {
+	var locked bool
+	if err := tx.GetContext(ctx, &locked, q, step); err != nil || !locked {
 		return 0, false, err
 	}
 	return batch(ctx, tx)

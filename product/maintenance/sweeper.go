@@ -22,43 +22,41 @@ import (
 )
 
 const (
-	// sweepPause is the least time between two pages, and sweepPoll between two
-	// looks at whether somebody has to begin.
+	// sweepPause is the least time between two pages. sweepPoll is the time between two
+	// checks whether a page is due.
 	sweepPause = time.Second
 	sweepPoll  = 15 * time.Second
-	// pageTime bounds the work on a page. A page that is not finished after
-	// pageLease counts as abandoned, and any replica may begin it again.
+	// pageTime bounds the work on a page. A page that is not finished after pageLease
+	// counts as abandoned, and any replica may start it again.
 	pageTime  = 4 * time.Minute
 	pageLease = 5 * time.Minute
 )
 
-// Object is what a listing tells of a stored object.
+// Object is an entry of a listing of stored objects.
 type Object = struct {
 	Key      string
 	Modified time.Time
 }
 
-// Objects is the objects that a [Sweeper] looks through. List gives up to limit
-// of them whose keys begin with prefix and are greater than after, in the order
-// of their keys' bytes.
+// Objects lists and deletes stored objects. List returns up to limit objects whose keys begin
+// with prefix and are greater than after, in byte order of their keys.
 type Objects interface {
 	ObjectDeleter
 	List(ctx context.Context, prefix, after string, limit int) ([]Object, error)
 }
 
-// SweepConfig is how a [Sweeper] behaves. The zero value is for production.
+// SweepConfig configures a [Sweeper]. Zero fields have the defaults given here.
 type SweepConfig struct {
-	Interval time.Duration // from the end of one search to the next: an hour
-	Age      time.Duration // least age of what is deleted: 24 hours
-	Delay    time.Duration // after the process's start, give or take a half: 5 minutes
-	Page     int           // objects that are looked at together: 1,000, which is the most
+	Interval time.Duration // from the end of one sweep to the next: an hour
+	Age      time.Duration // minimum age of a deleted object: 24 hours
+	Delay    time.Duration // from the start of the process, plus or minus half: 5 minutes
+	Page     int           // objects per page: 1,000, which is also the maximum
 }
 
-// Sweeper deletes objects that no image has, originals that no image needs,
-// and uploads that are not known: what a worker had stored when its product was
-// deleted, when the process ended before it could write the result down, or what was
-// restored together with an older database. All replicas together go through the
-// objects once in an interval, page by page.
+// Sweeper deletes objects that no image uses, originals that no image needs, and uploads without
+// a row. A worker leaves such objects if its product is deleted or its process ends before it
+// can settle the job; restoring an older database leaves them too. All replicas together go
+// through the objects once per interval, page by page.
 type Sweeper struct {
 	deletions deletions
 	store     *postgres.DB
@@ -67,7 +65,7 @@ type Sweeper struct {
 	log       *logrus.Logger
 }
 
-// NewSweeper makes a sweeper.
+// NewSweeper returns a sweeper.
 func NewSweeper(store *postgres.DB, jobs *job.Store, objects Objects, cfg SweepConfig, log *logrus.Logger) *Sweeper {
 	if cfg.Interval <= 0 {
 		cfg.Interval = time.Hour
@@ -84,10 +82,10 @@ func NewSweeper(store *postgres.DB, jobs *job.Store, objects Objects, cfg SweepC
 	return &Sweeper{deletions: deletions{store: store, jobs: jobs, objects: objects}, store: store, objects: objects, cfg: cfg, log: log}
 }
 
-// Run looks through the objects until ctx ends.
+// Run sweeps pages that are due until ctx ends.
 func (s *Sweeper) Run(ctx context.Context) error {
 	postgres.Pause(ctx, s.cfg.Delay/2+rand.N(s.cfg.Delay))
-	return postgres.Poll(ctx, sweepPoll/2+rand.N(sweepPoll), s.log, "Sweep of objects cannot go on", func(ctx context.Context) (bool, error) {
+	return postgres.Poll(ctx, sweepPoll/2+rand.N(sweepPoll), s.log, "Sweep of objects cannot continue", func(ctx context.Context) (bool, error) {
 		did, err := s.Page(ctx)
 		if did {
 			postgres.Pause(ctx, sweepPause)
@@ -96,8 +94,8 @@ func (s *Sweeper) Run(ctx context.Context) error {
 	})
 }
 
-// Page looks at the next page of objects, if it is due and no other replica is at
-// it, and says whether it was.
+// Page sweeps the next page of objects if it is due and no other replica is sweeping it. It
+// reports whether it did.
 func (s *Sweeper) Page(ctx context.Context) (bool, error) {
 	after, err := s.claimSweep(ctx)
 	switch {
@@ -108,12 +106,12 @@ func (s *Sweeper) Page(ctx context.Context) (bool, error) {
 	}
 	next, wait, err := s.sweep(ctx, after)
 	if err != nil {
-		next, wait = after, time.Minute // somebody tries again
+		next, wait = after, time.Minute // any replica may sweep the page again then
 	}
 	return true, errors.Join(err, s.releaseSweep(context.WithoutCancel(ctx), after, next, wait))
 }
 
-// claimSweep takes the next page, or gives [product.ErrNotFound] where it is not due.
+// claimSweep claims the next page, or returns [product.ErrNotFound] if none is due.
 func (s *Sweeper) claimSweep(ctx context.Context) (after string, err error) {
 	const q = `
 		UPDATE object_sweep SET due_at = clock_timestamp() + $1 * interval '1 microsecond'
@@ -125,6 +123,7 @@ func (s *Sweeper) claimSweep(ctx context.Context) (after string, err error) {
 	return after, err
 }
 
+// releaseSweep records that the page that begins after the key next is due after wait.
 func (s *Sweeper) releaseSweep(ctx context.Context, after, next string, wait time.Duration) error {
 	const q = `
 		UPDATE object_sweep SET position = $2, due_at = clock_timestamp() + $3 * interval '1 microsecond'
@@ -135,14 +134,14 @@ func (s *Sweeper) releaseSweep(ctx context.Context, after, next string, wait tim
 	})
 }
 
-// sweptPart is what the objects under one prefix are looked at by.
+// sweptPart is a prefix of keys and how a page of its objects is swept.
 type sweptPart struct {
 	prefix string
 	sweep  func(context.Context, []Object, time.Time) error
 }
 
-// sweep looks at the page behind after and gives where the next one begins and
-// when. What lies under one prefix comes after another.
+// sweep sweeps the page after a key. It returns the key after which the next page begins and
+// when that is due. The prefixes are swept one after the other.
 func (s *Sweeper) sweep(ctx context.Context, after string) (next string, wait time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, pageTime)
 	defer cancel()
@@ -160,8 +159,8 @@ func (s *Sweeper) sweep(ctx context.Context, after string) (next string, wait ti
 	return "", s.cfg.Interval, nil
 }
 
-// sweepPage looks at a page of the objects under a prefix and gives the last key on
-// it; "" where there are no more.
+// sweepPage sweeps a page of the objects under a prefix and returns its last key, or "" on the
+// last page.
 func (s *Sweeper) sweepPage(
 	ctx context.Context, prefix, after string, sweep func(context.Context, []Object, time.Time) error,
 ) (next string, err error) {
@@ -175,8 +174,7 @@ func (s *Sweeper) sweepPage(
 	return page[len(page)-1].Key, nil
 }
 
-// sweepDigests deletes what is older than a time and made from sources that no
-// image has.
+// sweepDigests deletes variants that are older than before and of digests that no image uses.
 func (s *Sweeper) sweepDigests(ctx context.Context, page []Object, before time.Time) error {
 	unused, err := s.unused(ctx, digests(page, before))
 	if err != nil {
@@ -188,8 +186,8 @@ func (s *Sweeper) sweepDigests(ctx context.Context, page []Object, before time.T
 	})
 }
 
-// deleteEach deletes what a page has of a kind and nothing needs. remove also gives
-// the key that it has deleted.
+// deleteEach deletes the unneeded objects of one kind on a page. remove deletes one and returns
+// its key.
 func deleteEach[T any](
 	ctx context.Context, log *logrus.Logger, kind string, unneeded []T, remove func(T) (key string, err error),
 ) error {
@@ -199,26 +197,26 @@ func deleteEach[T any](
 		switch {
 		case ctx.Err() != nil:
 			return errors.Join(ctx.Err(), err)
-		case err != nil: // the others first; this one's turn comes again with the next search
-			log.WithError(err).WithFields(logrus.Fields{"kind": kind, "key": key}).Warn("object that nothing needs is not deleted")
+		case err != nil: // the next sweep tries again
+			log.WithError(err).WithFields(logrus.Fields{"kind": kind, "key": key}).Warn("Unused object could not be deleted")
 		default:
 			deleted++
 		}
 	}
 	if deleted > 0 {
-		log.WithFields(logrus.Fields{"kind": kind, "deleted": deleted}).Info("objects that nothing needs deleted")
+		log.WithFields(logrus.Fields{"kind": kind, "deleted": deleted}).Info("Unused objects deleted")
 	}
 	return nil
 }
 
-// digest names the objects that are made from one source of one product.
+// digest identifies the objects made from one source of one product.
 type digest struct {
 	ObjectKey uuid.UUID `db:"object_key"`
 	SHA256    string    `db:"sha256"`
 }
 
 // digests returns the digests of the page whose objects are all older than before. It
-// ignores keys that no worker stores under: they are not ours to delete.
+// ignores keys that no worker stores under.
 func digests(page []Object, before time.Time) []digest {
 	var found []digest
 	young := map[digest]bool{}
@@ -242,13 +240,12 @@ func digests(page []Object, before time.Time) []digest {
 	return old
 }
 
-// unused gives those that no image has at this moment. Whether that is still so
-// is found out under the lock that deleting takes.
+// unused returns the digests that no image uses now. The deletion checks again under its lock.
 func (s *Sweeper) unused(ctx context.Context, all []digest) ([]digest, error) {
 	return s.without(ctx, "unused objects", all, catalogue.UsesObjectsSQL)
 }
 
-// without gives the digests o for which no image meets a condition.
+// without returns the digests o for which no image meets the condition.
 func (s *Sweeper) without(ctx context.Context, doing string, all []digest, condition string) ([]digest, error) {
 	if len(all) == 0 {
 		return nil, nil

@@ -9,9 +9,9 @@ import (
 	"vitrine/imaging"
 )
 
-// sweepUploads deletes files that are older than a time and have no row: those that
-// came when theirs was gone already, or were restored without the database. Rows are
-// made before their file comes and never again, so that nothing can name them.
+// sweepUploads deletes uploaded files that are older than before and have no row: they arrived
+// after their row was deleted, or were restored without the database. A row is inserted before
+// its file arrives and never again, so nothing can refer to these files.
 func (s *Sweeper) sweepUploads(ctx context.Context, page []Object, before time.Time) error {
 	var old []string
 	for _, object := range page {
@@ -28,7 +28,7 @@ func (s *Sweeper) sweepUploads(ctx context.Context, page []Object, before time.T
 	})
 }
 
-// unknownUploads gives the keys that have no row, nor an image that names them.
+// unknownUploads returns the keys that have neither a row nor an image that refers to them.
 func (s *Sweeper) unknownUploads(ctx context.Context, keys []string) ([]string, error) {
 	if len(keys) == 0 {
 		return nil, nil

@@ -11,20 +11,19 @@ import (
 )
 
 const (
-	// firstLook and lastLook bound the time between two looks at the outbox.
+	// firstLook and lastLook bound the time between two reads of the outbox.
 	firstLook = 5 * time.Millisecond
 	lastLook  = 100 * time.Millisecond
-	// noticed is the age at which a waiting invalidation has been committed for
-	// longer than any cache's Lag: no replica reads from the cache any more. It
-	// includes the longest transaction, since a row is dated by its beginning.
+	// noticed is the age from which a waiting invalidation was committed longer ago than
+	// any cache's lag, so no replica reads from the cache any more. It includes the
+	// longest transaction, because a row's created_at is the start of its transaction.
 	noticed = postgres.OperationTimeout + 3*time.Second
 )
 
-// awaitInvalidation returns when no replica shows the product's old value any
-// more, after a write that could not tell the cache: as soon as a replica that can
-// reach the cache has done the recorded invalidation, and otherwise when the
-// cache's Lag is over. While the cache is down for all, only the first writes wait.
-// The end of ctx, which is that of the time for the whole write, is an error.
+// awaitInvalidation blocks until no replica returns the old value of the subject any more: until
+// a replica has carried out the recorded invalidation, or until lag has passed. While the
+// cache is unavailable to all replicas, only the first writes wait. It returns an error if ctx
+// ends, which bounds the whole write.
 func (s *Store) awaitInvalidation(ctx context.Context, id uuid.UUID, lag time.Duration) error {
 	end := time.NewTimer(lag)
 	defer end.Stop()
@@ -43,8 +42,8 @@ func (s *Store) awaitInvalidation(ctx context.Context, id uuid.UUID, lag time.Du
 	}
 }
 
-// awaitsInvalidation says that an invalidation of the product has not been done,
-// and that there is none so old that all replicas do without the cache.
+// awaitsInvalidation reports whether an invalidation of the subject waits and none is so old
+// that all replicas have stopped using the cache.
 func (s *Store) awaitsInvalidation(ctx context.Context, id uuid.UUID) (bool, error) {
 	const q = `
 		SELECT EXISTS (SELECT 1 FROM outbox WHERE kind = 'invalidate' AND subject = $1)
@@ -55,15 +54,14 @@ func (s *Store) awaitsInvalidation(ctx context.Context, id uuid.UUID) (bool, err
 	return waiting, err
 }
 
-// conclude tells the cache of a committed write. Without a token, the write's
-// invalidation is recorded already. Where the cache fails, an invalidation is
-// recorded, unless there is one, and waited for. An error says that the caller
-// must not acknowledge the write.
-func (o *Store) Conclude(
+// Conclude calls tell, which updates the cache after a committed write. If tell fails, Conclude
+// records the invalidation and waits for it. An empty token means that the write has recorded
+// it already. After an error the caller must not acknowledge the write.
+func (s *Store) Conclude(
 	ctx context.Context, invalidation Row, token string, lag time.Duration, tell func(context.Context) error,
 ) error {
-	// The write is done, so its caller's end must not keep it from being seen.
-	// The end of the time for it does; a crowd at the database does not.
+	// The write is committed, so canceling ctx must not keep others from seeing it. Only
+	// its deadline does. Patient waits for a connection even if many others wait.
 	detached := postgres.Patient(context.WithoutCancel(ctx))
 	if end, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
@@ -74,12 +72,12 @@ func (o *Store) Conclude(
 		return nil
 	}
 	if token != "" {
-		err := o.store.InTx(detached, "record invalidation", func(ctx context.Context, tx *sqlx.Tx) error {
+		err := s.store.InTx(detached, "record invalidation", func(ctx context.Context, tx *sqlx.Tx) error {
 			return Insert(ctx, tx, []Row{invalidation})
 		})
 		if err != nil {
 			return err
 		}
 	}
-	return o.awaitInvalidation(postgres.Patient(ctx), invalidation.Subject, lag)
+	return s.awaitInvalidation(postgres.Patient(ctx), invalidation.Subject, lag)
 }

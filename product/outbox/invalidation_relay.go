@@ -8,18 +8,17 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// Dropper removes keys from the cache, and says whether it can be reached.
+// Dropper removes keys from the cache. Check returns an error if the cache is unavailable.
 type Dropper interface {
 	Drop(ctx context.Context, key string) error
 	Check(ctx context.Context) error
 }
 
-// NewInvalidationRelay makes the relay that drops from the cache what was
-// written while the cache could not be reached.
+// NewInvalidationRelay returns the relay that drops values from the cache that were written
+// while the cache was unavailable.
 //
-// A replica that alone is cut off from the cache must not hold up the others: it
-// claims nothing while it cannot reach the cache, and what it has claimed at the
-// moment when it is cut off is due for them at once.
+// A replica that alone cannot reach the cache must not delay the others: it claims nothing
+// meanwhile, and rows that it had claimed are due for the others at once.
 func NewInvalidationRelay(outbox *Store, cache Dropper, wake <-chan struct{}, log *logrus.Logger) *Relay {
 	relay := NewRelay(outbox, KindInvalidate, 100, Each(func(ctx context.Context, row Claimed) error {
 		var p invalidationPayload

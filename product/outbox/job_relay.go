@@ -30,9 +30,9 @@ type Publisher interface {
 	Consumers(ctx context.Context) (int, error)
 }
 
-// minWaiting is how many jobs may always wait in the queue, ahead of an owner who has just
-// come. Workers take them from there while the relay fetches the next ones, which it does
-// when half are left.
+// minWaiting is the least number of jobs that may wait in the queue, ahead of a new owner's
+// first job. Workers take them while the relay fetches the next ones, which it does when half
+// are left.
 const minWaiting = 32
 
 // QueueTimeout bounds how long the broker may take to report the depth of the queue or
@@ -42,12 +42,12 @@ const QueueTimeout = 3 * time.Second
 // jobBatch is how many jobs are sent together at most.
 const jobBatch = 100
 
-// JobLimits bounds the image jobs that have left the outbox.
+// Limits bounds the image jobs that have left the outbox.
 type Limits struct {
 	// PerOwner is how many jobs of one owner are in flight at once: sent to the queue and
 	// not settled. First processing and reprocessing are counted separately.
 	PerOwner int
-	// Waiting is about how many jobs of all owners wait in the queue; at least 32. Twice
+	// Waiting is roughly how many jobs of all owners wait in the queue; at least 32. Twice
 	// the workers of a replica keep it busy.
 	Waiting int
 	// Reprocess is how many reprocessing jobs are in flight at once for each process
@@ -66,10 +66,11 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// NewJobRelay returns the relay that sends image jobs to the queue, by turns of their owners
-// and within limits; the backlog stays in the outbox. An owner's jobs of one priority go in the order in which they became due. Reprocessing jobs go while no image waits to
-// become ready and the queue is empty, or once they are overdue; those that a client asked
-// for go first.
+// NewJobRelay returns the relay that sends image jobs to the queue, within limits and in turns
+// of their owners; the backlog stays in the outbox. An owner's jobs of one priority are sent
+// in the order in which they became due. Reprocessing jobs are sent while no image waits for
+// its first processing and the queue is empty, or once they are overdue; those that a client
+// asked for are sent first.
 func NewJobRelay(outbox *Store, publisher Publisher, limits Limits, wake <-chan struct{}, log *logrus.Logger) *Relay {
 	relay := NewRelay(outbox, KindImageJob, jobBatch, func(ctx context.Context, rows []Claimed) []error {
 		return publishJobs(ctx, publisher, rows)
@@ -79,7 +80,7 @@ func NewJobRelay(outbox *Store, publisher Publisher, limits Limits, wake <-chan 
 	return relay
 }
 
-// jobClaimer chooses the jobs to be sent. It is for one relay.
+// jobClaimer claims the next jobs to send. One relay uses it, without concurrency.
 type jobClaimer struct {
 	outbox *Store
 	queue  Publisher
@@ -87,6 +88,7 @@ type jobClaimer struct {
 	after  int64 // owner whose turn was the last
 }
 
+// claim claims the jobs to send now, if any.
 func (c *jobClaimer) claim(ctx context.Context, claim uuid.UUID) ([]Claimed, prospect, error) {
 	// Most passes end here: they need neither the broker nor the turn.
 	due, err := c.outbox.queueDue(ctx, c.limits.Overdue)
@@ -130,6 +132,7 @@ func (c *jobClaimer) claimReprocess(ctx context.Context, claim uuid.UUID, priori
 	return rows, err
 }
 
+// take claims jobs and remembers whose turn was the last.
 func (c *jobClaimer) take(ctx context.Context, claim uuid.UUID, what jobClaim) ([]Claimed, prospect, error) {
 	what.after, what.limits = c.after, c.limits
 	jobs, err := c.outbox.claimJobs(ctx, claim, what)
@@ -180,11 +183,11 @@ func publishJobs(ctx context.Context, publisher Publisher, rows []Claimed) []err
 }
 
 // Free tells the job relay of this process that a job has left the queue or its worker, so
-// that the next one can be sent. Other processes need not know: each relay sends what is
-// next of all.
+// that the next one can be sent. One relay is enough, because each sends the jobs that are
+// next of all owners.
 func (s *Store) Free() {
 	select {
 	case s.freed <- struct{}{}:
-	default: // it was told and has not looked yet
+	default: // a signal is waiting already
 	}
 }

@@ -14,13 +14,13 @@ import (
 	"vitrine/product/postgres"
 )
 
-// Outbox is the table of what has to happen outside the database.
+// Store is the outbox table. All methods are safe for concurrent use.
 type Store struct {
 	store *postgres.DB
 	freed chan struct{} // tells the job relay that a job has left the queue, or its worker
 }
 
-// NewOutbox returns the outbox in a database.
+// New returns the outbox of a database.
 func New(store *postgres.DB) *Store { return &Store{store: store, freed: make(chan struct{}, 1)} }
 
 // Kind says what an outbox row asks for.
@@ -43,11 +43,11 @@ const (
 	PriorityRoutine Priority = 2 // reprocessing that nobody waits for
 )
 
-// OutboxChannel is the channel of notifications about new outbox rows. The payload is the
+// Channel is the PostgreSQL channel of notifications about due outbox rows. The payload is the
 // kind.
 const Channel = "vitrine_outbox"
 
-// outboxRow is a row to be written.
+// Row is an outbox row to insert.
 type Row struct {
 	Kind     Kind
 	Subject  uuid.UUID
@@ -61,34 +61,38 @@ type jobPayload struct {
 	Generation int64     `json:"generation"`
 }
 
+// DeletionPayload is the payload of [KindDeleteObjects]: either a digest or a single key.
 type DeletionPayload struct {
 	ObjectKey uuid.UUID `json:"object_key"`
 	SHA256    string    `json:"sha256"`
-	Begun     bool      `json:"begun,omitempty"` // and not known to have ended
-	// Key is of one object that nothing needs any more, such as an upload that
-	// nobody can name; it stands in the place of the others.
+	Begun     bool      `json:"begun,omitempty"` // a deletion has started and may not have ended
+	// Key is the key of a single object that nothing needs any more, such as an expired
+	// upload. The other fields are then unused.
 	Key string `json:"upload,omitempty"`
 }
 
 type invalidationPayload struct {
-	Key string `json:"key"` // of the cache
+	Key string `json:"key"` // cache key
 }
 
+// Job returns the row that sends a job for an image to the queue.
 func Job(image uuid.UUID, generation int64, priority Priority) Row {
 	return Row{Kind: KindImageJob, Subject: image, Payload: jobPayload{image, generation}, priority: priority}
 }
 
+// Deletion returns the row that deletes the objects of a digest.
 func Deletion(objectKey uuid.UUID, sha256 string) Row {
 	return Row{Kind: KindDeleteObjects, Subject: objectKey, Payload: DeletionPayload{ObjectKey: objectKey, SHA256: sha256}}
 }
 
-// invalidationRow drops a key from the cache. Its writer can wait for the invalidations of a subject.
+// Invalidation returns the row that drops a key from the cache. [Store.Conclude] can wait for
+// the invalidations of a subject.
 func Invalidation(subject uuid.UUID, key string) Row {
 	return Row{Kind: KindInvalidate, Subject: subject, Payload: invalidationPayload{Key: key}}
 }
 
-// insertOutbox writes rows and wakes the relays of those that are due. Image jobs that are due
-// join the queue of their owner at once, if their images exist.
+// Insert writes rows and wakes the relays of those that are due. Image jobs that are due join
+// the queue of their owner at once if their images exist.
 func Insert(ctx context.Context, tx *sqlx.Tx, rows []Row) error {
 	if len(rows) == 0 {
 		return nil
@@ -124,13 +128,13 @@ func Insert(ctx context.Context, tx *sqlx.Tx, rows []Row) error {
 	return nil
 }
 
-// Row is a claimed outbox row.
+// Claimed is an outbox row that a relay has claimed.
 type Claimed struct {
 	ID        int64           `db:"id"`
 	Subject   uuid.UUID       `db:"subject"`
 	Payload   json.RawMessage `db:"payload"`
 	RequestID string          `db:"request_id"`
-	Attempts  int             `db:"attempts"` // made before this one
+	Attempts  int             `db:"attempts"` // failed attempts before this one
 	Priority  Priority        `db:"priority"` // of an image job
 }
 
@@ -164,14 +168,14 @@ func (s *Store) finish(ctx context.Context, claim uuid.UUID, ids []int64) error 
 	})
 }
 
-// failure is a row that failed, or was not begun.
+// failure is a claimed row that failed or was not started.
 type failure struct {
 	ID    int64
 	count int // what it adds to the row's attempts
 	delay time.Duration
 }
 
-// release releases rows, to be repeated later.
+// release makes failed rows due again after their delays, if the claim still holds.
 func (s *Store) release(ctx context.Context, claim uuid.UUID, failures []failure) error {
 	ids, delays, counts := make([]int64, len(failures)), make([]int64, len(failures)), make([]int64, len(failures))
 	for i, f := range failures {
@@ -192,8 +196,8 @@ func (s *Store) release(ctx context.Context, claim uuid.UUID, failures []failure
 // unavailable when a product or an API key was written.
 func (s *Store) PendingInvalidations(ctx context.Context) (bool, error) {
 	const q = `SELECT EXISTS (SELECT 1 FROM outbox WHERE kind = 'invalidate')`
-	// The cache asks before it is trusted: from then on its keys are known, also while
-	// PostgreSQL is away.
+	// The cache calls this before it is first used, so its keys are known from then on,
+	// even while PostgreSQL is unavailable.
 	if _, err := s.store.InstallationID(ctx); err != nil {
 		return false, err
 	}
@@ -202,15 +206,15 @@ func (s *Store) PendingInvalidations(ctx context.Context) (bool, error) {
 	return pending, err
 }
 
-// OutboxStat is the backlog of one kind.
+// Stat is the backlog of one kind.
 type Stat struct {
 	Kind      string        // a Kind; image jobs of ready images are counted as image_reprocess
 	Rows      int64         // all, due or not
-	OldestDue time.Duration // how long the oldest of those that could be done now has been due
+	OldestDue time.Duration // how long the oldest due row has been due
 }
 
-// outboxStatKinds are the kinds that are counted.
-var outboxStatKinds = []string{string(KindImageJob), "image_reprocess", string(KindDeleteObjects), string(KindInvalidate)}
+// statKinds are the kinds that Stats counts.
+var statKinds = []string{string(KindImageJob), "image_reprocess", string(KindDeleteObjects), string(KindInvalidate)}
 
 // Stats returns the backlog of every kind, for metrics.
 func (s *Store) Stats(ctx context.Context) ([]Stat, error) {
@@ -224,8 +228,8 @@ func (s *Store) Stats(ctx context.Context) ([]Stat, error) {
 		Oldest int64  `db:"oldest"`
 	}
 	err := s.store.Select(ctx, "outbox stats", &rows, q)
-	stats := make([]Stat, 0, len(outboxStatKinds))
-	for _, kind := range outboxStatKinds {
+	stats := make([]Stat, 0, len(statKinds))
+	for _, kind := range statKinds {
 		stat := Stat{Kind: kind}
 		for _, r := range rows {
 			if r.Kind == kind {

@@ -70,7 +70,7 @@ func NewRelay(outbox *Store, kind Kind, batch int, handle RowHandler, wake <-cha
 	return r
 }
 
-// Run works until ctx ends, and then releases the rows that it had begun.
+// Run handles due rows until ctx ends, and then releases the rows that it has claimed.
 func (r *Relay) Run(ctx context.Context) error {
 	poll := time.NewTicker(postgres.PollInterval)
 	defer poll.Stop()
@@ -79,15 +79,15 @@ func (r *Relay) Run(ctx context.Context) error {
 		done, next, err := r.pass(ctx)
 		if err != nil && ctx.Err() == nil {
 			if failures == 0 {
-				r.log.WithError(err).Warn("Outbox relay is held up")
+				r.log.WithError(err).Warn("Outbox relay cannot continue")
 			}
 			failures++
 			postgres.Pause(ctx, postgres.Backoff(relayBackoff, maxRelayBackoff, failures))
 			continue
 		}
-		// Finding nothing to do says nothing: what failed may be waiting.
+		// An empty pass is no success: the failed rows may be waiting.
 		if failures > 0 && done > 0 {
-			r.log.WithField("passes", failures).Info("Outbox relay goes on")
+			r.log.WithField("passes", failures).Info("Outbox relay continues")
 			failures = 0
 		}
 		var freed <-chan struct{}
@@ -96,7 +96,7 @@ func (r *Relay) Run(ctx context.Context) error {
 			continue
 		case held:
 			freed = r.freed
-		case idle: // what ends makes nothing due
+		case idle: // jobs that end make no row due
 		}
 		select {
 		case <-ctx.Done():
@@ -125,7 +125,7 @@ func (r *Relay) pass(ctx context.Context) (n int, next prospect, err error) {
 		return 0, next, err
 	}
 	done, failed, err := r.sort(ctx, rows, r.call(ctx, rows))
-	// A batch that was handled has to be written down even while stopping.
+	// Record handled rows even while stopping.
 	settle := context.WithoutCancel(ctx)
 	if len(done) > 0 {
 		if err := r.outbox.finish(settle, claim, done); err != nil {
@@ -155,7 +155,7 @@ func (r *Relay) call(ctx context.Context, rows []Claimed) (errs []error) {
 	}()
 	errs = r.handle(ctx, rows)
 	if len(errs) != len(rows) {
-		return repeat(fmt.Errorf("handler gave %d results for %d rows", len(errs), len(rows)), len(rows))
+		return repeat(fmt.Errorf("handler returned %d results for %d rows", len(errs), len(rows)), len(rows))
 	}
 	return errs
 }
@@ -169,7 +169,7 @@ func (r *Relay) sort(ctx context.Context, rows []Claimed, errs []error) (done []
 			continue
 		}
 		last = err
-		f := again(ctx, rows[i], err)
+		f := retryOf(ctx, rows[i], err)
 		f.ID = rows[i].ID
 		if f.count > 0 {
 			r.log.WithFields(logrus.Fields{
@@ -181,15 +181,16 @@ func (r *Relay) sort(ctx context.Context, rows []Claimed, errs []error) (done []
 	return done, failed, last
 }
 
-// again returns when a failed row is repeated. A row that was not begun, or was given up
-// because the process stops, is due at once, for other replicas too.
-func again(ctx context.Context, row Claimed, err error) failure {
+// retryOf returns when a failed row is handled again. A row that was not started, or was
+// interrupted because the process stops, is due at once, for other replicas too.
+func retryOf(ctx context.Context, row Claimed, err error) failure {
 	if ctx.Err() != nil || errors.Is(err, errNotReached) {
 		return failure{}
 	}
 	return failure{count: 1, delay: postgres.Backoff(rowBackoff, maxRowBackoff, row.Attempts+1)}
 }
 
+// repeat returns n times err.
 func repeat(err error, n int) []error {
 	errs := make([]error, n)
 	for i := range errs {
@@ -198,9 +199,9 @@ func repeat(err error, n int) []error {
 	return errs
 }
 
-var errNotReached = errors.New("given up before its turn")
+var errNotReached = errors.New("row was not reached in time")
 
-// each returns a handler that calls do for each row. Rows that are not reached in time are
+// Each returns a handler that calls do for each row. Rows that are not reached in time are
 // released.
 func Each(do func(ctx context.Context, row Claimed) error) RowHandler {
 	return func(ctx context.Context, rows []Claimed) []error {

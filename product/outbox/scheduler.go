@@ -23,9 +23,9 @@ const (
 	// ownersWeighed is how many owners a claim compares at least. The turn goes to the
 	// one with the fewest jobs in flight.
 	ownersWeighed = 32
-	// turnHolder is how long a frozen process can keep the others from claiming, which is
-	// less than they wait for a lock.
-	turnHolder = postgres.LockTimeout / 2
+	// turnTime is how long a frozen process can keep the others from claiming. It is
+	// shorter than they wait for a lock.
+	turnTime = postgres.LockTimeout / 2
 )
 
 // dueJobs says which image jobs can be claimed.
@@ -36,7 +36,7 @@ type dueJobs struct {
 
 // queueDue puts image jobs that have become due into the queues of their owners, and
 // returns which jobs can be claimed. The queues hold due jobs only, so that they can be
-// walked without passing over others.
+// walked without skipping others.
 func (s *Store) queueDue(ctx context.Context, overdue time.Duration) (due dueJobs, err error) {
 	const look = `
 		SELECT (SELECT priority FROM outbox WHERE ` + inQueue + ` ORDER BY priority, owner LIMIT 1) AS priority,
@@ -109,38 +109,38 @@ const (
 )
 
 // claimQuery chooses jobs of one priority and takes them. It walks round the owners with a
-// queue, beginning after :after, skips those at their limit, and stops when it has seen
-// enough. From the queues it takes first what leaves an owner with the fewest jobs in
-// flight, then what comes first on the way round.
+// queue, starting after :after, skips those at their limit, and stops when it has seen
+// enough of them. It takes jobs first from the owner with the fewest jobs in flight, and among
+// equals in the order of the walk. permits is how many jobs may be sent now.
 const claimQuery = `
 	WITH RECURSIVE busy AS MATERIALIZED (` + inFlight + `
-	), room AS MATERIALIZED (
+	), permits AS MATERIALIZED (
 		SELECT cast(greatest(0, least(:batch, CASE WHEN :reprocess THEN :reprocess_limit - coalesce(sum(jobs), 0)
 			ELSE :waiting - greatest(:depth, coalesce(sum(lately), 0)) END)) AS integer) AS jobs FROM busy
 	), walk AS (
 		SELECT owner, owner AS first, 1 AS seen
 		FROM (SELECT coalesce(` + nextOwner + `, ` + firstOwner + `) AS owner
 			FROM (VALUES (cast(:after AS bigint))) AS w (owner) OFFSET 0) AS begin
-		WHERE owner IS NOT NULL AND (SELECT jobs FROM room) > 0
+		WHERE owner IS NOT NULL AND (SELECT jobs FROM permits) > 0
 		UNION ALL
 		SELECT next.owner, w.first,
 			w.seen + CASE WHEN EXISTS (SELECT 1 FROM busy WHERE busy.owner = next.owner AND jobs >= :per_owner) THEN 0 ELSE 1 END
 		FROM walk AS w CROSS JOIN LATERAL (SELECT coalesce(` + nextOwner + `, ` + firstOwner + `) AS owner OFFSET 0) AS next
-		WHERE next.owner <> w.first AND w.seen < (SELECT greatest(jobs, :weighed) FROM room)
+		WHERE next.owner <> w.first AND w.seen < (SELECT greatest(jobs, :weighed) FROM permits)
 	), queues AS MATERIALIZED (
 		SELECT walk.owner, walk.seen, coalesce(busy.jobs, 0) AS jobs
 		FROM walk LEFT JOIN busy USING (owner)
 		WHERE coalesce(busy.jobs, 0) < :per_owner
 	), chosen AS MATERIALIZED (
 		SELECT next.id, queues.owner, row_number() OVER (ORDER BY queues.jobs + next.place, queues.seen) AS turn
-		FROM queues CROSS JOIN room CROSS JOIN LATERAL (
+		FROM queues CROSS JOIN permits CROSS JOIN LATERAL (
 			SELECT id, row_number() OVER (ORDER BY available_at, id) AS place
 			FROM outbox WHERE priority = :priority AND owner = queues.owner AND ` + inQueue + `
 			ORDER BY available_at, id
-			LIMIT least(:per_owner - queues.jobs, room.jobs, 2 * room.jobs / (SELECT count(*) FROM queues) + 1)
+			LIMIT least(:per_owner - queues.jobs, permits.jobs, 2 * permits.jobs / (SELECT count(*) FROM queues) + 1)
 		) AS next
 		ORDER BY turn
-		LIMIT (SELECT jobs FROM room)
+		LIMIT (SELECT jobs FROM permits)
 	), taken AS (
 		UPDATE outbox SET claim = :claim, claimed_until = clock_timestamp() + :claim_time * interval '1 microsecond'
 		WHERE id = ANY (ARRAY (SELECT id FROM chosen)) AND (claimed_until IS NULL OR claimed_until < statement_timestamp())
@@ -155,13 +155,13 @@ const claimQuery = `
 	SELECT taken.id, taken.subject, taken.payload, taken.request_id, taken.attempts, taken.priority, chosen.owner
 	FROM taken JOIN chosen USING (id) ORDER BY chosen.turn`
 
-// claimedJob is a job that was claimed.
+// claimedJob is a claimed job and its owner.
 type claimedJob struct {
 	Claimed
 	Owner int64 `db:"owner"`
 }
 
-// jobClaim is what a claim of jobs goes by.
+// jobClaim has the parameters of a claim of jobs.
 type jobClaim struct {
 	priority  Priority
 	after     int64 // owner whose turn was the last
@@ -196,7 +196,7 @@ func takeTurn(ctx context.Context, tx *sqlx.Tx) error {
 	const q = `
 		SELECT set_config('idle_in_transaction_session_timeout', $1, true),
 			pg_advisory_xact_lock(hashtextextended('vitrine job relay ' || current_schema(), 0))`
-	_, err := tx.ExecContext(ctx, q, postgres.Millis(turnHolder))
+	_, err := tx.ExecContext(ctx, q, postgres.Millis(turnTime))
 	return err
 }
 

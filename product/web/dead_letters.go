@@ -90,7 +90,7 @@ func (a *api) letters(r *http.Request, filter deadletter.Filter) (product.Page, 
 		return product.Page{}, err
 	}
 	page := product.Page{Next: found.Next, HasMore: found.HasMore}
-	for _, l := range found.Letters {
+	for _, l := range found.Items {
 		item, err := json.Marshal(letterOf(l))
 		if err != nil {
 			return product.Page{}, fmt.Errorf("encode dead letter: %w", err)

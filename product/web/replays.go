@@ -84,7 +84,7 @@ func (a *api) getReplay(w http.ResponseWriter, r *http.Request) error {
 func sendReplay(w http.ResponseWriter, r *http.Request, status int, p deadletter.Replay, message string) error {
 	return sendJSON(w, r, status, replayBody{
 		ID: p.ID, State: p.State, Reason: p.Reason, Rate: p.Rate, Total: p.Total, Replayed: p.Replayed,
-		Selection: selectionBody{ID: p.Letter, Fingerprint: p.Fingerprint, All: p.Letter == nil && p.Fingerprint == nil},
+		Selection: selectionBody{ID: p.DeadLetter, Fingerprint: p.Fingerprint, All: p.DeadLetter == nil && p.Fingerprint == nil},
 		Skipped:   skippedBody{p.Unreadable, p.Changed, p.Gone, p.Broken},
 		Canary:    canaryBody{p.Canary, p.Canaries.Ready, p.Canaries.Failed, p.Canaries.Waiting},
 		CreatedAt: p.CreatedAt.UTC(), UpdatedAt: p.UpdatedAt.UTC(), FinishedAt: inUTC(p.FinishedAt),

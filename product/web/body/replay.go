@@ -11,7 +11,7 @@ func Replay(body []byte) (deadletter.ReplayRequest, error) {
 	q := deadletter.ReplayRequest{Rate: deadletter.DefaultReplayRate}
 	id, state := o.id("id")
 	if o.set("id", state) {
-		q.Letter = &id
+		q.DeadLetter = &id
 	}
 	fingerprint, state := o.text("fingerprint")
 	if o.set("fingerprint", state) {

@@ -19,27 +19,27 @@ import (
 const (
 	// maxPayload is how much of a message is kept, in bytes.
 	maxPayload = 64 << 10
-	// reasonRejected is what the broker calls the reason of a message that its worker
-	// rejects, as it does when the image has failed.
+	// reasonRejected is the broker's reason for a message that a worker rejected, as a
+	// worker does when the image has failed.
 	reasonRejected = "rejected"
-	// unreadable is the code of a message that is no job.
+	// unreadable is the code of a message that is not a valid job.
 	unreadable = "unreadable"
 )
 
-// fileFailure files the dead letter of an image that the transaction has marked as failed.
+// FileFailedImage files the dead letter of an image that the transaction has marked as failed.
 func FileFailedImage(ctx context.Context, tx *sqlx.Tx, job imaging.Job) error {
 	image, err := failedImage(ctx, tx, job)
 	if err != nil {
-		return fmt.Errorf("file dead letter: %w", err)
+		return fmt.Errorf("file failed image: %w", err)
 	}
 	body, err := job.Encode()
 	if err != nil {
-		return fmt.Errorf("file dead letter: %w", err)
+		return fmt.Errorf("file failed image: %w", err)
 	}
 	return insertDeadLetter(ctx, tx, &image, body, reasonRejected, job.RequestID)
 }
 
-// deadImage is the image that a dead letter is about.
+// deadImage has the columns of images that a dead letter copies.
 type deadImage struct {
 	ID         uuid.UUID      `db:"id"`
 	ProductID  int64          `db:"product_id"`
@@ -62,7 +62,7 @@ func failedImage(ctx context.Context, tx *sqlx.Tx, job imaging.Job) (deadImage, 
 	return image, err
 }
 
-// deadLetterRow is a row of dead_letters.
+// deadLetterRow has the columns of dead_letters that are inserted.
 type deadLetterRow struct {
 	ID            uuid.UUID     `db:"id"`
 	ImageID       uuid.NullUUID `db:"image_id"`
@@ -80,8 +80,8 @@ type deadLetterRow struct {
 	RequestID     string        `db:"request_id"`
 }
 
-// insertDeadLetter files a message; image is nil if the message could not be read. A dead
-// letter that is filed already stays as it is.
+// insertDeadLetter files a message; image is nil if the message could not be read. It does
+// nothing if the dead letter is filed already.
 func insertDeadLetter(ctx context.Context, tx *sqlx.Tx, image *deadImage, body []byte, reason, requestID string) error {
 	id, err := postgres.NewID()
 	if err != nil {

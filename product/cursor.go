@@ -96,8 +96,8 @@ func (q Filter) CursorAt(p ListPosition) string {
 
 var (
 	errBadPosition = &FieldError{"cursor", "invalid", "is not valid: pass next_cursor from the previous page"}
-	errOtherSort   = &FieldError{"cursor", "other_sort", "belongs to another sort: keep the sort or start without a cursor"}
-	errOtherFilter = &FieldError{"cursor", "other_filter", "belongs to another filter: keep the filter or start without a cursor"}
+	errOtherSort   = &FieldError{"cursor", "other_sort", "belongs to a different sort: keep the sort or start without a cursor"}
+	errOtherFilter = &FieldError{"cursor", "other_filter", "belongs to a different filter: keep the filter or start without a cursor"}
 )
 
 // Position returns the position in the filter's cursor, nil if the cursor is empty. The

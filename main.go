@@ -59,8 +59,8 @@ const (
 const usage = `usage: vitrine              run the service
        vitrine config        print the effective settings, secrets masked
        vitrine variables     print the table of all settings
-       vitrine reprocess     reprocess images whose sizes, formats or qualities are out of date; -all: every image
-       vitrine healthcheck   exit 0 if the service on this machine is alive
+       vitrine reprocess     reprocess images whose sizes, formats or quality are out of date; -all: every image
+       vitrine healthcheck   exit with status 0 if the service on this machine is alive
        vitrine version       print the version
 `
 
@@ -90,7 +90,7 @@ func command(ctx context.Context, args []string, stdout io.Writer) error {
 	memory := config.ContainerMemory()
 	cfg, err := config.Load(os.Environ(), ".env", memory)
 	if err != nil {
-		return fmt.Errorf("bad configuration:\n%w", err)
+		return fmt.Errorf("invalid configuration:\n%w", err)
 	}
 	switch flags.Arg(0) {
 	case "":
@@ -115,7 +115,7 @@ func command(ctx context.Context, args []string, stdout io.Writer) error {
 // twice.
 func reprocess(ctx context.Context, cfg config.Config, args []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("vitrine reprocess", flag.ContinueOnError)
-	all := flags.Bool("all", false, "every ready image: its source is asked whether it has changed")
+	all := flags.Bool("all", false, "reprocess every ready image, checking whether its source has changed")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -272,7 +272,7 @@ func (a *app) consume(jobs *job.Store, dead *deadletter.Service) {
 	}
 	a.broker.HandleDead(func(ctx context.Context, d queue.Delivery) queue.Verdict {
 		if err := dead.File(ctx, d.Body, d.Reason); err != nil { // it stays in the queue
-			a.log.WithError(err).WithField("message_id", d.MessageID).Warn("Dead letter not filed yet")
+			a.log.WithError(err).WithField("message_id", d.MessageID).Warn("Dead letter could not be filed, left in the queue")
 			return queue.Leave
 		}
 		return queue.Ack
@@ -406,7 +406,7 @@ func (a *app) stop() error {
 		ctx, cancel := context.WithTimeout(ctx, jobGrace)
 		defer cancel()
 		if err := a.broker.Drain(ctx); err != nil {
-			a.log.WithError(err).Warn("Jobs handed back")
+			a.log.WithError(err).Warn("Jobs did not finish in time, handed back")
 		}
 		return nil
 	})

@@ -176,7 +176,7 @@ func (cfg *Config) clientOption() (rueidis.ClientOption, error) {
 			u.Path = "" // the client would reject it as a database number
 		}
 		if opt, err = rueidis.ParseURL(u.String()); err != nil {
-			return opt, errors.New("cache: the Redis URL is not redis://[user:password@]host[:port][/database]")
+			return opt, errors.New("cache: the Redis URL must have the form redis://[user:password@]host[:port][/database]")
 		}
 	} else if cfg.Addr == "" {
 		return opt, errors.New("cache: set URL or Addr")

@@ -26,7 +26,7 @@ func newMetrics(reg prometheus.Registerer, trusted func() bool) (metrics, error)
 		return m, nil
 	}
 	gauge := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "vitrine_cache_trusted", Help: "1 while reads are answered from Redis.",
+		Name: "vitrine_cache_trusted", Help: "1 while reads are served from Redis, otherwise 0.",
 	}, func() float64 {
 		if trusted() {
 			return 1

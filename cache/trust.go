@@ -25,7 +25,7 @@ const (
 
 // Reasons why a Redis that responds is not trusted yet.
 var (
-	errRecent    = errors.New("it has been up for too short a time")
+	errRecent    = errors.New("the server started too recently")
 	errUnsettled = errors.New("invalidations are pending")
 )
 
@@ -254,7 +254,7 @@ func (c *Cache) logChange(first bool, last, err error) {
 		c.log.WithField("server", c.trust.now().server).Info("Cache is trusted")
 	case err == nil || !first && last != nil && errors.Is(reason(err), reason(last)):
 	case errors.Is(err, errRecent):
-		c.log.Info("Cache responds and is not trusted yet")
+		c.log.Info("Cache responds but is not trusted yet")
 	default:
 		c.log.WithError(err).Warn("Cache is not trusted")
 	}

@@ -40,7 +40,7 @@ func (c *Config) check(p *problems) {
 		p.add("RABBITMQ_URLS", checkURL(u, "amqp", "amqps"))
 	}
 	if !queueName.MatchString(c.QueuePrefix) {
-		p.add("QUEUE_PREFIX", errors.New("may contain only letters, digits, dots, dashes and underscores, at most 100 of them"))
+		p.add("QUEUE_PREFIX", errors.New("must be at most 100 letters, digits, dots, dashes and underscores"))
 	}
 	p.add("S3_ENDPOINT", checkURL(c.S3Endpoint, "http", "https"))
 	p.add("S3_PUBLIC_URL", checkURL(c.S3PublicURL, "http", "https"))

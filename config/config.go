@@ -41,24 +41,24 @@ type Config struct {
 	AdminAddr  string        `env:"ADMIN_ADDR" envDefault:"127.0.0.1:9090" help:"address of /metrics and /debug/pprof; off disables both"`
 	AdminToken string        `env:"ADMIN_TOKEN" secret:"true" help:"administrator's bearer token, at least 16 characters; empty means that the API has no authentication"`
 	AllowOpen  bool          `env:"ALLOW_OPEN" envDefault:"false" help:"listen beyond loopback even without ADMIN_TOKEN"`
-	DrainDelay time.Duration `env:"DRAIN_DELAY" envDefault:"1s" help:"time on SIGTERM between reporting not ready and closing the listener, so that load balancers notice, 0s to 5s"`
+	DrainDelay time.Duration `env:"DRAIN_DELAY" envDefault:"1s" help:"time on SIGTERM between reporting not ready and closing the listener, which lets load balancers notice, 0s to 5s"`
 	LogLevel   string        `env:"LOG_LEVEL" envDefault:"info" help:"error, warn, info or debug"`
 
 	RateLimit        int            `env:"RATE_LIMIT" envDefault:"1200" help:"requests per minute and API key, up to 1000000; 0 means no limit"`
 	RateLimitAddress int            `env:"RATE_LIMIT_ADDRESS" envDefault:"2400" help:"requests per minute and client address, up to 1000000; 0 means no limit"`
 	TrustedProxies   []netip.Prefix `env:"TRUSTED_PROXIES" help:"networks of trusted reverse proxies, comma-separated; only they may pass on a client's address"`
 	ProxyHeader      string         `env:"TRUSTED_PROXY_HEADER" envDefault:"X-Forwarded-For" help:"header in which trusted proxies pass the client's address: X-Forwarded-For or Forwarded"`
-	MaxRequests      int            `env:"MAX_REQUESTS" envDefault:"1000" help:"maximum number of concurrent requests in this process, 4 to 100000; others are answered 503"`
+	MaxRequests      int            `env:"MAX_REQUESTS" envDefault:"1000" help:"maximum number of concurrent requests in this process, 4 to 100000; further requests get a 503"`
 	EventStreams     int            `env:"EVENT_STREAMS" envDefault:"1000" help:"maximum number of concurrent event streams (GET /events) in this process, 1 to 100000"`
 
 	Workers     int   `env:"WORKERS" envDefault:"4" help:"concurrent image jobs, 0 to 256; 0 means that this process serves only the API"`
-	MaxAttempts int   `env:"IMAGE_MAX_ATTEMPTS" envDefault:"5" help:"attempts at an image before it is failed, 1 to 20"`
+	MaxAttempts int   `env:"IMAGE_MAX_ATTEMPTS" envDefault:"5" help:"attempts to process an image before it fails, 1 to 20"`
 	OwnerJobs   int   `env:"IMAGE_OWNER_INFLIGHT" envDefault:"100" help:"maximum number of one owner's images queued or in progress, 1 to 100000"`
 	MemBudget   Bytes `env:"IMAGE_MEMORY_BUDGET" envDefault:"256MiB" help:"memory for all images in progress together, at least 32MiB; the default is lowered to half of a smaller container's memory"`
 	MaxPixels   int   `env:"IMAGE_MAX_PIXELS" envDefault:"40000000" help:"maximum number of pixels of a source image"`
 	MaxSide     int   `env:"IMAGE_MAX_SIDE" envDefault:"12000" help:"maximum length in pixels of a source image's longer side, 1 to 65535"`
 
-	WebPSizes []string `env:"WEBP_SIZES" envDefault:"main,large" help:"sizes to make as WebP too once an image is ready: any of main, large and small, comma-separated; off for none"`
+	WebPSizes []string `env:"WEBP_SIZES" envDefault:"main,large" help:"sizes to make as WebP as well once an image is ready: any of main, large and small, comma-separated; off for none"`
 
 	Likeness        float64        `env:"IMAGE_QUALITY" envDefault:"0.965" help:"SSIM target of JPEGs against the resized image, 0.8 to 0.999; the JPEG quality, 70 to 90, is chosen to reach it"`
 	DecodeTimeout   time.Duration  `env:"IMAGE_DECODE_TIMEOUT" envDefault:"5s" help:"limit on the CPU time of decoding one image"`

@@ -31,7 +31,7 @@ func (f Format) Extension() string {
 }
 
 // errUnsupported is wrapped by the errors of Sniff.
-var errUnsupported = errors.New("not a JPEG, PNG, GIF or WebP picture")
+var errUnsupported = errors.New("not a JPEG, PNG, GIF or WebP image")
 
 // Sniff returns the format that the first bytes of a file show; 12 bytes are enough.
 // Neither its name nor its content type matters. The error says what the file looks

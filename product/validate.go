@@ -122,7 +122,7 @@ func (f *FieldErrors) source(field, s string) {
 		f.Add(field, "too_long", "must have at most %d bytes, has %d", maxSourceBytes, len(s))
 		return
 	case !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }):
-		f.Add(field, "invalid_characters", "must be valid UTF-8 without spaces and control characters")
+		f.Add(field, "invalid_characters", "must be valid UTF-8 without spaces or control characters")
 		return
 	}
 	if strings.HasPrefix(s, imaging.UploadScheme) {

@@ -11,7 +11,7 @@ var (
 	ErrUnavailable = errors.New("message broker is unavailable")
 	// ErrBlocked means that the broker accepts no messages at present because it is
 	// short of memory or disk. It wraps ErrUnavailable.
-	ErrBlocked = fmt.Errorf("%w: it has blocked publishing", ErrUnavailable)
+	ErrBlocked = fmt.Errorf("%w: the broker has blocked publishing", ErrUnavailable)
 	// ErrInvalidMessage means that a message can never be published.
 	ErrInvalidMessage = errors.New("message cannot be published")
 )
@@ -30,10 +30,10 @@ type Message = struct {
 
 func check(m Message) error {
 	if len(m.ID) > maxShortString {
-		return fmt.Errorf("%w: its id is longer than %d bytes", ErrInvalidMessage, maxShortString)
+		return fmt.Errorf("%w: the id is longer than %d bytes", ErrInvalidMessage, maxShortString)
 	}
 	if len(m.Body) > maxBody {
-		return fmt.Errorf("%w: its body is longer than %d bytes", ErrInvalidMessage, maxBody)
+		return fmt.Errorf("%w: the body is longer than %d bytes", ErrInvalidMessage, maxBody)
 	}
 	return nil
 }

@@ -78,7 +78,7 @@ func (h *Hosts) admit(ctx context.Context, source string, deferrals int) (done f
 	if leave == nil {
 		return nil, &imaging.Error{
 			Code: imaging.CodeSourceUnavailable, Stage: imaging.StageFetch, Transient: true, Ours: true, RetryAfter: wait,
-			Detail: fmt.Sprintf("%d other images are being downloaded from %s; this one waits for its turn", h.queues.limit, u.Hostname()),
+			Detail: fmt.Sprintf("%d other images are being downloaded from %s; this one waits its turn", h.queues.limit, u.Hostname()),
 		}
 	}
 	report, err := h.breaker(host).Allow()
@@ -91,7 +91,7 @@ func (h *Hosts) admit(ctx context.Context, source string, deferrals int) (done f
 	leave()
 	return nil, &imaging.Error{
 		Code: imaging.CodeSourceUnavailable, Stage: imaging.StageFetch, Transient: true, Ours: true, RetryAfter: HostPause,
-		Detail: fmt.Sprintf("%s keeps failing; the download is retried later", u.Hostname()), Err: err,
+		Detail: fmt.Sprintf("%s keeps failing; the download will be retried later", u.Hostname()), Err: err,
 	}
 }
 

@@ -41,7 +41,7 @@ func (d *decoder) decode(ctx context.Context, h header, take func(band image.Ima
 	defer func() {
 		d.left -= clock.used()
 		if v := recover(); v != nil {
-			img, err = nil, refuse(imaging.CodeCorruptImage, "the picture is damaged",
+			img, err = nil, refuse(imaging.CodeCorruptImage, "the image is damaged",
 				fmt.Errorf("decoder panicked: %v\n%s", v, debug.Stack()))
 		}
 	}()
@@ -62,7 +62,7 @@ func (d *decoder) decode(ctx context.Context, h header, take func(band image.Ima
 	case errors.Is(err, jpeg.ErrUnsupported):
 		return nil, err
 	case errors.Is(err, jpeg.ErrTooManyPasses):
-		return nil, refuse(imaging.CodeDecodeTimeout, fmt.Sprintf("the picture is stored in more than %d passes", maxPasses), err)
+		return nil, refuse(imaging.CodeDecodeTimeout, fmt.Sprintf("the image is stored in more than %d passes", maxPasses), err)
 	}
 	return nil, undecodable(err)
 }

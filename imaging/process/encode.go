@@ -164,5 +164,5 @@ func indexed(m *image.RGBA) *image.Paletted {
 // unwritable returns the failure of an encoder.
 func unwritable(err error) *imaging.Error {
 	return &imaging.Error{Code: imaging.CodeInternal, Stage: imaging.StageTransform, Transient: true,
-		Detail: "the picture could not be encoded", Err: err}
+		Detail: "the image could not be encoded", Err: err}
 }

@@ -38,12 +38,12 @@ func (l Limits) withDefaults() Limits {
 func (l Limits) check(width, height int) error {
 	switch {
 	case width <= 0 || height <= 0:
-		return refuse(imaging.CodeCorruptImage, fmt.Sprintf("the picture has %d x %d pixels", width, height), nil)
+		return refuse(imaging.CodeCorruptImage, fmt.Sprintf("the image has %d x %d pixels", width, height), nil)
 	case width > l.MaxSide || height > l.MaxSide:
-		return refuse(imaging.CodeImageTooLarge, fmt.Sprintf("the picture has %d x %d pixels; the limit is %d a side",
+		return refuse(imaging.CodeImageTooLarge, fmt.Sprintf("the image has %d x %d pixels; the limit is %d per side",
 			width, height, l.MaxSide), nil)
 	case int64(width)*int64(height) > l.MaxPixels:
-		return refuse(imaging.CodeImageTooLarge, fmt.Sprintf("the picture has %d x %d pixels; the limit is %d pixels in all",
+		return refuse(imaging.CodeImageTooLarge, fmt.Sprintf("the image has %d x %d pixels; the limit is %d pixels in total",
 			width, height, l.MaxPixels), nil)
 	}
 	return nil
@@ -83,7 +83,7 @@ func readHeader(src []byte) (header, error) {
 	case imaging.WebP:
 		head := readWebPHead(src)
 		if head.broken {
-			return header{}, refuse(imaging.CodeCorruptImage, "the picture is damaged or incomplete", nil)
+			return header{}, refuse(imaging.CodeCorruptImage, "the image is damaged or incomplete", nil)
 		}
 		if head.still != nil {
 			h.useStill(head)
@@ -137,7 +137,7 @@ func undecodable(err error) *imaging.Error {
 	var jpegFeature stdjpeg.UnsupportedError
 	var pngFeature png.UnsupportedError
 	if errors.As(err, &jpegFeature) || errors.As(err, &pngFeature) {
-		return refuse(imaging.CodeUnsupportedFormat, "the picture uses a rare feature of its format that is not supported", err)
+		return refuse(imaging.CodeUnsupportedFormat, "the image uses a rare feature of its format that is not supported", err)
 	}
-	return refuse(imaging.CodeCorruptImage, "the picture is damaged or incomplete", err)
+	return refuse(imaging.CodeCorruptImage, "the image is damaged or incomplete", err)
 }

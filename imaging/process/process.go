@@ -177,7 +177,7 @@ func (p *Processor) admit(ctx context.Context, d *decoder, h header) (*Processed
 	grant, err := p.work.Acquire(ctx, h.workBytes())
 	if errors.Is(err, memory.ErrNeverFits) {
 		return nil, refuse(imaging.CodeImageTooLarge, fmt.Sprintf(
-			"a picture of this kind with %d x %d pixels needs more memory than there is", h.width, h.height), err)
+			"an image of this kind with %d x %d pixels needs more memory than the budget allows", h.width, h.height), err)
 	}
 	if err != nil {
 		return nil, err

@@ -103,7 +103,7 @@ func (h header) place(img image.Image) (image.Image, error) {
 		return img, nil
 	}
 	if img.Bounds().Size() != h.still.at.Size() {
-		return nil, refuse(imaging.CodeCorruptImage, "the picture is damaged", nil)
+		return nil, refuse(imaging.CodeCorruptImage, "the image is damaged", nil)
 	}
 	switch m := img.(type) {
 	case *image.NRGBA:

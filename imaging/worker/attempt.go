@@ -74,7 +74,7 @@ type made struct {
 func (a *attempt) work(ctx context.Context) (*made, error) {
 	if a.claim.Attempt > a.worker.cfg.MaxAttempts {
 		return nil, &imaging.Error{Code: imaging.CodeWorkerCrashed, Stage: imaging.StageClaim,
-			Detail: fmt.Sprintf("%d attempts ended in a crash of the worker", a.worker.cfg.MaxAttempts)}
+			Detail: fmt.Sprintf("%d attempts ended with a crash of the worker", a.worker.cfg.MaxAttempts)}
 	}
 	if a.claim.Reprocess {
 		return a.reprocess(ctx)

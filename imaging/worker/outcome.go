@@ -87,7 +87,7 @@ func (a *attempt) report(o imaging.Outcome) {
 		log.WithField("retry_in_ms", o.RetryIn.Milliseconds()).Warn("Image job will be retried")
 	case a.claim.Reprocess:
 		a.countReprocessed("kept", o)
-		log.Warn("Reprocessing given up, image kept as it was")
+		log.Warn("Reprocessing failed, image left as it was")
 	default:
 		a.count("failed", o.Err.Code)
 		log.Warn("Image failed")

@@ -26,5 +26,5 @@ func guarded[T any](
 
 // internal returns the failure for a defect of this service. A further attempt may succeed.
 func internal(stage imaging.Stage, cause error) *imaging.Error {
-	return &imaging.Error{Code: imaging.CodeInternal, Stage: stage, Detail: "an internal error", Transient: true, Err: cause}
+	return &imaging.Error{Code: imaging.CodeInternal, Stage: stage, Detail: "internal error", Transient: true, Err: cause}
 }

@@ -49,7 +49,7 @@ func (a *attempt) reprocess(ctx context.Context) (*made, error) {
 	switch changed := src.SHA256 != a.claim.Was.SourceSHA256; {
 	case changed && a.claim.Reason == imaging.ReasonWebP:
 		// The client has not asked for the new picture, and an image has variants of one picture only.
-		return nil, &imaging.Error{Code: imaging.CodeSourceChanged, Stage: imaging.StageFetch, Detail: "the source is another picture now; the image was left as it is"}
+		return nil, &imaging.Error{Code: imaging.CodeSourceChanged, Stage: imaging.StageFetch, Detail: "the source is now a different image; the current variants were kept"}
 	case changed || need == imaging.Outdated:
 		return a.makeAll(ctx, src)
 	case need == imaging.UpToDate:

@@ -95,7 +95,7 @@ func (w *Worker) Handle(ctx context.Context, body []byte) Verdict {
 	claim, err := w.claim(ctx, log, job)
 	switch {
 	case errors.Is(err, imaging.ErrNothingToDo):
-		log.Debug("Image job dropped, nothing to do")
+		log.Debug("Image job dropped: nothing to do")
 		return Ack
 	case err != nil: // ctx has ended
 		return Leave

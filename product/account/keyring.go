@@ -183,7 +183,7 @@ func (s *Service) confirmKey(ctx context.Context, digest keyDigest, known []byte
 	}
 	same := bytes.Equal(record, known)
 	if !same {
-		s.log.Warn("Cached API key differs from the granted one")
+		s.log.Warn("Cached API key differs from the known one, dropped")
 		_ = s.cache.Drop(ctx, digest.cacheKey()) // the cache counts failures
 	}
 	if !old || same && !s.store.Reachable() {
@@ -208,7 +208,7 @@ func (s *Service) lookUpKey(ctx context.Context, digest keyDigest) ([]byte, erro
 	select {
 	case s.keys.lookups <- struct{}{}:
 	case <-limit.C:
-		return nil, fmt.Errorf("verify key: %w: too many look-ups of unknown keys", product.ErrUnavailable)
+		return nil, fmt.Errorf("verify key: %w: too many lookups of unknown keys", product.ErrUnavailable)
 	case <-ctx.Done():
 		return nil, postgres.Translate(ctx, "verify key", ctx.Err())
 	}

@@ -151,7 +151,7 @@ func checkEmail(f *product.FieldErrors, field, s string) {
 	case len(s) > maxEmailBytes:
 		f.Add(field, "too_long", "must have at most %d bytes, has %d", maxEmailBytes, len(s))
 	case !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }):
-		f.Add(field, "invalid_characters", "must be valid UTF-8 without spaces and control characters")
+		f.Add(field, "invalid_characters", "must be valid UTF-8 without spaces or control characters")
 	case local == "" || len(local) > 64 || domain == "" || strings.Contains(domain, "@"):
 		f.Add(field, "invalid_email", "must be an e-mail address like name@example.org")
 	}

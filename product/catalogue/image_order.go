@@ -88,7 +88,7 @@ func keepImage(ctx context.Context, tx *sqlx.Tx, once postgres.Idempotency, adde
 func imageSnapshotOf(answer []byte) (product.ImageSnapshot, error) {
 	var kept imageAnswer
 	if err := json.Unmarshal(answer, &kept); err != nil {
-		return product.ImageSnapshot{}, fmt.Errorf("decode kept image: %w", err)
+		return product.ImageSnapshot{}, fmt.Errorf("decode stored image: %w", err)
 	}
 	return product.ImageSnapshot{ID: kept.ID, Version: kept.Version, Data: kept.Image}, nil
 }

@@ -95,7 +95,7 @@ func snapshotOf(data []byte) (product.Snapshot, error) {
 		Version int64 `json:"version"`
 	}
 	if err := json.Unmarshal(data, &head); err != nil {
-		return product.Snapshot{}, fmt.Errorf("decode kept product: %w", err)
+		return product.Snapshot{}, fmt.Errorf("decode stored product: %w", err)
 	}
 	return product.Snapshot{ID: head.ID, Owner: head.UserID, Version: head.Version, Data: data}, nil
 }

@@ -76,7 +76,7 @@ func (s *Service) GetAtLeast(ctx context.Context, scope product.Scope, id int64,
 		}
 	}
 	if latest.Version < version {
-		return product.Snapshot{}, fmt.Errorf("product is at version %d, requested is %d: %w", latest.Version, version, ErrVersionNotReached)
+		return product.Snapshot{}, fmt.Errorf("product is at version %d, requested version is %d: %w", latest.Version, version, ErrVersionNotReached)
 	}
 	return latest, nil
 }

@@ -34,7 +34,7 @@ func NewReplayer(service *Service) *Replayer { return &Replayer{service: service
 
 // Run carries out steps that are due until ctx ends.
 func (r *Replayer) Run(ctx context.Context) error {
-	return postgres.Poll(ctx, replayInterval, r.service.log, "Replay of dead letters cannot continue", r.Step)
+	return postgres.Poll(ctx, replayInterval, r.service.log, "Replay of dead letters failed, retrying", r.Step)
 }
 
 // Step carries out one step of a replay that is due, and reports whether one was due.

@@ -12,9 +12,9 @@ var (
 	eventsTotal = prometheus.NewDesc("vitrine_events_total",
 		"Changes added to the event log by all replicas since it was created.", nil, nil)
 	eventInbox = prometheus.NewDesc("vitrine_event_inbox_rows",
-		"Changes that are not in the event log yet.", nil, nil)
+		"Changes not yet in the event log.", nil, nil)
 	eventInboxAge = prometheus.NewDesc("vitrine_event_inbox_oldest_seconds",
-		"Age of the oldest change that is not in the event log yet.", nil, nil)
+		"Age of the oldest change not yet in the event log.", nil, nil)
 	eventsBehind = prometheus.NewDesc("vitrine_events_behind",
 		"Events in the log that this process has not distributed yet; 0 while it has no subscribers.", nil, nil)
 )

@@ -91,7 +91,7 @@ func ReprocessAll(ctx context.Context, s *postgres.DB, version string, progress 
 				after.UUID, reprocessPage, version)
 		})
 		if pq.As(err, pqerror.UndefinedTable, pqerror.UndefinedColumn) != nil {
-			return fmt.Errorf("the schema is not up to date: start the service once, which updates it: %w", err)
+			return fmt.Errorf("the schema is not up to date; start the service once to update it: %w", err)
 		}
 		if err != nil {
 			return err

@@ -85,7 +85,7 @@ func NewSweeper(store *postgres.DB, jobs *job.Store, objects Objects, cfg SweepC
 // Run sweeps pages that are due until ctx ends.
 func (s *Sweeper) Run(ctx context.Context) error {
 	postgres.Pause(ctx, s.cfg.Delay/2+rand.N(s.cfg.Delay))
-	return postgres.Poll(ctx, sweepPoll/2+rand.N(sweepPoll), s.log, "Sweep of objects cannot continue", func(ctx context.Context) (bool, error) {
+	return postgres.Poll(ctx, sweepPoll/2+rand.N(sweepPoll), s.log, "Object sweep failed, retrying", func(ctx context.Context) (bool, error) {
 		did, err := s.Page(ctx)
 		if did {
 			postgres.Pause(ctx, sweepPause)

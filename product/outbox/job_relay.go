@@ -99,7 +99,7 @@ func (c *jobClaimer) claim(ctx context.Context, claim uuid.UUID) ([]Claimed, pro
 	defer cancel()
 	depth, err := c.queue.Depth(bounded)
 	if err != nil {
-		return nil, idle, fmt.Errorf("depth of the queue: %w", err)
+		return nil, idle, fmt.Errorf("read queue depth: %w", err)
 	}
 	if due.Overdue.Valid {
 		rows, err := c.claimReprocess(ctx, claim, Priority(due.Overdue.Int32), depth)
@@ -126,7 +126,7 @@ func (c *jobClaimer) claimReprocess(ctx context.Context, claim uuid.UUID, priori
 	defer cancel()
 	consumers, err := c.queue.Consumers(bounded)
 	if err != nil {
-		return nil, fmt.Errorf("consumers of the queue: %w", err)
+		return nil, fmt.Errorf("count queue consumers: %w", err)
 	}
 	rows, _, err := c.take(ctx, claim, jobClaim{priority: priority, depth: depth, reprocess: consumers * c.limits.Reprocess})
 	return rows, err

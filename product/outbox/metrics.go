@@ -10,17 +10,17 @@ import (
 
 var (
 	outboxRows = prometheus.NewDesc("vitrine_outbox_rows",
-		"Outbox rows, due or not.", []string{"kind"}, nil)
+		"Outbox rows, whether due or not.", []string{"kind"}, nil)
 	outboxAge = prometheus.NewDesc("vitrine_outbox_oldest_due_seconds",
 		"How long the oldest due outbox row has been waiting.", []string{"kind"}, nil)
 	ownersWaiting = prometheus.NewDesc("vitrine_image_owners_waiting",
-		"Owners of images that wait for their first processing, at most 10,000.", nil, nil)
+		"Owners with images waiting for first processing, counted up to 10,000.", nil, nil)
 	jobsInFlight = prometheus.NewDesc("vitrine_image_jobs_in_flight",
-		"Jobs of first processing that were sent to the queue and have not ended.", nil, nil)
+		"First-processing jobs that were sent to the queue and have not finished.", nil, nil)
 	jobsInFlightMost = prometheus.NewDesc("vitrine_image_jobs_in_flight_owner_max",
-		"Jobs of first processing in flight of the owner who has the most.", nil, nil)
+		"First-processing jobs in flight of the owner with the most.", nil, nil)
 	reprocessDue = prometheus.NewDesc("vitrine_image_reprocess_due",
-		"Ready images to be reprocessed, at most 10,000.", nil, nil)
+		"Ready images due for reprocessing, counted up to 10,000.", nil, nil)
 )
 
 // Collector returns the backlog of the outbox and the state of the connection pool as

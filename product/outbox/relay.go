@@ -79,7 +79,7 @@ func (r *Relay) Run(ctx context.Context) error {
 		done, next, err := r.pass(ctx)
 		if err != nil && ctx.Err() == nil {
 			if failures == 0 {
-				r.log.WithError(err).Warn("Outbox relay cannot continue")
+				r.log.WithError(err).Warn("Outbox relay failed, retrying")
 			}
 			failures++
 			postgres.Pause(ctx, postgres.Backoff(relayBackoff, maxRelayBackoff, failures))
@@ -87,7 +87,7 @@ func (r *Relay) Run(ctx context.Context) error {
 		}
 		// An empty pass is no success: the failed rows may be waiting.
 		if failures > 0 && done > 0 {
-			r.log.WithField("passes", failures).Info("Outbox relay continues")
+			r.log.WithField("passes", failures).Info("Outbox relay recovered")
 			failures = 0
 		}
 		var freed <-chan struct{}

@@ -54,7 +54,7 @@ func (a *api) createKey(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if len(r.Header.Values(header.IdempotencyKeyName)) > 0 {
-		return problem.OfHeader(header.IdempotencyKeyName, "not_supported", "is not supported here: the answer contains a secret, which is not stored")
+		return problem.OfHeader(header.IdempotencyKeyName, "not_supported", "is not supported here: the response contains a secret that is not stored")
 	}
 	input, err := readNewKey(w, r)
 	if err != nil {

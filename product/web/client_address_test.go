@@ -115,7 +115,7 @@ func TestForwardingHeadersOfStrangersAreIgnored(t *testing.T) {
 			t.Errorf("the client is %v", got)
 		}
 	}
-	if lines := s.logs.all(t, "A proxy that is not in TRUSTED_PROXIES forwards requests: all of its clients count as one"); len(lines) != 1 {
+	if lines := s.logs.all(t, "A proxy that is not in TRUSTED_PROXIES forwards requests; all of its clients share one rate limit"); len(lines) != 1 {
 		t.Errorf("%d log lines hint at a proxy that nobody has declared, want 1", len(lines))
 	}
 }

@@ -62,7 +62,7 @@ func (a *api) listDeadLetters(w http.ResponseWriter, r *http.Request) error {
 	filter.Limit, filter.Cursor = q.Limit(), q.Values["cursor"]
 	group, grouped := q.Values["group"]
 	if grouped && group != "cause" {
-		q.Fault("group", "invalid", "must be cause")
+		q.Fault("group", "invalid", `must be "cause"`)
 	}
 	if _, paged := q.Values["cursor"]; grouped && paged {
 		q.Fault("cursor", "not_applicable", "must not be combined with group")

@@ -53,7 +53,7 @@ func asProblem(ctx context.Context, err error) *problem.Error {
 	case errors.Is(err, product.ErrTooManyImages):
 		return problem.New("too_many_images", "the product has the maximum number of images; remove one first")
 	case errors.Is(err, product.ErrConflict):
-		return problem.New("conflict", "it already exists")
+		return problem.New("conflict", "the resource already exists")
 	case errors.Is(err, product.ErrPrecondition):
 		return problem.New("precondition_failed", "the product's version is not the one in If-Match; read the product again")
 	case errors.Is(err, catalogue.ErrVersionNotReached):
@@ -63,7 +63,7 @@ func asProblem(ctx context.Context, err error) *problem.Error {
 			"was used for a different request; use a new key for each request")
 	case errors.Is(err, product.ErrKeyInProgress):
 		return problem.OfHeader(header.IdempotencyKeyName, "idempotency_in_progress",
-			"belongs to a request that is still in progress; repeat this request to receive its answer").With("Retry-After", "1")
+			"belongs to a request that is still in progress; repeat this request to receive its response").With("Retry-After", "1")
 	}
 	if p = unexpected(ctx, err); errors.Is(err, product.ErrOverloaded) && ctx.Err() == nil {
 		p = admission.Overloaded(admission.ShedDatabase)

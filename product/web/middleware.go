@@ -116,10 +116,10 @@ func newObserver(log *logrus.Logger, clients *header.Clients, reg prometheus.Reg
 	o := &observer{
 		log: log, clients: clients,
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "vitrine_http_requests_total", Help: "HTTP requests answered, by method, route and class of status.",
+			Name: "vitrine_http_requests_total", Help: "HTTP requests served, by method, route and status class.",
 		}, labels),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "vitrine_http_request_duration_seconds", Help: "Time from a request's header to the end of its answer.",
+			Name: "vitrine_http_request_duration_seconds", Help: "Time from receiving a request's header to the end of its response.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, labels),
 	}

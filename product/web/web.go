@@ -115,7 +115,7 @@ func New(cfg Config, services Services, log *logrus.Logger, reg prometheus.Regis
 		router: chi.NewRouter(),
 		stop:   cfg.Stopping, heartbeat: positive(cfg.Heartbeat, defaultHeartbeat),
 		waiting: admission.NewPermits(positive(cfg.Waiting, defaultWaiting), reg,
-			"vitrine_http_waiting_requests", "Answers that are held back because of Prefer: wait."),
+			"vitrine_http_waiting_requests", "Responses held because of Prefer: wait."),
 		streams: admission.NewPermits(positive(cfg.EventStreams, defaultEventStreams), reg,
 			"vitrine_event_streams", "Open event streams."),
 		ended: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -125,7 +125,7 @@ func New(cfg Config, services Services, log *logrus.Logger, reg prometheus.Regis
 	a.uploads = uploads{
 		to: cfg.Uploads, timeout: positive(cfg.UploadTimeout, defaultUploadTimeout),
 		forms: admission.NewPermits(positive(cfg.UploadForms, defaultUploadForms), reg,
-			"vitrine_http_upload_forms", "Forms with a file that are being read."),
+			"vitrine_http_upload_forms", "Forms with a file being read."),
 	}
 	if reg != nil {
 		reg.MustRegister(a.ended)

@@ -49,7 +49,7 @@ type Conversion struct {
 	Note      string         // for the picture's owner
 }
 
-var errOtherSpace = errors.New("the colour profile is for another colour space than the picture's")
+var errOtherSpace = errors.New("the colour profile is for a different colour space than the image's")
 
 // Read reads the profile. If it cannot be used, the colours stay as they are.
 func (s *Source) Read(src []byte) Conversion {

@@ -76,7 +76,7 @@ func NewRateLimits(cfg Limits, clients *header.Clients, reg prometheus.Registere
 		limiter: newLimiter(limiterConfig{Counter: cfg.Counter, Prefix: cfg.Prefix + "limit:v1:", Window: cfg.Window}),
 		clients: clients, known: known,
 		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "vitrine_http_limited_total", Help: "Requests refused with a 429, by policy: address, key or failures.",
+			Name: "vitrine_http_limited_total", Help: "Requests rejected with a 429, by policy: address, key or failures.",
 		}, []string{"policy"}),
 	}
 	if reg != nil {

@@ -45,7 +45,7 @@ func NewRequests(cfg Limits, reg prometheus.Registerer) *Requests {
 	q := &Requests{
 		maxRequests: int64(cfg.MaxRequests), maxBodies: cfg.MaxBodies,
 		shed: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "vitrine_http_shed_total", Help: "Requests turned away with a 503, by the limit that was reached: requests, bodies, database, uploads or streams.",
+			Name: "vitrine_http_shed_total", Help: "Requests rejected with a 503, by the limit that was reached: requests, bodies, database, uploads or streams.",
 		}, []string{"reason"}),
 	}
 	if q.maxRequests <= 0 {
@@ -57,10 +57,10 @@ func NewRequests(cfg Limits, reg prometheus.Registerer) *Requests {
 	if reg != nil {
 		reg.MustRegister(q.shed,
 			prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-				Name: "vitrine_http_requests_in_flight", Help: "Requests in progress, probes not counted.",
+				Name: "vitrine_http_requests_in_flight", Help: "Requests in progress, excluding probes.",
 			}, func() float64 { return float64(q.requests.Load()) }),
 			prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-				Name: "vitrine_http_body_bytes", Help: "Bytes of the bodies of requests in progress.",
+				Name: "vitrine_http_body_bytes", Help: "Bytes reserved for the bodies of requests in progress.",
 			}, func() float64 { return float64(q.bodies.Load()) }))
 	}
 	return q

@@ -101,7 +101,7 @@ func (c *connections) opened(conn net.Conn) {
 	_ = oldest.Close() // the server reports it as closed later
 	c.evicted++
 	if time.Since(c.logged) >= evictionLog {
-		c.log.WithFields(logrus.Fields{"closed": c.evicted, "open": c.most}).Warn("Too many connections: closed those that waited longest")
+		c.log.WithFields(logrus.Fields{"closed": c.evicted, "open": c.most}).Warn("Too many connections, closed the longest waiting")
 		c.evicted, c.logged = 0, time.Now()
 	}
 }

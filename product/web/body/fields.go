@@ -212,7 +212,7 @@ func (o *object) integer(name string) (int, presence) {
 	}
 	n, err := strconv.ParseInt(string(value), 10, 32)
 	if err != nil {
-		o.Fault(name, "invalid_integer", "must be a whole number of 32 bits")
+		o.Fault(name, "invalid_integer", "must be a 32-bit whole number")
 		return 0, bad
 	}
 	return int(n), given
@@ -226,7 +226,7 @@ func (o *object) time(name string) (time.Time, presence) {
 	}
 	t, ok := ParseTime(text)
 	if !ok {
-		o.Fault(name, "invalid_time", "must be a time of RFC 3339 such as 2026-01-31T12:00:00Z")
+		o.Fault(name, "invalid_time", "must be an RFC 3339 time such as 2026-01-31T12:00:00Z")
 		return time.Time{}, bad
 	}
 	return t, given

@@ -151,7 +151,7 @@ func answerProblems(op, groups, headers *object) error {
 	for _, code := range expand(codes, groups) {
 		p, known := problem.KindOf(code)
 		if !known {
-			return fmt.Errorf("%s is in no table", code)
+			return fmt.Errorf("%s is not in any table", code)
 		}
 		byStatus[p.Status] = append(byStatus[p.Status], p)
 	}

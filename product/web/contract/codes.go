@@ -6,7 +6,7 @@ import (
 	"vitrine/product/web/problem"
 )
 
-// Code is a code in an answer, and its meaning.
+// Code is a code in a response, and its meaning.
 type Code struct {
 	Code    string
 	Meaning string
@@ -18,15 +18,15 @@ var Faults = []Code{
 	{"required", "The value is missing, null or empty."},
 	{"unknown_field", "The route has no such field; names are case-sensitive."},
 	{"duplicate_field", "The field is repeated."},
-	{"wrong_type", "The value has another JSON type than the field."},
+	{"wrong_type", "The value does not have the JSON type of the field."},
 	{"invalid", "The value is not allowed here."},
 	{"invalid_id", "The value is not a whole number from 1 to 9007199254740991."},
 	{"invalid_uuid", "The value is not a UUID in its usual form of 36 characters."},
 	{"invalid_url", "The value is not an absolute http or https URL, or contains a user name."},
 	{"invalid_email", "The value is not an e-mail address."},
-	{"invalid_integer", "The value is not a whole number of 32 bits, written without a fraction or exponent."},
+	{"invalid_integer", "The value is not a 32-bit whole number, written without a fraction or exponent."},
 	{"invalid_boolean", "The value is neither true nor false."},
-	{"invalid_time", "The value is not a time of RFC 3339, or its year is not between 1 and 9999."},
+	{"invalid_time", "The value is not a time in RFC 3339 format, or its year is not between 1 and 9999."},
 	{"invalid_limit", "The value is not a whole number from 1 to 100."},
 	{"invalid_characters", "The value contains control characters or spaces that are not allowed, or is not UTF-8."},
 	{"nul_character", "The value contains the character U+0000."},
@@ -37,15 +37,15 @@ var Faults = []Code{
 	{"unknown", "Nothing has this id."},
 	{"unknown_upload", "The user has no such upload."},
 	{"immutable", "The value cannot be changed."},
-	{"taken", "The value has to be unique and is in use."},
+	{"taken", "The value must be unique and is already in use."},
 	{"invalid_key", "A name in the object is empty, too long, or contains control characters."},
 	{"unsupported_format", "The file is not a JPEG, PNG, GIF or WebP image."},
 	{"invalid_event_id", "The value is not the id of an event."},
 	{"conflict", "The field cannot be combined with another field."},
 	{"exactly_one", "Exactly one of several fields, or a filter, is required."},
-	{"other_sort", "The cursor belongs to another sort."},
-	{"other_filter", "The cursor belongs to another filter."},
-	{"no_words", "The text has no word to search for."},
+	{"other_sort", "The cursor belongs to a list with a different sort."},
+	{"other_filter", "The cursor belongs to a list with a different filter."},
+	{"no_words", "The text contains no searchable word."},
 	{"not_applicable", "The parameter cannot be combined with another parameter."},
 	{"unknown_parameter", "The route has no such query parameter."},
 	{"repeated_parameter", "The query parameter is repeated."},
@@ -61,10 +61,10 @@ var Pictures = []Code{
 	{"host_not_found", "The host does not exist, or its name could not be resolved."},
 	{"connect_failed", "The connection was refused, reset or interrupted, or the certificate is not valid."},
 	{"fetch_timeout", "The download took too long."},
-	{"source_not_found", "The source answered 404 or 410."},
-	{"source_denied", "The source answered 401, 403 or a similar status."},
-	{"source_rejected", "The source answered something else that is not an image."},
-	{"source_unavailable", "The source answered 429 or 5xx, even after retries."},
+	{"source_not_found", "The source responded with 404 or 410."},
+	{"source_denied", "The source responded with 401, 403 or a similar status."},
+	{"source_rejected", "The source responded with something else that is not an image."},
+	{"source_unavailable", "The source responded with 429 or 5xx, even after retries."},
 	{"upload_not_found", "The upload does not exist."},
 	{"body_too_large", "The file is larger than the service accepts."},
 	{"unsupported_format", "The file is not a JPEG, PNG, GIF or WebP image, or is an animated WebP."},
@@ -72,8 +72,8 @@ var Pictures = []Code{
 	{"image_too_large", "The image has more pixels than the service accepts."},
 	{"decode_timeout", "Decoding the image took too long."},
 	{"source_changed", "The source is now a different image. This code occurs in the attempts of ready images only: reprocess the product to use the new image."},
-	{"store_unavailable", "The object store is unavailable; the image is retried until it returns."},
-	{"worker_crashed", "Every attempt crashed the process that made it."},
+	{"store_unavailable", "The object store is unavailable; the image is retried until the store is available again."},
+	{"worker_crashed", "Every attempt ended with a crash of its worker process."},
 	{"internal", "The service has a defect; its log has the details."},
 }
 

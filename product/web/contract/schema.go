@@ -133,7 +133,7 @@ func bounds(schema *object) string {
 	for _, bound := range []struct{ name, text string }{
 		{"minimum", "at least %s"}, {"maximum", "at most %s"}, {"multipleOf", "in steps of %s"},
 		{"minLength", "at least %s characters"}, {"maxLength", "at most %s characters"},
-		{"minItems", "at least %s elements"}, {"maxItems", "at most %s elements"}, {"default", "%s unless given"},
+		{"minItems", "at least %s elements"}, {"maxItems", "at most %s elements"}, {"default", "default: %s"},
 	} {
 		if v, there := schema.values[bound.name]; there {
 			parts = append(parts, fmt.Sprintf(bound.text, literal(v)))

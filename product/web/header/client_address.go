@@ -99,7 +99,7 @@ func (o *Clients) warn(peer netip.Addr, h http.Header) {
 	}
 	if o.warned.CompareAndSwap(false, true) {
 		o.log.WithField("peer", peer.String()).
-			Warn("A proxy that is not in TRUSTED_PROXIES forwards requests: all of its clients count as one")
+			Warn("A proxy that is not in TRUSTED_PROXIES forwards requests; all of its clients share one rate limit")
 	}
 }
 

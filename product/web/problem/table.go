@@ -7,18 +7,18 @@ type Kind struct {
 	Code    string
 	Status  int
 	Title   string // the same for every problem with this code (RFC 9457, section 3.1.3)
-	Meaning string // when it is answered
+	Meaning string // when it is returned
 	Remedy  string // what the client, or its author, should do
 	Detail  string // of an example
-	// Headers are those that every such answer has.
+	// Headers are those that every such response has.
 	Headers []string
 }
 
 // StatusClientClosed is what logs show for a request whose client disconnected;
-// nobody reads that answer. The number is nginx's.
+// nobody reads that response. The number is nginx's.
 const StatusClientClosed = 499
 
-// Kinds lists every code that an error answer can have, by status.
+// Kinds lists every code that an error response can have, by status.
 var Kinds = []Kind{
 	{
 		Code: "empty_body", Status: http.StatusBadRequest, Title: "Empty body",
@@ -65,13 +65,13 @@ var Kinds = []Kind{
 	{
 		Code: "invalid_entity_tag", Status: http.StatusBadRequest, Title: "Invalid If-Match header",
 		Meaning: "The header If-Match is neither `*` nor a list of entity tags. It is not ignored, because the write would then be unprotected.",
-		Remedy:  "Send the ETag of an earlier answer unchanged, including its quotes.",
+		Remedy:  "Send the ETag of an earlier response unchanged, including its quotes.",
 		Detail:  `the header If-Match must be * or a list of entity tags such as "7"`,
 	},
 	{
 		Code: "invalid_version", Status: http.StatusBadRequest, Title: "Invalid Min-Version header",
-		Meaning: "The header Min-Version is not a version as sent in Product-Version. It is not ignored, because the answer could then be older than the client expects.",
-		Remedy:  "Send the Product-Version of an earlier answer unchanged.",
+		Meaning: "The header Min-Version is not a version as sent in Product-Version. It is not ignored, because the response could then be older than the client expects.",
+		Remedy:  "Send the Product-Version of an earlier response unchanged.",
 		Detail:  "the header Min-Version must be a version as sent in Product-Version, such as 7",
 	},
 	{
@@ -82,15 +82,15 @@ var Kinds = []Kind{
 	},
 	{
 		Code: "malformed_form", Status: http.StatusBadRequest, Title: "Form without a boundary",
-		Meaning: "The Content-Type of a form does not name the boundary between its parts.",
+		Meaning: "The Content-Type of the form does not name the boundary between its parts.",
 		Remedy:  "Let the HTTP library build the form and its Content-Type; do not set the header by hand.",
 		Detail:  "Content-Type must name the boundary between the form's parts",
 	},
 	{
 		Code: "not_supported", Status: http.StatusBadRequest, Title: "Header not supported here",
-		Meaning: "The request has an Idempotency-Key. The answer contains a secret, which is not stored, so it could not be repeated.",
-		Remedy:  "Omit the header. If an answer is lost, list the API keys and revoke the one that was not received.",
-		Detail:  "the header Idempotency-Key is not supported here: the answer contains a secret, which is not stored",
+		Meaning: "The request has an Idempotency-Key. The response contains a secret that is not stored, so it could not be repeated.",
+		Remedy:  "Omit the header. If a response is lost, list the API keys and revoke the one that was not received.",
+		Detail:  "the header Idempotency-Key is not supported here: the response contains a secret that is not stored",
 	},
 	{
 		Code: "invalid_idempotency_key", Status: http.StatusBadRequest, Title: "Invalid idempotency key",
@@ -107,12 +107,12 @@ var Kinds = []Kind{
 	{
 		Code: "invalid_token", Status: http.StatusUnauthorized, Title: "Invalid credentials",
 		Meaning: "The bearer token is unknown, expired or revoked.",
-		Remedy:  "Check the token for missing or additional characters, and that it belongs to this installation.",
+		Remedy:  "Check that the token has no missing or additional characters and belongs to this installation.",
 		Detail:  "the bearer token is not valid", Headers: []string{"WWW-Authenticate"},
 	},
 	{
 		Code: "read_only_key", Status: http.StatusForbidden, Title: "Read-only API key",
-		Meaning: "The request would change something or manages API keys, and its own API key is read-only.",
+		Meaning: "The request changes something or manages API keys, but its API key is read-only.",
 		Remedy:  "Use a key that is not read-only.",
 		Detail:  "this API key is read-only",
 	},
@@ -125,13 +125,13 @@ var Kinds = []Kind{
 	{
 		Code: "variant_not_found", Status: http.StatusNotFound, Title: "No such variant",
 		Meaning: "The image exists, but it is not ready, or it was processed before this size was introduced.",
-		Remedy:  "Wait until the image is ready; `Prefer: wait=30` on the product helps. Reprocess the product to make a missing size.",
+		Remedy:  "Wait until the image is ready; `Prefer: wait=30` on the product helps. Reprocess the product to create a missing size.",
 		Detail:  "the image is not ready in this size",
 	},
 	{
 		Code: "not_found", Status: http.StatusNotFound, Title: "Not found",
 		Meaning: "Nothing has the id in the path: it never existed, was deleted, is not a valid id, or belongs to another user.",
-		Remedy:  "Use ids from answers of this API.",
+		Remedy:  "Use ids from responses of this API.",
 		Detail:  "nothing has this id",
 	},
 	{
@@ -143,26 +143,26 @@ var Kinds = []Kind{
 	{
 		Code: "method_not_allowed", Status: http.StatusMethodNotAllowed, Title: "Method not allowed",
 		Meaning: "The path has a route, but not for the method of the request.",
-		Remedy:  "Use one of the methods listed in the header Allow.",
+		Remedy:  "Use one of the methods listed in the Allow header.",
 		Detail:  "this path accepts GET, HEAD, POST", Headers: []string{"Allow"},
 	},
 	{
 		Code: "request_timeout", Status: http.StatusRequestTimeout, Title: "Body not received in time",
-		Meaning: "The whole request has to arrive within ten seconds and did not. Nothing was changed.",
-		Remedy:  "Send it again. If this happens often, the network in between is slow or loses packets.",
+		Meaning: "The whole request did not arrive within ten seconds. Nothing was changed.",
+		Remedy:  "Send the request again. If this happens often, the network in between is slow or loses packets.",
 		Detail:  "the body did not arrive in time", Headers: []string{"Connection"},
 	},
 	{
 		Code: "conflict", Status: http.StatusConflict, Title: "Already exists",
-		Meaning: "A value that has to be unique is taken, such as the e-mail address of a user.",
-		Remedy:  "Use the existing resource, or another value for the field listed in `errors`.",
+		Meaning: "A value that must be unique is already in use, such as the e-mail address of a user.",
+		Remedy:  "Use the existing resource, or choose another value for the field listed in `errors`.",
 		Detail:  "another user has this e-mail address",
 	},
 	{
 		Code: "idempotency_in_progress", Status: http.StatusConflict, Title: "First request still in progress",
-		Meaning: "An earlier request with the same Idempotency-Key has not been answered yet.",
-		Remedy:  "Wait for Retry-After and send the same request with the same key again: it receives the answer to the first one.",
-		Detail:  "the header Idempotency-Key belongs to a request that is still in progress; repeat this request to receive its answer", Headers: []string{"Retry-After"},
+		Meaning: "An earlier request with the same Idempotency-Key is still in progress.",
+		Remedy:  "Wait for Retry-After and send the same request with the same key again: it receives the response to the first one.",
+		Detail:  "the header Idempotency-Key belongs to a request that is still in progress; repeat this request to receive its response", Headers: []string{"Retry-After"},
 	},
 	{
 		Code: "image_not_failed", Status: http.StatusConflict, Title: "Image has not failed",
@@ -179,7 +179,7 @@ var Kinds = []Kind{
 	{
 		Code: "too_many_keys", Status: http.StatusConflict, Title: "Too many API keys",
 		Meaning: "The user already has 10 valid API keys, the maximum.",
-		Remedy:  "Revoke a key that is no longer needed; last_used_at helps to find it.",
+		Remedy:  "Revoke a key that is no longer needed; last_used_at helps you find it.",
 		Detail:  "the user has the maximum number of valid API keys; revoke one first",
 	},
 	{
@@ -191,13 +191,13 @@ var Kinds = []Kind{
 	{
 		Code: "version_not_reached", Status: http.StatusPreconditionFailed, Title: "Version not reached",
 		Meaning: "The product has not reached the version in Min-Version.",
-		Remedy:  "Use versions from the Product-Version header of answers about this product.",
+		Remedy:  "Use versions from the Product-Version header of responses about this product.",
 		Detail:  "the header Min-Version is higher than the product's version",
 	},
 	{
 		Code: "body_too_large", Status: http.StatusRequestEntityTooLarge, Title: "Body too large",
 		Meaning: "The body is larger than 1 MiB, or a form has too much data besides its file.",
-		Remedy:  "Send less: the largest valid body has a tenth of that. Images are sent as URLs, or as a file in a form.",
+		Remedy:  "Send less: the largest valid body is a tenth of that size. Images are sent as URLs, or as a file in a form.",
 		Detail:  "the body must not be larger than 1048576 bytes", Headers: []string{"Connection"},
 	},
 	{
@@ -208,8 +208,8 @@ var Kinds = []Kind{
 	},
 	{
 		Code: "unsupported_media_type", Status: http.StatusUnsupportedMediaType, Title: "Unsupported media type",
-		Meaning: "Content-Type is missing or is not one that the route accepts, or its charset is not UTF-8. A missing Content-Type is refused because web pages can send such requests to any address without asking it first.",
-		Remedy:  "Set Content-Type to a type listed in the answer's header Accept.",
+		Meaning: "Content-Type is missing or is not one that the route accepts, or its charset is not UTF-8. A missing Content-Type is refused because web pages can send such requests to any address without a preflight.",
+		Remedy:  "Set Content-Type to a type listed in the response's Accept header.",
 		Detail:  "the body must be application/json in UTF-8; set Content-Type", Headers: []string{"Accept"},
 	},
 	{
@@ -221,7 +221,7 @@ var Kinds = []Kind{
 	{
 		Code: "validation_failed", Status: http.StatusUnprocessableEntity, Title: "Invalid fields",
 		Meaning: "The body is valid JSON, but some of its fields are missing, unknown, of the wrong type, or have values that are not allowed. Nothing was changed.",
-		Remedy:  "Correct the fields listed in `errors`, which has all of them.",
+		Remedy:  "Correct the fields listed in `errors`.",
 		Detail:  "the body has invalid fields; see errors",
 	},
 	{
@@ -232,20 +232,20 @@ var Kinds = []Kind{
 	},
 	{
 		Code: "rate_limited", Status: http.StatusTooManyRequests, Title: "Too many requests",
-		Meaning: "The API key or the client's address has used up its requests, or its answers of 401, for the current minute. Nothing was changed.",
-		Remedy:  "Wait for Retry-After. The header RateLimit of every answer says how many requests are left.",
+		Meaning: "The API key or the client's address has used up its quota of requests, or of failed authentications, for the current minute. Nothing was changed.",
+		Remedy:  "Wait for Retry-After. The RateLimit header of every response says how many requests are left.",
 		Detail:  "too many requests with this API key: 1200 per 60 seconds are allowed; retry in 1 seconds", Headers: []string{"Retry-After"},
 	},
 	{
 		Code: "too_many_headers", Status: http.StatusRequestHeaderFieldsTooLarge, Title: "Too many header lines",
 		Meaning: "The request has more than 100 header lines.",
-		Remedy:  "Send fewer; fewer than twenty are usual. A header larger than 32 KiB is answered with 431 too, without a body.",
+		Remedy:  "Send fewer header lines; requests rarely have more than twenty. A request header larger than 32 KiB also gets a 431, without a body.",
 		Detail:  "a request must not have more than 100 header lines",
 	},
 	{
 		Code: "client_closed_request", Status: StatusClientClosed, Title: "Client closed the connection",
-		Meaning: "The client disconnected before it was answered. This code appears in logs only.",
-		Remedy:  "Let the client wait longer. A write may have been done: repeat it with its Idempotency-Key.",
+		Meaning: "The client disconnected before the response was sent. This code appears in logs only.",
+		Remedy:  "Increase the client's timeout. A write may have been done: repeat it with its Idempotency-Key.",
 		Detail:  "the client closed the connection",
 	},
 	{
@@ -256,32 +256,32 @@ var Kinds = []Kind{
 	},
 	{
 		Code: "timeout", Status: http.StatusServiceUnavailable, Title: "Request timed out",
-		Meaning: "The request was not finished within its ten seconds. A write may or may not have been done.",
-		Remedy:  "Wait for Retry-After and send it again, a write with its Idempotency-Key.",
+		Meaning: "The request was not completed within ten seconds. A write may or may not have been done.",
+		Remedy:  "Wait for Retry-After and send the request again; for a write, use the same Idempotency-Key.",
 		Detail:  "the request timed out; a write may have been done", Headers: []string{"Retry-After"},
 	},
 	{
 		Code: "unavailable", Status: http.StatusServiceUnavailable, Title: "Database unavailable",
 		Meaning: "The service cannot reach its database. A write may or may not have been done.",
-		Remedy:  "Wait for Retry-After and send it again, a write with its Idempotency-Key.",
+		Remedy:  "Wait for Retry-After and send the request again; for a write, use the same Idempotency-Key.",
 		Detail:  "the service cannot reach its database; retry later", Headers: []string{"Retry-After"},
 	},
 	{
 		Code: "overloaded", Status: http.StatusServiceUnavailable, Title: "Service overloaded",
 		Meaning: "The process has reached its limit of concurrent requests, of memory for bodies, or of calls waiting for the database. Nothing was changed.",
-		Remedy:  "Wait for Retry-After and send the request again, with growing delays.",
+		Remedy:  "Wait for Retry-After and send the request again, with increasing delays.",
 		Detail:  "the service is overloaded; nothing was changed, retry later", Headers: []string{"Retry-After"},
 	},
 	{
 		Code: "object_store_unavailable", Status: http.StatusServiceUnavailable, Title: "Object store unavailable",
 		Meaning: "The service cannot reach the object store that keeps the files. Nothing was added.",
-		Remedy:  "Wait for Retry-After and send it again, a write with its Idempotency-Key.",
+		Remedy:  "Wait for Retry-After and send the request again; for a write, use the same Idempotency-Key.",
 		Detail:  "the service cannot reach its object store; retry later", Headers: []string{"Retry-After"},
 	},
 	{
 		Code: "stopping", Status: http.StatusServiceUnavailable, Title: "Process is stopping",
 		Meaning: "The process that received the request for an event stream is shutting down.",
-		Remedy:  "Connect again with the id of the last event; another process answers, and no event is lost.",
+		Remedy:  "Connect again with the id of the last event; another process takes over, and no event is lost.",
 		Detail:  "this process is shutting down; connect again", Headers: []string{"Retry-After"},
 	},
 	{

@@ -98,7 +98,7 @@ func Parse(raw string, known []string) *Parameters {
 		if !slices.Contains(known, name) {
 			detail := "is not a known parameter; use " + strings.Join(known, ", ")
 			if len(known) == 0 {
-				detail = "is not a known parameter; this route has none"
+				detail = "is not a known parameter; this route takes none"
 			}
 			q.Fault(name, "unknown_parameter", detail)
 			continue
@@ -196,7 +196,7 @@ func (q *Parameters) Time(name string) *time.Time {
 	}
 	t, valid := body.ParseTime(text)
 	if !valid {
-		q.Fault(name, "invalid_time", "must be a time of RFC 3339 such as 2026-01-31T12:00:00Z; encode + as %2B")
+		q.Fault(name, "invalid_time", "must be an RFC 3339 time such as 2026-01-31T12:00:00Z; encode + as %2B")
 		return nil
 	}
 	return &t

@@ -18,7 +18,7 @@ WITH_SERVERS := set -a; eval "$$(deploy/local env)"; set +a;
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-run: up build ## start everything, process demo pictures, keep serving
+run: up build ## start everything, process demo images, keep serving
 	@$(WITH_SERVERS) exec $(BIN)/demo $(BIN)/vitrine
 
 test: up ## run every test against real servers, with the race detector except for pixel code
@@ -36,7 +36,7 @@ chaos: ## inject 64 faults under load in about 10 minutes; FULL=1 for every faul
 freshness: ## count stale reads after PAIRS=1000000 writes through another replica
 	@go run ./bench/freshness $(if $(PAIRS),-pairs $(PAIRS))
 
-bench-images: ## compare the picture pipeline with x/image and libvips; DIR=folder adds your pictures
+bench-images: ## compare the image pipeline with x/image and libvips; DIR=folder adds your images
 	@go run ./bench/images -dir "$(DIR)"
 
 fuzz: up ## run every fuzz target for FUZZTIME=1m; TARGET=process.FuzzPNG selects one
@@ -62,7 +62,7 @@ build: ## build the service and the demo into .local/bin
 	@CGO_ENABLED=0 go build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN)/vitrine .
 	@CGO_ENABLED=0 go build -o $(BIN)/demo ./deploy/demo
 
-up: ## start PostgreSQL, Redis, RabbitMQ and MinIO, install what is missing
+up: ## install what is missing, start PostgreSQL, Redis, RabbitMQ and MinIO
 	@deploy/local up
 
 down: ## stop the servers, keep their data

@@ -1,5 +1,5 @@
 // Package catalogue creates, reads, lists, changes and deletes products and their images.
-// [Service.Write] is the one way in which a product changes.
+// [Service.Write] is the only way to change a product.
 //
 // It imports product, postgres, outbox, event, upload and imaging, and no other package of
 // the project. Begin with service.go; then follow a request: product_create.go,

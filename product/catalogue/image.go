@@ -34,8 +34,8 @@ type ImageRow struct {
 	Variants       Variants       `db:"variants"`
 }
 
-// ImageColumns and QualifiedImageColumns select the columns of an [ImageRow]. The attempts of
-// a ready image are those that it took to become ready.
+// ImageColumns and QualifiedImageColumns select the columns of an [ImageRow]. The
+// attempts of a ready image are the number that it took to become ready.
 const (
 	ImageColumns = `id, position, source, alt, focal_x, focal_y, status,
 		CASE WHEN status = 'ready' THEN ready_attempts ELSE attempts END AS attempts,

@@ -30,7 +30,7 @@ const (
 	// without a valid lease has to be reprocessed. These are the waiting reasons and the
 	// reason of an attempt whose lease has expired.
 	DueReasonsSQL = ` array_remove(array_append(array_remove(reprocess, reprocessing), reprocessing), NULL) `
-	// MostUrgentReasonSQL is the due reason to begin with, or null if no reason is due.
+	// MostUrgentReasonSQL is the due reason to handle first, or null if no reason is due.
 	MostUrgentReasonSQL = ` (SELECT reason FROM unnest(` + DueReasonsSQL + `) AS reason
 		ORDER BY array_position(ARRAY['focal', 'reprocess', 'pipeline', 'webp'], reason) LIMIT 1) `
 	// JobPrioritySQL is the priority of an image's next job, as [PriorityOf] computes it.
@@ -47,9 +47,9 @@ func (e *Edit) Enqueue(image uuid.UUID, generation int64, priority outbox.Priori
 // main query can read asked (the images) and notified.
 //
 // A reason that is due already is not added twice. The reason of an attempt in progress
-// is added again, because the attempt may have read old data. A job that waits in the outbox
-// becomes as urgent as the new one. An image with a lease gets its job when the attempt is
-// settled.
+// is added again, because the attempt may have read old data. A job waiting in the outbox
+// becomes as urgent as the new one. An image with a lease gets its job when the attempt
+// is settled.
 const ReprocessSQL = `,
 	asked AS (
 		UPDATE images SET reprocess = array_append(reprocess, $1), request_id = $3, sent = false,

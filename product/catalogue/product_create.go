@@ -12,9 +12,9 @@ import (
 	"vitrine/product/postgres"
 )
 
-// Create stores a product with its images, which are pending then. The request may be
-// repeated: replayed reports that the product is the one that the first request with the
-// key made, as it was then.
+// Create stores a product with its images, which are pending at first. The request may be
+// repeated: replayed reports whether the first request with the key created the product,
+// which is returned as it was then.
 //
 // Errors: [*product.ValidationError], [product.ErrKeyReused], [product.ErrKeyInProgress].
 // After [product.ErrUnavailable], or if ctx ends, the product may or may not exist; repeat

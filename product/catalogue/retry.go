@@ -13,13 +13,13 @@ import (
 	"vitrine/product/outbox"
 )
 
-// ErrNotFailed means that an image cannot be retried because it is not failed. It wraps
+// ErrNotFailed means that an image cannot be retried because it has not failed. It wraps
 // [product.ErrConflict].
 var ErrNotFailed = fmt.Errorf("image has not failed: %w", product.ErrConflict)
 
-// RetryImage starts the processing of a failed image again, with all its attempts, and returns
-// the product. Errors: [product.ErrNotFound] if the product or the image does not exist,
-// [ErrNotFailed], [product.ErrPrecondition].
+// RetryImage starts processing a failed image again, with its full number of attempts,
+// and returns the product. Errors: [product.ErrNotFound] if the product or the image does
+// not exist, [ErrNotFailed], [product.ErrPrecondition].
 func (s *Service) RetryImage(ctx context.Context, scope product.Scope, id int64, image uuid.UUID, pre product.Precondition) (product.Snapshot, error) {
 	return s.Write(ctx, scope, id, "retry image", func(ctx context.Context, e *Edit) error {
 		if !e.Has(image) {
@@ -39,10 +39,10 @@ func (e *Edit) Has(image uuid.UUID) bool { return e.Image(image) != nil }
 // AnyGeneration makes [Edit.Retry] accept an image of any generation.
 const AnyGeneration = 0
 
-// Retry starts the processing of a failed image of the product again and returns its new
-// generation. Workers drop jobs of earlier generations, and the image's dead letters count as
-// replayed. It returns [ErrNotFailed] if the image does not exist, has not failed, or is of
-// another generation.
+// Retry starts processing a failed image of the product again and returns its new
+// generation. Workers drop jobs of earlier generations, and the image's dead letters
+// count as replayed. It returns [ErrNotFailed] if the image does not exist, has not
+// failed, or is of another generation.
 func (e *Edit) Retry(ctx context.Context, image uuid.UUID, generation int64) (int64, error) {
 	const q = `
 		UPDATE images SET status = 'pending', generation = generation + 1, attempts = 0, deferrals = 0,

@@ -22,8 +22,8 @@ type Cache interface {
 	// Replace or until it expires, later than the longest commit can end. The writers of
 	// a key call it one after the other, in the order of their commits.
 	Forbid(ctx context.Context, key string) (token string, err error)
-	// Replace puts value in the place of the tombstone with the token. It leaves
-	// another tombstone alone and removes anything else.
+	// Replace replaces the tombstone that has the token with value. It leaves another
+	// tombstone alone and removes anything else.
 	Replace(ctx context.Context, key, token string, value []byte) error
 	// Drop removes the value or tombstone under key. A Replace with that tombstone's
 	// token then stores nothing.

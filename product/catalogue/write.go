@@ -32,7 +32,7 @@ func (e *Edit) reload(ctx context.Context) (err error) {
 	return err
 }
 
-// Write is the one way in which an existing product changes. Requests, workers, replays and
+// Write is the only way to change an existing product. Requests, workers, replays and
 // maintenance all use it for every column of products and images that clients see; no
 // statement outside its transaction may write them. [Service.Create] inserts products.
 //

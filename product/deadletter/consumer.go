@@ -26,7 +26,7 @@ type Service struct {
 	log       *logrus.Logger
 }
 
-// New returns the dead letters of a database.
+// New returns the service for the dead letters of a database.
 func New(store *postgres.DB, catalogue *catalogue.Service, log *logrus.Logger) *Service {
 	return &Service{store: store, catalogue: catalogue, log: log}
 }
@@ -35,10 +35,11 @@ func New(store *postgres.DB, catalogue *catalogue.Service, log *logrus.Logger) *
 // content if it cannot be read. The transaction that failed an image has usually filed its
 // dead letter already. A nil error means that the message can be removed.
 //
-// The broker also gives up messages of images that have not failed, if the connections of
-// their consumers were lost too often. An image that waits without another job gets a new
-// one. An image with a lease has a worker, or the reconciler notices that the lease has
-// expired. An image that was deleted, is ready or has a later generation needs nothing.
+// The broker also dead-letters messages of images that have not failed, if the
+// connections of their consumers were lost too often. An image that waits without another
+// job gets a new one. An image with a lease has a worker, or the reconciler notices that
+// the lease has expired. An image that was deleted, is ready or has a later generation
+// needs nothing.
 func (d *Service) File(ctx context.Context, body []byte, reason string) error {
 	job, err := imaging.DecodeJob(body)
 	if err != nil {

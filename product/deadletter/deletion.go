@@ -22,9 +22,9 @@ func (s *Service) Delete(ctx context.Context, id uuid.UUID) error {
 	})
 }
 
-// DeleteMatching deletes the matching dead letters; all must be true exactly if the filter
-// selects everything. It returns how many were deleted, even with an error, and runs until it
-// is done or ctx ends. The images stay failed. The error may be a
+// DeleteMatching deletes the matching dead letters; all must be true if and only if the
+// filter selects everything. It returns how many were deleted, even with an error, and
+// runs until it is done or ctx ends. The images stay failed. The error may be a
 // [*product.ValidationError].
 func (s *Service) DeleteMatching(ctx context.Context, f Filter, all bool) (int64, error) {
 	if err := f.Validate(); err != nil {

@@ -9,8 +9,8 @@ import (
 	"vitrine/product/catalogue"
 )
 
-// NeedsOriginalSQL is a condition on rows of images: WebP variants remain to be made from the
-// original that the first processing kept.
+// NeedsOriginalSQL is a condition on rows of images: WebP variants still have to be made
+// from the original that the first processing kept.
 const NeedsOriginalSQL = ` 'webp' = ANY (array_append(reprocess, reprocessing)) `
 
 // deleteOriginal enqueues the deletion of the original that the first processing of the

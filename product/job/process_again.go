@@ -12,9 +12,9 @@ import (
 	"vitrine/product/outbox"
 )
 
-// ProcessAgain starts the processing of ready images, and of images with a lease, again if they
-// use a digest whose objects may have been deleted. Pending and failed images store their
-// objects later anyway.
+// ProcessAgain restarts the processing of ready and leased images that use a digest whose
+// objects may have been deleted. Pending and failed images store their objects later
+// anyway.
 func (j *Store) ProcessAgain(ctx context.Context, objectKey uuid.UUID, sha256 string) error {
 	const find = `SELECT id FROM products WHERE object_key = $1`
 	const q = `

@@ -23,10 +23,11 @@ type Reprocessing struct {
 	Pending      int // not settled yet: nothing changes for them
 }
 
-// Reprocess enqueues a check of the ready images of a product: variants are made anew if the
-// source has changed or their pipeline version is outdated. Failed images are retried as by
-// [catalogue.Service.RetryImage]. A request that waits already is not repeated. Reprocess also
-// returns the product. Errors: [product.ErrNotFound], [product.ErrPrecondition].
+// Reprocess enqueues a check of the ready images of a product: variants are made again if
+// the source has changed or their pipeline version is outdated. Failed images are retried
+// as by [catalogue.Service.RetryImage]. A check that is already due is not added twice.
+// Reprocess also returns the product. Errors: [product.ErrNotFound],
+// [product.ErrPrecondition].
 func (s *Store) Reprocess(ctx context.Context, scope product.Scope, id int64, pre product.Precondition) (counts Reprocessing, after product.Snapshot, err error) {
 	after, err = s.catalogue.Write(ctx, scope, id, "reprocess product", func(ctx context.Context, e *catalogue.Edit) error {
 		if err := pre.Check(e.Product.Version); err != nil {
@@ -58,10 +59,10 @@ func (s *Store) Reprocess(ctx context.Context, scope product.Scope, id int64, pr
 // reprocessPage is how many images are looked at together.
 const reprocessPage = 1000
 
-// ReprocessAll asks for reprocessing of every ready image whose pipeline version is not the
-// one given, or of every one if that is empty. It calls progress with the number of images
-// asked for so far. It goes through the images in pages, each a short transaction. If it
-// ends early, the next call continues with what is left.
+// ReprocessAll asks for reprocessing of every ready image whose pipeline version is not
+// the one given, or of every ready image if version is empty. It calls progress with the
+// number of images asked for so far. It goes through the images in pages, each a short
+// transaction. If it ends early, the next call continues with what is left.
 func ReprocessAll(ctx context.Context, s *postgres.DB, version string, progress func(total int)) error {
 	// Images whose WebP variants are still to be made get the present version by that. The
 	// products are locked in one order, as every writer of images locks its product first.

@@ -23,7 +23,7 @@ import (
 // idle_in_transaction_session_timeout.
 const deletionTime = 8 * time.Second
 
-// ObjectDeleter deletes objects. A missing object is no error.
+// ObjectDeleter deletes objects. A missing object is not an error.
 type ObjectDeleter interface {
 	DeletePrefix(ctx context.Context, prefix string) error
 	Delete(ctx context.Context, key string) error

@@ -66,7 +66,7 @@ func NewReconciler(store *postgres.DB, steps []Step, log *logrus.Logger) *Reconc
 	return &Reconciler{store: store, steps: steps, log: log}
 }
 
-// Run makes a pass every five seconds until ctx ends.
+// Run carries out a pass every five seconds until ctx ends.
 func (r *Reconciler) Run(ctx context.Context) error {
 	r.awaitRenewals() // the process may start at the end of an outage
 	return postgres.Poll(ctx, reconcileInterval, r.log, "Reconciler pass failed, retrying", func(ctx context.Context) (bool, error) {

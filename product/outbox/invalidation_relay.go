@@ -14,8 +14,8 @@ type Dropper interface {
 	Check(ctx context.Context) error
 }
 
-// NewInvalidationRelay returns the relay that drops values from the cache that were written
-// while the cache was unavailable.
+// NewInvalidationRelay returns the relay that drops the cached values of products and API
+// keys that were written while the cache was unavailable.
 //
 // A replica that alone cannot reach the cache must not delay the others: it claims nothing
 // meanwhile, and rows that it had claimed are due for the others at once.

@@ -19,7 +19,8 @@ type Message = struct {
 	Body []byte
 }
 
-// Publisher sends messages to the queue, and knows what waits there and for whom.
+// Publisher sends messages to the queue, and reports how many messages and consumers it
+// has.
 type Publisher interface {
 	// Publish returns one error per message, nil if the broker has confirmed it, and
 	// does not block past ctx.
@@ -66,11 +67,11 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// NewJobRelay returns the relay that sends image jobs to the queue, within limits and in turns
-// of their owners; the backlog stays in the outbox. An owner's jobs of one priority are sent
-// in the order in which they became due. Reprocessing jobs are sent while no image waits for
-// its first processing and the queue is empty, or once they are overdue; those that a client
-// asked for are sent first.
+// NewJobRelay returns the relay that sends image jobs to the queue, within limits and
+// with the owners taking turns; the backlog stays in the outbox. An owner's jobs of one
+// priority are sent in the order in which they became due. Reprocessing jobs are sent
+// while no image waits for its first processing and the queue is empty, or once they are
+// overdue; those that a client asked for are sent first.
 func NewJobRelay(outbox *Store, publisher Publisher, limits Limits, wake <-chan struct{}, log *logrus.Logger) *Relay {
 	relay := NewRelay(outbox, KindImageJob, jobBatch, func(ctx context.Context, rows []Claimed) []error {
 		return publishJobs(ctx, publisher, rows)
@@ -182,9 +183,9 @@ func publishJobs(ctx context.Context, publisher Publisher, rows []Claimed) []err
 	return errs
 }
 
-// Free tells the job relay of this process that a job has left the queue or its worker, so
-// that the next one can be sent. One relay is enough, because each sends the jobs that are
-// next of all owners.
+// Free tells the job relay of this process that a job has left the queue or its worker,
+// so that the next one can be sent. Telling one relay is enough, because each relay sends
+// the next jobs of all owners.
 func (s *Store) Free() {
 	select {
 	case s.freed <- struct{}{}:

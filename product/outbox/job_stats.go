@@ -16,7 +16,7 @@ type JobStat struct {
 	Reprocess     int64 `db:"reprocess"`      // ready images to be reprocessed; at most 10,000 are counted
 }
 
-// JobStats returns the present state of the image jobs, for metrics.
+// JobStats returns the current state of the image jobs, for metrics.
 func (s *Store) JobStats(ctx context.Context) (stat JobStat, err error) {
 	const query = `
 		WITH RECURSIVE busy AS MATERIALIZED (` + inFlight + `

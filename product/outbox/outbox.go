@@ -33,7 +33,8 @@ const (
 	KindInvalidate    Kind = "invalidate"     // drop a product or an API key from the cache
 )
 
-// Priority is the urgency of an image job: no job waits for one of a greater number.
+// Priority is the urgency of an image job. A job never waits for one with a greater
+// number.
 type Priority int
 
 // The priorities.

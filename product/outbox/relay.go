@@ -28,12 +28,12 @@ const (
 	maxRelayBackoff = 2 * time.Second
 )
 
-// RowHandler does what a batch of rows asks for and returns one error per row, nil if it is
+// RowHandler carries out a batch of rows and returns one error per row, nil if the row is
 // done. It may be called again for a row that was done.
 type RowHandler func(ctx context.Context, rows []Claimed) []error
 
-// Relay does the outbox rows of one kind, each at least once. Any number of relays work side
-// by side. A row that fails is repeated until it succeeds.
+// Relay carries out the outbox rows of one kind, each at least once. Any number of relays
+// work side by side. A row that fails is repeated until it succeeds.
 type Relay struct {
 	outbox *Store
 	handle RowHandler
@@ -56,8 +56,8 @@ const (
 	more                 // there is probably more to do
 )
 
-// NewRelay returns a relay that takes up to batch rows at once. wake says that some may be
-// due ([postgres.Listener.Wake]); with nil the relay only polls every second.
+// NewRelay returns a relay that takes up to batch rows at once. wake signals that some
+// may be due ([postgres.Listener.Wake]); with nil the relay only polls every second.
 func NewRelay(outbox *Store, kind Kind, batch int, handle RowHandler, wake <-chan struct{}, log *logrus.Logger) *Relay {
 	r := &Relay{outbox: outbox, handle: handle, wake: wake, log: log.WithField("kind", string(kind))}
 	r.claim = func(ctx context.Context, claim uuid.UUID) ([]Claimed, prospect, error) {

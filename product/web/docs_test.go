@@ -87,7 +87,7 @@ func TestEveryProblemHasAPage(t *testing.T) {
 		}
 	}
 	for path, where := range map[string]string{
-		"precondition_failed": "#patchProduct", "internal": "Every route can answer with it", "no_such_route": "no route matches",
+		"precondition_failed": "#patchProduct", "internal": "Every route can return this problem", "no_such_route": "no route matches",
 	} {
 		if !strings.Contains(page(t, s, problem.Path+path), where) {
 			t.Errorf("the page of %s does not say where: %s", path, where)

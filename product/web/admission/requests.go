@@ -60,7 +60,7 @@ func NewRequests(cfg Limits, reg prometheus.Registerer) *Requests {
 				Name: "vitrine_http_requests_in_flight", Help: "Requests in progress, excluding probes.",
 			}, func() float64 { return float64(q.requests.Load()) }),
 			prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-				Name: "vitrine_http_body_bytes", Help: "Bytes reserved for the bodies of requests in progress.",
+				Name: "vitrine_http_body_bytes", Help: "Bytes of request bodies held in memory.",
 			}, func() float64 { return float64(q.bodies.Load()) }))
 	}
 	return q

@@ -74,8 +74,9 @@ func settle(ctx context.Context, e *catalogue.Edit, c imaging.Claim, o imaging.O
 // fenceSQL keeps a worker that has lost its lease from writing.
 const fenceSQL = ` WHERE id = $1 AND generation = $2 AND lease_holder = $3 `
 
-// endLeaseSQL ends the lease in the SET clause of an UPDATE of images.
-const endLeaseSQL = ` claimed_at = NULL, lease_until = NULL, lease_holder = NULL, reprocessing = NULL `
+// endLeaseSQL ends the lease in the SET clause of an UPDATE of images. A job that was sent
+// because the lease had expired has nothing to do any more, so it does not count as in flight.
+const endLeaseSQL = ` claimed_at = NULL, lease_until = NULL, lease_holder = NULL, reprocessing = NULL, sent = false `
 
 // settledRow is an image whose job has ended, with the reasons for reprocessing that are due.
 type settledRow struct {

@@ -144,7 +144,8 @@ func endJob(ctx context.Context, e *catalogue.Edit, c imaging.Claim, due []strin
 
 // setDue makes the image wait for a retry. An attempt that ended by a fault of our own
 // dependencies does not count; each such fault in a row doubles the wait, unless a host has
-// said when to retry. A ready image stays ready.
+// said when to retry. A ready image stays ready; if a more urgent reason for reprocessing is due
+// by now, its attempts are counted from 1.
 func setDue(ctx context.Context, e *catalogue.Edit, c imaging.Claim, o imaging.Outcome) (catalogue.ImageRow, error) {
 	const read = `SELECT deferrals FROM images` + fenceSQL + `FOR UPDATE`
 	deferrals := 0
@@ -162,7 +163,7 @@ func setDue(ctx context.Context, e *catalogue.Edit, c imaging.Claim, o imaging.O
 	}
 	const q = `
 		UPDATE images SET status = CASE WHEN status = 'ready' THEN 'ready' ELSE 'pending' END, reprocess = ` + catalogue.DueReasonsSQL + `,
-			attempts = greatest(attempts - $4, 0), deferrals = $5,
+			attempts = CASE WHEN` + catalogue.MostUrgentReasonSQL + `<> reprocessing THEN 0 ELSE greatest(attempts - $4, 0) END, deferrals = $5,
 			queued_at = clock_timestamp() + $6 * interval '1 microsecond',` + endLeaseSQL + fenceSQL +
 		`RETURNING reprocess, ` + catalogue.ImageColumns
 	var row settledRow

@@ -115,11 +115,11 @@ func insertDeadLetter(ctx context.Context, tx *sqlx.Tx, image *deadImage, body [
 	return nil
 }
 
-// host returns the host of a source, without its port.
+// host returns the host of a source, without its port. A host may decode to any bytes.
 func host(source string) string {
 	u, err := url.Parse(source)
 	if err != nil {
 		return ""
 	}
-	return u.Hostname()
+	return product.SanitizeText(u.Hostname())
 }

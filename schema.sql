@@ -314,7 +314,7 @@ COMMENT ON COLUMN dead_letters.image_id IS 'Null for a message that could not be
 COMMENT ON COLUMN dead_letters.payload IS 'The message; of a long one its first 64 KiB.';
 COMMENT ON COLUMN dead_letters.payload_bytes IS 'Length of the whole message.';
 COMMENT ON COLUMN dead_letters.payload_sha256 IS 'Digest of the whole message, hexadecimal.';
-COMMENT ON COLUMN dead_letters.reason IS 'Why the broker dead-lettered the message: rejected, delivery_limit, ...; failed: filed when the image failed, without the broker.';
+COMMENT ON COLUMN dead_letters.reason IS 'Why the broker dead-lettered the message: rejected, delivery_limit, ... Of a failed image usually rejected: its dead letter is filed when it fails, and the worker rejects the message then.';
 COMMENT ON COLUMN dead_letters.host IS 'Host of the image''s source.';
 COMMENT ON COLUMN dead_letters.fingerprint IS 'code|stage|host: dead letters with the same cause.';
 COMMENT ON COLUMN dead_letters.replayed_at IS 'When the work on the image began anew.';

@@ -96,7 +96,7 @@ func insertDeadLetter(ctx context.Context, tx *sqlx.Tx, image *deadImage, body [
 		r.ProductID = sql.NullInt64{Int64: image.ProductID, Valid: true}
 		r.Generation = sql.NullInt64{Int64: image.Generation, Valid: true}
 		r.Code, r.Stage, r.Detail = image.Code.String, image.Stage.String, image.Detail.String
-		r.Host = imaging.SourceHost(image.Source)
+		r.Host = product.SanitizeText(imaging.SourceHost(image.Source)) // a host may decode to any bytes
 		if requestID == "" {
 			r.RequestID = image.RequestID
 		}

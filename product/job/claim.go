@@ -111,11 +111,12 @@ type claimedRow struct {
 
 // claimImage makes the claim if the image can still be claimed, and completes c. It
 // returns another holder's attempt that was under way as lost. Reprocessing begins with
-// the most urgent reason; that of a lost attempt is due again.
+// the most urgent reason; that of a lost attempt is due again. Attempts for one reason do not
+// count for another.
 func claimImage(ctx context.Context, tx *sqlx.Tx, c *imaging.Claim, lease time.Duration) (claimedRow, *attemptRow, error) {
 	const q = `
 		WITH found AS (
-			SELECT id, status, attempts, request_id, claimed_at, lease_holder, lease_until,
+			SELECT id, status, attempts, request_id, claimed_at, lease_holder, lease_until, reprocessing,
 				coalesce(lease_holder = $3, false) AS mine,
 				CASE WHEN lease_holder = $3 THEN reprocess ELSE ` + catalogue.DueReasonsSQL + ` END AS reasons,
 				CASE WHEN lease_holder = $3 THEN reprocessing ELSE ` + catalogue.MostUrgentReasonSQL + ` END AS reason
@@ -125,7 +126,7 @@ func claimImage(ctx context.Context, tx *sqlx.Tx, c *imaging.Claim, lease time.D
 		)
 		UPDATE images SET status = CASE WHEN found.status = 'ready' THEN 'ready' ELSE 'processing' END, sent = false,
 			reprocess = array_remove(found.reasons, found.reason), reprocessing = found.reason,
-			attempts = CASE WHEN found.mine THEN found.attempts ELSE found.attempts + 1 END,
+			attempts = CASE WHEN found.mine THEN found.attempts WHEN found.reprocessing <> found.reason THEN 1 ELSE found.attempts + 1 END,
 			claimed_at = CASE WHEN found.mine THEN found.claimed_at ELSE clock_timestamp() END,
 			lease_holder = $3, lease_until = clock_timestamp() + $5 * interval '1 microsecond'
 		FROM found WHERE images.id = found.id

@@ -335,6 +335,18 @@ func TestSettleFailed(t *testing.T) {
 	}
 }
 
+// TestSettleFailedWithAHostThatIsNoText has the host of a source decode to bytes that PostgreSQL
+// cannot store.
+func TestSettleFailedWithAHostThatIsNoText(t *testing.T) {
+	t.Parallel()
+	c := testenv.New(t)
+	w := c.NewProduct("http://%ff.example/1.png")
+	c.Settle(c.Claim(w.Images[0], "w"), testenv.FailedOutcome(imaging.CodeSourceUnavailable))
+	if n := c.Count("dead_letters WHERE image_id = $1 AND host = $2", w.Images[0].ID, "\uFFFD.example"); n != 1 {
+		t.Errorf("%d dead letters", n)
+	}
+}
+
 func TestSettleRetry(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)

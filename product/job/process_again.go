@@ -19,7 +19,7 @@ func (j *Store) ProcessAgain(ctx context.Context, objectKey uuid.UUID, sha256 st
 	const find = `SELECT id FROM products WHERE object_key = $1`
 	const q = `
 		UPDATE images SET status = 'pending', generation = generation + 1, attempts = 0, deferrals = 0, reprocess = '{}',
-			sent = false, queued_at = clock_timestamp(), settled_at = NULL, request_id = $3,` + endLeaseSQL + `
+			queued_at = clock_timestamp(), settled_at = NULL, request_id = $3,` + endLeaseSQL + `
 		FROM` + catalogue.DigestSQL + `
 		WHERE status IN ('processing', 'ready') AND` + catalogue.UsesObjectsSQL + `
 		RETURNING generation, ` + catalogue.ImageColumns

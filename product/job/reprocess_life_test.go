@@ -136,6 +136,46 @@ func TestReprocessThatKillsItsProcessIsGivenUp(t *testing.T) {
 	}
 }
 
+// TestReprocessForAnotherReasonHasAllItsAttempts has a focal point be set during the last attempt
+// for WebP variants, which then fails or is lost.
+func TestReprocessForAnotherReasonHasAllItsAttempts(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(*testenv.Pipeline, imaging.Claim, testenv.Product){
+		"put off": func(s *testenv.Pipeline, claim imaging.Claim, _ testenv.Product) {
+			o := testenv.FailedOutcome(imaging.CodeSourceUnavailable)
+			o.Retry = true
+			s.Settle(claim, o)
+		},
+		"lost": func(s *testenv.Pipeline, _ imaging.Claim, w testenv.Product) { s.ExpireLease(w.Images[0]) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := testenv.NewPipeline(t)
+			w := s.NewReadyProduct("/logo.png")
+			s.Exec(`UPDATE images SET attempts = 4`)
+			job := testenv.JobOf(w.Images[0])
+			job.Reprocess = true
+			claim := func(holder string) imaging.Claim {
+				t.Helper()
+				c, err := s.Jobs.Claim(t.Context(), job, holder, testenv.Lease)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return c
+			}
+			webp := claim("w-1")
+			if webp.Reason != imaging.ReasonWebP || webp.Attempt != 5 {
+				t.Fatalf("%+v", webp)
+			}
+			s.SetFocal(w, &product.Focal{X: 0.1, Y: 0.2})
+			end(s, webp, w)
+			if focal := claim("w-2"); focal.Reason != imaging.ReasonFocal || focal.Attempt != 1 {
+				t.Errorf("attempt %d for %s", focal.Attempt, focal.Reason)
+			}
+		})
+	}
+}
+
 func TestReprocessThatFailsIsGivenUp(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {

@@ -73,6 +73,31 @@ func TestAskedWorkOvertakesRoutine(t *testing.T) {
 	}
 }
 
+// TestAskedWorkOvertakesOverdueRoutine has a focal point be set while routine work has waited
+// for longer than it has to, with and without images that are not ready.
+func TestAskedWorkOvertakesOverdueRoutine(t *testing.T) {
+	t.Parallel()
+	for name, notReady := range map[string]int{"alone": 0, "besides first processing": 10} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := testenv.New(t)
+			w := c.NewProduct(testenv.Source)
+			first := c.Claim(w.Images[0], "w")
+			c.Settle(first, testenv.ReadyOutcome(first, testenv.Digest(1)))
+			c.Exec(`DELETE FROM outbox`)
+			due(c, c.AddUser(), 50)
+			c.Exec(`UPDATE outbox SET available_at = now() - interval '1 hour'`)
+			c.AddBacklog(c.User, notReady)
+			c.SetFocal(w, &product.Focal{X: 0.1, Y: 0.2})
+			l := testenv.NewJobSink(c)
+			l.RunRelays(1, testenv.Unlimited)
+			if claim := l.ClaimNext(); claim.Reason != imaging.ReasonFocal || claim.ImageID != w.Images[0].ID {
+				t.Errorf("%q is the first", claim.Reason)
+			}
+		})
+	}
+}
+
 // TestFocalPointOvertakesWebPOfItsImage has both be due for one image: the job that waits
 // becomes as urgent, and begins with the square.
 func TestFocalPointOvertakesWebPOfItsImage(t *testing.T) {

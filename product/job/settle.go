@@ -74,8 +74,9 @@ func settle(ctx context.Context, e *catalogue.Edit, c imaging.Claim, o imaging.O
 // fenceSQL keeps a worker that has lost its lease from writing.
 const fenceSQL = ` WHERE id = $1 AND generation = $2 AND lease_holder = $3 `
 
-// endLeaseSQL ends the lease in the SET clause of an UPDATE of images.
-const endLeaseSQL = ` claimed_at = NULL, lease_until = NULL, lease_holder = NULL, reprocessing = NULL `
+// endLeaseSQL ends the lease in the SET clause of an UPDATE of images. A job that was sent
+// because the lease had expired has nothing to do any more, so it does not count as in flight.
+const endLeaseSQL = ` claimed_at = NULL, lease_until = NULL, lease_holder = NULL, reprocessing = NULL, sent = false `
 
 // settledRow is an image whose job has ended, with the reasons for reprocessing that are due.
 type settledRow struct {
@@ -143,7 +144,8 @@ func endJob(ctx context.Context, e *catalogue.Edit, c imaging.Claim, due []strin
 
 // setDue makes the image wait for a retry. An attempt that ended by a fault of our own
 // dependencies does not count; each such fault in a row doubles the wait, unless a host has
-// said when to retry. A ready image stays ready.
+// said when to retry. A ready image stays ready; if a more urgent reason for reprocessing is due
+// by now, its attempts are counted from 1.
 func setDue(ctx context.Context, e *catalogue.Edit, c imaging.Claim, o imaging.Outcome) (catalogue.ImageRow, error) {
 	const read = `SELECT deferrals FROM images` + fenceSQL + `FOR UPDATE`
 	deferrals := 0
@@ -161,7 +163,7 @@ func setDue(ctx context.Context, e *catalogue.Edit, c imaging.Claim, o imaging.O
 	}
 	const q = `
 		UPDATE images SET status = CASE WHEN status = 'ready' THEN 'ready' ELSE 'pending' END, reprocess = ` + catalogue.DueReasonsSQL + `,
-			attempts = greatest(attempts - $4, 0), deferrals = $5,
+			attempts = CASE WHEN` + catalogue.MostUrgentReasonSQL + `<> reprocessing THEN 0 ELSE greatest(attempts - $4, 0) END, deferrals = $5,
 			queued_at = clock_timestamp() + $6 * interval '1 microsecond',` + endLeaseSQL + fenceSQL +
 		`RETURNING reprocess, ` + catalogue.ImageColumns
 	var row settledRow

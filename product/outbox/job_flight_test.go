@@ -48,6 +48,29 @@ func TestWhatIsNotInFlight(t *testing.T) {
 	}
 }
 
+// TestSettledImageIsNotInFlight has a lease expire and its job be sent once more before the
+// holder settles: the reprocessing of other images does not wait until that job counts as lost.
+func TestSettledImageIsNotInFlight(t *testing.T) {
+	t.Parallel()
+	c := testenv.New(t)
+	w := c.NewProduct(testenv.Source, testenv.Source)
+	c.Exec(`DELETE FROM outbox`)
+	ready := c.Claim(w.Images[0], "w")
+	c.Settle(ready, testenv.ReadyOutcome(ready, testenv.Digest(1)))
+	claim := c.Claim(w.Images[1], "w")
+	c.ExpireLease(w.Images[1])
+	c.Reconcile(testenv.EmptyQueue)
+	l := testenv.NewJobSink(c)
+	l.RunRelays(1, testenv.Unlimited)
+	testenv.Receive(t, "the job after the expired lease", l.Jobs)
+	testenv.Eventually(t, "the job has left the outbox", func() bool { return c.Count("outbox") == 0 })
+	c.Settle(claim, testenv.ReadyOutcome(claim, testenv.Digest(2)))
+	c.SetFocal(w, &product.Focal{X: 0.1, Y: 0.2})
+	if j := testenv.Receive(t, "the job for the focal point", l.Jobs); !j.Reprocess || j.ImageID != w.Images[0].ID {
+		t.Errorf("%+v was sent", j)
+	}
+}
+
 // TestLostJobsAreSentAgain has an owner's only job in flight be lost: once it
 // waits in the outbox again it keeps neither itself nor the others back.
 func TestLostJobsAreSentAgain(t *testing.T) {

@@ -31,7 +31,7 @@ const (
 // dueJobs says which image jobs can be claimed.
 type dueJobs struct {
 	Priority sql.NullInt32 `db:"priority"` // of the most urgent one; null if there is none
-	Overdue  sql.NullInt32 `db:"overdue"`  // of the reprocessing job that has been due longest, if that is too long
+	Overdue  sql.NullInt32 `db:"overdue"`  // of the most urgent reprocessing job, if one has been due for too long
 }
 
 // queueDue puts image jobs that have become due into the queues of their owners, and
@@ -40,9 +40,11 @@ type dueJobs struct {
 func (s *Store) queueDue(ctx context.Context, overdue time.Duration) (due dueJobs, err error) {
 	const look = `
 		SELECT (SELECT priority FROM outbox WHERE ` + inQueue + ` ORDER BY priority, owner LIMIT 1) AS priority,
-			(SELECT priority FROM outbox WHERE ` + inQueue + ` AND priority > 0
-				AND available_at <= statement_timestamp() - $1 * interval '1 microsecond'
-				ORDER BY available_at LIMIT 1) AS overdue,
+			CASE WHEN coalesce((SELECT true FROM outbox WHERE ` + inQueue + ` AND priority > 0
+					AND available_at <= statement_timestamp() - $1 * interval '1 microsecond'
+					ORDER BY available_at LIMIT 1), false)
+				THEN (SELECT priority FROM outbox WHERE ` + inQueue + ` AND priority > 0 ORDER BY priority, owner LIMIT 1)
+				END AS overdue,
 			EXISTS (SELECT FROM (VALUES (0), (1), (2)) AS p (priority) CROSS JOIN LATERAL (` + dueUnqueued + ` LIMIT 1) AS due) AS unqueued`
 	var found struct {
 		dueJobs

@@ -25,7 +25,7 @@ var arrows = map[string][]string{
 	"product/account":     {"product", "product/postgres", "product/outbox"},
 	"product/catalogue":   {"product", "product/postgres", "product/outbox", "product/event", "product/upload", "imaging"},
 	"product/deadletter":  {"product", "product/postgres", "product/catalogue", "imaging"},
-	"product/job":         {"product", "product/postgres", "product/outbox", "product/catalogue", "product/deadletter", "imaging", "imaging/worker"},
+	"product/job":         {"product", "product/postgres", "product/outbox", "product/catalogue", "product/deadletter", "imaging"},
 	"product/maintenance": {"product", "product/postgres", "product/outbox", "product/event", "product/upload", "product/catalogue", "product/job", "product/deadletter", "imaging"},
 	"product/web": {
 		"product", "product/postgres", "product/event", "product/upload", "product/account", "product/catalogue", "product/job", "product/deadletter",

@@ -3,6 +3,7 @@ package imaging
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"time"
 
 	"github.com/google/uuid"
@@ -89,4 +90,14 @@ type Outcome struct {
 	Stage    Stage
 	Started  time.Time
 	Duration time.Duration
+}
+
+// SourceHost returns the host of a source, without its port, or "" if it has none. It is what
+// logs and dead letters show: paths and queries can hold secrets.
+func SourceHost(source string) string {
+	u, err := url.Parse(source)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
 }

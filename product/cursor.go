@@ -95,9 +95,9 @@ func (q Filter) CursorAt(p ListPosition) string {
 }
 
 var (
-	errBadPosition = &FieldError{"cursor", "invalid", "is not valid: pass next_cursor from the previous page"}
-	errOtherSort   = &FieldError{"cursor", "other_sort", "belongs to a different sort: keep the sort or start without a cursor"}
-	errOtherFilter = &FieldError{"cursor", "other_filter", "belongs to a different filter: keep the filter or start without a cursor"}
+	errBadPosition = &FieldError{Field: "cursor", Code: "invalid", Detail: "is not valid: pass next_cursor from the previous page"}
+	errOtherSort   = &FieldError{Field: "cursor", Code: "other_sort", Detail: "belongs to a different sort: keep the sort or start without a cursor"}
+	errOtherFilter = &FieldError{Field: "cursor", Code: "other_filter", Detail: "belongs to a different filter: keep the filter or start without a cursor"}
 )
 
 // Position returns the position in the filter's cursor, nil if the cursor is empty. The

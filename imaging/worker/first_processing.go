@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -69,7 +68,7 @@ func (a *attempt) open(ctx context.Context) (fetched, error) {
 	d := fetched{sha256: src.SHA256, bytes: int64(len(src.Body)), validators: src.Validators, body: src.Body, release: sync.OnceFunc(release)}
 	a.worker.metrics.sourceBytes.Add(float64(d.bytes))
 	a.log.WithFields(logrus.Fields{
-		"host": host(a.claim.Source), "bytes_before": d.bytes, "duration_ms": time.Since(began).Milliseconds(),
+		"host": imaging.SourceHost(a.claim.Source), "bytes_before": d.bytes, "duration_ms": time.Since(began).Milliseconds(),
 	}).Info("Image fetched")
 	return d, nil
 }
@@ -168,13 +167,4 @@ func (a *attempt) keepOriginal(ctx context.Context, src fetched) error {
 		return nil
 	}
 	return a.worker.putOriginal(ctx, a.claim.ObjectKey, src.sha256, src.body)
-}
-
-// host returns the host of a source for the log. Paths and queries can hold secrets.
-func host(source string) string {
-	u, err := url.Parse(source)
-	if err != nil {
-		return ""
-	}
-	return u.Hostname()
 }

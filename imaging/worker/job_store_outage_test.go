@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
 	"vitrine/bench/testenv"
 	"vitrine/imaging"
 	"vitrine/imaging/worker"

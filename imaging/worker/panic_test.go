@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+
 	"vitrine/imaging"
 	"vitrine/imaging/worker"
 )

@@ -100,7 +100,7 @@ func (a *attempt) fetchAgain(ctx context.Context, need imaging.Staleness) (src f
 		// A deferral counts as an attempt here. Otherwise thousands of ready images would be
 		// retried for ever if their host is down for good.
 		err = &imaging.Error{Code: imaging.CodeSourceUnavailable, Stage: imaging.StageFetch, Transient: true, RetryAfter: fetch.HostPause,
-			Detail: host(c.Source) + " has been failing", Err: err}
+			Detail: imaging.SourceHost(c.Source) + " has been failing", Err: err}
 	}
 	return src, release, err
 }

@@ -24,14 +24,14 @@ func stock(c *testenv.Environment, random *rand.Rand, n int) []int64 {
 	ids := make([]int64, n)
 	for i := range ids {
 		var err error
-		if ids[i], err = restock(c, c.T.Context(), random); err != nil {
+		if ids[i], err = restock(c.T.Context(), c, random); err != nil {
 			c.T.Fatal(err)
 		}
 	}
 	return ids
 }
 
-func restock(c *testenv.Environment, ctx context.Context, random *rand.Rand) (int64, error) {
+func restock(ctx context.Context, c *testenv.Environment, random *rand.Rand) (int64, error) {
 	s, err := c.Create(ctx, product.NewProduct{
 		UserID: c.User, Name: stockName(random), Price: stockPrice(c.T, random),
 		Description: []string{"", "for the kitchen", "for halls"}[random.IntN(3)],
@@ -81,7 +81,7 @@ func plainOrder(sort product.Sort) string {
 }
 
 // churn creates, changes and deletes products until ctx ends, those in ids among them.
-func churn(c *testenv.Environment, ctx context.Context, random *rand.Rand, ids []int64) error {
+func churn(ctx context.Context, c *testenv.Environment, random *rand.Rand, ids []int64) error {
 	ids = slices.Clone(ids)
 	for ctx.Err() == nil {
 		i := random.IntN(len(ids))
@@ -89,7 +89,7 @@ func churn(c *testenv.Environment, ctx context.Context, random *rand.Rand, ids [
 		switch random.IntN(3) {
 		case 0:
 			var id int64
-			if id, err = restock(c, ctx, random); err == nil {
+			if id, err = restock(ctx, c, random); err == nil {
 				ids = append(ids, id)
 			}
 		case 1:
@@ -122,7 +122,7 @@ func TestWalksWhileProductsChange(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	var writers errgroup.Group
 	for i := range uint64(2) {
-		writers.Go(func() error { return churn(c, ctx, rand.New(rand.NewPCG(seed, i+1)), moving) })
+		writers.Go(func() error { return churn(ctx, c, rand.New(rand.NewPCG(seed, i+1)), moving) })
 	}
 	for range 25 {
 		f, condition := walkFilter(t, random, c.User)

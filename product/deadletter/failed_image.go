@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"fmt"
-	"net/url"
 
 	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
@@ -97,7 +96,7 @@ func insertDeadLetter(ctx context.Context, tx *sqlx.Tx, image *deadImage, body [
 		r.ProductID = sql.NullInt64{Int64: image.ProductID, Valid: true}
 		r.Generation = sql.NullInt64{Int64: image.Generation, Valid: true}
 		r.Code, r.Stage, r.Detail = image.Code.String, image.Stage.String, image.Detail.String
-		r.Host = host(image.Source)
+		r.Host = imaging.SourceHost(image.Source)
 		if requestID == "" {
 			r.RequestID = image.RequestID
 		}
@@ -113,13 +112,4 @@ func insertDeadLetter(ctx context.Context, tx *sqlx.Tx, image *deadImage, body [
 		return fmt.Errorf("insert dead letter: %w", err)
 	}
 	return nil
-}
-
-// host returns the host of a source, without its port.
-func host(source string) string {
-	u, err := url.Parse(source)
-	if err != nil {
-		return ""
-	}
-	return u.Hostname()
 }

@@ -178,9 +178,6 @@ func collect(call *ast.CallExpr, functions map[string]int, codes map[string]bool
 
 // collectLiteral adds the code in a composite literal.
 func collectLiteral(literal *ast.CompositeLit, codes map[string]bool) {
-	if kind, ok := literal.Type.(*ast.Ident); ok && kind.Name == "cursorError" && len(literal.Elts) > 0 {
-		note(literal.Elts[0], codes)
-	}
 	for _, element := range literal.Elts {
 		pair, ok := element.(*ast.KeyValueExpr)
 		if !ok {

@@ -127,7 +127,7 @@ func reprocess(ctx context.Context, cfg config.Config, args []string, stdout io.
 		return fmt.Errorf("DATABASE_URL: %w", err)
 	}
 	defer func() { _ = db.Close() }()
-	current := imaging.PipelineVersion(cfg.Likeness, cfg.WebP())
+	current := imaging.PipelineVersion(cfg.SSIMTarget, cfg.WebP())
 	if *all {
 		current = ""
 	}
@@ -261,7 +261,7 @@ func (a *app) consume(jobs *job.Store, dead *deadletter.Service) {
 		MaxAttempts: cfg.MaxAttempts, WebP: cfg.WebP(), Reprocess: config.Reprocessing,
 		Process: process.Config{
 			Limits:       process.Limits{MaxPixels: int64(cfg.MaxPixels), MaxSide: cfg.MaxSide},
-			MemoryBudget: int64(cfg.MemBudget), DecodeTimeout: cfg.DecodeTimeout, SSIMTarget: cfg.Likeness,
+			MemoryBudget: int64(cfg.MemBudget), DecodeTimeout: cfg.DecodeTimeout, SSIMTarget: cfg.SSIMTarget,
 		},
 	}, a.log, a.reg)
 	a.broker.Handle(func(ctx context.Context, d queue.Delivery) queue.Verdict {

@@ -182,7 +182,7 @@ func TestTooManyLoads(t *testing.T) {
 }
 
 // TestManyMissesOneLease: of all the callers that miss a key at once in one
-// process, the one with the lease fills it whoever's load it is.
+// process, the one with the lease fills it, even with the load of another caller.
 func TestManyMissesOneLease(t *testing.T) {
 	t.Parallel()
 	cfg := settings(t)

@@ -19,7 +19,7 @@ import (
 // register is the database: a row whose number grows with each commit. The
 // pauses stand for the network; they are where a stale value slips in.
 type register struct {
-	lock  sync.Mutex // of the row, for whoever writes
+	lock  sync.Mutex // of the row, held by its writer
 	row   atomic.Int64
 	acked atomic.Int64 // the newest number whose write was acknowledged
 }

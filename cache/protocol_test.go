@@ -93,7 +93,7 @@ func TestProtocol(t *testing.T) {
 		do   func(k key)
 		want string // absent, taken, or the value
 	}{
-		{"nothing gives a lease", func(key) {}, absent},
+		{"an unused key has no lease", func(key) {}, absent},
 		{"a second reader gets no lease", func(k key) { k.get() }, taken},
 		{"the lease fills", func(k key) { k.fill(k.get().Lease, "v1") }, "v1"},
 		{"a lease fills once", func(k key) { l := k.get().Lease; k.fill(l, "v1"); k.fill(l, "v2") }, "v1"},

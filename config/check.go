@@ -74,7 +74,7 @@ func (c *Config) check(p *problems) {
 	p.add("IMAGE_MAX_ATTEMPTS", between(c.MaxAttempts, 1, 20))
 	p.add("IMAGE_OWNER_INFLIGHT", between(c.OwnerJobs, 1, 100000))
 	p.add("IMAGE_MEMORY_BUDGET", between(c.MemBudget, minBudget, 1<<40))
-	if !(c.Likeness >= 0.8 && c.Likeness <= 0.999) { // false for NaN too
+	if !(c.SSIMTarget >= 0.8 && c.SSIMTarget <= 0.999) { // false for NaN too
 		p.add("IMAGE_QUALITY", errors.New("must be from 0.8 to 0.999"))
 	}
 	p.add("IMAGE_MAX_PIXELS", between(c.MaxPixels, 1, 1<<30))

@@ -60,7 +60,7 @@ type Config struct {
 
 	WebPSizes []string `env:"WEBP_SIZES" envDefault:"main,large" help:"sizes to make as WebP as well once an image is ready: any of main, large and small, comma-separated; off for none"`
 
-	Likeness        float64        `env:"IMAGE_QUALITY" envDefault:"0.965" help:"SSIM target of JPEGs against the resized image, 0.8 to 0.999; the JPEG quality, 70 to 90, is chosen to reach it"`
+	SSIMTarget      float64        `env:"IMAGE_QUALITY" envDefault:"0.965" help:"SSIM target of JPEGs against the resized image, 0.8 to 0.999; the JPEG quality, 70 to 90, is chosen to reach it"`
 	DecodeTimeout   time.Duration  `env:"IMAGE_DECODE_TIMEOUT" envDefault:"5s" help:"limit on the CPU time of decoding one image"`
 	FetchTimeout    time.Duration  `env:"FETCH_TIMEOUT" envDefault:"15s" help:"time limit for downloading one image, from the DNS lookup to the last byte"`
 	FetchMaxBytes   Bytes          `env:"FETCH_MAX_BYTES" envDefault:"20MiB" help:"maximum size of a source image, at most a quarter of IMAGE_MEMORY_BUDGET"`

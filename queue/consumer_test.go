@@ -16,7 +16,7 @@ import (
 
 func TestConsumeEachMessageOnce(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newEnvironment(t)
 	b := r.broker(4)
 	var seen tally
 	var mu sync.Mutex
@@ -56,7 +56,7 @@ func TestConsumeEachMessageOnce(t *testing.T) {
 
 func TestHandlersRunConcurrently(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newEnvironment(t)
 	const workers = 3
 	b := r.broker(workers)
 	began := make(chan struct{}, workers)
@@ -77,7 +77,7 @@ func TestHandlersRunConcurrently(t *testing.T) {
 
 func TestRejectMovesToDeadLetterQueue(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newEnvironment(t)
 	b := r.broker(2)
 	dead := make(chan queue.Delivery, 10)
 	b.Handle(func(context.Context, queue.Delivery) queue.Verdict { return queue.Reject })
@@ -107,7 +107,7 @@ func TestRejectMovesToDeadLetterQueue(t *testing.T) {
 
 func TestDeliveryLimitDeadLetters(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newEnvironment(t)
 	b := r.broker(0)
 	dead := make(chan queue.Delivery, 1)
 	b.HandleDead(func(_ context.Context, d queue.Delivery) queue.Verdict {
@@ -149,7 +149,7 @@ func TestDeliveryLimitDeadLetters(t *testing.T) {
 // Leave must come again, neither at once nor at the price of the delivery limit.
 func TestLeaveComesAgain(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newEnvironment(t)
 	b := r.broker(1)
 	type call struct {
 		d  queue.Delivery
@@ -190,7 +190,7 @@ func TestLeaveComesAgain(t *testing.T) {
 // Dead letters have nowhere to go: whatever their handler does, they must stay.
 func TestDeadLettersAreNeverLost(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newEnvironment(t)
 	b := r.broker(0)
 	calls := make(chan string, 10)
 	b.HandleDead(func(_ context.Context, d queue.Delivery) queue.Verdict {
@@ -234,7 +234,7 @@ func TestDeadLettersAreNeverLost(t *testing.T) {
 
 func TestPanicIsContained(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newEnvironment(t)
 	b := r.broker(2)
 	var seen tally
 	dead := make(chan queue.Delivery, 1)
@@ -288,7 +288,7 @@ func TestNoWorkersNoConsumer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t)
+			r := newEnvironment(t)
 			p := newProxy(t, r.url)
 			p.listen(t)
 			b := r.broker(tc.workers, p.url)

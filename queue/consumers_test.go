@@ -11,7 +11,7 @@ import (
 // Consumers counts the processes that consume the work queue, not their workers.
 func TestConsumers(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newEnvironment(t)
 	count := func(b *queue.Broker) int {
 		t.Helper()
 		n, err := b.Consumers(t.Context())

@@ -9,10 +9,10 @@ import (
 	"vitrine/bench/testenv"
 )
 
-// Whoever makes the work queue knows when; whoever finds it has nothing to tell.
+// A broker that creates the work queue knows when; one that finds it reports no time.
 func TestCreated(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newEnvironment(t)
 	first, second := r.broker(0), r.broker(0)
 	if got := first.Created(); !got.IsZero() {
 		t.Errorf("before the session: %v", got)
@@ -46,7 +46,7 @@ func TestCreated(t *testing.T) {
 // nor finds a queue missing that is there.
 func TestCreatedStays(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newEnvironment(t)
 	p := newProxy(t, r.url)
 	p.listen(t)
 	b := r.broker(0, p.url)

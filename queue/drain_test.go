@@ -15,7 +15,7 @@ import (
 // consumes gets it again at once, over and over, until the limit is reached.
 func TestDrainBurnsNoDeliveries(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newEnvironment(t)
 	const workers, total = 30, 60
 	b := r.broker(workers)
 	began := make(chan string, total)
@@ -75,7 +75,7 @@ func TestDrainBurnsNoDeliveries(t *testing.T) {
 // Messages that were left wait in this process: Drain must wake and return them.
 func TestDrainReturnsWhatWasLeft(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newEnvironment(t)
 	const total = 10
 	b := r.broker(total)
 	began := make(chan string, 10*total)
@@ -105,7 +105,7 @@ func TestDrainReturnsWhatWasLeft(t *testing.T) {
 
 func TestDrainInterruptsHandlers(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newEnvironment(t)
 	b := r.broker(1)
 	began := make(chan struct{}, 1)
 	b.Handle(func(ctx context.Context, _ queue.Delivery) queue.Verdict {
@@ -132,7 +132,7 @@ func TestDrainInterruptsHandlers(t *testing.T) {
 // A handler that ignores its context cannot hold the process.
 func TestStopIsBounded(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newEnvironment(t)
 	b := r.broker(1)
 	began := make(chan struct{}, 1)
 	release := make(chan struct{})
@@ -159,7 +159,7 @@ func TestStopIsBounded(t *testing.T) {
 // Handlers that return when their context ends can still settle their delivery.
 func TestStopCarriesOutVerdicts(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newEnvironment(t)
 	b := r.broker(1)
 	began := make(chan struct{}, 1)
 	b.Handle(func(ctx context.Context, _ queue.Delivery) queue.Verdict {
@@ -178,7 +178,7 @@ func TestStopCarriesOutVerdicts(t *testing.T) {
 
 func TestStopEndsHandlerContexts(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newEnvironment(t)
 	p := newProxy(t, r.url)
 	p.listen(t)
 	b := r.broker(1, p.url)
@@ -206,7 +206,7 @@ func TestStopEndsHandlerContexts(t *testing.T) {
 
 func TestDrainWithoutSession(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newEnvironment(t)
 	p := newProxy(t, r.url)
 	b := r.broker(1, p.url)
 	began := make(chan struct{}, 1)

@@ -14,7 +14,7 @@ import (
 // However often the connections are cut, whatever is published is handled.
 func TestHealsAfterCuts(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newEnvironment(t)
 	p := newProxy(t, r.url)
 	p.listen(t)
 	b := r.broker(4, p.url)
@@ -52,7 +52,7 @@ func TestHealsAfterCuts(t *testing.T) {
 // Each of the three connections may be lost alone.
 func TestHealsAfterLossOfOneConnection(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newEnvironment(t)
 	p := newProxy(t, r.url)
 	p.listen(t)
 	b := r.broker(2, p.url)
@@ -71,14 +71,14 @@ func TestHealsAfterLossOfOneConnection(t *testing.T) {
 	}
 }
 
-// A network that swallows everything gives no error: only the clock tells.
+// A network that swallows everything causes no error: only a timeout shows it.
 func TestHealsAfterBlackHole(t *testing.T) {
 	t.Parallel()
 	type story struct {
 		name  string
 		cause string // in the log
 		trick func(*pair)
-		rig   *rig
+		env   *environment
 		proxy *proxy
 		b     *queue.Broker
 		seen  *tally
@@ -92,10 +92,10 @@ func TestHealsAfterBlackHole(t *testing.T) {
 	}
 	for i := range stories {
 		s := &stories[i]
-		s.rig, s.seen = newRig(t), &tally{}
-		s.proxy = newProxy(t, s.rig.url)
+		s.env, s.seen = newEnvironment(t), &tally{}
+		s.proxy = newProxy(t, s.env.url)
 		s.proxy.listen(t)
-		s.b = s.rig.broker(2, s.proxy.url)
+		s.b = s.env.broker(2, s.proxy.url)
 		s.b.Handle(acknowledge(s.seen))
 		start(t, s.b)
 		ready(t, s.b)
@@ -112,7 +112,7 @@ func TestHealsAfterBlackHole(t *testing.T) {
 		testenv.Eventually(t, "a new session: "+s.name, func() bool {
 			return s.proxy.count() >= 2*len(stories) && s.b.Check(t.Context()) == nil
 		})
-		if !s.rig.logged(s.cause) {
+		if !s.env.logged(s.cause) {
 			t.Errorf("%s: the session did not end because of %q", s.name, s.cause)
 		}
 	}
@@ -120,7 +120,7 @@ func TestHealsAfterBlackHole(t *testing.T) {
 
 func TestHealsAfterTotalSilence(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newEnvironment(t)
 	p := newProxy(t, r.url)
 	p.listen(t)
 	b := r.broker(2, p.url)
@@ -136,7 +136,7 @@ func TestHealsAfterTotalSilence(t *testing.T) {
 
 func TestHealsAfterRefusals(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newEnvironment(t)
 	p := newProxy(t, r.url)
 	p.listen(t)
 	b := r.broker(2, p.url)
@@ -157,21 +157,21 @@ func TestHealsAfterRefusals(t *testing.T) {
 // neither publishes nor consumes.
 func TestDeclaresAgainWhatWasDeleted(t *testing.T) {
 	t.Parallel()
-	for name, remove := range map[string]func(*rig) error{
-		"work queue": func(r *rig) error {
+	for name, remove := range map[string]func(*environment) error{
+		"work queue": func(r *environment) error {
 			_, err := r.ch.QueueDelete(r.work(), false, false, false)
 			return err
 		},
-		"dead-letter queue": func(r *rig) error {
+		"dead-letter queue": func(r *environment) error {
 			_, err := r.ch.QueueDelete(r.dead(), false, false, false)
 			return err
 		},
-		"exchange": func(r *rig) error { return r.ch.ExchangeDelete(r.exchange(), false, false) },
-		"binding":  func(r *rig) error { return r.ch.QueueUnbind(r.dead(), "", r.exchange(), nil) },
+		"exchange": func(r *environment) error { return r.ch.ExchangeDelete(r.exchange(), false, false) },
+		"binding":  func(r *environment) error { return r.ch.QueueUnbind(r.dead(), "", r.exchange(), nil) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t)
+			r := newEnvironment(t)
 			b := r.broker(0)
 			start(t, b)
 			ready(t, b)
@@ -188,7 +188,7 @@ func TestDeclaresAgainWhatWasDeleted(t *testing.T) {
 
 // intact reports whether the work queue is there and the exchange leads to the
 // dead-letter queue.
-func (r *rig) intact(t *testing.T) bool {
+func (r *environment) intact(t *testing.T) bool {
 	t.Helper()
 	ch, err := r.conn.Channel()
 	if err != nil {
@@ -213,7 +213,7 @@ func (r *rig) intact(t *testing.T) bool {
 // A deleted queue cancels its consumer without any connection being lost.
 func TestConsumesAgainAfterQueueWasDeleted(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newEnvironment(t)
 	b := r.broker(2)
 	var dead tally
 	b.Handle(func(context.Context, queue.Delivery) queue.Verdict { return queue.Reject })

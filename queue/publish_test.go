@@ -16,7 +16,7 @@ import (
 
 func TestPublishStoresMessages(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newEnvironment(t)
 	b := r.broker(0)
 	start(t, b)
 	ready(t, b)
@@ -45,7 +45,7 @@ func TestPublishStoresMessages(t *testing.T) {
 
 func TestPublishRefusesWhatNoBrokerTakes(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newEnvironment(t)
 	b := r.broker(0)
 	start(t, b)
 	ready(t, b)
@@ -72,7 +72,7 @@ func TestPublishRefusesWhatNoBrokerTakes(t *testing.T) {
 
 func TestPublishWithoutSession(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newEnvironment(t)
 	b := r.broker(0)
 	errs := b.Publish(t.Context(), messages(2))
 	if len(errs) != 2 || !errors.Is(errs[0], queue.ErrUnavailable) || !errors.Is(errs[1], queue.ErrUnavailable) {
@@ -88,7 +88,7 @@ func TestPublishWithoutSession(t *testing.T) {
 
 func TestPublishHonoursContext(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newEnvironment(t)
 	p := newProxy(t, r.url)
 	p.listen(t)
 	b := r.broker(0, p.url)
@@ -121,7 +121,7 @@ func TestPublishHonoursContext(t *testing.T) {
 
 func TestPublishFailsFastWhileBlocked(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newEnvironment(t)
 	p := newProxy(t, r.url)
 	p.listen(t)
 	b := r.broker(0, p.url)
@@ -141,7 +141,7 @@ func TestPublishFailsFastWhileBlocked(t *testing.T) {
 // A broker whose alarm comes while confirms are awaited must not hold the caller.
 func TestPublishFailsFastWhenBlockedMeanwhile(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newEnvironment(t)
 	p := newProxy(t, r.url)
 	p.listen(t)
 	b := r.broker(0, p.url)
@@ -167,7 +167,7 @@ func TestPublishFailsFastWhenBlockedMeanwhile(t *testing.T) {
 // Many publish at the same moment because each has one try: its session ends then.
 func TestPublishToDeletedQueue(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newEnvironment(t)
 	brokers := make([]*queue.Broker, 30)
 	for i := range brokers {
 		brokers[i] = r.broker(0)

@@ -26,7 +26,7 @@ func acknowledge(seen *tally) queue.Handler {
 
 func TestStartsBeforeBroker(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newEnvironment(t)
 	p := newProxy(t, r.url)
 	b := r.broker(1, p.url)
 	var seen tally
@@ -46,7 +46,7 @@ func TestStartsBeforeBroker(t *testing.T) {
 
 func TestSecondURLServesWhenFirstIsDead(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newEnvironment(t)
 	dead, alive := newProxy(t, r.url), newProxy(t, r.url)
 	alive.listen(t)
 	b := r.broker(1, dead.url, alive.url)
@@ -70,7 +70,7 @@ func TestSecondURLServesWhenFirstIsDead(t *testing.T) {
 // A queue that somebody made with other properties is nothing to publish to.
 func TestWaitsForForeignQueueToGo(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newEnvironment(t)
 	if _, err := r.ch.QueueDeclare(r.work(), true, false, false, false, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -89,13 +89,13 @@ func TestWaitsForForeignQueueToGo(t *testing.T) {
 
 func TestWrongPasswordIsNotLogged(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newEnvironment(t)
 	u, err := url.Parse(r.url)
 	if err != nil {
 		t.Fatal(err)
 	}
 	u.User = url.UserPassword(u.User.Username(), "not-the-password")
-	r.url = u.String() // whose password the rig looks for in the log
+	r.url = u.String() // whose password the environment looks for in the log
 	b := r.broker(0)
 	start(t, b)
 	testenv.Eventually(t, "the refusal", func() bool { return r.logged("403") })
@@ -106,7 +106,7 @@ func TestWrongPasswordIsNotLogged(t *testing.T) {
 
 func TestTLS(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newEnvironment(t)
 	p := newProxy(t, r.url)
 	// It lends its certificate, which is valid for 127.0.0.1.
 	server := httptest.NewTLSServer(nil)
@@ -141,7 +141,7 @@ func TestTLS(t *testing.T) {
 // they must not be more than the workers.
 func TestHandlersAreBoundedAcrossReconnects(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newEnvironment(t)
 	p := newProxy(t, r.url)
 	p.listen(t)
 	const workers = 3

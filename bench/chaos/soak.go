@@ -39,7 +39,7 @@ func (m *meter) begin(ctx context.Context) (err error) {
 }
 
 // end measures again once the replicas are idle, and prints both results. It marks the
-// replicas that were restarted in between, whose figures started anew.
+// replicas that were restarted in between, whose figures started again from zero.
 func (m *meter) end(ctx context.Context) {
 	if sleep(ctx, coolDown) != nil {
 		return

@@ -13,7 +13,7 @@ type bar struct {
 	picture, method string
 	cpu             time.Duration
 	bytes           int64
-	likeness        float64 // mean SSIM of the three sizes
+	similarity      float64 // mean SSIM of the three sizes
 }
 
 // ink is the colour of each method. The colours differ for colour-blind readers too.
@@ -45,7 +45,7 @@ func plot(file string, bars []bar) error {
 	measures := []measure{
 		{"CPU time, ms", func(b bar) float64 { return b.cpu.Seconds() * 1000 }, "%.0f"},
 		{"three files, kB", func(b bar) float64 { return float64(b.bytes) / 1000 }, "%.0f"},
-		{"loss of SSIM, (1 − SSIM) × 1000", func(b bar) float64 { return 1000 * (1 - b.likeness) }, "%.1f"},
+		{"loss of SSIM, (1 − SSIM) × 1000", func(b bar) float64 { return 1000 * (1 - b.similarity) }, "%.1f"},
 	}
 	tops, height := layout(bars)
 	width := margin + len(measures)*(panel+between)

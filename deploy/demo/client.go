@@ -48,7 +48,7 @@ func (c *client) product(ctx context.Context, id int64) (product, error) {
 	return p, c.call(ctx, http.MethodGet, fmt.Sprint("/products/", id), nil, &p)
 }
 
-// createUser gives the new user's id.
+// createUser returns the new user's id.
 func (c *client) createUser(ctx context.Context, name, email string) (int64, error) {
 	var user struct {
 		ID int64 `json:"id"`

@@ -50,7 +50,7 @@ func TestFilesAreDecodableAndTheSameEveryTime(t *testing.T) {
 		}
 	}
 	if bytes.Equal(imagingtest.PNG(imagingtest.Photo(61, 43, 1)), again["png"]) || bytes.Equal(imagingtest.PNG(imagingtest.Leaves(61, 43, 1)), again["leaves"]) {
-		t.Error("another seed gives the same picture")
+		t.Error("another seed makes the same picture")
 	}
 }
 

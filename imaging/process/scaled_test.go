@@ -111,7 +111,7 @@ func TestProcessDecodesScaled(t *testing.T) {
 	}
 }
 
-// Every orientation gives the same upright picture to a fraction of a pixel: the stripes are
+// Every orientation results in the same upright picture to a fraction of a pixel: the stripes are
 // two pixels of the main variant wide and differ only in chroma.
 func TestProcessTurnsScaledPicturesExactly(t *testing.T) {
 	t.Parallel()

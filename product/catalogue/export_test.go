@@ -14,8 +14,8 @@ const (
 	CountLimit = countLimit
 )
 
-// ListThrough reads a page as List does, with its statements sent through what
-// through makes of the transaction, and gives the ids of its products.
+// ListThrough reads a page as List does, with its statements sent through the queryer
+// that through returns for the transaction. It returns the ids of the page's products.
 func (s *Service) ListThrough(
 	ctx context.Context, scope product.Scope, f product.Filter, through func(sqlx.QueryerContext) sqlx.QueryerContext,
 ) (ids []int64, page product.Page, err error) {

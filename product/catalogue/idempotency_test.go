@@ -136,7 +136,7 @@ func TestIdempotentKeyExpires(t *testing.T) {
 		t.Error("an expired key still counts")
 	}
 	if n := c.Count(`idempotency_keys WHERE expires_at = created_at + interval '24 hours' AND created_at > now() - interval '1 hour'`); n != 1 {
-		t.Error("the key was not begun anew")
+		t.Error("the key was not used again")
 	}
 	third, replayed := once(c, key("k", "another"))
 	if diff := cmp.Diff(second, third); diff != "" || !replayed {
@@ -144,7 +144,7 @@ func TestIdempotentKeyExpires(t *testing.T) {
 	}
 	c.Reconcile(testenv.EmptyQueue)
 	if n := c.Count("idempotency_keys"); n != 1 {
-		t.Error("the key that was begun anew was purged")
+		t.Error("the key that was used again was purged")
 	}
 }
 
@@ -190,8 +190,8 @@ func patient(t *testing.T, maxOpen int) (*testenv.Environment, *testenv.Proxy) {
 	return testenv.NewOn(t, dsn, store, testenv.RedisURL(t)), p
 }
 
-// TestIdempotentInProgress shows that whoever comes with the key of a request
-// under way is turned away without keeping a connection: there is one to share.
+// TestIdempotentInProgress shows that a request with the key of another one in progress
+// is refused without occupying a connection: there is only one.
 func TestIdempotentInProgress(t *testing.T) {
 	t.Parallel()
 	c, _ := patient(t, 2)

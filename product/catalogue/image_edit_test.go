@@ -126,7 +126,7 @@ func TestAltStaysWithItsImage(t *testing.T) {
 	outcome := testenv.FailedOutcome(imaging.CodeConnectFailed)
 	outcome.Retry = true
 	c.Settle(claim, outcome)
-	check("a try in vain")
+	check("a refused edit")
 	claim = c.Claim(image, "w")
 	c.Settle(claim, testenv.FailedOutcome(imaging.CodeSourceNotFound))
 	check("the failure")

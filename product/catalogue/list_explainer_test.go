@@ -51,8 +51,8 @@ func (e *explainer) QueryxContext(ctx context.Context, q string, args ...any) (*
 	return e.QueryerContext.QueryxContext(ctx, q, args...)
 }
 
-// check reports what the plans of a list do that they must not, and gives the rows
-// that they read.
+// check reports what the plans of a list must not do, and returns the number of rows that
+// they read.
 func (e *explainer) check(t *testing.T, f product.Filter) (rows int) {
 	sorted := float64(catalogue.ReadLimit)
 	if f == (product.Filter{UserID: f.UserID, Sort: f.Sort, Limit: f.Limit, Cursor: f.Cursor, Total: f.Total}) {

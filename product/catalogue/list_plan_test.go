@@ -140,8 +140,8 @@ func (m *million) explain(t *testing.T, random *rand.Rand) {
 		lists, statements, time.Since(began).Seconds(), most, blocks, slowest.millis, slowest.query)
 }
 
-// walk goes through whole lists, those too whose matches are rarer than a page's
-// reading, and compares them with what a plain statement gives.
+// walk goes through whole lists, including those with matches so rare that a page reads
+// its maximum, and compares them with the result of a plain statement.
 func (m *million) walk(t *testing.T, random *rand.Rand) {
 	db, most := testenv.OpenDB(t, m.DSN), m.users["most"]
 	for _, list := range []struct {

@@ -18,7 +18,7 @@ import (
 )
 
 // stock fills a catalogue with products that are equal in many fields, so that pages
-// end among equals, and gives the ids.
+// end among equals, and returns the ids.
 func stock(c *testenv.Environment, random *rand.Rand, n int) []int64 {
 	c.T.Helper()
 	ids := make([]int64, n)

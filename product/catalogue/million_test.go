@@ -100,7 +100,7 @@ func newMillion(t *testing.T) *million {
 	return m
 }
 
-// user gives the one with the most products but rank.
+// user returns the user with the most products after rank others.
 func (m *million) user(t *testing.T, conn *sql.Conn, rank int) (id int64) {
 	t.Helper()
 	const q = `SELECT user_id FROM products GROUP BY user_id ORDER BY count(*) DESC LIMIT 1 OFFSET $1`

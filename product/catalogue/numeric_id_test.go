@@ -76,7 +76,7 @@ func TestUserIDsThatAreTaken(t *testing.T) {
 	if n := c.Count("products"); n != 3*users {
 		t.Errorf("%d products, want %d", n, 3*users)
 	}
-	// Whoever was created by the sequence has an id that nobody had named before, so that
+	// A user created by the sequence has an id that was not named before, so that
 	// a named user has at most one more product than it was given.
 	if n := c.Count("users"); n < users+1 || n > 2*users+1 {
 		t.Errorf("%d users", n)

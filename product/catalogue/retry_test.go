@@ -116,7 +116,7 @@ func TestAttempts(t *testing.T) {
 	}
 	for i := range attempts {
 		if attempts[i].StartedAt.IsZero() {
-			t.Errorf("try %d has no start", i)
+			t.Errorf("attempt %d has no start", i)
 		}
 		attempts[i].StartedAt = testenv.SomeTime
 	}

@@ -15,7 +15,7 @@ import (
 	"vitrine/product/deadletter"
 )
 
-// letters gives the sources' hosts of the dead letters that match, in order.
+// hosts returns the hosts of the sources of the matching dead letters, in order.
 func hosts(c *testenv.Environment, f deadletter.Filter) []string {
 	c.T.Helper()
 	page, err := c.DeadLetters.List(c.T.Context(), f)

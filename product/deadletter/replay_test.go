@@ -41,8 +41,8 @@ func replay(c *testenv.Environment, id uuid.UUID) deadletter.Replay {
 	return r
 }
 
-// step does the next step of the only replay, without the wait for it, and gives
-// the progress.
+// step does the next step of the only replay without waiting for it, and returns the
+// progress.
 func step(c *testenv.Environment, id uuid.UUID) deadletter.Replay {
 	c.T.Helper()
 	c.Exec(`UPDATE dead_letter_replays SET due_at = now()`)
@@ -100,7 +100,7 @@ func TestReplayOne(t *testing.T) {
 		t.Errorf("%d jobs", n)
 	}
 	if n := c.Count("dead_letters WHERE replayed_at IS NOT NULL"); n != 1 {
-		t.Errorf("%d letters are marked", n)
+		t.Errorf("%d dead letters are marked", n)
 	}
 
 	// It is not replayed twice, also when the image has failed again: that failure
@@ -214,7 +214,7 @@ func TestReplayAtARate(t *testing.T) {
 	if diff := cmp.Diff([]int64{3, 6, 7}, replayed); diff != "" {
 		t.Error(diff)
 	}
-	// A step is due a second after the one before, whoever does it.
+	// A step is due a second after the previous one, in any replica.
 	failed(c, 2)
 	startReplay(c, deadletter.ReplayRequest{Rate: 1})
 	replayers := []*deadletter.Replayer{deadletter.NewReplayer(c.DeadLetters), deadletter.NewReplayer(c.DeadLetters)}
@@ -360,8 +360,8 @@ func TestReplayGoesOnElsewhere(t *testing.T) {
 	if r := replay(c, r.ID); r.State != deadletter.ReplayRunning {
 		t.Fatalf("it was over too soon: %+v", r)
 	}
-	// One that is killed gives nothing back: its step counts as abandoned when its
-	// time is over.
+	// A killed replayer releases nothing: its step counts as abandoned when its time
+	// is over.
 	c.Exec(`UPDATE dead_letter_replays SET steps = steps + 1, due_at = clock_timestamp() - interval '1 millisecond'`)
 	for range 3 {
 		testenv.Run(t, replica().Run)

@@ -393,10 +393,10 @@ func TestSettleRetry(t *testing.T) {
 		}
 	}
 	if n := c.Count("image_attempts WHERE outcome = 'handed_back'"); n != 7 {
-		t.Errorf("%d tries handed back", n)
+		t.Errorf("%d attempts handed back", n)
 	}
 	if n := c.Count("image_attempts WHERE outcome = 'retry'"); n != 2 {
-		t.Errorf("%d tries to be repeated", n)
+		t.Errorf("%d attempts to be retried", n)
 	}
 }
 

@@ -237,10 +237,10 @@ func TestReprocessWaitsForTheDatabase(t *testing.T) {
 	s := testenv.NewPipeline(t)
 	w := s.NewReadyProduct("/logo.png")
 	through, p := behindProxy(s, t)
-	var tries atomic.Int32
+	var attempts atomic.Int32
 	cut := make(chan struct{})
 	s.RunReprocessing(s.NewWorkerOn(testenv.HookedStore{JobStore: through.Jobs, Settling: func(context.Context) {
-		switch tries.Add(1) {
+		switch attempts.Add(1) {
 		case 1:
 			p.Refuse()
 		case 3:
@@ -302,7 +302,7 @@ func TestReprocessOfWhatIsRemovedInTheMiddle(t *testing.T) {
 					t.Errorf("left are %q", keys)
 				}
 				if n := s.Count(`image_attempts WHERE outcome IN ('reprocessed', 'kept')`); n != 0 {
-					t.Errorf("%d tries are remembered", n)
+					t.Errorf("%d attempts are recorded", n)
 				}
 			})
 		}

@@ -14,7 +14,7 @@ import (
 	"vitrine/product/job"
 )
 
-// reprocess asks for a product's images anew.
+// reprocess asks for reprocessing of a product's images.
 func reprocess(s *testenv.Pipeline, id int64) job.Reprocessing {
 	s.T.Helper()
 	begun, _, err := s.Jobs.Reprocess(s.T.Context(), product.Everything(), id, product.Precondition{})
@@ -187,7 +187,7 @@ func TestReprocessAll(t *testing.T) {
 	}
 }
 
-// newArchive is a studio with 1,501 ready images, more than a page.
+// newArchive returns a pipeline with 1,501 ready images, more than a page.
 func newArchive(t *testing.T) *testenv.Pipeline {
 	t.Helper()
 	s := testenv.NewPipeline(t)
@@ -225,7 +225,7 @@ func TestReprocessAllBrokenOff(t *testing.T) {
 		cancel()
 	})
 	if testenv.WantErr(t, err, context.Canceled); total != 1000 || s.Count(`outbox WHERE priority = 2`) != 1000 {
-		t.Errorf("%d were asked for before it was broken off", total)
+		t.Errorf("%d were asked for before the interruption", total)
 	}
 	if err := job.ReprocessAll(t.Context(), s.Store, "", func(n int) { total = n }); err != nil {
 		t.Fatal(err)

@@ -27,7 +27,7 @@ func wantNamed(s *testenv.Pipeline) {
 	}
 }
 
-// keysOf gives what an image names.
+// keysOf returns the keys that an image names.
 func keysOf(s *testenv.Pipeline, image testenv.Image) []string {
 	s.T.Helper()
 	var text string

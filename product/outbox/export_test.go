@@ -8,8 +8,8 @@ import (
 	"github.com/jmoiron/sqlx"
 )
 
-// ExplainJobClaim claims jobs, gives what that took as EXPLAIN tells it in JSON, and
-// undoes it.
+// ExplainJobClaim claims jobs, returns the plan that EXPLAIN ANALYZE reports in JSON, and
+// rolls the claim back.
 func ExplainJobClaim(ctx context.Context, s *Store, after int64, limits Limits) (plan []byte, err error) {
 	q, args, err := s.store.Pool.BindNamed(`EXPLAIN (ANALYZE, FORMAT JSON)`+claimQuery, claimArgs(uuid.New(), jobClaim{after: after, limits: limits}))
 	if err != nil {

@@ -135,7 +135,7 @@ func TestRelayLogsAnOutageOnce(t *testing.T) {
 	if err := testenv.Receive(t, "a value", done); err != nil {
 		t.Fatal(err)
 	}
-	if held, on := strings.Count(log.String(), "cannot continue"), strings.Count(log.String(), "relay continues"); held != 1 || on > 1 {
+	if held, on := strings.Count(log.String(), "Outbox relay failed"), strings.Count(log.String(), "Outbox relay recovered"); held != 1 || on > 1 {
 		t.Errorf("%d, %d: %s", held, on, &log)
 	}
 }

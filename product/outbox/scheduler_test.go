@@ -10,8 +10,8 @@ import (
 	"vitrine/product/outbox"
 )
 
-// TestOwnersTakeTurns shows the order in which backlogs go: what gives an owner
-// the fewest jobs in flight is the next, and an owner's oldest comes first.
+// TestOwnersTakeTurns shows the order in which backlogs are sent: the owner with the fewest
+// jobs in flight is next, and an owner's oldest job comes first.
 func TestOwnersTakeTurns(t *testing.T) {
 	t.Parallel()
 	c := testenv.New(t)

@@ -100,7 +100,7 @@ func TestClientAddressBehindProxies(t *testing.T) {
 			other := map[string]string{"X-Forwarded-For": "Forwarded", "Forwarded": "X-Forwarded-For"}[header]
 			got := clientIP(t, s, fmt.Sprint(header, n), map[string][]string{header: lines, other: {"198.51.100.66"}})
 			if got != want {
-				t.Errorf("%s: %.80q gives %v, want %s", header, value, got, want)
+				t.Errorf("%s: %.80q: got %v, want %s", header, value, got, want)
 			}
 		}
 	}

@@ -75,7 +75,7 @@ func (a *api) listDeadLetters(w http.ResponseWriter, r *http.Request) error {
 	if grouped {
 		page, err = a.causes(r, filter)
 	} else {
-		page, err = a.letters(r, filter)
+		page, err = a.deadLetters(r, filter)
 	}
 	if err != nil {
 		return query.Error(err)
@@ -84,7 +84,7 @@ func (a *api) listDeadLetters(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (a *api) letters(r *http.Request, filter deadletter.Filter) (product.Page, error) {
+func (a *api) deadLetters(r *http.Request, filter deadletter.Filter) (product.Page, error) {
 	found, err := a.DeadLetters.List(r.Context(), filter)
 	if err != nil {
 		return product.Page{}, err

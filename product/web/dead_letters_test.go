@@ -25,7 +25,7 @@ type shop struct {
 	t       *testing.T
 	service web.Services
 	jobs    *job.Store
-	letters *deadletter.Service
+	dead    *deadletter.Service
 	user    string
 }
 
@@ -35,7 +35,7 @@ func newShop(t *testing.T, cfg web.Config) *shop {
 	service := newServices(store, newCache(t), objectURL)
 	return &shop{
 		server: serve(t, cfg, service), t: t, service: service,
-		jobs: service.Jobs, letters: service.DeadLetters,
+		jobs: service.Jobs, dead: service.DeadLetters,
 	}
 }
 
@@ -83,7 +83,7 @@ func (s *shop) fail(image string, generation int64) {
 
 func (s *shop) file(body []byte) {
 	s.t.Helper()
-	if err := s.letters.File(s.t.Context(), body, "rejected"); err != nil {
+	if err := s.dead.File(s.t.Context(), body, "rejected"); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -141,7 +141,7 @@ func TestListDeadLetters(t *testing.T) {
 	} {
 		for _, prefix := range []string{"", "/api"} {
 			if a := s.call(t, http.MethodGet, prefix+"/admin/dead-letters?"+query, ""); a.status != http.StatusOK || len(a.list()) != n {
-				t.Errorf("%s: %d with %d letters, want %d", query, a.status, len(a.list()), n)
+				t.Errorf("%s: %d with %d dead letters, want %d", query, a.status, len(a.list()), n)
 			}
 		}
 	}

@@ -28,7 +28,7 @@ func TestStreamEndsWhenNobodyCanConfirmItsKey(t *testing.T) {
 	s := b.follow(t, "", auth(u.key)...).ready()
 	proxy.Refuse()
 	if m, err := s.next(); err == nil {
-		t.Errorf("the stream gives %+v", m)
+		t.Errorf("the stream sent %+v", m)
 	}
 	testenv.Eventually(t, "the stream has ended", func() bool { return b.gauge(t, "vitrine_event_streams") == 0 })
 	ended := counts(t, b.metrics, "vitrine_event_streams_ended_total")

@@ -20,7 +20,7 @@ func TestReprocessProduct(t *testing.T) {
 	wantProblem(t, s.call(t, http.MethodPost, path+"/reprocess", "", "If-Match", `"1"`), http.StatusPreconditionFailed, "precondition_failed")
 	for range 2 {
 		a := s.call(t, http.MethodPost, "/api"+path+"/reprocess", "", "If-Match", tag)
-		if a.status != http.StatusAccepted || string(a.raw) != `{"data":{"reprocessing":1,"retrying":0,"pending":1},"message":"Images will be processed again"}`+"\n" ||
+		if a.status != http.StatusAccepted || string(a.raw) != `{"data":{"reprocessing":1,"retrying":0,"pending":1},"message":"Images will be reprocessed"}`+"\n" ||
 			a.header.Get("ETag") != tag || a.header.Get("Location") != "/api"+path {
 			t.Errorf("%d %v %s", a.status, a.header, a.raw)
 		}

@@ -124,5 +124,5 @@ func (a *api) reprocessProduct(w http.ResponseWriter, r *http.Request) error {
 	}
 	describe(w.Header(), after.Version)
 	locate(w, r, "/products/"+strconv.FormatInt(id, 10))
-	return sendJSON(w, r, http.StatusAccepted, reprocessBody{begun.Reprocessing, begun.Retrying, begun.Pending}, "Images will be processed again")
+	return sendJSON(w, r, http.StatusAccepted, reprocessBody{begun.Reprocessing, begun.Retrying, begun.Pending}, "Images will be reprocessed")
 }

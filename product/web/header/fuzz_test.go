@@ -60,7 +60,7 @@ func FuzzIdempotencyKey(f *testing.F) {
 			return
 		}
 		if key == "" || len(key) > 255 || strings.Trim(key, "!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~") != "" {
-			t.Errorf("%q gives the key %q", value, key)
+			t.Errorf("%q has the key %q", value, key)
 		}
 		quoted := `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(key) + `"`
 		if again, err := header.IdempotencyKey(http.Header{"Idempotency-Key": {quoted}}); err != nil || again != key {

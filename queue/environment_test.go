@@ -21,8 +21,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// rig is one test's own queues on the real broker.
-type rig struct {
+// environment is one test's own queues on the real broker.
+type environment struct {
 	prefix string
 	url    string
 	hook   *logtest.Hook
@@ -31,7 +31,7 @@ type rig struct {
 	ch     *amqp.Channel
 }
 
-func newRig(t *testing.T) *rig {
+func newEnvironment(t *testing.T) *environment {
 	t.Helper()
 	raw := testenv.RabbitMQURL(t)
 	conn, err := amqp.DialConfig(raw, amqp.Config{Dial: amqp.DefaultDial(5 * time.Second)})
@@ -40,7 +40,7 @@ func newRig(t *testing.T) *rig {
 	}
 	log, hook := logtest.NewNullLogger()
 	log.SetLevel(logrus.DebugLevel)
-	r := &rig{prefix: "test-" + uuid.NewString() + ".", url: raw, log: log, hook: hook, conn: conn}
+	r := &environment{prefix: "test-" + uuid.NewString() + ".", url: raw, log: log, hook: hook, conn: conn}
 	if r.ch, err = conn.Channel(); err != nil {
 		t.Fatal(err)
 	}
@@ -64,13 +64,12 @@ func newRig(t *testing.T) *rig {
 	return r
 }
 
-func (r *rig) work() string     { return r.prefix + "images" }
-func (r *rig) dead() string     { return r.prefix + "images.dead" }
-func (r *rig) exchange() string { return r.prefix + "images.dlx" }
+func (r *environment) work() string     { return r.prefix + "images" }
+func (r *environment) dead() string     { return r.prefix + "images.dead" }
+func (r *environment) exchange() string { return r.prefix + "images.dlx" }
 
-// checkLog fails the test if anything was logged that gives the broker's
-// credentials away.
-func (r *rig) checkLog(t *testing.T) {
+// checkLog fails the test if the broker's credentials were logged.
+func (r *environment) checkLog(t *testing.T) {
 	t.Helper()
 	u, err := url.Parse(r.url)
 	if err != nil {
@@ -86,7 +85,7 @@ func (r *rig) checkLog(t *testing.T) {
 }
 
 // logged reports whether a warning whose error contains text was logged.
-func (r *rig) logged(text string) bool {
+func (r *environment) logged(text string) bool {
 	for _, entry := range r.hook.AllEntries() {
 		err, _ := entry.Data["error"].(error)
 		if err != nil && entry.Level == logrus.WarnLevel && strings.Contains(err.Error(), text) {
@@ -96,8 +95,8 @@ func (r *rig) logged(text string) bool {
 	return false
 }
 
-// broker returns a broker with the rig's queues that is not running yet.
-func (r *rig) broker(workers int, urls ...string) *queue.Broker {
+// broker returns a broker with the environment's queues that is not running yet.
+func (r *environment) broker(workers int, urls ...string) *queue.Broker {
 	if len(urls) == 0 {
 		urls = []string{r.url}
 	}
@@ -192,7 +191,7 @@ func (c *tally) missing(msgs []queue.Message) int {
 }
 
 // get takes everything out of a queue.
-func (r *rig) get(t *testing.T, name string) []amqp.Delivery {
+func (r *environment) get(t *testing.T, name string) []amqp.Delivery {
 	t.Helper()
 	var all []amqp.Delivery
 	for {

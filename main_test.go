@@ -34,7 +34,7 @@ var arrows = map[string][]string{
 	},
 	"product/web/access":    {"product", "product/account", "product/web/header", "product/web/problem"},
 	"product/web/admission": {"product/postgres", "product/web/header", "product/web/problem"},
-	"product/web/body":      {"product", "product/upload", "product/account", "product/deadletter", "product/web/header", "product/web/problem"},
+	"product/web/body":      {"product", "product/upload", "product/account", "product/deadletter", "product/web/problem"},
 	"product/web/contract":  {"product/web/problem"},
 	"product/web/header":    {"product/web/problem"},
 	"product/web/health":    {},

@@ -183,7 +183,7 @@ func (s *Store) release(ctx context.Context, claim uuid.UUID, failures []failure
 		ids[i], delays[i], counts[i] = f.ID, f.delay.Microseconds(), int64(f.count)
 	}
 	const q = `
-		UPDATE outbox SET claim = NULL, claimed_until = NULL, attempts = greatest(0, attempts + f.count),
+		UPDATE outbox SET claim = NULL, claimed_until = NULL, attempts = attempts + f.count,
 			available_at = clock_timestamp() + f.delay * interval '1 microsecond', in_queue = in_queue AND f.delay = 0
 		FROM unnest(cast($2 AS bigint[]), cast($3 AS bigint[]), cast($4 AS integer[])) AS f (id, delay, count)
 		WHERE outbox.id = f.id AND outbox.claim = $1`

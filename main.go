@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -185,7 +186,7 @@ type app struct {
 	cache   *cache.Cache
 	objects *storage.Store
 	broker  *queue.Broker
-	fetcher *fetch.Fetcher
+	closers []func() // of what has been opened; called last to first
 
 	api, admin *admission.Endpoint           // admin is nil if ADMIN_ADDR is off
 	upkeep     []func(context.Context) error // what runs once the schema is applied
@@ -201,6 +202,7 @@ func (a *app) connect() (err error) {
 	if a.db, err = postgres.Open(postgres.Config{DSN: cfg.DatabaseURL, MaxOpen: cfg.DBMaxConns}); err != nil {
 		return fmt.Errorf("DATABASE_URL: %w", err)
 	}
+	a.closers = append(a.closers, func() { _ = a.db.Close() })
 	a.outbox = outbox.New(a.db)
 	a.cache, err = cache.New(cache.Config{
 		URL: cfg.RedisURL, Registerer: a.reg,
@@ -212,6 +214,7 @@ func (a *app) connect() (err error) {
 	if err != nil {
 		return fmt.Errorf("REDIS_URL: %w", err)
 	}
+	a.closers = append(a.closers, a.cache.Close)
 	a.objects, err = storage.New(storage.Config{
 		Endpoint: cfg.S3Endpoint, Region: cfg.AWSRegion, Bucket: cfg.S3Bucket, AccessKey: cfg.AWSAccessKey,
 		SecretKey: cfg.AWSSecretKey, PublicURL: cfg.S3PublicURL, UploadURL: cfg.S3UploadURL,
@@ -225,10 +228,6 @@ func (a *app) connect() (err error) {
 		return fmt.Errorf("RABBITMQ_URL: %w", err)
 	}
 	a.broker = queue.New(broker, a.log)
-	a.fetcher = fetch.New(fetch.Config{
-		Timeout: cfg.FetchTimeout, MaxBytes: int64(cfg.FetchMaxBytes), AllowCIDRs: cfg.FetchAllowCIDRs, AllowPorts: cfg.AllowedPorts(),
-		RootCAs: cfg.FetchCAs.Pool, HostConnections: cfg.FetchPerHost,
-	})
 	return nil
 }
 
@@ -257,7 +256,12 @@ var verdicts = map[worker.Verdict]queue.Verdict{
 // consume handles the messages of the queues.
 func (a *app) consume(jobs *job.Store, dead *deadletter.Service) {
 	cfg := a.cfg
-	images := worker.New(jobs, a.objects, a.fetcher, worker.Config{
+	fetcher := fetch.New(fetch.Config{
+		Timeout: cfg.FetchTimeout, MaxBytes: int64(cfg.FetchMaxBytes), AllowCIDRs: cfg.FetchAllowCIDRs, AllowPorts: cfg.AllowedPorts(),
+		RootCAs: cfg.FetchCAs.Pool, HostConnections: cfg.FetchPerHost,
+	})
+	a.closers = append(a.closers, fetcher.Close)
+	images := worker.New(jobs, a.objects, fetcher, worker.Config{
 		MaxAttempts: cfg.MaxAttempts, WebP: cfg.WebP(), Reprocess: config.Reprocessing,
 		Process: process.Config{
 			Limits:       process.Limits{MaxPixels: int64(cfg.MaxPixels), MaxSide: cfg.MaxSide},
@@ -325,12 +329,14 @@ func (a *app) serve(ctx context.Context, services web.Services) (err error) {
 	if a.api, err = admission.Listen(ctx, cfg.HTTPAddr, api, a.log); err != nil {
 		return fmt.Errorf("HTTP_ADDR: %w", err)
 	}
+	a.closers = append(a.closers, func() { _ = a.api.Close() })
 	if !cfg.ServesAdmin() {
 		return nil
 	}
 	if a.admin, err = admission.Listen(ctx, cfg.AdminAddr, web.NewAdmin(a.reg), a.log); err != nil {
 		return fmt.Errorf("ADMIN_ADDR: %w", err)
 	}
+	a.closers = append(a.closers, func() { _ = a.admin.Close() })
 	a.admin.WriteTimeout = 5 * time.Minute // a profile takes as long as it was asked for
 	return nil
 }
@@ -433,18 +439,7 @@ func (a *app) stop() error {
 
 // close closes what connect and wire have opened, which may be a part of it.
 func (a *app) close() {
-	for _, e := range []*admission.Endpoint{a.api, a.admin} {
-		if e != nil {
-			_ = e.Close()
-		}
-	}
-	if a.fetcher != nil {
-		a.fetcher.Close()
-	}
-	if a.cache != nil {
-		a.cache.Close()
-	}
-	if a.db != nil {
-		_ = a.db.Close()
+	for _, end := range slices.Backward(a.closers) {
+		end()
 	}
 }
